@@ -1,0 +1,164 @@
+// Package store is the contract of Quartier's record: measurements, balances, plans, set-points, accounts of people and the audit log.
+//
+// Two stores keep it: sqlite, the embedded default and outbox, and timescale, on PostgreSQL with TimescaleDB. The suite in storetest is the meaning
+// of the contract; both pass it. Every write is durable when its call returns nil, and safe to repeat: a sample, balance row or signal
+// that is there already changes nothing, a corrected one replaces it.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"quartier/schemas/balance"
+	"quartier/schemas/district"
+	"quartier/schemas/timegrid"
+)
+
+// Errors to branch on.
+var (
+	ErrNotFound = errors.New("store: not found")
+	ErrExists   = errors.New("store: exists already")
+)
+
+// Store is everything that a store keeps. Consumers declare the part that they use.
+type Store interface {
+	Samples
+	Balances
+	Plans
+	Ledger
+	Accounts
+	// Ping returns nil when the store can take a write now.
+	Ping(ctx context.Context) error
+	// Stats describes the store for status pages and metrics.
+	Stats(ctx context.Context) (Stats, error)
+	// Close flushes and releases everything.
+	Close() error
+}
+
+// Samples keeps measurements. All methods may be called from several goroutines.
+type Samples interface {
+	// Append makes the samples durable, all or none. Order and duplicates do not matter: of two samples of one series and instant, the later written
+	// one stays. A sample with an invalid series name or a value that is not finite is an error that names it, and nothing is written.
+	Append(ctx context.Context, samples []district.Sample) error
+	// Read calls yield for every sample of the series with sp.Start <= time < sp.End, by series in the given order, then by time. An error from yield stops it.
+	Read(ctx context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error
+	// Latest returns the newest sample of each series at or before asOf; a series without one is absent.
+	Latest(ctx context.Context, series []district.SeriesID, asOf time.Time) (map[district.SeriesID]district.Sample, error)
+	// Series lists the known series that start with prefix, sorted.
+	Series(ctx context.Context, prefix string) ([]district.SeriesID, error)
+}
+
+// Balances keeps the balance rows, one per district, site and slot start.
+type Balances interface {
+	// SaveBalances writes rows; a row of the same district, site and start is replaced.
+	SaveBalances(ctx context.Context, rows []balance.Row) error
+	// Balances returns the rows of a site ("_": the district itself; "": all sites and the district) that start in sp, by start, then site.
+	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
+	// BalanceSpan returns the span from the first row of a district to the end of its last; ErrNotFound without rows.
+	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
+}
+
+// Plans keeps every plan that was made.
+type Plans interface {
+	// SavePlan stores p and returns its new id.
+	SavePlan(ctx context.Context, p *district.Plan) (int64, error)
+	// LatestPlan returns the newest plan of a district created at or before asOf; ErrNotFound without one.
+	LatestPlan(ctx context.Context, districtID string, asOf time.Time) (*district.Plan, error)
+	// Plan returns a plan by id; ErrNotFound without one.
+	Plan(ctx context.Context, id int64) (*district.Plan, error)
+	// PlansBetween returns the plans of a district created in sp, oldest first.
+	PlansBetween(ctx context.Context, districtID string, sp timegrid.Span) ([]*district.Plan, error)
+}
+
+// Ledger keeps set-points and events; nothing in it is ever changed.
+type Ledger interface {
+	AppendSetpoints(ctx context.Context, sps []district.Setpoint) error
+	// Setpoints returns the set-points of a district (site and device "": all) with time in sp, newest first, at most limit.
+	Setpoints(ctx context.Context, districtID, site, device string, sp timegrid.Span, limit int) ([]district.Setpoint, error)
+	AppendEvent(ctx context.Context, e Event) error
+	// Events returns events of the given kinds (none: all) with time in sp, newest first, at most limit.
+	Events(ctx context.Context, kinds []EventKind, sp timegrid.Span, limit int) ([]Event, error)
+}
+
+// EventKind sorts events.
+type EventKind string
+
+// The kinds of events.
+const (
+	AuditEvent  EventKind = "audit"  // somebody did something: signed in, changed a role, made a report
+	AlarmEvent  EventKind = "alarm"  // a condition was raised or cleared
+	SystemEvent EventKind = "system" // start, stop, migration, catch-up
+)
+
+// Event is one line of the audit log, the alarms or the system's own diary.
+type Event struct {
+	ID       int64     `json:"id"`
+	Time     time.Time `json:"time"`
+	Kind     EventKind `json:"kind"`
+	Actor    string    `json:"actor"`    // user name, or "quartier"
+	Action   string    `json:"action"`   // "sign-in", "device-lost", …
+	Object   string    `json:"object"`   // what it concerns: a user, fontaine/ecole/pv
+	Detail   string    `json:"detail"`   // in words
+	Remote   string    `json:"remote"`   // address of the caller, where there is one
+	Severity string    `json:"severity"` // "info", "warning", "error"
+}
+
+// Role is what a user may do.
+type Role string
+
+// The roles. Each but Resident includes the ones before it.
+const (
+	Resident      Role = "resident" // sees only what is his: his member's page
+	Viewer        Role = "viewer"
+	Operator      Role = "operator"
+	Administrator Role = "administrator"
+)
+
+// User is an account.
+type User struct {
+	Name         string    `json:"name"`
+	PasswordHash string    `json:"-"` // argon2id, PHC string format
+	Role         Role      `json:"role"`
+	District     string    `json:"district,omitempty"` // for a resident
+	Member       string    `json:"member,omitempty"`   // for a resident
+	Language     string    `json:"language"`
+	CreatedAt    time.Time `json:"created_at"`
+	Disabled     bool      `json:"disabled"`
+}
+
+// Session is a signed-in browser. Only a hash of its token is stored.
+type Session struct {
+	TokenHash string // hex SHA-256
+	User      string
+	CSRF      string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// Accounts keeps users and their sessions.
+type Accounts interface {
+	// CreateUser adds a user; ErrExists when the name is taken.
+	CreateUser(ctx context.Context, u User) error
+	// UpdateUser replaces a user; ErrNotFound without one.
+	UpdateUser(ctx context.Context, u User) error
+	User(ctx context.Context, name string) (User, error)
+	Users(ctx context.Context) ([]User, error)
+	SaveSession(ctx context.Context, s Session) error
+	Session(ctx context.Context, tokenHash string) (Session, error)
+	DeleteSession(ctx context.Context, tokenHash string) error
+	// DeleteSessions ends every session of a user.
+	DeleteSessions(ctx context.Context, user string) error
+}
+
+// Stats describes a store.
+type Stats struct {
+	Kind           string // "sqlite" or "timescale"
+	Version        string
+	Samples        int64 // about how many are stored
+	Bytes          int64 // on disk
+	OutboxRows     int64 // samples waiting for the database; 0 without one
+	OutboxSince    time.Time
+	DatabaseUp     bool
+	DatabaseDetail string
+}
