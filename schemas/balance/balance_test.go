@@ -1,0 +1,221 @@
+package balance
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"quartier/schemas/district"
+	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
+)
+
+var (
+	t0   = time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC)
+	step = 15 * time.Minute
+)
+
+func readings(pairs ...float64) []Point { // minute, value, …
+	var out []Point
+	for i := 0; i < len(pairs); i += 2 {
+		out = append(out, Point{Time: t0.Add(time.Duration(pairs[i] * float64(time.Minute))), Value: pairs[i+1]})
+	}
+	return out
+}
+
+// TestCounterEnergy: one table for everything that counters do.
+func TestCounterEnergy(t *testing.T) {
+	hour := timegrid.NewSpan(t0, t0.Add(time.Hour))
+	for _, tt := range []struct {
+		name    string
+		points  []Point
+		rule    CounterRule
+		want    []units.WattHours
+		covered int
+		subst   int
+	}{
+		{"read at the boundaries", readings(0, 10, 15, 10.25, 30, 10.75, 45, 11, 60, 12), CounterRule{}, []units.WattHours{250, 500, 250, 1000}, 4, 0},
+		{"read in between", readings(-5, 9.9, 10, 10.2, 20, 10.4, 70, 11.4), CounterRule{}, []units.WattHours{300, 300, 300, 300}, 4, 0},
+		{"a gap of two hours is spread and marked", readings(-60, 8, 60, 12), CounterRule{}, []units.WattHours{500, 500, 500, 500}, 4, 4},
+		{"nothing before the first reading", readings(30, 5, 60, 6), CounterRule{}, []units.WattHours{0, 0, 500, 500}, 2, 0},
+		{"rolls over", readings(0, 9999.5, 30, 0.5, 60, 1.5), CounterRule{RollsAtKWh: 10000, MaxKW: 50}, []units.WattHours{500, 500, 500, 500}, 4, 0},
+		{"reset to zero", readings(0, 500, 30, 1, 60, 2), CounterRule{MaxKW: 50}, []units.WattHours{500, 500, 500, 500}, 4, 0},
+		{"replaced by a meter with a higher reading", readings(0, 100, 30, 9100, 60, 9101), CounterRule{MaxKW: 50}, []units.WattHours{0, 0, 500, 500}, 4, 0},
+		{"a bad reading is not used", append(readings(0, 10, 60, 12), Point{Time: t0.Add(20 * time.Minute), Value: 1e9, Bad: true}), CounterRule{}, []units.WattHours{500, 500, 500, 500}, 4, 0},
+		{"out of order and double", readings(60, 12, 0, 10, 30, 11, 30, 11), CounterRule{}, []units.WattHours{500, 500, 500, 500}, 4, 0},
+		{"one reading is none", readings(30, 5), CounterRule{}, []units.WattHours{0, 0, 0, 0}, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := CounterEnergy(tt.points, hour, step, tt.rule)
+			covered, subst := 0, 0
+			for i, e := range got {
+				if e.Wh != tt.want[i] {
+					t.Errorf("slot %d: %d Wh, want %d Wh", i, e.Wh, tt.want[i])
+				}
+				if e.Covered {
+					covered++
+				}
+				if e.Substituted {
+					subst++
+				}
+			}
+			if covered != tt.covered || subst != tt.subst {
+				t.Errorf("covered %d substituted %d, want %d and %d", covered, subst, tt.covered, tt.subst)
+			}
+		})
+	}
+}
+
+// TestCounterSumsExactly: whatever the instants of reading, the slots sum to the watt-hour to the difference of the ends, and splitting a span changes nothing.
+func TestCounterSumsExactly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(2, 200).Draw(t, "readings")
+		pts := make([]Point, n)
+		at, kwh := t0.Add(-time.Minute), rapid.Float64Range(0, 1e6).Draw(t, "first")
+		for i := range pts {
+			pts[i] = Point{Time: at, Value: kwh}
+			at = at.Add(time.Duration(rapid.IntRange(1, 900).Draw(t, "s")) * time.Second)
+			kwh += rapid.Float64Range(0, 3).Draw(t, "kwh")
+		}
+		end := timegrid.Floor(pts[n-1].Time, step)
+		if !end.After(t0) {
+			return
+		}
+		whole := CounterEnergy(pts, timegrid.NewSpan(t0, end), step, CounterRule{})
+		var sum units.WattHours
+		for _, e := range whole {
+			sum += e.Wh
+		}
+		interp := func(x time.Time) float64 {
+			for i := 1; i < n; i++ {
+				if !pts[i].Time.Before(x) {
+					f := float64(x.Sub(pts[i-1].Time)) / float64(pts[i].Time.Sub(pts[i-1].Time))
+					return pts[i-1].Value + f*(pts[i].Value-pts[i-1].Value) - pts[0].Value
+				}
+			}
+			return math.NaN()
+		}
+		// both ends are rounded to the watt-hour on their own, relative to the first reading; rounding of the float sums may move one of them by 1
+		if want := math.Round(interp(end)*1000) - math.Round(interp(t0)*1000); math.Abs(float64(sum)-want) > 1 {
+			t.Fatalf("slots sum to %d Wh, want %v Wh", sum, want)
+		}
+		cut := t0.Add(time.Duration(rapid.IntRange(0, len(whole)).Draw(t, "cut")) * step)
+		parts := append(CounterEnergy(pts, timegrid.NewSpan(t0, cut), step, CounterRule{}), CounterEnergy(pts, timegrid.NewSpan(cut, end), step, CounterRule{})...)
+		for i := range whole {
+			if parts[i] != whole[i] {
+				t.Fatalf("slot %d: %+v in parts, %+v whole", i, parts[i], whole[i])
+			}
+		}
+	})
+}
+
+// TestPowerEnergyKeepsTheIntegral: the slots sum to the integral of the step-wise constant power.
+func TestPowerEnergyKeepsTheIntegral(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 100).Draw(t, "readings")
+		var pts []Point
+		at, want := t0, 0.0
+		for range n {
+			d := time.Duration(rapid.IntRange(1, 1800).Draw(t, "s")) * time.Second
+			p := rapid.Float64Range(0, 100).Draw(t, "kw")
+			pts = append(pts, Point{Time: at, Value: p})
+			want += p * d.Hours()
+			at = at.Add(d)
+		}
+		pts = append(pts, Point{Time: at, Value: 0})
+		var sum units.WattHours
+		for _, e := range PowerEnergy(pts, timegrid.NewSpan(t0, at.Add(step)), step, time.Hour) {
+			sum += e.Wh
+		}
+		if math.Abs(float64(sum)-want*1000) > 0.5001 {
+			t.Fatalf("slots sum to %d Wh, want %v Wh", sum, want*1000)
+		}
+	})
+}
+
+// TestRowsClose: every row closes to the watt-hour, at the site and at the district, and the district is the sum of its sites.
+func TestRowsClose(t *testing.T) {
+	kinds := []district.Kind{district.GridMeter, district.PV, district.Battery, district.HeatPump, district.WaterHeater, district.EVCharger, district.LoadMeter}
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 8).Draw(t, "slots")
+		sp := timegrid.NewSpan(t0, t0.Add(time.Duration(n)*step))
+		var sites [][]Row
+		terms := Terms{ImportPrice: []float64{0.2}, ExportPrice: []float64{0.04}, CarbonG: []float64{50}}
+		for range rapid.IntRange(1, 5).Draw(t, "sites") {
+			var ms []Meter
+			for range rapid.IntRange(1, 6).Draw(t, "devices") {
+				m := Meter{Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), In: make([]SlotEnergy, n), Out: make([]SlotEnergy, n)}
+				for i := range n {
+					m.In[i] = SlotEnergy{Wh: units.WattHours(rapid.Int64Range(0, 5000).Draw(t, "in")), Covered: true}
+					m.Out[i] = SlotEnergy{Wh: units.WattHours(rapid.Int64Range(0, 5000).Draw(t, "out")), Covered: true}
+				}
+				ms = append(ms, m)
+			}
+			sites = append(sites, Site("d", "s", ms, sp, step, terms))
+		}
+		whole := District("d", sites, sp, step, terms)
+		for i, d := range whole {
+			var net, shared units.WattHours
+			for _, s := range sites {
+				if u := s[i].Unexplained(); u != 0 {
+					t.Fatalf("site row is open by %d Wh: %+v", u, s[i])
+				}
+				if s[i].OtherWh < 0 {
+					t.Fatalf("consumption %d Wh", s[i].OtherWh)
+				}
+				net += s[i].ImportWh - s[i].ExportWh
+				shared += s[i].SharedWh
+			}
+			if d.Unexplained() != 0 || d.ImportWh-d.ExportWh != net || (d.ImportWh > 0 && d.ExportWh > 0) || shared != d.SharedWh {
+				t.Fatalf("district row %+v: open %d, net %d want %d, shared %d of sites", d, d.Unexplained(), d.ImportWh-d.ExportWh, net, shared)
+			}
+		}
+		sum := Sum(whole)
+		if sum.Unexplained() != 0 {
+			t.Fatalf("sum is open by %d Wh", sum.Unexplained())
+		}
+	})
+}
+
+// TestSiteWithoutLoadMeter: what is left is other consumption; what cannot be consumption is the residual.
+func TestSiteWithoutLoadMeter(t *testing.T) {
+	sp := timegrid.NewSpan(t0, t0.Add(2*step))
+	one := func(wh ...units.WattHours) []SlotEnergy {
+		var out []SlotEnergy
+		for _, w := range wh {
+			out = append(out, SlotEnergy{Wh: w, Covered: true})
+		}
+		return out
+	}
+	rows := Site("d", "s", []Meter{
+		{Kind: district.GridMeter, In: one(500, 0), Out: one(0, 900)},
+		{Kind: district.PV, In: one(0, 0), Out: one(1000, 800)},
+		{Kind: district.EVCharger, In: one(300, 0), Out: one(0, 0)},
+	}, sp, step, Terms{})
+	if rows[0].OtherWh != 1200 || rows[0].ResidualWh != 0 {
+		t.Errorf("other %d Wh residual %d Wh, want 1200 and 0", rows[0].OtherWh, rows[0].ResidualWh)
+	}
+	if rows[1].OtherWh != 0 || rows[1].ResidualWh != 100 {
+		t.Errorf("other %d Wh residual %d Wh, want 0 and 100 (the grid meter fed more than the sun gave)", rows[1].OtherWh, rows[1].ResidualWh)
+	}
+}
+
+// TestIndicators reproduce a worked example of four hourly steps: supply cover 0.75, load cover 9/13.
+func TestIndicators(t *testing.T) {
+	g, l := []float64{0, 2, 6, 4}, []float64{2, 4, 3, 4}
+	var rows []Row
+	for i := range g {
+		net := l[i] - g[i]
+		rows = append(rows, Row{Start: t0.Add(time.Duration(i) * time.Hour), Step: time.Hour, ProductionWh: units.Energy(g[i]).WattHours(), OtherWh: units.Energy(l[i]).WattHours(),
+			ImportWh: units.Energy(max(0, net)).WattHours(), ExportWh: units.Energy(max(0, -net)).WattHours()})
+	}
+	s := Sum(rows)
+	if sc, _ := s.SelfConsumption(); math.Abs(sc-0.75) > 1e-9 {
+		t.Errorf("self-consumption %v, want 0.75", sc)
+	}
+	if ss, _ := s.SelfSufficiency(); math.Abs(ss-9.0/13) > 1e-9 {
+		t.Errorf("self-sufficiency %v, want %v", ss, 9.0/13)
+	}
+}

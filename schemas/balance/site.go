@@ -1,0 +1,202 @@
+package balance
+
+import (
+	"time"
+
+	"quartier/schemas/district"
+	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
+)
+
+// Meter is the energy of one device over consecutive slots: into it and out of it, each never negative.
+type Meter struct {
+	Kind    district.Kind
+	In, Out []SlotEnergy
+}
+
+// MeterFromPower splits a power series in kW (load convention) into a meter's two directions, slot by slot.
+func MeterFromPower(kind district.Kind, points []Point, sp timegrid.Span, step, maxHold time.Duration) Meter {
+	in, out := make([]Point, len(points)), make([]Point, len(points))
+	for i, p := range points {
+		in[i], out[i] = p, p
+		in[i].Value = max(0, p.Value)
+		out[i].Value = max(0, -p.Value)
+	}
+	return Meter{Kind: kind, In: PowerEnergy(in, sp, step, maxHold), Out: PowerEnergy(out, sp, step, maxHold)}
+}
+
+// Terms are the prices and the carbon of the slots of a balance, by slot index.
+type Terms struct {
+	ImportPrice []float64 // EUR/kWh
+	ExportPrice []float64 // EUR/kWh
+	CarbonG     []float64 // gCO2e/kWh of what is drawn
+}
+
+// at returns element i of a series, zero when the series is shorter.
+func at(s []float64, i int) float64 {
+	if i < len(s) {
+		return s[i]
+	}
+	return 0
+}
+
+// Site computes the balance rows of one site over the slots of sp from its meters.
+//
+// The site's grid meters give import and export; PV, storage, heat and car meters give their terms. Other consumption is what load meters say when the site has any,
+// and the closing difference otherwise. Whatever then remains is the residual: with load meters the whole difference; without, only the part that
+// would make consumption negative. A device that is not covered in a slot counts as measured energy 0 there, lowers the coverage
+// and marks the row.
+func Site(districtID string, site string, meters []Meter, sp timegrid.Span, step time.Duration, terms Terms) []Row {
+	n := sp.Count(step)
+	rows := make([]Row, n)
+	first := timegrid.Ceil(sp.Start, step)
+	withLoad := false
+	for _, m := range meters {
+		withLoad = withLoad || m.Kind == district.LoadMeter
+	}
+	for i := range n {
+		r := &rows[i]
+		*r = Row{District: districtID, Site: site, Start: first.Add(time.Duration(i) * step), Step: step}
+		all, covered := 0, 0
+		for _, m := range meters {
+			in, out := m.In[i], m.Out[i]
+			all++
+			if in.Covered && out.Covered {
+				covered++
+			}
+			r.Substituted = r.Substituted || in.Substituted || out.Substituted || !in.Covered || !out.Covered
+			switch m.Kind {
+			case district.GridMeter:
+				r.ImportWh += in.Wh
+				r.ExportWh += out.Wh
+			case district.PV:
+				r.ProductionWh += out.Wh
+				r.OtherWh += in.Wh // an inverter's own consumption at night
+			case district.Battery:
+				r.ChargeWh += in.Wh
+				r.DischargeWh += out.Wh
+			case district.HeatPump, district.WaterHeater:
+				r.HeatWh += in.Wh
+			case district.EVCharger:
+				r.CarsWh += in.Wh
+				r.DischargeWh += out.Wh // a car that gives back is storage
+			case district.LoadMeter:
+				r.OtherWh += in.Wh
+				r.ProductionWh += out.Wh
+			}
+		}
+		if all > 0 {
+			r.Coverage = float64(covered) / float64(all)
+		}
+		// what consumption must still be for the row to close
+		left := r.ImportWh + r.ProductionWh + r.DischargeWh - r.ExportWh - r.ChargeWh - r.ConsumptionWh()
+		if withLoad || left < 0 {
+			r.ResidualWh = -left
+		} else {
+			r.OtherWh += left
+		}
+		r.price(terms, i)
+	}
+	return rows
+}
+
+// price fills cost and carbon.
+func (r *Row) price(terms Terms, i int) {
+	r.CostEUR = r.ImportWh.KWh()*at(terms.ImportPrice, i) - r.ExportWh.KWh()*at(terms.ExportPrice, i)
+	r.CarbonKg = r.ImportWh.KWh() * at(terms.CarbonG, i) / 1000
+}
+
+// District sums the rows of its sites, which must all cover the same slots, and nets import and export at the district's boundary: in each slot, what some
+// sites feed while others draw is shared, neither imported nor exported. Each site's row gets its part of the shared energy in proportion to what it
+// drew, in whole watt-hours that sum exactly. The site rows are changed in place.
+func District(districtID string, sites [][]Row, sp timegrid.Span, step time.Duration, terms Terms) []Row {
+	n := sp.Count(step)
+	first := timegrid.Ceil(sp.Start, step)
+	rows := make([]Row, n)
+	for i := range n {
+		r := &rows[i]
+		*r = Row{District: districtID, Site: district.DistrictSite, Start: first.Add(time.Duration(i) * step), Step: step}
+		var in, out units.WattHours
+		drawn := make([]units.WattHours, len(sites))
+		for k, s := range sites {
+			v := s[i]
+			in += v.ImportWh
+			out += v.ExportWh
+			drawn[k] = v.ImportWh
+			r.ProductionWh += v.ProductionWh
+			r.ChargeWh += v.ChargeWh
+			r.DischargeWh += v.DischargeWh
+			r.HeatWh += v.HeatWh
+			r.CarsWh += v.CarsWh
+			r.OtherWh += v.OtherWh
+			r.ResidualWh += v.ResidualWh
+			r.Coverage += v.Coverage / float64(len(sites))
+			r.Substituted = r.Substituted || v.Substituted
+		}
+		r.SharedWh = min(in, out)
+		r.ImportWh, r.ExportWh = in-r.SharedWh, out-r.SharedWh
+		for k, wh := range units.Split(r.SharedWh, drawn) {
+			sites[k][i].SharedWh = wh
+		}
+		r.price(terms, i)
+	}
+	return rows
+}
+
+// Sum adds rows up into one, as of the first; Step becomes the time from the first start to the last end.
+func Sum(rows []Row) Row {
+	if len(rows) == 0 {
+		return Row{}
+	}
+	t := Row{District: rows[0].District, Site: rows[0].Site, Start: rows[0].Start}
+	end := rows[0].Start
+	for _, r := range rows {
+		t.ImportWh += r.ImportWh
+		t.ExportWh += r.ExportWh
+		t.ProductionWh += r.ProductionWh
+		t.ChargeWh += r.ChargeWh
+		t.DischargeWh += r.DischargeWh
+		t.HeatWh += r.HeatWh
+		t.CarsWh += r.CarsWh
+		t.OtherWh += r.OtherWh
+		t.ResidualWh += r.ResidualWh
+		t.SharedWh += r.SharedWh
+		t.CostEUR += r.CostEUR
+		t.CarbonKg += r.CarbonKg
+		t.BaselineCostEUR += r.BaselineCostEUR
+		t.BaselineCarbonKg += r.BaselineCarbonKg
+		t.Coverage += r.Coverage * r.Step.Hours()
+		t.Substituted = t.Substituted || r.Substituted
+		if e := r.Start.Add(r.Step); e.After(end) {
+			end = e
+		}
+	}
+	hours := 0.0
+	for _, r := range rows {
+		hours += r.Step.Hours()
+	}
+	if hours > 0 {
+		t.Coverage /= hours
+	}
+	t.Step = end.Sub(t.Start)
+	return t
+}
+
+// SelfConsumption returns the share of production that was used on the spot or stored (supply cover factor; IEA Task 40), NaN-free: ok is false without production.
+func (r Row) SelfConsumption() (share float64, ok bool) {
+	if r.ProductionWh <= 0 {
+		return 0, false
+	}
+	return clamp01(float64(r.ProductionWh-min(r.ExportWh, r.ProductionWh)) / float64(r.ProductionWh)), true
+}
+
+// SelfSufficiency returns the share of consumption that was not drawn through the boundary (load cover factor; IEA Task 40).
+func (r Row) SelfSufficiency() (share float64, ok bool) {
+	c := r.ConsumptionWh()
+	if c <= 0 {
+		return 0, false
+	}
+	return clamp01(float64(c-min(r.ImportWh, c)) / float64(c)), true
+}
+
+func clamp01(x float64) float64 { return max(0, min(1, x)) }
