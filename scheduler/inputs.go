@@ -1,0 +1,160 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"quartier/optimizer/forecast"
+	"quartier/scheduler/observe"
+	"quartier/schemas/balance"
+	"quartier/schemas/district"
+	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
+)
+
+// lookBack is how much past the forecasts get.
+const lookBack = 15 * 24 * time.Hour
+
+// inputs are the forecasts that a plan rests on, over steps slots from start.
+type inputs struct {
+	start       time.Time
+	step        time.Duration
+	steps       int
+	loadKW      map[string][]float64 // by site
+	sunKW       map[string][]float64 // by site, all inverters together, positive
+	outdoorC    []float64
+	carbon      []float64
+	importPrice []float64
+	exportPrice []float64
+	hotWaterKW  map[observe.Key]float64 // mean heat drawn
+}
+
+// gather makes the forecasts from what the store and the newest samples say at now.
+func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error) {
+	d := s.cfg.District
+	in := inputs{start: timegrid.Floor(st.Now, d.Step), step: d.Step, steps: int(s.cfg.Horizon / d.Step),
+		loadKW: map[string][]float64{}, sunKW: map[string][]float64{}, hotWaterKW: map[observe.Key]float64{}}
+	span := timegrid.NewSpan(in.start.Add(-lookBack), in.start)
+	rows, err := s.cfg.Store.Balances(ctx, d.ID, "", span)
+	if err != nil {
+		return in, fmt.Errorf("scheduler: read balances of %s: %w", d.ID, err)
+	}
+	bySite := map[string][]balance.Row{}
+	for _, r := range rows {
+		bySite[r.Site] = append(bySite[r.Site], r)
+	}
+	for i := range d.Sites {
+		site := &d.Sites[i]
+		own := bySite[site.ID]
+		peak, sunNow := 0.0, 0.0
+		for _, dev := range site.Devices {
+			if dev.Kind == district.PV && dev.PV != nil {
+				peak += dev.PV.PeakKW
+				sunNow -= st.Devices[observe.Key{Site: site.ID, Device: dev.ID}].PowerKW.Or(0)
+			}
+		}
+		load := past(own, span, d.Step, func(r balance.Row) units.WattHours { return r.OtherWh }, st.LoadKW(site))
+		in.loadKW[site.ID] = forecast.Similar(load, st.Now, in.start, in.steps, d.Zone, forecast.Settings{Min: 0, Max: math.Inf(1)})
+		if peak > 0 {
+			sun := past(own, span, d.Step, func(r balance.Row) units.WattHours { return r.ProductionWh }, observe.Value{V: math.Max(0, sunNow), OK: true})
+			in.sunKW[site.ID] = forecast.Similar(sun, st.Now, in.start, in.steps, d.Zone, forecast.Settings{AllDays: true, Days: 7, Ratio: true, Min: 0, Max: peak})
+		}
+		for _, dev := range site.Devices {
+			if dev.Kind == district.WaterHeater {
+				heat := 0.0
+				for _, r := range own {
+					heat += r.HeatWh.KWh()
+				}
+				if len(own) > 0 && onlyHeat(site) {
+					in.hotWaterKW[observe.Key{Site: site.ID, Device: dev.ID}] = heat / (float64(len(own)) * d.Step.Hours())
+				}
+			}
+		}
+	}
+	weather := district.NewSeriesID(d.ID, district.DistrictSite, "weather", district.OutdoorC)
+	carbon := district.NewSeriesID(d.ID, district.DistrictSite, "carbon", district.CarbonIntensity)
+	signals, err := s.readPast(ctx, []district.SeriesID{weather, carbon}, span)
+	if err != nil {
+		return in, err
+	}
+	in.outdoorC = forecast.Similar(signals[weather], st.Now, in.start, in.steps, d.Zone, forecast.Settings{AllDays: true, Days: 3, Fade: 12 * time.Hour})
+	in.carbon = forecast.Similar(signals[carbon], st.Now, in.start, in.steps, d.Zone, forecast.Settings{Fade: 6 * time.Hour, Min: 0, Max: math.Inf(1)})
+	horizon := timegrid.NewSpan(in.start, in.start.Add(time.Duration(in.steps)*d.Step))
+	if in.importPrice, err = s.cfg.Prices.Import(horizon, d.Step); err != nil {
+		return in, fmt.Errorf("scheduler: import price of %s: %w", d.ID, err)
+	}
+	if in.exportPrice, err = s.cfg.Prices.Export(horizon, d.Step); err != nil {
+		return in, fmt.Errorf("scheduler: export price of %s: %w", d.ID, err)
+	}
+	return in, nil
+}
+
+// onlyHeat reports whether the site's heat consumption is that of one water heater alone, so that it tells how much hot water is drawn.
+func onlyHeat(site *district.Site) bool {
+	n := 0
+	for _, d := range site.Devices {
+		switch d.Kind {
+		case district.HeatPump:
+			return false
+		case district.WaterHeater:
+			n++
+		}
+	}
+	return n == 1
+}
+
+// past makes a power series of balance rows, NaN where there is none; without any row, the present value is all that is known.
+func past(rows []balance.Row, span timegrid.Span, step time.Duration, pick func(balance.Row) units.WattHours, now observe.Value) forecast.Past {
+	p := forecast.Past{Start: span.Start, Step: step, Values: make([]float64, span.Count(step))}
+	for i := range p.Values {
+		p.Values[i] = math.NaN()
+	}
+	for _, r := range rows {
+		if i := int(r.Start.Sub(span.Start) / step); i >= 0 && i < len(p.Values) && r.Coverage > 0 {
+			p.Values[i] = float64(pick(r).Energy().Mean(r.Step))
+		}
+	}
+	if len(rows) == 0 && now.OK && len(p.Values) > 0 {
+		p.Values[len(p.Values)-1] = now.V
+	}
+	return p
+}
+
+// readPast reads series from the store as slot means.
+func (s *Scheduler) readPast(ctx context.Context, ids []district.SeriesID, span timegrid.Span) (map[district.SeriesID]forecast.Past, error) {
+	out, count := map[district.SeriesID]forecast.Past{}, map[district.SeriesID][]int{}
+	step, n := s.cfg.District.Step, span.Count(s.cfg.District.Step)
+	for _, id := range ids {
+		out[id] = forecast.Past{Start: span.Start, Step: step, Values: make([]float64, n)}
+		count[id] = make([]int, n)
+	}
+	err := s.cfg.Store.Read(ctx, ids, span, func(v district.Sample) error {
+		if i := int(v.Time.Sub(span.Start) / step); v.Quality != district.Bad && i >= 0 && i < n {
+			out[v.Series].Values[i] += v.Value
+			count[v.Series][i]++
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: read %d series: %w", len(ids), err)
+	}
+	for _, id := range ids {
+		last, since := math.NaN(), 0
+		for i, c := range count[id] {
+			if c > 0 {
+				out[id].Values[i] /= float64(c)
+				last, since = out[id].Values[i], 0
+				continue
+			}
+			// an hourly signal holds for its hour
+			if since++; since <= 4 {
+				out[id].Values[i] = last
+			} else {
+				out[id].Values[i] = math.NaN()
+			}
+		}
+	}
+	return out, nil
+}

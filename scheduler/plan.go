@@ -1,0 +1,120 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"quartier/optimizer/problem"
+	"quartier/scheduler/observe"
+	"quartier/schemas/district"
+)
+
+// Replan observes, forecasts, plans and stores the plan. A plan without schedule (nothing found in time) is an error, and the plan before it stays in force.
+func (s *Scheduler) Replan(ctx context.Context) (*district.Plan, error) {
+	now := s.cfg.Now()
+	st := observe.Observe(s.cfg.District, s.cfg.Live, now, s.cfg.Stale)
+	in, err := s.gather(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	p := s.build(st, in)
+	s.mu.Lock()
+	previous := s.solution
+	s.mu.Unlock()
+	sol, err := s.cfg.Plan(ctx, p, previous)
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: plan %s from %s: %w", s.cfg.District.ID, in.start.Format(time.RFC3339), err)
+	}
+	if sol.Grid == nil || len(sol.Sites) == 0 && len(p.Sites) > 0 {
+		return nil, fmt.Errorf("scheduler: plan %s from %s: status %s after %.1f s, no schedule", s.cfg.District.ID, in.start.Format(time.RFC3339), sol.Status, sol.SolveSeconds)
+	}
+	plan := s.record(now, p, sol, in)
+	id, err := s.cfg.Store.SavePlan(ctx, plan)
+	if err != nil {
+		s.cfg.Log.Warn("plan not stored", "district", s.cfg.District.ID, "err", err) // control goes on without its record
+	}
+	plan.ID = id
+	s.mu.Lock()
+	s.plan, s.solution, s.plannedWall = plan, sol, time.Now()
+	s.mu.Unlock()
+	return plan, nil
+}
+
+// record turns a solution into the plan that is kept and shown.
+func (s *Scheduler) record(now time.Time, p *problem.Problem, sol *problem.Solution, in inputs) *district.Plan {
+	plan := &district.Plan{
+		District: s.cfg.District.ID, CreatedAt: now, Start: in.start, StepMinutes: p.StepMinutes, Steps: p.Steps, Status: string(sol.Status),
+		SolveSeconds: sol.SolveSeconds, ProblemSHA256: sol.ProblemSHA256,
+		ImportKW: sol.Grid.ImportKW, ExportKW: sol.Grid.ExportKW, Price: sol.Grid.Price,
+		ImportPrice: in.importPrice, ExportPrice: in.exportPrice, CarbonGPerKWh: in.carbon,
+	}
+	if sol.Objective != nil {
+		plan.ObjectiveEUR = *sol.Objective
+	}
+	if sol.Bound != nil {
+		plan.BoundEUR = *sol.Bound
+	}
+	if sol.Gap != nil {
+		plan.Gap = *sol.Gap
+	}
+	for _, ss := range sol.Sites {
+		sp := district.SitePlan{ID: ss.ID, NetKW: ss.NetKW, Price: ss.Price}
+		if ps, err := p.Site(ss.ID); err == nil {
+			sp.LoadKW = ps.LoadKW
+		}
+		for _, ds := range ss.Devices {
+			dp := district.DevicePlan{ID: ds.ID, PowerKW: ds.PowerKW, EnergyKWh: ds.EnergyKWh, TemperatureC: ds.TemperatureC}
+			if dev := s.cfg.District.Device(ss.ID, ds.ID); dev != nil {
+				dp.Kind = dev.Kind
+			}
+			sp.Devices = append(sp.Devices, dp)
+		}
+		plan.Sites = append(plan.Sites, sp)
+	}
+	for i, b := range sol.Binding {
+		if i == 20 {
+			break // the first twenty tell the story; all of them are in the problem's own solution
+		}
+		plan.Binding = append(plan.Binding, fmt.Sprintf("%s %s at %s: %.4f EUR per unit", b.Limit, place(b.Site, b.Device), p.At(b.Step).Format("15:04"), b.Value))
+	}
+	for _, c := range sol.Conflict {
+		plan.Conflict = append(plan.Conflict, fmt.Sprintf("%s %s from %s to %s lacks %.3f %s", c.Limit, place(c.Site, c.Device), p.At(c.FromStep).Format("15:04"), p.At(c.ToStep).Format("15:04"), c.Amount, c.Unit))
+	}
+	giveReasons(plan)
+	markCurtailed(plan, p)
+	return plan
+}
+
+func place(site, device string) string {
+	switch {
+	case site == "":
+		return "of the district"
+	case device == "":
+		return "of " + site
+	}
+	return "of " + site + "/" + device
+}
+
+// markCurtailed gives the steps in which the plan holds an inverter back their reason, judged against what was available.
+func markCurtailed(plan *district.Plan, p *problem.Problem) {
+	for i := range p.Sites {
+		for _, dev := range p.Sites[i].Devices {
+			pv, ok := dev.(*problem.PV)
+			site := plan.Site(p.Sites[i].ID)
+			if !ok || site == nil {
+				continue
+			}
+			dp := site.Device(pv.DeviceID)
+			if dp == nil {
+				continue
+			}
+			for t, available := range pv.AvailableKW {
+				if t < len(dp.Reason) && -value(dp.PowerKW, t) < available-math.Max(0.05, 0.02*available) {
+					dp.Reason[t] = ReasonCurtail
+				}
+			}
+		}
+	}
+}
