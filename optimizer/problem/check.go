@@ -177,6 +177,8 @@ func (c *checker) values(at *path, s []float64, b bounds) bool {
 	switch {
 	case bad == 0:
 		return true
+	case same && c.seen[at.at(0).String()]:
+		return false // each value was a fault where it was read
 	case same:
 		return c.number(at, s[0], b)
 	}

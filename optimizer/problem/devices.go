@@ -164,7 +164,9 @@ func NewHeatPump(id string) *HeatPump {
 }
 
 // NewWaterHeater returns a water heater with the document's defaults.
-func NewWaterHeater(id string) *WaterHeater { return &WaterHeater{DeviceID: id, ShortfallCostPerKWh: 1} }
+func NewWaterHeater(id string) *WaterHeater {
+	return &WaterHeater{DeviceID: id, ShortfallCostPerKWh: 1}
+}
 
 // NewShiftable returns a shiftable appliance.
 func NewShiftable(id string) *Shiftable { return &Shiftable{DeviceID: id} }

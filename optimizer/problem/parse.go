@@ -326,9 +326,7 @@ func (d *decoder) numbers(at *path, v node) []float64 {
 		out = make([]float64, len(v.items))
 	}
 	for i, x := range v.items {
-		if out[i] = d.number(at.at(i), x); math.IsNaN(out[i]) && d.steps == 1 {
-			d.c.mark(at) // a list of one bad value is also a constant at fault
-		}
+		out[i] = d.number(at.at(i), x)
 	}
 	return out
 }
@@ -361,9 +359,13 @@ func (d *decoder) instant(at *path, v node) time.Time {
 		d.c.fault(at, "an RFC 3339 instant in a string is needed, not %v", v.kind)
 		return time.Time{}
 	}
-	t, err := time.Parse(time.RFC3339Nano, v.text)
-	if err != nil {
+	var t time.Time
+	if t.UnmarshalText([]byte(v.text)) != nil {
 		d.c.fault(at, "%s is no RFC 3339 instant with an offset, such as 2026-01-15T00:00:00+01:00", strconv.Quote(clip(v.text)))
+		return time.Time{}
 	}
-	return t
+	if _, offset := t.Zone(); offset != 0 {
+		return t.In(time.FixedZone("", offset)) // not the zone of this machine
+	}
+	return t.UTC()
 }

@@ -1,6 +1,11 @@
 package problem
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
 
 // Status says what a solution is.
 type Status string
@@ -116,4 +121,65 @@ func (s *Solution) Device(site, device string) *DeviceSolution {
 		}
 	}
 	return nil
+}
+
+// EncodeSolution writes the solution document on one line; a series of a wrong length is a [Faults] and nothing is written.
+func EncodeSolution(w io.Writer, s *Solution) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("problem: encode the solution: %w", err)
+	}
+	if _, err := w.Write(append(data, '\n')); err != nil {
+		return fmt.Errorf("problem: write the solution: %w", err)
+	}
+	return nil
+}
+
+// ParseSolution reads a solution document, such as the previous plan. Fields that it does not know are ignored; series of a length other
+// than the document's own number of steps are faults.
+func ParseSolution(data []byte) (*Solution, error) {
+	s := &Solution{}
+	if err := json.Unmarshal(data, s); err != nil {
+		return nil, fmt.Errorf("problem: read the solution document: %w", err)
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// check returns the [Faults] of a solution's shape, or nil.
+func (s *Solution) check() error {
+	c := &checker{}
+	at := root()
+	if s.Version != Version {
+		c.fault(at.field("version"), "must be %d, not %d", Version, s.Version)
+	}
+	length := func(at *path, got int, absent bool, want int) {
+		if got != want && !(absent && got == 0) {
+			c.fault(at, "%d values, want %d for %d steps", got, want, s.Steps)
+		}
+	}
+	if s.Grid != nil {
+		g := at.field("grid")
+		length(g.field("import_kw"), len(s.Grid.ImportKW), false, s.Steps)
+		length(g.field("export_kw"), len(s.Grid.ExportKW), false, s.Steps)
+		length(g.field("price"), len(s.Grid.Price), true, s.Steps)
+	}
+	for i, site := range s.Sites {
+		here := at.field("sites").at(i)
+		length(here.field("net_kw"), len(site.NetKW), false, s.Steps)
+		length(here.field("price"), len(site.Price), true, s.Steps)
+		for j, d := range site.Devices {
+			there := here.field("devices").at(j)
+			length(there.field("power_kw"), len(d.PowerKW), false, s.Steps)
+			length(there.field("energy_kwh"), len(d.EnergyKWh), true, s.Steps+1)
+			length(there.field("temperature_c"), len(d.TemperatureC), true, s.Steps+1)
+			length(there.field("on"), len(d.On), true, s.Steps)
+		}
+	}
+	return c.result()
 }
