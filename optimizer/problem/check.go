@@ -52,6 +52,8 @@ func (c *checker) problem(p *Problem) {
 	}
 	if p.Start.IsZero() {
 		c.fault(at.field("start"), "missing")
+	} else if p.Start.UTC().Year() < 1 || p.Start.UTC().Year() > 9999 || p.Start.Year() < 1 || p.Start.Year() > 9999 {
+		c.fault(at.field("start"), "the year must be from 1 to 9999")
 	}
 	if p.Steps < 1 || p.Steps > MaxSteps {
 		c.fault(at.field("steps"), "a whole number from 1 to %d is needed, not %d", MaxSteps, p.Steps)

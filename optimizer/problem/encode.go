@@ -29,7 +29,7 @@ func (p *Problem) Marshal() ([]byte, error) {
 		return nil, err
 	}
 	start := p.Start
-	if _, offset := start.Zone(); offset%60 != 0 || start.Year() < 1 || start.Year() > 9999 {
+	if _, offset := start.Zone(); offset%60 != 0 {
 		start = start.UTC() // RFC 3339 has no offset of seconds
 	}
 	e := &encoder{}
