@@ -3,6 +3,9 @@
 // Two stores keep it: sqlite, the embedded default and outbox, and timescale, on PostgreSQL with TimescaleDB. The suite in storetest is the meaning
 // of the contract; both pass it. Every write is durable when its call returns nil, and safe to repeat: a sample, balance row or signal
 // that is there already changes nothing, a corrected one replaces it.
+//
+// Times are kept to the microsecond, rounded down, and come back in UTC. Text that is not UTF-8 or holds control bytes is refused in names and
+// mended in descriptions. Numbers are finite everywhere; what is refused is told by an error that matches [ErrInvalid] and names every fault.
 package store
 
 import (
@@ -19,6 +22,7 @@ import (
 var (
 	ErrNotFound = errors.New("store: not found")
 	ErrExists   = errors.New("store: exists already")
+	ErrInvalid  = errors.New("store: invalid") // what was given can never be stored; nothing was written
 )
 
 // Store is everything that a store keeps. Consumers declare the part that they use.
@@ -74,10 +78,11 @@ type Plans interface {
 // Ledger keeps set-points and events; nothing in it is ever changed.
 type Ledger interface {
 	AppendSetpoints(ctx context.Context, sps []district.Setpoint) error
-	// Setpoints returns the set-points of a district (site and device "": all) with time in sp, newest first, at most limit.
+	// Setpoints returns the set-points of a district (site and device "": all) with time in sp, newest first, at most limit (0: all).
 	Setpoints(ctx context.Context, districtID, site, device string, sp timegrid.Span, limit int) ([]district.Setpoint, error)
+	// AppendEvent writes e; its ID is given by the store.
 	AppendEvent(ctx context.Context, e Event) error
-	// Events returns events of the given kinds (none: all) with time in sp, newest first, at most limit.
+	// Events returns events of the given kinds (none: all) with time in sp, newest first, at most limit (0: all).
 	Events(ctx context.Context, kinds []EventKind, sp timegrid.Span, limit int) ([]Event, error)
 }
 
@@ -142,10 +147,15 @@ type Accounts interface {
 	CreateUser(ctx context.Context, u User) error
 	// UpdateUser replaces a user; ErrNotFound without one.
 	UpdateUser(ctx context.Context, u User) error
+	// User returns a user by name, exactly as written; ErrNotFound without one.
 	User(ctx context.Context, name string) (User, error)
+	// Users returns every user by name.
 	Users(ctx context.Context) ([]User, error)
+	// SaveSession stores or replaces s, and forgets the sessions that had expired at its CreatedAt: a store reads no clock.
 	SaveSession(ctx context.Context, s Session) error
+	// Session returns a session whether it has expired or not, which the caller judges; ErrNotFound without one.
 	Session(ctx context.Context, tokenHash string) (Session, error)
+	// DeleteSession ends a session; one that is not there is no error.
 	DeleteSession(ctx context.Context, tokenHash string) error
 	// DeleteSessions ends every session of a user.
 	DeleteSessions(ctx context.Context, user string) error
