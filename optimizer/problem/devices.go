@@ -86,8 +86,8 @@ type HeatPump struct {
 	COP          []float64 // heat per electricity, above 0
 	InitialOn    bool      // default false
 	InitialSteps int       // steps it has been in that state; default LongEnough
-	MinOnSteps   int       // default 1; 0 means the same
-	MinOffSteps  int       // default 1; 0 means the same
+	MinOnSteps   int       // default 1; 0: none, not even the step that InitialSteps 0 asks for
+	MinOffSteps  int       // default 1; 0: none
 	StartCost    float64   // EUR, default 0
 	Zone         Zone
 }
@@ -235,3 +235,12 @@ func (d *Shiftable) Kind() Kind { return KindShiftable }
 
 // Kind returns KindFlexible.
 func (d *Flexible) Kind() Kind { return KindFlexible }
+
+// HeldSteps returns for how many of the first steps of a horizon of T = steps the machine must keep its initial state.
+func (d *HeatPump) HeldSteps(steps int) int {
+	least := d.MinOffSteps
+	if d.InitialOn {
+		least = d.MinOnSteps
+	}
+	return min(steps, max(0, least-d.InitialSteps))
+}
