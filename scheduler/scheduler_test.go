@@ -1,0 +1,354 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"quartier/drivers"
+	"quartier/optimizer/problem"
+	"quartier/schemas/balance"
+	"quartier/schemas/district"
+	"quartier/schemas/timegrid"
+)
+
+var noon = time.Date(2026, 1, 15, 11, 0, 0, 0, time.UTC)
+
+// town is a district of one site with every controllable kind, and fakes around it that keep what the scheduler does.
+type town struct {
+	mu     sync.Mutex
+	now    time.Time
+	live   map[district.SeriesID]district.Sample
+	writes map[string][]float64
+	lines  []district.Setpoint
+	plans  []*district.Plan
+	solve  func(p *problem.Problem) (*problem.Solution, error)
+	asked  []*problem.Problem
+	d      *district.District
+	s      *Scheduler
+}
+
+func newTown(t *testing.T) *town {
+	t.Helper()
+	loc, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &town{now: noon, live: map[district.SeriesID]district.Sample{}, writes: map[string][]float64{}}
+	w.d = &district.District{ID: "d", Zone: loc, Step: 15 * time.Minute, Sites: []district.Site{{ID: "s", ImportLimitKW: 30, ExportLimitKW: 40, Devices: []district.Device{
+		{ID: "grid", Kind: district.GridMeter},
+		{ID: "pv", Kind: district.PV, Control: true, PV: &district.PVParams{PeakKW: 20, Curtailable: true}},
+		{ID: "bat", Kind: district.Battery, Control: true, Battery: &district.BatteryParams{CapacityKWh: 40, MinSOC: 0.1, MaxSOC: 0.9, ChargeKW: 10, DischargeKW: 10, ChargeEfficiency: 0.95, DischargeEfficiency: 0.95}},
+		{ID: "ev", Kind: district.EVCharger, Control: true, EVCharger: &district.EVChargerParams{MaxKW: 11, MinKW: 4.14, Phases: 3, CapacityKWh: 50, TargetKWh: 20}},
+		{ID: "hp", Kind: district.HeatPump, Control: true, HeatPump: &district.HeatPumpParams{MaxKW: 4, MinKW: 1, COPNominal: 3.5, COPPerK: 0.06, CapacityKWhPerK: 8, ResistanceKPerKW: 5, MinC: 19, MaxC: 22}},
+		{ID: "tank", Kind: district.WaterHeater, Control: true, WaterHeater: &district.WaterHeaterParams{MaxKW: 2.2, CapacityKWh: 12, LossPerHour: 0.01, MinC: 50, MaxC: 62}},
+	}}}}
+	w.measure("grid", district.PowerKW, 5)
+	w.measure("pv", district.PowerKW, -6)
+	for _, dev := range []string{"bat", "ev", "hp", "tank"} {
+		w.measure(dev, district.PowerKW, 0)
+	}
+	w.measure("bat", district.SOC, 0.5)
+	w.measure("ev", district.Connected, 1)
+	w.measure("ev", district.SessionKWh, 2)
+	w.measure("hp", district.IndoorC, 20.5)
+	w.measure("tank", district.TankC, 55)
+	w.solve = func(p *problem.Problem) (*problem.Solution, error) { return idlePlan(p), nil }
+	w.s, err = New(Config{District: w.d, Live: w, Store: w, Prices: flat{}, Driver: w.driver, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler),
+		Plan: func(_ context.Context, p *problem.Problem, _ *problem.Solution) (*problem.Solution, error) {
+			w.asked = append(w.asked, p)
+			return w.solve(p)
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *town) measure(device, quantity string, v float64) {
+	id := district.NewSeriesID("d", "s", device, quantity)
+	w.live[id] = district.Sample{Series: id, Time: w.now, Value: v}
+}
+
+// refresh gives every measurement the present time.
+func (w *town) refresh() {
+	for id, s := range w.live {
+		s.Time = w.now
+		w.live[id] = s
+	}
+}
+
+func (w *town) Latest(id district.SeriesID) (district.Sample, bool) { s, ok := w.live[id]; return s, ok }
+func (w *town) Balances(context.Context, string, string, timegrid.Span) ([]balance.Row, error) {
+	return nil, nil
+}
+func (w *town) Read(context.Context, []district.SeriesID, timegrid.Span, func(district.Sample) error) error {
+	return nil
+}
+func (w *town) SavePlan(_ context.Context, p *district.Plan) (int64, error) {
+	w.plans = append(w.plans, p)
+	return int64(len(w.plans)), nil
+}
+func (w *town) AppendSetpoints(_ context.Context, l []district.Setpoint) error {
+	w.lines = append(w.lines, l...)
+	return nil
+}
+
+type flat struct{}
+
+func (flat) Import(sp timegrid.Span, step time.Duration) ([]float64, error) {
+	return constant(0.2, sp.Count(step)), nil
+}
+func (flat) Export(sp timegrid.Span, step time.Duration) ([]float64, error) {
+	return constant(0.04, sp.Count(step)), nil
+}
+
+// idlePlan lets every device do nothing, the sun apart.
+func idlePlan(p *problem.Problem) *problem.Solution {
+	sol := problem.NewSolution(p, problem.Optimal)
+	sol.Grid = &problem.GridSolution{ImportKW: make([]float64, p.Steps), ExportKW: make([]float64, p.Steps)}
+	for _, s := range p.Sites {
+		ss := problem.SiteSolution{ID: s.ID, NetKW: make([]float64, p.Steps)}
+		for _, dev := range s.Devices {
+			ds := problem.DeviceSolution{ID: dev.ID(), PowerKW: make([]float64, p.Steps)}
+			if pv, ok := dev.(*problem.PV); ok {
+				for t, kw := range pv.AvailableKW {
+					ds.PowerKW[t] = -kw
+				}
+			}
+			ss.Devices = append(ss.Devices, ds)
+		}
+		sol.Sites = append(sol.Sites, ss)
+	}
+	return sol
+}
+
+// machine is a device that takes every command.
+type machine struct {
+	drivers.Driver
+	w   *town
+	id  string
+	ctl drivers.Control
+}
+
+func (m machine) Control() (drivers.Control, bool) { return m.ctl, true }
+func (m machine) Write(_ context.Context, name string, v float64) (drivers.Reading, error) {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	m.w.writes[m.id] = append(m.w.writes[m.id], v)
+	return drivers.Reading{Point: name, Value: v}, nil
+}
+
+func (w *town) driver(_, id string) (drivers.Driver, bool) {
+	zero := 0.0
+	ctl, ok := map[string]drivers.Control{
+		"pv":   {Point: "limit_share", Quantity: drivers.ControlShare, Max: 1, Step: 0.01, Safe: 1, RatedKW: 20},
+		"bat":  {Point: "setpoint_kw", Quantity: drivers.ControlKW, Min: -10, Max: 10, Step: 0.1},
+		"ev":   {Point: "limit_a", Quantity: drivers.ControlAmpere, Min: 6, Max: 16, Step: 1, Pause: &zero, Safe: 16, Phases: 3, VoltageV: 230},
+		"hp":   {Point: "sg_ready", Quantity: drivers.ControlSGReady, Min: 1, Max: 4, Safe: 2},
+		"tank": {Point: "on", Quantity: drivers.ControlOnOff, Max: 1, Safe: 1},
+	}[id]
+	return machine{w: w, id: id, ctl: ctl}, ok
+}
+
+func (w *town) last(t *testing.T, id string) float64 {
+	t.Helper()
+	if len(w.writes[id]) == 0 {
+		t.Fatalf("%s was never written", id)
+	}
+	return w.writes[id][len(w.writes[id])-1]
+}
+
+// TestProblemIsTheState: the problem that is asked is valid, and says what was measured.
+func TestProblemIsTheState(t *testing.T) {
+	w := newTown(t)
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := w.asked[0]
+	if err := problem.Validate(p); err != nil {
+		t.Fatalf("the problem is refused: %v", err)
+	}
+	if p.Steps != 144 || p.Sites[0].LoadKW[0] != 11 { // 5 kW drawn and 6 kW of sun used
+		t.Errorf("steps %d load %v kW, want 144 and 11 kW", p.Steps, p.Sites[0].LoadKW[0])
+	}
+	for _, dev := range p.Sites[0].Devices {
+		switch x := dev.(type) {
+		case *problem.Battery:
+			if x.InitialKWh != 20 || x.CapacityKWh != 36 || x.MinKWh != 4 {
+				t.Errorf("battery %+v, want 20 kWh in [4, 36]", x)
+			}
+		case *problem.EV: // 12:00 in Paris, ready by 07:00: 19 hours
+			if len(x.Sessions) != 1 || x.Sessions[0] != (problem.Session{ArriveStep: 0, DepartStep: 76, InitialKWh: 2, TargetKWh: 20}) {
+				t.Errorf("car %+v, want a session to step 76 from 2 to 20 kWh", x.Sessions)
+			}
+		case *problem.WaterHeater:
+			if want := 12 * (55 - coldWaterC) / (62 - coldWaterC); math.Abs(x.InitialKWh-want) > 1e-9 {
+				t.Errorf("tank holds %v kWh, want %v kWh", x.InitialKWh, want)
+			}
+		}
+	}
+	if len(p.Sites[0].Devices) != 5 {
+		t.Errorf("%d devices are planned, want 5", len(p.Sites[0].Devices))
+	}
+}
+
+// TestUnknownStateIsNotPlanned: a device whose state is not known goes into the load with what it does now, for an hour.
+func TestUnknownStateIsNotPlanned(t *testing.T) {
+	w := newTown(t)
+	delete(w.live, district.NewSeriesID("d", "s", "hp", district.IndoorC))
+	w.measure("hp", district.PowerKW, 3)
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	load := w.asked[0].Sites[0].LoadKW
+	if load[0] != 8+3 || load[4] != 8 {
+		t.Errorf("load %v kW now and %v kW in an hour, want 11 and 8", load[0], load[4])
+	}
+}
+
+// TestDispatchFollowsThePlan, in each device's own terms, with a line for each decision.
+func TestDispatchFollowsThePlan(t *testing.T) {
+	w := newTown(t)
+	w.solve = func(p *problem.Problem) (*problem.Solution, error) {
+		sol := idlePlan(p)
+		for id, kw := range map[string]float64{"bat": 7.5, "ev": 11, "hp": 4, "tank": 2.2} {
+			sol.Device("s", id).PowerKW[0] = kw
+		}
+		return sol, nil
+	}
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.s.Dispatch(t.Context())
+	for id, want := range map[string]float64{"bat": 7.5, "ev": 15, "hp": 3, "tank": 1, "pv": 1} {
+		if got := w.last(t, id); got != want {
+			t.Errorf("%s got %v, want %v", id, got, want)
+		}
+	}
+	if len(w.lines) != 5 {
+		t.Errorf("%d lines in the ledger, want 5: %+v", len(w.lines), w.lines)
+	}
+	for _, l := range w.lines {
+		if l.Outcome != district.Applied || l.Reason == "" || l.PlanID != 1 {
+			t.Errorf("line %+v, want applied with a reason and plan 1", l)
+		}
+	}
+}
+
+// TestLimitsHoldWhateverThePlanSays: 5 kW drawn and 25 kW wanted on top pass the 12 kW connection; the car gives way first, then the battery.
+func TestLimitsHoldWhateverThePlanSays(t *testing.T) {
+	w := newTown(t)
+	w.d.Sites[0].ImportLimitKW = 12
+	w.solve = func(p *problem.Problem) (*problem.Solution, error) {
+		sol := idlePlan(p)
+		sol.Device("s", "bat").PowerKW[0] = 10
+		sol.Device("s", "ev").PowerKW[0] = 11
+		sol.Device("s", "hp").PowerKW[0] = 4
+		return sol, nil
+	}
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.s.Dispatch(t.Context())
+	if ev, bat, hp := w.last(t, "ev"), w.last(t, "bat"), w.last(t, "hp"); ev != 0 || bat != 3 || hp != 3 {
+		t.Errorf("car %v A, battery %v kW, heat pump state %v; want 0 A, 3 kW (12 - 5 - 4), 3", ev, bat, hp)
+	}
+}
+
+// TestSafeState: stale measurements, no plan and an old plan each give every device its own control back.
+func TestSafeState(t *testing.T) {
+	safe := map[string]float64{"bat": 0, "ev": 16, "hp": 2, "tank": 1, "pv": 1}
+	for _, tt := range []struct {
+		name string
+		make func(w *town)
+	}{
+		{"no plan was ever made", func(*town) {}},
+		{"measurements are stale", func(w *town) { w.s.Replan(context.Background()); w.now = w.now.Add(61 * time.Second) }},
+		{"the plan is too old", func(w *town) {
+			w.s.Replan(context.Background())
+			w.now = w.now.Add(2*time.Hour + time.Second)
+			w.refresh()
+		}},
+		{"the planner died", func(w *town) {
+			w.solve = func(*problem.Problem) (*problem.Solution, error) { return nil, errors.New("gone") }
+			if _, err := w.s.Replan(context.Background()); err == nil {
+				panic("a dead planner made a plan")
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newTown(t)
+			tt.make(w)
+			w.s.Dispatch(t.Context())
+			for id, want := range safe {
+				if got := w.last(t, id); got != want {
+					t.Errorf("%s got %v, want its safe value %v", id, got, want)
+				}
+			}
+			for _, l := range w.lines {
+				if l.Outcome != district.SafeMode {
+					t.Errorf("line %+v, want safe_mode", l)
+				}
+			}
+		})
+	}
+}
+
+// TestPause: a paused device gets its own control back and comes back to the plan afterwards; others are not touched.
+func TestPause(t *testing.T) {
+	w := newTown(t)
+	w.s.Replan(t.Context())
+	if err := w.s.Pause(Pause{Site: "s", Device: "grid"}); err == nil {
+		t.Error("a meter was paused, want an error")
+	}
+	if err := w.s.Pause(Pause{Site: "s", Device: "ev", Reason: "guest", Until: w.now.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	w.s.Dispatch(t.Context())
+	if got := w.last(t, "ev"); got != 16 {
+		t.Errorf("paused car got %v A, want 16 A", got)
+	}
+	if got := w.last(t, "bat"); got != 0 {
+		t.Errorf("battery got %v kW, want the plan's 0", got)
+	}
+	w.s.Resume("s", "ev")
+	w.s.Dispatch(t.Context())
+	if got := w.last(t, "ev"); got != 0 {
+		t.Errorf("resumed car got %v A, want the plan's pause", got)
+	}
+}
+
+// TestRunReleases: when the scheduler stops, every device has its own control again.
+func TestRunReleases(t *testing.T) {
+	w := newTown(t)
+	w.s.cfg.DispatchEvery, w.s.cfg.ReplanEvery = 5*time.Millisecond, 20*time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); w.s.Run(ctx) }()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		w.mu.Lock()
+		n := len(w.writes["bat"])
+		w.mu.Unlock()
+		if n > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nothing was dispatched in 10 s")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	cancel()
+	<-done
+	if got := w.last(t, "ev"); got != 16 {
+		t.Errorf("car has %v A after the end, want 16 A", got)
+	}
+	if l := w.lines[len(w.lines)-1]; l.Reason != ReasonReleased {
+		t.Errorf("last line %+v, want released", l)
+	}
+}
