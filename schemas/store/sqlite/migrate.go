@@ -1,0 +1,117 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"embed"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migration is one numbered step of the schema.
+type migration struct {
+	version int
+	name    string
+	text    string
+}
+
+// steps returns the migrations of a folder in order; they are numbered 1, 2, 3, … without a gap.
+func steps(from fs.FS) ([]migration, error) {
+	names, err := fs.Glob(from, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	var out []migration
+	for i, name := range names {
+		number, _, _ := strings.Cut(path.Base(name), "_")
+		v, err := strconv.Atoi(number)
+		if err != nil || v != i+1 {
+			return nil, fmt.Errorf("migration %s is not number %04d", name, i+1)
+		}
+		text, err := fs.ReadFile(from, name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, migration{v, path.Base(name), string(text)})
+	}
+	return out, nil
+}
+
+// migrate brings the schema up to date in one transaction. The version is the file's user_version, 0 in a new file.
+func (s *Store) migrate(ctx context.Context) error {
+	todo, err := steps(migrations)
+	if err != nil {
+		return err
+	}
+	var version int
+	if err := s.conn.QueryRowContext(ctx, "pragma user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version == len(todo) {
+		return nil // the common case takes no lock
+	}
+	if _, err := s.conn.ExecContext(ctx, "begin immediate"); err != nil {
+		return err
+	}
+	if err := s.apply(ctx, todo); err != nil {
+		_, _ = s.conn.ExecContext(context.WithoutCancel(ctx), "rollback")
+		return err
+	}
+	_, err = s.conn.ExecContext(ctx, "commit")
+	return err
+}
+
+func (s *Store) apply(ctx context.Context, todo []migration) error {
+	// again, now that no other program can be at it
+	var version, tables int
+	if err := s.conn.QueryRowContext(ctx, "pragma user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version > len(todo) {
+		return fmt.Errorf("its schema has version %d, this Quartier knows up to %d: it was written by a newer one, which must be used", version, len(todo))
+	}
+	if err := s.conn.QueryRowContext(ctx, "select count(*) from sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	if version == 0 && tables > 0 {
+		return fmt.Errorf("the file holds a database of another program with %d tables and indexes", tables)
+	}
+	for _, m := range todo[version:] {
+		if _, err := s.conn.ExecContext(ctx, m.text); err != nil {
+			return fmt.Errorf("migration %s: %w", m.name, err)
+		}
+		s.log.Info("store schema migrated", "path", s.path, "migration", m.name)
+	}
+	if version == 0 {
+		if err := s.firstIDs(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := s.conn.ExecContext(ctx, fmt.Sprintf("pragma user_version=%d", len(todo)))
+	return err
+}
+
+// firstIDs lets the ids of plans, set-points and events of a new file start at a random multiple of 1e9 below 2^53: the files of several machines,
+// or a new file in place of a broken disk, share one database without giving an id twice, and JavaScript can hold every id.
+func (s *Store) firstIDs(ctx context.Context) error {
+	n, err := rand.Int(rand.Reader, big.NewInt(9_000_000))
+	if err != nil {
+		return err
+	}
+	base := (n.Int64() + 1) * 1_000_000_000
+	for _, table := range []string{"plans", "setpoints", "events"} {
+		if _, err := s.conn.ExecContext(ctx, "insert into sqlite_sequence(name, seq) values(?, ?)", table, base); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"quartier/schemas/store"
+	"quartier/schemas/store/batch"
+)
+
+// Waiting is one batch of the outbox: either unpacked, or damaged.
+type Waiting struct {
+	Seq     int64
+	Batch   *batch.Batch // nil when damaged
+	Damage  error        // matches batch.ErrCorrupt
+	Written time.Time
+	Rows    int
+}
+
+// Waiting returns the batches that wait for the database, oldest first, of together about maxRows rows, and at least one when any waits. A damaged
+// batch is named as such and never unpacked.
+func (s *Store) Waiting(ctx context.Context, maxRows int) ([]Waiting, error) {
+	rows, err := s.readers.QueryContext(ctx, "select seq, kind, row_count, written_us, body from outbox where refused is null order by seq limit 1000")
+	if err != nil {
+		return nil, s.fail("read the outbox", err)
+	}
+	defer rows.Close()
+	var out []Waiting
+	total := 0
+	for total < maxRows && rows.Next() {
+		var w Waiting
+		var kind, us int64
+		var body []byte
+		if err := rows.Scan(&w.Seq, &kind, &w.Rows, &us, &body); err != nil {
+			return nil, s.fail("read the outbox", err)
+		}
+		w.Written = store.FromMicro(us)
+		w.Batch, w.Damage = batch.Decode(body)
+		if w.Damage == nil && (w.Batch.Seq != w.Seq || int64(w.Batch.Kind) != kind) {
+			w.Damage = fmt.Errorf("%w: %v of sequence %d stands at sequence %d", batch.ErrCorrupt, w.Batch.Kind, w.Batch.Seq, w.Seq)
+			w.Batch = nil
+		}
+		out = append(out, w)
+		total += w.Rows
+	}
+	return out, s.fail("read the outbox", rows.Err())
+}
+
+// Acknowledge removes batches that the database has made durable.
+func (s *Store) Acknowledge(ctx context.Context, seqs []int64) error {
+	if len(seqs) == 0 {
+		return nil
+	}
+	return s.write(ctx, "acknowledge batches", func(ctx context.Context) (func(), error) {
+		st, err := s.conn.PrepareContext(ctx, "delete from outbox where seq=?")
+		if err != nil {
+			return nil, err
+		}
+		defer st.Close()
+		for _, seq := range seqs {
+			if _, err := st.ExecContext(ctx, seq); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+}
+
+// Refuse sets a batch aside that the database can never take, with the reason. It stays in the file, and so do the rows it was made of.
+func (s *Store) Refuse(ctx context.Context, seq int64, reason string) error {
+	return s.write(ctx, fmt.Sprintf("set batch %d aside", seq), func(ctx context.Context) (func(), error) {
+		_, err := s.conn.ExecContext(ctx, "update outbox set refused=? where seq=?", store.CleanText(reason), seq)
+		return nil, err
+	})
+}
+
+// Repair sets a damaged batch aside and puts the rows that it may have held, which the tables of the file still have, into new batches.
+func (s *Store) Repair(ctx context.Context, w Waiting) error {
+	return s.write(ctx, fmt.Sprintf("repair batch %d", w.Seq), func(ctx context.Context) (func(), error) {
+		var kind, from int64
+		err := s.conn.QueryRowContext(ctx, "select kind, from_us from outbox where seq=?", w.Seq).Scan(&kind, &from)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if _, err := s.conn.ExecContext(ctx, "update outbox set refused=? where seq=?", w.Damage.Error(), w.Seq); err != nil {
+			return nil, err
+		}
+		if batch.Kind(kind) < batch.OfSamples || batch.Kind(kind) > batch.OfUsers {
+			return nil, s.enqueueAll(ctx) // what it held is not known either
+		}
+		return nil, s.enqueueKind(ctx, batch.Kind(kind), from)
+	})
+}
+
+// Horizon says which rows are in this file: all from kept on, and before it those that were written late. Rows before aged may have been
+// removed; it is the zero time when nothing ever was.
+func (s *Store) Horizon(ctx context.Context) (kept, aged time.Time, err error) {
+	for key, t := range map[string]*time.Time{keptFrom: &kept, agedTo: &aged} {
+		var us int64
+		err := s.readers.QueryRowContext(ctx, "select value from meta where key=?", key).Scan(&us)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return kept, aged, s.fail("read "+key, err)
+		}
+		if err == nil && us != math.MinInt64 {
+			*t = store.FromMicro(us)
+		}
+	}
+	return kept, aged, nil
+}
+
+// ageRows is how many rows one transaction of [Store.Age] removes.
+const ageRows = 20_000
+
+// Age removes samples, balances, plans, set-points and events from before cutoff, but for the newest sample of each series and rows that
+// still wait for the database. It works in short transactions between which others write, and returns how many rows went.
+func (s *Store) Age(ctx context.Context, cutoff time.Time) (removed int64, err error) {
+	if !s.outbox {
+		return 0, fmt.Errorf("store: age %s: it has no outbox, so its rows are nowhere else", s.path)
+	}
+	to := store.Micro(cutoff)
+	err = s.write(ctx, "begin to age", func(ctx context.Context) (func(), error) {
+		if to, err = s.ageBound(ctx, to); err != nil {
+			return nil, err
+		}
+		for _, key := range []string{keptFrom, agedTo} {
+			if _, err := s.conn.ExecContext(ctx, "update meta set value=?1 where key=?2 and cast(value as integer)<?1", to, key); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	names, err := s.Series(ctx, "")
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		id, ok, err := s.lookup(ctx, name)
+		if err != nil {
+			return removed, s.fail("age "+string(name), err)
+		}
+		if !ok {
+			continue
+		}
+		n, err := s.remove(ctx, to, "samples", "series_id, time_us",
+			"time_us<?1 and series_id=?3 and time_us<(select max(time_us) from samples where series_id=?3)", id)
+		if removed += n; err != nil {
+			return removed, err
+		}
+	}
+	for _, t := range []struct{ table, key, when string }{{"balances", "district, start_us, site", "start_us"}, {"plans", "id", "created_us"},
+		{"setpoints", "id", "time_us"}, {"events", "id", "time_us"}} {
+		n, err := s.remove(ctx, to, t.table, t.key, t.when+"<?1")
+		if removed += n; err != nil {
+			return removed, err
+		}
+	}
+	if removed > 0 {
+		s.count.Store(-1)
+	}
+	return removed, nil
+}
+
+// ageBound returns the time before which rows may go: to, or the earliest row that is not in the database. A batch that was set aside holds its rows
+// back as well.
+func (s *Store) ageBound(ctx context.Context, to int64) (int64, error) {
+	var waits sql.NullInt64
+	err := s.conn.QueryRowContext(ctx, "select min(from_us) from outbox where kind<>?", int64(batch.OfUsers)).Scan(&waits)
+	if waits.Valid && waits.Int64 < to {
+		to = waits.Int64
+	}
+	return to, err
+}
+
+// remove deletes rows of a table in pieces of ageRows. In the condition, ?1 is the bound in time, ?3 and on are args.
+func (s *Store) remove(ctx context.Context, to int64, table, key, where string, args ...any) (removed int64, err error) {
+	statement := fmt.Sprintf("delete from %s where (%s) in (select %s from %s where %s limit ?2)", table, key, key, table, where)
+	for {
+		var n int64
+		err := s.write(ctx, "age "+table, func(ctx context.Context) (func(), error) {
+			bound, err := s.ageBound(ctx, to) // again: late rows may have come between
+			if err != nil {
+				return nil, err
+			}
+			res, err := s.conn.ExecContext(ctx, statement, append([]any{bound, ageRows}, args...)...)
+			if err != nil {
+				return nil, err
+			}
+			n, err = res.RowsAffected()
+			return nil, err
+		})
+		if removed += n; err != nil || n < ageRows {
+			return removed, err
+		}
+	}
+}

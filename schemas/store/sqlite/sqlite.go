@@ -1,0 +1,278 @@
+// Package sqlite keeps the record in one SQLite file: the embedded default, and the outbox in front of a database.
+//
+// The file is in write-ahead mode with synchronous=FULL: when a write returns nil, its bytes were synced to the disk. One connection
+// writes, one transaction at a time in the order of the calls; reads run beside it on connections of their own and hold no lock while they
+// hand over what they read. A write of 100,000 samples holds the others for about a fifth of a second; load history in such pieces.
+//
+// With [Options.Outbox] every row but sessions is written a second time as a packed batch (package batch), in the same transaction. What was
+// written before the outbox was switched on is put into it at that moment, so that a database that is added later gets the whole record.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	sqlite "modernc.org/sqlite" // registers the driver
+
+	"quartier/schemas/district"
+	"quartier/schemas/store"
+)
+
+// Options of [Open].
+type Options struct {
+	Log    *slog.Logger // nil: silent
+	Outbox bool         // also write every row as a packed batch, for a relay to ship
+}
+
+// Store is a record in one file. It implements [store.Store]; all methods may be called from several goroutines.
+type Store struct {
+	path   string
+	log    *slog.Logger
+	outbox bool
+
+	writing chan struct{} // holds one token: the right to write
+	db      *sql.DB       // the pool of the writing connection
+	conn    *sql.Conn     // the writing connection
+	many    driver.Stmt   // writes rowsAtOnce samples
+	one     driver.Stmt   // writes one sample
+	stale   bool          // the file has an outbox, and this store does not write it; guarded by writing
+
+	readers *sql.DB
+
+	mu  sync.RWMutex
+	ids map[district.SeriesID]int64 // every series that was used, with its row
+
+	count     atomic.Int64 // samples, about; -1 before the first count
+	countedAt atomic.Int64 // Unix seconds
+	closed    atomic.Bool
+}
+
+var _ store.Store = (*Store)(nil)
+
+// busyTimeout is how long a write waits for another process on the same file.
+const busyTimeout = 10 * time.Second
+
+// Open opens the record at path, which it makes when it is not there, and brings its schema up to date. It refuses a file that a newer
+// Quartier wrote, and one that is no database.
+func Open(ctx context.Context, path string, opts Options) (*Store, error) {
+	s := &Store{path: path, log: opts.Log, outbox: opts.Outbox, writing: make(chan struct{}, 1), ids: map[district.SeriesID]int64{}}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.count.Store(-1)
+	if err := s.open(ctx); err != nil {
+		s.release()
+		return nil, s.fail("open", err)
+	}
+	s.writing <- struct{}{}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) error {
+	if info, err := os.Stat(filepath.Dir(s.path)); err != nil {
+		return err
+	} else if !info.IsDir() {
+		return fmt.Errorf("%s is no folder", filepath.Dir(s.path))
+	}
+	var err error
+	if s.db, err = sql.Open("sqlite", dsn(s.path, "page_size(8192)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-65536)",
+		"journal_size_limit(67108864)", "temp_store(MEMORY)")); err != nil {
+		return err
+	}
+	s.db.SetMaxOpenConns(1)
+	if s.conn, err = s.db.Conn(ctx); err != nil {
+		return err
+	}
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	if s.readers, err = sql.Open("sqlite", dsn(s.path, "query_only(1)", "cache_size(-16384)", "temp_store(MEMORY)")); err != nil {
+		return err
+	}
+	s.readers.SetMaxOpenConns(8)
+	s.readers.SetMaxIdleConns(4)
+	if s.many, err = s.prepareSamples(ctx, rowsAtOnce); err != nil {
+		return err
+	}
+	if s.one, err = s.prepareSamples(ctx, 1); err != nil {
+		return err
+	}
+	return s.startOutbox(ctx)
+}
+
+func dsn(path string, pragmas ...string) string {
+	q := url.Values{"_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}, pragmas...)}
+	// as a URI, so that a path may hold any character
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
+}
+
+// Close writes the log back into the file and releases everything.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	<-s.writing // the write under way finishes; no other begins
+	return s.release()
+}
+
+func (s *Store) release() error {
+	var errs []error
+	if s.readers != nil {
+		errs = append(errs, s.readers.Close())
+	}
+	for _, st := range []driver.Stmt{s.many, s.one} {
+		if st != nil {
+			errs = append(errs, s.conn.Raw(func(any) error { return st.Close() }))
+		}
+	}
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// fail adds what was being done to which file to an error, and in words what the operator can do about the common ones.
+func (s *Store) fail(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, store.ErrInvalid) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) {
+		return err
+	}
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		switch e.Code() & 0xff {
+		case codeFull:
+			return fmt.Errorf("store: %s in %s: the disk is full: %w", op, s.path, err)
+		case codeReadOnly:
+			return fmt.Errorf("store: %s in %s: the file or its folder may not be written: %w", op, s.path, err)
+		case codeNotADB:
+			return fmt.Errorf("store: %s in %s: the file is no SQLite database, or its beginning is damaged: %w", op, s.path, err)
+		case codeCorrupt:
+			return fmt.Errorf("store: %s in %s: the file is damaged; move it away or bring back a copy: %w", op, s.path, err)
+		case codeBusy:
+			return fmt.Errorf("store: %s in %s: another program has held the file for %v: %w", op, s.path, busyTimeout, err)
+		}
+	}
+	return fmt.Errorf("store: %s in %s: %w", op, s.path, err)
+}
+
+// Result codes of SQLite, https://www.sqlite.org/rescode.html.
+const (
+	codeBusy     = 5
+	codeReadOnly = 8
+	codeCorrupt  = 11
+	codeFull     = 13
+	codeNotADB   = 26
+)
+
+var errClosed = errors.New("the store is closed")
+
+// write runs f in the one writing transaction and makes what it wrote durable. It waits for its turn, but not beyond ctx; once f has begun, only f itself
+// watches ctx. What f must do after the commit it returns.
+func (s *Store) write(ctx context.Context, op string, f func(ctx context.Context) (committed func(), err error)) (err error) {
+	if err := ctx.Err(); err != nil {
+		return s.fail(op, err)
+	}
+	if s.closed.Load() {
+		return s.fail(op, errClosed)
+	}
+	select {
+	case <-s.writing:
+	case <-ctx.Done():
+		return s.fail(op, ctx.Err())
+	}
+	defer func() { s.writing <- struct{}{} }()
+	// a statement is never interrupted half-way: SQLite would end the whole transaction, and the next statement would write alone
+	whole := context.WithoutCancel(ctx)
+	if _, err := s.conn.ExecContext(whole, "begin immediate"); err != nil {
+		return s.fail(op, err)
+	}
+	done := false
+	defer func() {
+		if !done { // also when f panics
+			_, _ = s.conn.ExecContext(whole, "rollback") // an error means that SQLite has done it already
+		}
+	}()
+	if s.stale {
+		if _, err := s.conn.ExecContext(whole, "delete from meta where key='outbox'"); err != nil {
+			return s.fail(op, err)
+		}
+	}
+	committed, err := f(whole)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		_, err = s.conn.ExecContext(whole, "commit")
+	}
+	if err != nil {
+		return s.fail(op, err)
+	}
+	done, s.stale = true, false
+	if committed != nil {
+		committed()
+	}
+	return nil
+}
+
+// Ping returns nil when the file can take a write now.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.write(ctx, "ping", func(ctx context.Context) (func(), error) {
+		_, err := s.conn.ExecContext(ctx, "insert into meta(key, value) values('ping', '') on conflict do update set value=''")
+		return nil, err
+	})
+}
+
+// countEvery is how long a count of samples is taken for true, corrected by what was appended since.
+const countEvery = 10 * time.Minute
+
+// Stats describes the file. Samples is a count of at most ten minutes ago plus what was appended since, corrections included.
+func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
+	st := store.Stats{Kind: "sqlite"}
+	if s.closed.Load() {
+		return st, s.fail("describe the record", errClosed)
+	}
+	if err := s.readers.QueryRowContext(ctx, "select sqlite_version()").Scan(&st.Version); err != nil {
+		return st, s.fail("describe the record", err)
+	}
+	st.Version = "SQLite " + st.Version
+	now := time.Now().Unix()
+	if last := s.countedAt.Load(); s.count.Load() < 0 || now-last > int64(countEvery.Seconds()) && s.countedAt.CompareAndSwap(last, now) {
+		var n int64
+		if err := s.readers.QueryRowContext(ctx, "select count(*) from samples").Scan(&n); err != nil {
+			return st, s.fail("count samples", err)
+		}
+		s.count.Store(n)
+		s.countedAt.Store(now)
+	}
+	st.Samples = s.count.Load()
+	for _, suffix := range []string{"", "-wal"} {
+		if info, err := os.Stat(s.path + suffix); err == nil {
+			st.Bytes += info.Size()
+		}
+	}
+	if s.outbox {
+		var since sql.NullInt64
+		if err := s.readers.QueryRowContext(ctx, "select coalesce(sum(row_count), 0), min(written_us) from outbox where refused is null").
+			Scan(&st.OutboxRows, &since); err != nil {
+			return st, s.fail("count the outbox", err)
+		}
+		if since.Valid {
+			st.OutboxSince = store.FromMicro(since.Int64)
+		}
+	}
+	return st, nil
+}
