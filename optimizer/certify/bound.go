@@ -1,0 +1,187 @@
+package certify
+
+import (
+	"math"
+	"sort"
+
+	"quartier/optimizer/problem"
+)
+
+// Duals are prices of a problem's equations, from any source; every value is allowed, and a value that is no finite number counts as 0.
+type Duals struct {
+	District []float64               // EUR/kWh: one more kWh needed at the district's boundary, by step
+	Site     [][]float64             // EUR/kWh: one more kWh needed at the site, by site and step; nil: that of the district
+	Chain    map[DeviceKey][]float64 // EUR per kWh or K: one more unit given to the store or zone in a step; absent: the best for the prices is computed
+	Peak     []float64               // EUR/kW on each step's import, from 0 (negative counts as 0); nil: the best for the prices is computed
+}
+
+// DeviceKey names a device by the ids of its site and itself.
+type DeviceKey struct{ Site, Device string }
+
+// DualsOf returns the prices that a solution document carries.
+func DualsOf(p *problem.Problem, s *problem.Solution) Duals {
+	d := Duals{Site: make([][]float64, len(p.Sites))}
+	if s.Grid != nil {
+		d.District = s.Grid.Price
+	}
+	for i := range p.Sites {
+		d.Site[i] = d.District
+		for k := range s.Sites {
+			if s.Sites[k].ID == p.Sites[i].ID && s.Sites[k].Price != nil {
+				d.Site[i] = s.Sites[k].Price
+			}
+		}
+	}
+	return d
+}
+
+// Bound returns a cost in EUR below which no plan of the valid problem p can be, whatever the duals; good ones make it high. It is a Lagrangian bound:
+// with L the district's price, v_i the site's, pi >= 0 the peak's, in every step t
+//
+//	bound = sum_i,t dt*v_i*load_i
+//	      + sum_i,t min over n of   dt*(fee_i*max(0, n) + (L - v_i)*n)                    n within the limits and what the devices can do
+//	      + sum_t   min over in,out dt*((price + carbon)*in - sell*out - L*(in - out)) + pi*(in - peak_so_far)      not both above 0
+//	      + min over w of (peak_price - sum_t pi)*w                                         w from 0 to the highest import there can be
+//	      + sum of the devices' least  own cost + sum_t dt*v_i*power
+//
+// A device's least value is taken over more than it can do: a minimum power, minimum times and start costs are left out, so that the bound holds for
+// mixed problems too. A store or a zone with s[t+1] = keep*s[t] + rhs[t] + sum_j gain_j*u_j is parted in its steps by its dual y[t]:
+//
+//	value = y[0]*keep*s[0] + sum_t y[t]*rhs[t] + sum_t min over u_j of (cost_j + y[t]*gain_j)*u_j
+//	      + sum_t min over s[t+1] of own cost(s[t+1]) + (keep*y[t+1] - y[t])*s[t+1],  y[T] = 0
+//
+// over the inputs' ranges and the states that can be reached at all. That holds for any y, since it adds y times an equation. Shiftable and
+// flexible loads are valued exactly. From the sum a margin for rounding is taken off: 16 units in the last place of the sum of all magnitudes.
+func Bound(p *problem.Problem, duals Duals) float64 {
+	b := &bounding{p: p, dt: p.Hours()}
+	district := clean(duals.District, p.Steps)
+	lowest, highest := make([]float64, p.Steps), make([]float64, p.Steps)
+	for i := range p.Sites {
+		site := &p.Sites[i]
+		price := district
+		if i < len(duals.Site) && duals.Site[i] != nil {
+			price = clean(duals.Site[i], p.Steps)
+		}
+		low, high := append([]float64(nil), site.LoadKW...), append([]float64(nil), site.LoadKW...)
+		for _, d := range site.Devices {
+			given, ok := duals.Chain[DeviceKey{site.ID, d.ID()}]
+			if ok {
+				given = clean(given, p.Steps)
+			}
+			b.device(d, price, given, low, high)
+		}
+		for t := range p.Steps {
+			b.add(b.dt * price[t] * site.LoadKW[t])
+			least, most := max(low[t], -site.ExportLimitKW[t]), min(high[t], site.ImportLimitKW[t])
+			if least > most { // no plan at all: any bound holds
+				least, most = low[t], high[t]
+			}
+			slope := b.dt * (district[t] - price[t])
+			fee := b.dt * site.WithdrawalFee[t]
+			best := min(slope*least+fee*max(0, least), slope*most+fee*max(0, most))
+			if least < 0 && most > 0 {
+				best = min(best, 0)
+			}
+			b.add(best)
+			b.size += b.dt * (math.Abs(district[t]) + math.Abs(price[t])) * max(math.Abs(least), math.Abs(most))
+			lowest[t] += least
+			highest[t] += most
+		}
+	}
+	b.grid(district, duals.Peak, lowest, highest)
+	return b.result()
+}
+
+// clean returns T finite values.
+func clean(v []float64, steps int) []float64 {
+	out := make([]float64, steps)
+	for t := range min(steps, len(v)) {
+		if !math.IsNaN(v[t]) && !math.IsInf(v[t], 0) {
+			out[t] = v[t]
+		}
+	}
+	return out
+}
+
+// bounding sums terms with compensation, and their magnitudes for the margin.
+type bounding struct {
+	p               *problem.Problem
+	dt              float64
+	sum, rest, size float64
+}
+
+func (b *bounding) add(v float64) {
+	s := b.sum + v
+	if math.Abs(b.sum) >= math.Abs(v) {
+		b.rest += (b.sum - s) + v
+	} else {
+		b.rest += (v - s) + b.sum
+	}
+	b.sum = s
+	b.size += math.Abs(v)
+}
+
+func (b *bounding) result() float64 {
+	const unit = 0x1p-53
+	v := b.sum + b.rest - 16*unit*b.size
+	if math.IsNaN(v) { // beyond the range of numbers: nothing is known
+		return math.Inf(-1)
+	}
+	return v
+}
+
+// least adds the minimum of slope*x over [low, high], where slope was computed from terms of at most the given magnitude.
+func (b *bounding) least(slope, magnitude, low, high float64) {
+	b.add(min(slope*low, slope*high))
+	b.size += magnitude * max(math.Abs(low), math.Abs(high))
+}
+
+// grid adds the district's boundary and the peak.
+func (b *bounding) grid(district, given, lowest, highest []float64) {
+	g, steps := &b.p.Grid, b.p.Steps
+	in, out, surplus := make([]float64, steps), make([]float64, steps), make([]float64, steps)
+	top := 0.0
+	for t := range steps {
+		in[t] = min(g.ImportLimitKW[t], max(0, highest[t]))
+		out[t] = min(g.ExportLimitKW[t], max(0, -lowest[t]))
+		surplus[t] = b.dt * (district[t] - g.ImportPrice[t] - g.CarbonIntensity[t]*b.p.CarbonPrice/1e6)
+		top = max(top, in[t]-g.PeakSoFarKW)
+	}
+	peak := b.peak(given, surplus, in)
+	left := g.PeakPrice
+	for t := range steps {
+		left -= peak[t]
+		b.add(-peak[t] * g.PeakSoFarKW)
+		importing := (peak[t] - surplus[t]) * in[t]
+		exporting := b.dt * (district[t] - g.ExportPrice[t]) * out[t]
+		b.add(min(0, importing, exporting))
+		b.size += b.dt*(math.Abs(district[t])+math.Abs(g.ExportPrice[t]))*out[t] + (peak[t]+b.dt*(math.Abs(district[t])+math.Abs(g.ImportPrice[t])+g.CarbonIntensity[t]*b.p.CarbonPrice/1e6))*in[t]
+	}
+	b.add(min(0, left) * top)
+	b.size += g.PeakPrice * top
+}
+
+// peak returns the duals of the peak: those given, or those that make the bound highest at these prices. In each step one EUR/kW more gives what the import
+// could be, less the peak so far, until importing costs nothing more; and all together are worth no more than the peak's price.
+func (b *bounding) peak(given, surplus, in []float64) []float64 {
+	if given != nil {
+		out := clean(given, b.p.Steps)
+		for t := range out {
+			out[t] = max(0, out[t])
+		}
+		return out
+	}
+	out, order := make([]float64, b.p.Steps), make([]int, b.p.Steps)
+	for t := range order {
+		order[t] = t
+	}
+	sort.SliceStable(order, func(x, y int) bool { return in[order[x]] > in[order[y]] })
+	left := b.p.Grid.PeakPrice
+	for _, t := range order {
+		if in[t] > b.p.Grid.PeakSoFarKW {
+			out[t] = min(left, max(0, surplus[t]))
+			left -= out[t]
+		}
+	}
+	return out
+}

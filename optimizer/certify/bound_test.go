@@ -1,0 +1,105 @@
+package certify_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"quartier/optimizer/certify"
+	"quartier/optimizer/highstest"
+	"quartier/optimizer/milp"
+	"quartier/optimizer/problem"
+	"quartier/optimizer/problemtest"
+)
+
+// TestPlansOfHiGHS: the general program says what the problem says. HiGHS's answer to it, read back as a plan, oversteps nothing and costs what HiGHS says,
+// and no bound, from whatever prices, is above it.
+func TestPlansOfHiGHS(t *testing.T) {
+	type family struct {
+		name  string
+		seeds int
+		o     problemtest.Options
+	}
+	families := []family{{"all", 150, problemtest.Options{}}, {"continuous", 60, problemtest.Options{Continuous: true}}}
+	for _, k := range problemtest.Kinds {
+		families = append(families, family{string(k), 30, problemtest.Options{Kinds: []problem.Kind{k, problem.KindPV}, MaxSites: 2}})
+	}
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			solved, infeasible := 0, 0
+			for seed := range uint64(f.seeds) {
+				p := problemtest.Random(seed, f.o)
+				m := milp.Build(p)
+				a := highstest.Solve(t, m, highstest.Options{})
+				switch {
+				case a.Infeasible:
+					infeasible++
+					continue
+				case !a.Optimal:
+					t.Fatalf("seed %d: HiGHS: %s", seed, a.Status)
+				}
+				solved++
+				held(t, seed, p, m, a)
+			}
+			t.Logf("%d solved, %d infeasible", solved, infeasible)
+			if solved < f.seeds*2/3 {
+				t.Errorf("only %d of %d problems have a plan", solved, f.seeds)
+			}
+		})
+	}
+}
+
+func held(t *testing.T, seed uint64, p *problem.Problem, m *milp.Model, a highstest.Answer) {
+	t.Helper()
+	s, err := m.Solution(a.Columns)
+	if err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	r := certify.Complete(p, s)
+	size := 1e-6 * max(1, math.Abs(a.Objective))
+	if !r.Feasible() || math.Abs(r.Objective-a.Objective) > size {
+		text, _ := p.Marshal()
+		t.Errorf("seed %d: HiGHS says %.9g, the plan costs %.9g (%+v) and oversteps %v\n%s", seed, a.Objective, r.Objective, r.Cost, r.Violations, text)
+	}
+	rnd := rand.New(rand.NewPCG(seed, 5))
+	for range 20 {
+		if b := certify.Bound(p, randomDuals(rnd, p)); b > a.Objective+size {
+			t.Errorf("seed %d: a bound of %.9g above the optimum %.9g", seed, b, a.Objective)
+		}
+	}
+}
+
+// randomDuals returns prices without any sense, some of them extreme, missing or no number.
+func randomDuals(r *rand.Rand, p *problem.Problem) certify.Duals {
+	draw := func(scale float64) []float64 {
+		out := make([]float64, p.Steps)
+		for t := range out {
+			out[t] = scale * r.NormFloat64()
+		}
+		if r.IntN(20) == 0 {
+			out[r.IntN(len(out))] = []float64{math.NaN(), math.Inf(1), 1e12, -1e12}[r.IntN(4)]
+		}
+		return out
+	}
+	d := certify.Duals{District: draw(0.3)}
+	if r.IntN(2) == 0 {
+		d.Peak = draw(1)
+	}
+	for i := range p.Sites {
+		v := append([]float64(nil), d.District...)
+		if r.IntN(2) == 0 {
+			v = draw(0.3)
+		}
+		d.Site = append(d.Site, v)
+		for _, dev := range p.Sites[i].Devices {
+			if r.IntN(2) == 0 {
+				if d.Chain == nil {
+					d.Chain = map[certify.DeviceKey][]float64{}
+				}
+				d.Chain[certify.DeviceKey{Site: p.Sites[i].ID, Device: dev.ID()}] = draw(0.5)
+			}
+		}
+	}
+	return d
+}

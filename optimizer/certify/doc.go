@@ -1,0 +1,9 @@
+// Package certify checks a plan without trusting whoever made it. It shares no code with the solver, the structured model or the general
+// program: it knows the problem's text alone.
+//
+// [Evaluate] takes the powers of the devices from a solution (and the on state of heat pumps without a minimum power, which may idle at zero
+// power), simulates every device, lists every limit that is overstepped by more than [Tolerance], and recomputes every part of the
+// cost. [Complete] writes what it found into the solution. [Claims] holds what a solution says of itself against it.
+//
+// [Bound] computes, from prices alone, a cost below which no plan of the problem can be, mixed decisions included.
+package certify
