@@ -333,3 +333,9 @@ func pow10(v float64, exponent int16) float64 {
 	}
 	return v
 }
+
+// MaskRegisters returns the mask of a masked point as it lies in its registers.
+func (pt *Point) MaskRegisters() []uint16 {
+	r := pt.Register
+	return disassemble(r.Mask, int(r.Length), r.LowWordFirst, r.LittleEndian)
+}
