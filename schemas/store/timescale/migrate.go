@@ -1,0 +1,155 @@
+package timescale
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migration is one numbered step of the schema.
+type migration struct {
+	version int
+	name    string
+	text    string
+}
+
+// steps returns the migrations of a folder in order; they are numbered 1, 2, 3, … without a gap.
+func steps(from fs.FS) ([]migration, error) {
+	names, err := fs.Glob(from, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	var out []migration
+	for i, name := range names {
+		number, _, _ := strings.Cut(path.Base(name), "_")
+		v, err := strconv.Atoi(number)
+		if err != nil || v != i+1 {
+			return nil, fmt.Errorf("migration %s is not number %04d", name, i+1)
+		}
+		text, err := fs.ReadFile(from, name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, migration{v, path.Base(name), string(text)})
+	}
+	return out, nil
+}
+
+// prepare makes the extension and the tables, under a lock that other processes wait for.
+func (s *Store) prepare(ctx context.Context, chunk time.Duration) error {
+	todo, err := steps(migrations)
+	if err != nil {
+		return err
+	}
+	var major string
+	if err := s.pool.QueryRow(ctx, "show server_version").Scan(&major); err != nil {
+		return err
+	}
+	if err := s.extend(ctx); err != nil {
+		return err
+	}
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		// the number is ours alone; tables of the same names in another schema have a lock of their own
+		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(7827, hashtext(current_schema()))"); err != nil {
+			return err
+		}
+		if err := s.migrate(ctx, tx, todo); err != nil {
+			return err
+		}
+		s.server = "PostgreSQL " + strings.Fields(major)[0]
+		var version, license string
+		err := tx.QueryRow(ctx, "select extversion, coalesce(current_setting('timescaledb.license', true), '') from pg_extension where extname='timescaledb'").
+			Scan(&version, &license)
+		if err == pgx.ErrNoRows {
+			s.server += " without TimescaleDB"
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		s.server += fmt.Sprintf(", TimescaleDB %s (%s)", version, edition(license))
+		s.hyper = true
+		return hypertable(ctx, tx, chunk)
+	})
+}
+
+func edition(license string) string {
+	switch license {
+	case "apache":
+		return "Apache-2 edition"
+	case "timescale":
+		return "Community edition"
+	}
+	return "unknown edition"
+}
+
+// extend makes the extension where the server offers it and the user may; without it everything works on plain tables.
+func (s *Store) extend(ctx context.Context) error {
+	var there, offered bool
+	if err := s.pool.QueryRow(ctx, `select exists(select from pg_extension where extname='timescaledb'),
+		exists(select from pg_available_extensions where name='timescaledb')`).Scan(&there, &offered); err != nil {
+		return err
+	}
+	if there || !offered {
+		return nil
+	}
+	if _, err := s.pool.Exec(ctx, "create extension if not exists timescaledb"); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		s.log.Warn("TimescaleDB is offered by the server and could not be switched on: samples go to a plain table", "database", s.where, "err", err)
+		return nil
+	}
+	s.pool.Reset() // the extension works in connections that were made after it
+	return nil
+}
+
+func (s *Store) migrate(ctx context.Context, tx pgx.Tx, todo []migration) error {
+	var version int
+	if _, err := tx.Exec(ctx, `create table if not exists schema_version (
+		version integer primary key, name text not null, applied_at timestamptz not null default now())`); err != nil {
+		return err
+	}
+	if err := tx.QueryRow(ctx, "select coalesce(max(version), 0) from schema_version").Scan(&version); err != nil {
+		return err
+	}
+	if version > len(todo) {
+		return fmt.Errorf("its schema has version %d, this Quartier knows up to %d: it was written by a newer one, which must be used", version, len(todo))
+	}
+	for _, m := range todo[version:] {
+		if _, err := tx.Exec(ctx, m.text); err != nil {
+			return fmt.Errorf("migration %s: %w", m.name, err)
+		}
+		if _, err := tx.Exec(ctx, "insert into schema_version(version, name) values($1, $2)", m.version, m.name); err != nil {
+			return fmt.Errorf("migration %s: %w", m.name, err)
+		}
+		s.log.Info("database schema migrated", "database", s.where, "migration", m.name)
+	}
+	return nil
+}
+
+// hypertable turns the table of samples into a hypertable if it is none; rows that it has move into chunks. Its own index is the only one.
+func hypertable(ctx context.Context, tx pgx.Tx, chunk time.Duration) error {
+	var is bool
+	if err := tx.QueryRow(ctx, `select exists(select from timescaledb_information.hypertables
+		where hypertable_schema=current_schema() and hypertable_name='sample')`).Scan(&is); err != nil || is {
+		return err
+	}
+	_, err := tx.Exec(ctx, "select create_hypertable('sample', by_range('time', $1::interval), create_default_indexes=>false, migrate_data=>true)", chunk)
+	if err != nil {
+		return fmt.Errorf("make samples a hypertable: %w", err)
+	}
+	return nil
+}
