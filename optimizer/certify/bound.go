@@ -139,15 +139,18 @@ func (b *bounding) least(slope, magnitude, low, high float64) {
 // grid adds the district's boundary and the peak.
 func (b *bounding) grid(district, given, lowest, highest []float64) {
 	g, steps := &b.p.Grid, b.p.Steps
-	in, out, surplus := make([]float64, steps), make([]float64, steps), make([]float64, steps)
+	in, out, surplus, worth := make([]float64, steps), make([]float64, steps), make([]float64, steps), make([]float64, steps)
 	top := 0.0
 	for t := range steps {
 		in[t] = min(g.ImportLimitKW[t], max(0, highest[t]))
 		out[t] = min(g.ExportLimitKW[t], max(0, -lowest[t]))
 		surplus[t] = b.dt * (district[t] - g.ImportPrice[t] - g.CarbonIntensity[t]*b.p.CarbonPrice/1e6)
 		top = max(top, in[t]-g.PeakSoFarKW)
+		if worth[t] = surplus[t]; in[t] > 0 { // below what exporting gives anyway, making imports dearer changes nothing
+			worth[t] += min(0, b.dt*(district[t]-g.ExportPrice[t])*out[t]) / in[t]
+		}
 	}
-	peak := b.peak(given, surplus, in)
+	peak := b.peak(given, worth, in)
 	left := g.PeakPrice
 	for t := range steps {
 		left -= peak[t]
@@ -162,8 +165,8 @@ func (b *bounding) grid(district, given, lowest, highest []float64) {
 }
 
 // peak returns the duals of the peak: those given, or those that make the bound highest at these prices. In each step one EUR/kW more gives what the import
-// could be, less the peak so far, until importing costs nothing more; and all together are worth no more than the peak's price.
-func (b *bounding) peak(given, surplus, in []float64) []float64 {
+// could be, less the peak so far, until importing is worth nothing more; and all together are worth no more than the peak's price.
+func (b *bounding) peak(given, worth, in []float64) []float64 {
 	if given != nil {
 		out := clean(given, b.p.Steps)
 		for t := range out {
@@ -179,7 +182,7 @@ func (b *bounding) peak(given, surplus, in []float64) []float64 {
 	left := b.p.Grid.PeakPrice
 	for _, t := range order {
 		if in[t] > b.p.Grid.PeakSoFarKW {
-			out[t] = min(left, max(0, surplus[t]))
+			out[t] = min(left, max(0, worth[t]))
 			left -= out[t]
 		}
 	}

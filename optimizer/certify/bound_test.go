@@ -1,8 +1,10 @@
 package certify_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"quartier/optimizer/certify"
@@ -102,4 +104,78 @@ func randomDuals(r *rand.Rand, p *problem.Problem) certify.Duals {
 		}
 	}
 	return d
+}
+
+// TestExactPrices: at the prices that HiGHS finds for a continuous problem the bound is the optimum, with HiGHS's own duals of stores and zones
+// and with those that the bound finds for itself.
+func TestExactPrices(t *testing.T) {
+	problems := map[string]*problem.Problem{"district": problemtest.District(12, 96, 15, 3, false), "long": problemtest.District(2, 288, 10, 4, false)}
+	for seed := range uint64(120) {
+		problems[fmt.Sprint("seed ", seed)] = problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 16})
+	}
+	for name, p := range problems {
+		m := milp.Build(p)
+		a := highstest.Solve(t, m, highstest.Options{})
+		if a.Infeasible {
+			continue
+		}
+		exact := highsDuals(p, m, a)
+		if gap := (a.Objective - certify.Bound(p, exact)) / max(1, math.Abs(a.Objective)); math.Abs(gap) > 1e-6 {
+			t.Errorf("%s: relative gap %.3g with all duals", name, gap)
+		}
+		exact.Chain, exact.Peak = nil, nil
+		if gap := (a.Objective - certify.Bound(p, exact)) / max(1, math.Abs(a.Objective)); math.Abs(gap) > 1e-6 {
+			t.Errorf("%s: relative gap %.3g with prices alone", name, gap)
+		}
+	}
+}
+
+// highsDuals reads the duals of the general program's rows by their names.
+func highsDuals(p *problem.Problem, m *milp.Model, a highstest.Answer) certify.Duals {
+	rows := map[string]float64{}
+	for i := range m.Rows {
+		rows[m.Rows[i].Name] = a.RowDuals[i]
+	}
+	read := func(name string, scale float64) []float64 {
+		out := make([]float64, p.Steps)
+		for t := range out {
+			out[t] = rows[name+strconv.Itoa(t)] * scale
+		}
+		return out
+	}
+	d := certify.Duals{District: read("grid_balance_", 1/p.Hours()), Peak: read("grid_peak_", -1), Chain: map[certify.DeviceKey][]float64{}}
+	for i := range p.Sites {
+		d.Site = append(d.Site, read(fmt.Sprintf("s%d_balance_", i), 1/p.Hours()))
+		for j, dev := range p.Sites[i].Devices {
+			row := fmt.Sprintf("s%d_d%d_store_", i, j)
+			if dev.Kind() == problem.KindHeatPump {
+				row = fmt.Sprintf("s%d_d%d_heat_", i, j)
+			}
+			d.Chain[certify.DeviceKey{Site: p.Sites[i].ID, Device: dev.ID()}] = read(row, 1)
+		}
+	}
+	return d
+}
+
+// TestOwnDuals: for any prices, the duals that the bound finds for stores and zones are at least as good as others.
+func TestOwnDuals(t *testing.T) {
+	for seed := range uint64(500) {
+		p := problemtest.Random(seed, problemtest.Options{})
+		r := rand.New(rand.NewPCG(seed, 9))
+		d := randomDuals(r, p)
+		d.Chain, d.Peak = nil, nil
+		for _, v := range append(d.Site, d.District) {
+			for t := range v {
+				v[t] = max(-1, min(1, v[t]))
+			}
+		}
+		best := certify.Bound(p, d)
+		for range 10 {
+			other := randomDuals(r, p)
+			other.District, other.Site = d.District, d.Site
+			if b := certify.Bound(p, other); b > best+1e-7*max(1, math.Abs(best)) {
+				t.Fatalf("seed %d: %.9g by other duals, %.9g by its own", seed, b, best)
+			}
+		}
+	}
 }

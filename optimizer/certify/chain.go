@@ -127,7 +127,7 @@ func (c *chain) duals(low, high []float64) []float64 {
 			return y
 		}
 		own[t] = w.plus(c.soft[t])
-		moved[t] = own[t].with(c.inputs[t])
+		moved[t] = own[t].with(c.hull(t))
 		if count += len(own[t].pieces) + len(moved[t].pieces); count > mostPieces {
 			return y
 		}
@@ -156,6 +156,17 @@ func (c *chain) duals(low, high []float64) []float64 {
 		s = clamp(own[t].split(moved[t], x, y[t]), low[t], high[t])
 	}
 	return y
+}
+
+// hull returns the inputs of a step; where two of them exclude each other and using both would pay, the one input that runs straight from the one's end to
+// the other's, which is all that convex duals can see of them.
+func (c *chain) hull(t int) []input {
+	in := c.inputs[t]
+	if !c.parted || len(in) != 2 || in[0].high == 0 || in[1].high == 0 || in[0].gain <= 0 || in[1].gain >= 0 || in[0].cost/in[0].gain+in[1].cost/-in[1].gain >= 0 {
+		return in
+	}
+	up, down := in[0].gain*in[0].high, -in[1].gain*in[1].high
+	return []input{{gain: 1, cost: (in[0].cost*in[0].high - in[1].cost*in[1].high) / (up + down), low: -down, high: up}}
 }
 
 func clamp(v, low, high float64) float64 { return max(low, min(high, v)) }
