@@ -1,0 +1,131 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"quartier/schemas/district"
+	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
+)
+
+// Alarm is a condition that holds now and that somebody should know of.
+type Alarm struct {
+	Key      string    `json:"key" doc:"what: device-lost, plan-late, plan-infeasible, database-down, or the action of an alarm event"`
+	Severity string    `json:"severity" enum:"warning,error"`
+	Since    time.Time `json:"since"`
+	Object   string    `json:"object" doc:"what it concerns: fontaine, fontaine/ecole/pv"`
+	Name     string    `json:"name" doc:"the object's name for people"`
+	Detail   string    `json:"detail"`
+}
+
+// planLateAfter is the age of a plan, in the district's time, from which it counts as late: two planning rounds of 15 minutes and a half.
+const planLateAfter = 40 * time.Minute
+
+// alarms returns what holds now in a district (id "" for what concerns no district alone), worst first. It joins what the console sees itself (lost
+// devices, late plans, the store) with the alarm events of the last day: of an object and action the newest event holds, and severity "info" clears it.
+func (s *Server) alarms(ctx context.Context, d *district.District) ([]Alarm, error) {
+	return cached(s.cache, "alarms/"+d.ID, time.Second, func() ([]Alarm, error) {
+		return s.computeAlarms(context.WithoutCancel(ctx), d)
+	})
+}
+
+func (s *Server) computeAlarms(ctx context.Context, d *district.District) ([]Alarm, error) {
+	now := s.deps.Now().UTC()
+	out := []Alarm{}
+	watched := map[string]bool{} // objects whose connection is known from the status itself
+	for _, st := range s.deps.DeviceStatus() {
+		if st.District != d.ID {
+			continue
+		}
+		object := d.ID + "/" + st.Site + "/" + st.Device
+		watched[object] = true
+		if !st.Online && !st.Since.IsZero() {
+			out = append(out, Alarm{Key: "device-lost", Severity: "error", Since: st.Since, Object: object, Name: objectName(d, object), Detail: st.LastError})
+		}
+	}
+	plan, err := s.latestPlan(ctx, d.ID)
+	switch {
+	case err == nil && plan.Status == "infeasible":
+		out = append(out, Alarm{Key: "plan-infeasible", Severity: "error", Since: plan.CreatedAt, Object: d.ID, Name: d.Name, Detail: strings.Join(plan.Conflict, "; ")})
+	case err == nil && now.Sub(plan.CreatedAt) > planLateAfter:
+		out = append(out, Alarm{Key: "plan-late", Severity: "warning", Since: plan.CreatedAt, Object: d.ID, Name: d.Name})
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return nil, fmt.Errorf("latest plan of %s: %w", d.ID, err)
+	}
+	events, err := s.deps.Store.Events(ctx, []store.EventKind{store.AlarmEvent}, timegrid.NewSpan(now.Add(-24*time.Hour), now.Add(time.Minute)), 500)
+	if err != nil {
+		return nil, fmt.Errorf("alarm events: %w", err)
+	}
+	seen := map[string]bool{}
+	for _, e := range events { // newest first
+		key := e.Object + "\x00" + alarmFamily(e.Action)
+		if seen[key] || e.Object != d.ID && !strings.HasPrefix(e.Object, d.ID+"/") {
+			continue
+		}
+		seen[key] = true
+		if e.Severity == "info" || alarmFamily(e.Action) == "device" && watched[e.Object] {
+			continue
+		}
+		severity := "warning"
+		if e.Severity == "error" {
+			severity = "error"
+		}
+		out = append(out, Alarm{Key: e.Action, Severity: severity, Since: e.Time, Object: e.Object, Name: objectName(d, e.Object), Detail: e.Detail})
+	}
+	if st, err := s.stats(ctx); err == nil && st.Kind != "sqlite" && !st.DatabaseUp {
+		out = append(out, Alarm{Key: "database-down", Severity: "warning", Since: st.OutboxSince, Object: d.ID, Name: d.Name, Detail: st.DatabaseDetail})
+	}
+	slices.SortStableFunc(out, func(a, b Alarm) int {
+		if a.Severity != b.Severity {
+			return strings.Compare(a.Severity, b.Severity) // error before warning
+		}
+		return b.Since.Compare(a.Since)
+	})
+	return out, nil
+}
+
+// alarmFamily joins the actions that raise and clear one condition: device-lost and device-back, plan-late and plan-restored.
+func alarmFamily(action string) string {
+	family, _, _ := strings.Cut(action, "-")
+	return family
+}
+
+// objectName returns the name for people of an object such as fontaine/ecole/pv.
+func objectName(d *district.District, object string) string {
+	parts := strings.Split(object, "/")
+	if len(parts) < 2 {
+		return d.Name
+	}
+	site := d.Site(parts[1])
+	siteName := d.Name
+	if site != nil {
+		siteName = site.Name
+	}
+	if len(parts) < 3 {
+		return siteName
+	}
+	if dev := d.Device(parts[1], parts[2]); dev != nil {
+		return siteName + " · " + dev.Name
+	}
+	return siteName
+}
+
+// latestPlan returns the newest plan of a district; it is read from the store once in two seconds at most.
+func (s *Server) latestPlan(ctx context.Context, districtID string) (*district.Plan, error) {
+	return cached(s.cache, "plan/"+districtID, 2*time.Second, func() (*district.Plan, error) {
+		return s.deps.Store.LatestPlan(context.WithoutCancel(ctx), districtID, s.deps.Now())
+	})
+}
+
+func (s *Server) stats(ctx context.Context) (store.Stats, error) {
+	return cached(s.cache, "stats", 5*time.Second, func() (store.Stats, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return s.deps.Store.Stats(ctx)
+	})
+}

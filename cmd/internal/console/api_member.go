@@ -1,0 +1,221 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"quartier/schemas/district"
+	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
+)
+
+// MemberInfo describes a member of a district.
+type MemberInfo struct {
+	ID               string     `json:"id"`
+	Name             string     `json:"name"`
+	Site             string     `json:"site"`
+	SiteName         string     `json:"site_name"`
+	DeliveryPoint    string     `json:"delivery_point"`
+	Language         string     `json:"language"`
+	ShareOfSite      float64    `json:"share_of_site" doc:"the member's share of the site's consumption, where one meter serves several"`
+	ConsentLoadCurve bool       `json:"consent_load_curve" doc:"agreed to keeping and showing the load curve"`
+	ConsentReport    bool       `json:"consent_report" doc:"agreed to the monthly report"`
+	ConsentSince     *time.Time `json:"consent_since"`
+}
+
+// MemberEnergy is a member's consumption by where it came from.
+type MemberEnergy struct {
+	Start          time.Time `json:"start"`
+	ConsumptionKWh float64   `json:"consumption_kwh"`
+	OwnKWh         float64   `json:"own_kwh" doc:"from the site's own roof or battery"`
+	SharedKWh      float64   `json:"shared_kwh" doc:"from the other roofs of the district"`
+	GridKWh        float64   `json:"grid_kwh" doc:"from the public grid"`
+}
+
+// MemberView is a member's month.
+type MemberView struct {
+	Member   MemberInfo     `json:"member"`
+	District string         `json:"district"`
+	Name     string         `json:"name" doc:"of the district"`
+	TimeZone string         `json:"time_zone"`
+	Month    string         `json:"month"`
+	Months   []string       `json:"months" doc:"that have data, newest first"`
+	Complete bool           `json:"complete" doc:"the month is over"`
+	Total    MemberEnergy   `json:"total"`
+	Days     []MemberEnergy `json:"days" doc:"empty without consent to the load curve"`
+	Shared   Totals         `json:"district_total" doc:"of the whole district in the month"`
+	Reports  bool           `json:"reports" doc:"the monthly report can be downloaded"`
+}
+
+// MemberPath names a member.
+type MemberPath struct {
+	District string `path:"district" maxLength:"100"`
+	Member   string `path:"member" maxLength:"100"`
+}
+
+type memberInput struct {
+	MemberPath
+	Month string `query:"month" pattern:"^[0-9]{4}-[0-9]{2}$" doc:"such as 2026-01; the present month when absent"`
+}
+
+type reportInput struct {
+	MemberPath
+	Month    string `query:"month" required:"true" pattern:"^[0-9]{4}-[0-9]{2}$"`
+	Format   string `query:"format" enum:"html,pdf" default:"pdf"`
+	Language string `query:"language" enum:"fr,en" default:"fr"`
+}
+
+func (s *Server) memberRoutes() {
+	register(s, OperatorAccess, get("list-members", "/api/districts/{district}/members", "members", "The members of a district"), s.listMembers)
+	register(s, MemberAccess, get("get-member", "/api/districts/{district}/members/{member}", "members", "A member's month"), s.getMember)
+	report := get("get-report", "/api/districts/{district}/members/{member}/report", "members", "A member's monthly report as page or PDF")
+	report.Errors = []int{http.StatusNotFound}
+	binary := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
+	report.Responses = map[string]*huma.Response{"200": {Description: "the report", Content: map[string]*huma.MediaType{"application/pdf": binary, "text/html": binary}}}
+	register(s, MemberAccess, report, s.getReport)
+}
+
+func describeMember(d *district.District, m *district.Member) MemberInfo {
+	info := MemberInfo{ID: m.ID, Name: m.Name, Site: m.Site, SiteName: objectName(d, d.ID+"/"+m.Site), DeliveryPoint: m.DeliveryPoint, Language: m.Language,
+		ShareOfSite: m.ShareOfSite, ConsentLoadCurve: m.Consent.LoadCurve, ConsentReport: m.Consent.Report}
+	if !m.Consent.Since.IsZero() {
+		since := m.Consent.Since
+		info.ConsentSince = &since
+	}
+	return info
+}
+
+func (s *Server) listMembers(_ context.Context, in *DistrictPath) (*struct{ Body []MemberInfo }, error) {
+	d, err := s.district(in.District)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]MemberInfo, len(d.Members))
+	for i := range d.Members {
+		out[i] = describeMember(d, &d.Members[i])
+	}
+	return &struct{ Body []MemberInfo }{out}, nil
+}
+
+func (s *Server) member(districtID, member string) (*district.District, *district.Member, error) {
+	d, err := s.district(districtID)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := d.Member(member)
+	if m == nil {
+		return nil, nil, huma.Error404NotFound(fmt.Sprintf("district %q has no member %q", d.ID, member))
+	}
+	return d, m, nil
+}
+
+// memberShare returns the part of the site's consumption that is the member's; a member alone behind a meter has all of it.
+func memberShare(m *district.Member) float64 {
+	if m.ShareOfSite <= 0 {
+		return 1
+	}
+	return m.ShareOfSite
+}
+
+// origin splits a site's consumption by where it came from: what was not drawn through the site's boundary is its own; of what was drawn, the part
+// that other sites fed in the same slot is shared.
+func origin(t *sums, start time.Time, share float64) MemberEnergy {
+	consumption := (t.heat + t.cars + t.other).KWh()
+	drawn := min(t.imp.KWh(), consumption)
+	shared := 0.0
+	if t.imp > 0 {
+		shared = drawn * min(1, t.shared.KWh()/t.imp.KWh())
+	}
+	return MemberEnergy{Start: start, ConsumptionKWh: share * consumption, OwnKWh: share * (consumption - drawn), SharedKWh: share * shared, GridKWh: share * (drawn - shared)}
+}
+
+func (s *Server) getMember(ctx context.Context, in *memberInput) (*struct{ Body MemberView }, error) {
+	d, m, err := s.member(in.District, in.Member)
+	if err != nil {
+		return nil, err
+	}
+	now := s.deps.Now().UTC()
+	month := timegrid.Month(now, d.Zone)
+	if in.Month != "" {
+		if month, err = timegrid.ParseMonth(in.Month, d.Zone); err != nil {
+			return nil, huma.Error422UnprocessableEntity(err.Error())
+		}
+	}
+	out := MemberView{Member: describeMember(d, m), District: d.ID, Name: d.Name, TimeZone: d.Zone.String(), Month: month.Start.In(d.Zone).Format("2006-01"),
+		Months: []string{}, Complete: !now.Before(month.End), Days: []MemberEnergy{}, Reports: s.deps.Reports != nil}
+	known, err := s.deps.Store.BalanceSpan(ctx, d.ID)
+	if err == nil {
+		for sp := timegrid.Month(known.End.Add(-time.Nanosecond), d.Zone); sp.End.After(known.Start); sp = timegrid.Month(sp.Start.Add(-time.Nanosecond), d.Zone) {
+			out.Months = append(out.Months, sp.Start.In(d.Zone).Format("2006-01"))
+		}
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return nil, s.broken(ctx, "reading the span of the balance", err)
+	}
+	rows, err := s.rows(ctx, d.ID, m.Site, month)
+	if err != nil {
+		return nil, s.broken(ctx, "reading the site's balance", err)
+	}
+	var total sums
+	i, share := 0, memberShare(m)
+	for day := range month.Days(d.Zone) {
+		var t sums
+		for ; i < len(rows) && rows[i].Start.Before(day.End); i++ {
+			t.add(&rows[i])
+			total.add(&rows[i])
+		}
+		if m.Consent.LoadCurve && t.rows > 0 {
+			out.Days = append(out.Days, origin(&t, day.Start, share))
+		}
+	}
+	out.Total = origin(&total, month.Start, share)
+	all, err := s.rows(ctx, d.ID, district.DistrictSite, month)
+	if err != nil {
+		return nil, s.broken(ctx, "reading the district's balance", err)
+	}
+	var whole sums
+	for i := range all {
+		whole.add(&all[i])
+	}
+	out.Shared = whole.totals(month, d.Step, now)
+	return &struct{ Body MemberView }{out}, nil
+}
+
+func (s *Server) getReport(ctx context.Context, in *reportInput) (*huma.StreamResponse, error) {
+	d, m, err := s.member(in.District, in.Member)
+	if err != nil {
+		return nil, err
+	}
+	if s.deps.Reports == nil {
+		return nil, huma.Error404NotFound("this Quartier makes no reports")
+	}
+	if !m.Consent.Report {
+		return nil, huma.Error404NotFound("the member did not agree to a monthly report")
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	doc, err := s.deps.Reports.Report(ctx, d.ID, m.ID, in.Month, in.Format, in.Language)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, huma.Error404NotFound("there is no report for " + in.Month + ": the month has no data")
+	} else if err != nil {
+		return nil, s.broken(ctx, "making the report", err)
+	}
+	p := who(ctx)
+	s.audit(ctx, p, "report-downloaded", d.ID+"/"+m.ID, in.Month+" "+in.Format, "info")
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		if in.Format == "pdf" {
+			hc.SetHeader("Content-Type", "application/pdf")
+			hc.SetHeader("Content-Disposition", fmt.Sprintf("inline; filename=%q", fmt.Sprintf("quartier-%s-%s.pdf", m.ID, in.Month)))
+		} else {
+			hc.SetHeader("Content-Type", "text/html; charset=utf-8")
+			// The report is one self-contained document with its own styles and no scripts: it may have these, and nothing else.
+			hc.SetHeader("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'none'; sandbox")
+		}
+		hc.SetStatus(http.StatusOK)
+		_, _ = hc.BodyWriter().Write(doc) // a caller that went away needs no answer
+	}}, nil
+}

@@ -1,0 +1,115 @@
+package console
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"quartier/schemas/balance"
+	"quartier/schemas/district"
+	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
+)
+
+// Deps is everything that the console uses of the rest of Quartier.
+type Deps struct {
+	Store     Store
+	Live      Live
+	Districts []district.District
+	// DeviceStatus returns how every device of every district is reached at the moment; nil: no device is polled by this process.
+	DeviceStatus func() []DeviceStatus
+	// History tells how far the loading of recorded history is; nil: nothing is loaded.
+	History func() HistoryProgress
+	// Reports makes members' monthly reports; nil: none are offered.
+	Reports Reports
+	// Overrides takes devices out of Quartier's control and back; nil: not offered.
+	Overrides Overrides
+	// Now is the clock of measurements and plans; nil: time.Now.
+	Now func() time.Time
+	// Speed is how many seconds of Now pass in one second; 0 means 1.
+	Speed float64
+	// Version is shown in the console and the API document.
+	Version string
+	// Demo says that the districts are simulated; the console shows it.
+	Demo bool
+	// Logger gets refused and broken requests; nil: nothing is logged.
+	Logger *slog.Logger
+	// Registry gets the console's own metrics and is served at /metrics; nil: a new one.
+	Registry *prometheus.Registry
+	// SecureCookie marks the session cookie Secure and names it __Host-…; set it wherever the console is reached by TLS.
+	SecureCookie bool
+	// MetricsToken, when not empty, is the bearer token with which a caller from beyond loopback may read /metrics; without it only loopback may.
+	MetricsToken string
+}
+
+// Store is the part of [store.Store] that the console uses.
+type Store interface {
+	store.Accounts
+	Read(ctx context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error
+	Latest(ctx context.Context, series []district.SeriesID, asOf time.Time) (map[district.SeriesID]district.Sample, error)
+	Series(ctx context.Context, prefix string) ([]district.SeriesID, error)
+	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
+	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
+	LatestPlan(ctx context.Context, districtID string, asOf time.Time) (*district.Plan, error)
+	Plan(ctx context.Context, id int64) (*district.Plan, error)
+	Setpoints(ctx context.Context, districtID, site, device string, sp timegrid.Span, limit int) ([]district.Setpoint, error)
+	AppendEvent(ctx context.Context, e store.Event) error
+	Events(ctx context.Context, kinds []store.EventKind, sp timegrid.Span, limit int) ([]store.Event, error)
+	Ping(ctx context.Context) error
+	Stats(ctx context.Context) (store.Stats, error)
+}
+
+// Live is the newest value of every series, see package live.
+type Live interface {
+	Latest(id district.SeriesID) (district.Sample, bool)
+	Snapshot(prefix string) []district.Sample
+	Subscribe(ctx context.Context, prefix string) <-chan []district.Sample
+}
+
+// DeviceStatus is how a device is reached at the moment.
+type DeviceStatus struct {
+	District, Site, Device string
+	Online                 bool
+	Since                  time.Time     // when it came online or was lost; zero when neither happened yet
+	LastSeen               time.Time     // of the last good answer; zero without one
+	LastError              string        // of the last failed request; may stand beside Online
+	Period                 time.Duration // how often it is read, on the wall clock
+	Latency                time.Duration // of the last answer
+}
+
+// HistoryProgress tells how far the loading of recorded history is.
+type HistoryProgress struct {
+	Loading bool
+	Share   float64 // in [0, 1]
+	Detail  string  // in words: "fontaine 2025-03"
+}
+
+// Reports makes a member's monthly report.
+type Reports interface {
+	// Report returns the report of a month ("2026-01") as "html" or "pdf" in "fr" or "en". It returns an error that wraps [store.ErrNotFound] when the
+	// month has no data.
+	Report(ctx context.Context, districtID, memberID, month, format, language string) ([]byte, error)
+}
+
+// Override is a device that an operator took out of Quartier's control.
+type Override struct {
+	District string    `json:"district"`
+	Site     string    `json:"site"`
+	Device   string    `json:"device"`
+	Reason   string    `json:"reason"`
+	Actor    string    `json:"actor"`
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until"`
+}
+
+// Overrides takes devices out of Quartier's control and back. Times are on the district's clock.
+type Overrides interface {
+	// Pause gives a device back its own control until the given time.
+	Pause(ctx context.Context, districtID, site, device, reason string, until time.Time, actor string) error
+	// Resume ends a pause; it is no error when there is none.
+	Resume(ctx context.Context, districtID, site, device, reason, actor string) error
+	// Paused lists the pauses that hold now.
+	Paused() []Override
+}

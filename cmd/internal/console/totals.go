@@ -1,0 +1,97 @@
+package console
+
+import (
+	"math"
+	"time"
+
+	"quartier/schemas/balance"
+	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
+)
+
+// Totals are the energy balance of a site or district over a span: sums of balance rows.
+type Totals struct {
+	Start            time.Time `json:"start"`
+	End              time.Time `json:"end"`
+	ImportKWh        float64   `json:"import_kwh" doc:"drawn through the boundary"`
+	ExportKWh        float64   `json:"export_kwh" doc:"fed through the boundary"`
+	ProductionKWh    float64   `json:"production_kwh"`
+	ChargeKWh        float64   `json:"charge_kwh" doc:"into batteries"`
+	DischargeKWh     float64   `json:"discharge_kwh" doc:"out of batteries"`
+	HeatKWh          float64   `json:"heat_kwh" doc:"electricity of heat pumps and water heaters"`
+	CarsKWh          float64   `json:"cars_kwh"`
+	OtherKWh         float64   `json:"other_kwh" doc:"all other consumption"`
+	ConsumptionKWh   float64   `json:"consumption_kwh" doc:"heat, cars and other"`
+	ResidualKWh      float64   `json:"residual_kwh" doc:"what the meters do not explain"`
+	SharedKWh        float64   `json:"shared_kwh" doc:"fed by one site and drawn by another in the same slot"`
+	CostEUR          float64   `json:"cost_eur" doc:"of import, less the revenue of export"`
+	CarbonKg         float64   `json:"carbon_kg" doc:"of import"`
+	BaselineCostEUR  float64   `json:"baseline_cost_eur" doc:"the same without control"`
+	BaselineCarbonKg float64   `json:"baseline_carbon_kg"`
+	SelfConsumption  *float64  `json:"self_consumption" doc:"share of the production that stayed inside; null without production"`
+	SelfSufficiency  *float64  `json:"self_sufficiency" doc:"share of the consumption that did not need import; null without consumption"`
+	Coverage         float64   `json:"coverage" doc:"share of the slots of the span, up to now, that are there and measured"`
+	Substituted      int       `json:"substituted" doc:"rows with an estimate in them"`
+	Slots            int       `json:"slots" doc:"rows that are there"`
+}
+
+// sums adds balance rows in whole watt-hours.
+type sums struct {
+	imp, exp, prod, charge, discharge, heat, cars, other, residual, shared units.WattHours
+	cost, carbon, baseCost, baseCarbon, coverage                           float64
+	rows, substituted                                                      int
+}
+
+func (t *sums) add(r *balance.Row) {
+	t.imp += r.ImportWh
+	t.exp += r.ExportWh
+	t.prod += r.ProductionWh
+	t.charge += r.ChargeWh
+	t.discharge += r.DischargeWh
+	t.heat += r.HeatWh
+	t.cars += r.CarsWh
+	t.other += r.OtherWh
+	t.residual += r.ResidualWh
+	t.shared += r.SharedWh
+	t.cost += r.CostEUR
+	t.carbon += r.CarbonKg
+	t.baseCost += r.BaselineCostEUR
+	t.baseCarbon += r.BaselineCarbonKg
+	t.coverage += r.Coverage
+	t.rows++
+	if r.Substituted {
+		t.substituted++
+	}
+}
+
+// totals returns the sums over sp; coverage counts the slots of step that ended before now.
+func (t *sums) totals(sp timegrid.Span, step time.Duration, now time.Time) Totals {
+	consumption := t.heat + t.cars + t.other
+	out := Totals{Start: sp.Start, End: sp.End, ImportKWh: t.imp.KWh(), ExportKWh: t.exp.KWh(), ProductionKWh: t.prod.KWh(), ChargeKWh: t.charge.KWh(),
+		DischargeKWh: t.discharge.KWh(), HeatKWh: t.heat.KWh(), CarsKWh: t.cars.KWh(), OtherKWh: t.other.KWh(), ConsumptionKWh: consumption.KWh(),
+		ResidualKWh: t.residual.KWh(), SharedKWh: t.shared.KWh(), CostEUR: t.cost, CarbonKg: t.carbon, BaselineCostEUR: t.baseCost,
+		BaselineCarbonKg: t.baseCarbon, Substituted: t.substituted, Slots: t.rows}
+	if t.prod > 0 {
+		out.SelfConsumption = share(float64(t.prod-t.exp) / float64(t.prod))
+	}
+	if consumption > 0 {
+		out.SelfSufficiency = share(1 - float64(t.imp)/float64(consumption))
+	}
+	if step > 0 {
+		end := sp.End
+		if now.Before(end) {
+			end = timegrid.Floor(now, step)
+		}
+		if end.After(sp.Start) {
+			if expected := (timegrid.Span{Start: sp.Start, End: end}).Count(step); expected > 0 {
+				out.Coverage = math.Min(1, t.coverage/float64(expected))
+			}
+		}
+	}
+	return out
+}
+
+func share(v float64) *float64 {
+	v = math.Max(0, math.Min(1, v))
+	return &v
+}
