@@ -1,0 +1,405 @@
+package discrete
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"quartier/optimizer/ipm"
+	"quartier/optimizer/model"
+	"quartier/optimizer/problem"
+)
+
+// Input is what a search starts from.
+type Input struct {
+	Problem  *problem.Problem
+	Relaxed  *model.Program
+	Solution *ipm.Solution // of Relaxed
+	Burning  bool          // batteries and cars need a direction in every step: burning energy pays somewhere
+
+	Rounds  int     // last round; 0: no limit
+	Target  float64 // EUR: a plan that costs at most this ends the search
+	Workers int
+	Log     *slog.Logger
+
+	// Judge tells what a plan costs in EUR and whether it keeps every limit. It may be called from one goroutine only.
+	Judge func(power [][][]float64, on [][][]bool) (cost float64, feasible bool)
+	Best  *Plan // a feasible plan known before, nil for none
+}
+
+// Plan is a feasible plan with its decisions.
+type Plan struct {
+	Cost      float64 // EUR, as judged
+	Power     [][][]float64
+	On        [][][]bool // heat pumps; nil elsewhere
+	Decisions *model.Decisions
+	Program   *model.Program // with the decisions fixed
+	Solution  *ipm.Solution  // its prices and multipliers
+}
+
+// search is the state between rounds.
+type search struct {
+	Input
+	b     burning
+	units []unit
+	best  *Plan
+	extra [][]float64 // EUR per kW and step on top of a site's price, from failed rounds
+	chord []int       // steps whose direction is to be decided
+	net   []float64   // district net power of the relaxation
+}
+
+// unit is one device with decisions.
+type unit struct{ site, dev int }
+
+// Run searches until the rounds, the context or the ideas run out and returns the best plan, or nil when no round gave a feasible one, and how many
+// rounds were completed. Cancellation is no error: it ends the search.
+func Run(ctx context.Context, in Input) (*Plan, int) {
+	s := &search{Input: in, b: burning{in.Burning, in.Burning}}
+	s.prepare()
+	s.best = in.Best
+	round, still := 0, 0
+	for ctx.Err() == nil && (in.Rounds == 0 || round < in.Rounds) {
+		if s.best != nil && s.best.Cost <= in.Target {
+			break
+		}
+		dec, more := s.propose(round+1, still)
+		if !more {
+			break
+		}
+		better, done := s.try(ctx, dec)
+		if !done {
+			break
+		}
+		round++
+		if better {
+			still = 0
+		} else {
+			still++
+		}
+		if in.Log != nil {
+			cost := math.NaN()
+			if s.best != nil {
+				cost = s.best.Cost
+			}
+			in.Log.Debug("plan round", "round", round, "better", better, "cost_eur", cost)
+		}
+	}
+	return s.best, round
+}
+
+func (s *search) prepare() {
+	p := s.Problem
+	s.extra = make([][]float64, len(p.Sites))
+	s.net = make([]float64, p.Steps)
+	for i := range p.Sites {
+		s.extra[i] = make([]float64, p.Steps)
+		for j, d := range p.Sites[i].Devices {
+			if decides(d, s.b) {
+				s.units = append(s.units, unit{i, j})
+			}
+		}
+		for t, v := range s.Solution.Net[i] {
+			s.net[t] += v
+		}
+	}
+	for t := 0; t < p.Steps; t++ {
+		if p.ImportCost(t) < p.Grid.ExportPrice[t] && s.Relaxed.IPM.Import.Lo[t] < 0 {
+			s.chord = append(s.chord, t)
+		}
+	}
+}
+
+// shares are the parts of the devices that a round of the later cycles decides anew.
+var shares = [...]int{3, 6, 12, 24}
+
+// propose returns the decisions of a round; still is how many rounds before it brought nothing. It reports false when there are no more ideas.
+func (s *search) propose(round, still int) (*model.Decisions, bool) {
+	dec := model.NewDecisions(s.Problem)
+	switch round {
+	case 1:
+		s.direct(dec, func(t int) bool { return s.net[t] >= 0 })
+		s.decide(dec, s.Solution, nil, s.priced)
+		return dec, true
+	case 2:
+		s.direct(dec, func(t int) bool { return true })
+		relaxed := s.Relaxed.Powers(s.Solution)
+		s.decide(dec, s.Solution, nil, func(u unit, price []float64) choice {
+			return diffuse(s.Problem, s.device(u), relaxed[u.site][u.dev], price)
+		})
+		return dec, true
+	case 3:
+		if s.best == nil {
+			s.direct(dec, func(t int) bool { return s.net[t] >= 0 })
+			s.decide(dec, s.Solution, nil, s.quiet)
+			return dec, true
+		}
+	}
+	if s.best == nil { // prices with what the failures taught
+		if round > 40 {
+			return nil, false
+		}
+		s.direct(dec, func(t int) bool { return (s.net[t] >= 0) == (round%2 == 0) })
+		s.decide(dec, s.Solution, nil, s.priced)
+		return dec, true
+	}
+	if len(s.units) == 0 && len(s.chord) == 0 {
+		return nil, false
+	}
+	cycle, k := 0, still
+	for cycle < len(shares) && k >= 2*shares[cycle] {
+		k -= 2 * shares[cycle]
+		cycle++
+	}
+	if cycle == len(shares) || (cycle > 0 && len(s.units)+len(s.chord) <= shares[cycle-1]) {
+		return nil, false
+	}
+	share := shares[cycle]
+	dec = s.best.Decisions.Clone()
+	class := (round + k) % share
+	if len(s.chord) > 0 && (len(s.units) == 0 || k%2 == 1) {
+		for n, t := range s.chord {
+			if n%share == class {
+				dec.Direction[t] = model.Importing + model.Exporting - dec.Direction[t]
+			}
+		}
+		return dec, true
+	}
+	s.decide(dec, s.best.Solution, func(n int) bool { return scatter(n)%share == class }, s.priced)
+	return dec, true
+}
+
+// scatter spreads neighbouring devices over the classes.
+func scatter(n int) int { return int((uint32(n+1) * 2654435761) >> 8) }
+
+func (s *search) device(u unit) problem.Device { return s.Problem.Sites[u.site].Devices[u.dev] }
+
+func (s *search) priced(u unit, price []float64) choice { return alone(s.Problem, s.device(u), price) }
+
+// quiet switches a device off where it may be; an appliance starts where prices, with what failures taught, are best.
+func (s *search) quiet(u unit, price []float64) choice {
+	switch d := s.device(u).(type) {
+	case *problem.Shiftable:
+		return shift(s.Problem, d, price)
+	default:
+		return diffuse(s.Problem, d, make([]float64, s.Problem.Steps), price)
+	}
+}
+
+// direct decides the boundary's direction where it must be.
+func (s *search) direct(dec *model.Decisions, importing func(t int) bool) {
+	for _, t := range s.chord {
+		dec.Direction[t] = model.Exporting
+		if importing(t) {
+			dec.Direction[t] = model.Importing
+		}
+	}
+}
+
+// decide lets the devices that pick chooses (nil: all) decide at the site prices of sol. Devices do so independently of each other.
+func (s *search) decide(dec *model.Decisions, sol *ipm.Solution, pick func(n int) bool, rule func(unit, []float64) choice) {
+	var next atomic.Int64
+	work := func() {
+		price := make([]float64, s.Problem.Steps)
+		for {
+			n := int(next.Add(1)) - 1
+			if n >= len(s.units) {
+				return
+			}
+			if pick != nil && !pick(n) {
+				continue
+			}
+			u := s.units[n]
+			for t := range price {
+				price[t] = sol.V[u.site][t] + s.extra[u.site][t]
+			}
+			dec.Device[u.site][u.dev] = rule(u, price).dec
+		}
+	}
+	if s.Workers <= 1 {
+		work()
+		return
+	}
+	var wg sync.WaitGroup
+	for w := 0; w < min(s.Workers, len(s.units)); w++ {
+		wg.Go(work)
+	}
+	wg.Wait()
+}
+
+// try fixes decisions, solves the rest and keeps the plan when it is the best so far. done is false when the context ended first.
+func (s *search) try(ctx context.Context, dec *model.Decisions) (better, done bool) {
+	plan, ok, done := Fix(ctx, s.Problem, dec, s.Workers, s.Judge)
+	if !done {
+		return false, false
+	}
+	if !ok {
+		return false, s.learn(ctx, dec)
+	}
+	if s.best == nil || plan.Cost < s.best.Cost-1e-9*math.Max(1, math.Abs(s.best.Cost)) {
+		s.best = plan
+		return true, true
+	}
+	return false, true
+}
+
+// Fix solves the continuous program that decisions leave. Where its answer both charges and discharges a storage and that matters, the directions
+// are fixed as well. ok is false without a feasible plan, done when the context ended first.
+func Fix(ctx context.Context, p *problem.Problem, dec *model.Decisions, workers int, judge func([][][]float64, [][][]bool) (float64, bool)) (plan *Plan, ok, done bool) {
+	for attempt := 0; attempt < 2; attempt++ {
+		prog := model.Build(p, model.Options{Decisions: dec})
+		if prog.Impossible() {
+			return plan, ok, true
+		}
+		sol, err := ipm.Solve(ctx, prog.IPM, ipm.Settings{Workers: workers})
+		if err != nil {
+			return nil, false, false
+		}
+		if sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved {
+			return plan, ok, true
+		}
+		got, feasible := Take(p, prog, sol, dec, judge)
+		if feasible && (plan == nil || got.Cost < plan.Cost) {
+			plan, ok = got, true
+		}
+		if prog.Both(sol) < 1e-7 || (feasible && got.Cost <= sol.Info.Objective+startCosts(p, got.On)+1e-7*math.Max(1, math.Abs(got.Cost))) {
+			break
+		}
+		dec = dec.Clone()
+		fixDirections(p, dec, got.Power)
+	}
+	return plan, ok, true
+}
+
+// Take reads a plan out of the answer of a program and has it judged.
+func Take(p *problem.Problem, prog *model.Program, sol *ipm.Solution, dec *model.Decisions, judge func([][][]float64, [][][]bool) (float64, bool)) (plan *Plan, feasible bool) {
+	power := prog.Powers(sol)
+	model.Repair(p, power)
+	on := Flags(p, dec, power)
+	cost, feasible := judge(power, on)
+	return &Plan{Cost: cost, Power: power, On: on, Decisions: dec, Program: prog, Solution: sol}, feasible
+}
+
+// startCosts is what the starts of the heat pumps cost, which the continuous program does not know.
+func startCosts(p *problem.Problem, on [][][]bool) float64 {
+	sum := 0.0
+	for i := range p.Sites {
+		for j, d := range p.Sites[i].Devices {
+			if h, ok := d.(*problem.HeatPump); ok {
+				was := h.InitialOn
+				for _, now := range on[i][j] {
+					if now && !was {
+						sum += h.StartCost
+					}
+					was = now
+				}
+			}
+		}
+	}
+	return sum
+}
+
+// fixDirections forbids every battery, and every car that may give, the direction that its power does not take.
+func fixDirections(p *problem.Problem, dec *model.Decisions, power [][][]float64) {
+	for i := range p.Sites {
+		for j, d := range p.Sites[i].Devices {
+			switch d := d.(type) {
+			case *problem.Battery:
+				dec.Device[i][j] = model.Decision{Modes: directions(power[i][j])}
+			case *problem.EV:
+				if d.DischargeKW > 0 && dec.Device[i][j].Modes == nil {
+					dec.Device[i][j] = model.Decision{Modes: directions(power[i][j])}
+				}
+			}
+		}
+	}
+}
+
+// Flags are the on states of the heat pumps: as decided, or on where they draw power.
+func Flags(p *problem.Problem, dec *model.Decisions, power [][][]float64) [][][]bool {
+	on := make([][][]bool, len(p.Sites))
+	for i := range p.Sites {
+		on[i] = make([][]bool, len(p.Sites[i].Devices))
+		for j, d := range p.Sites[i].Devices {
+			if d.Kind() != problem.KindHeatPump {
+				continue
+			}
+			on[i][j] = make([]bool, p.Steps)
+			for t := range on[i][j] {
+				if m := dec.Device[i][j].Modes; m != nil {
+					on[i][j][t] = m[t] == model.On
+				} else {
+					on[i][j][t] = power[i][j][t] > 1e-6
+				}
+			}
+		}
+	}
+	return on
+}
+
+// learn finds which limits the decisions exceed and raises the price there for the rounds that follow.
+func (s *search) learn(ctx context.Context, dec *model.Decisions) (done bool) {
+	if s.best != nil {
+		return true
+	}
+	prog := model.Build(s.Problem, model.Options{Decisions: dec, Elastic: &model.Elastic{LimitPrice: 1, FinalPrice: 1, Only: true}})
+	sol, err := ipm.Solve(ctx, prog.IPM, ipm.Settings{Workers: s.Workers, GapTol: 1e-5})
+	if err != nil {
+		return false
+	}
+	typical := 0.0
+	for t := 0; t < s.Problem.Steps; t++ {
+		typical += math.Abs(s.Problem.ImportCost(t)) / float64(s.Problem.Steps)
+	}
+	typical = math.Max(typical, 0.01) * s.Problem.Hours()
+	for _, e := range prog.Excess(sol) {
+		for i := range s.extra {
+			if e.Site >= 0 && e.Site != i {
+				continue
+			}
+			sign := 1.0
+			if e.Export {
+				sign = -1
+			}
+			s.extra[i][e.Step] += sign * 3 * typical
+		}
+	}
+	return true
+}
+
+// Decide lets every device decide alone at the prices of an answer, as in the first round.
+func Decide(p *problem.Problem, prog *model.Program, sol *ipm.Solution, workers int) *model.Decisions {
+	s := &search{Input: Input{Problem: p, Relaxed: prog, Solution: sol, Workers: workers}}
+	s.prepare()
+	dec := model.NewDecisions(p)
+	s.direct(dec, func(t int) bool { return s.net[t] >= 0 })
+	s.decide(dec, sol, nil, s.priced)
+	return dec
+}
+
+// Quiet is a plan without a solver: everything is off that may be off, batteries rest, cars wait, solar power is used in full, and appliances start as early as they may.
+func Quiet(p *problem.Problem) (power [][][]float64, on [][][]bool) {
+	power, on = make([][][]float64, len(p.Sites)), make([][][]bool, len(p.Sites))
+	zero := make([]float64, p.Steps)
+	for i := range p.Sites {
+		power[i], on[i] = make([][]float64, len(p.Sites[i].Devices)), make([][]bool, len(p.Sites[i].Devices))
+		for j, d := range p.Sites[i].Devices {
+			v := make([]float64, p.Steps)
+			switch d := d.(type) {
+			case *problem.PV:
+				for t, kw := range d.AvailableKW {
+					v[t] = -kw
+				}
+			case *problem.Shiftable:
+				copy(v[d.EarliestStep:], d.ProfileKW)
+			case *problem.HeatPump:
+				c := diffuse(p, d, zero, zero)
+				v, on[i][j] = c.power, c.on
+			}
+			power[i][j] = v
+		}
+	}
+	model.Repair(p, power)
+	return power, on
+}

@@ -1,0 +1,129 @@
+package model
+
+import (
+	"math"
+
+	"quartier/optimizer/problem"
+)
+
+// Repair rolls every storage forward from its powers and trims these where the energy would leave its box: an interior point keeps its
+// equations to 1e-6 or so, and a plan keeps them exactly. Powers are changed in place, by site, device and step; by that much only.
+func Repair(p *problem.Problem, powers [][][]float64) {
+	for i := range p.Sites {
+		for j, d := range p.Sites[i].Devices {
+			v := powers[i][j]
+			switch d := d.(type) {
+			case *problem.Battery:
+				repairBattery(p, d, v)
+			case *problem.EV:
+				repairEV(p, d, v)
+			case *problem.WaterHeater:
+				repairTank(p, d, v)
+			}
+		}
+	}
+}
+
+// store is the energy of a battery or car after a step at power kw.
+func store(e, kw, in, out float64) float64 {
+	if kw >= 0 {
+		return e + in*kw
+	}
+	return e + out*kw
+}
+
+// trim returns the power nearest to kw in [low, high] that brings the energy e into [lo, hi].
+func trim(e, kw, in, out, lo, hi, low, high float64) float64 {
+	kw = math.Min(math.Max(kw, low), high)
+	if y := store(e, kw, in, out); y > hi {
+		kw = inverse(hi-e, in, out)
+	} else if y < lo {
+		kw = inverse(lo-e, in, out)
+	}
+	return math.Min(math.Max(kw, low), high)
+}
+
+// inverse returns the power that adds de.
+func inverse(de, in, out float64) float64 {
+	if de >= 0 {
+		return de / in
+	}
+	return de / out
+}
+
+func repairBattery(p *problem.Problem, d *problem.Battery, v []float64) {
+	dt, e := p.Hours(), d.InitialKWh
+	keep, in, out := 1-d.SelfDischargePerHour*dt, dt*d.ChargeEfficiency, dt/d.DischargeEfficiency
+	for t := range v {
+		lo := d.MinKWh
+		if t == len(v)-1 {
+			lo = math.Max(lo, d.FinalMinKWh)
+		}
+		v[t] = trim(keep*e, v[t], in, out, lo, d.CapacityKWh, -d.DischargeKW, d.ChargeKW)
+		e = store(keep*e, v[t], in, out)
+	}
+	// what the last step could not make up for at the end, earlier ones with room do
+	for t := len(v) - 1; t >= 0 && e < d.FinalMinKWh-1e-9; t-- {
+		old := v[t]
+		if room := d.ChargeKW - old; room > 1e-9 && old >= 0 {
+			v[t] = old + math.Min(room, (d.FinalMinKWh-e)/in)
+			end, ok := rollBattery(d, v, keep, in, out)
+			if !ok {
+				v[t] = old
+				continue
+			}
+			e = end
+		}
+	}
+}
+
+func rollBattery(d *problem.Battery, v []float64, keep, in, out float64) (float64, bool) {
+	e := d.InitialKWh
+	for _, kw := range v {
+		e = store(keep*e, kw, in, out)
+		if e > d.CapacityKWh || e < d.MinKWh-1e-9 {
+			return e, false
+		}
+	}
+	return e, true
+}
+
+func repairEV(p *problem.Problem, d *problem.EV, v []float64) {
+	dt := p.Hours()
+	in, out := dt*d.ChargeEfficiency, dt/d.DischargeEfficiency
+	home := make([]bool, len(v))
+	for _, s := range d.Sessions {
+		e := s.InitialKWh
+		for t := s.ArriveStep; t < s.DepartStep; t++ {
+			home[t] = true
+			kw := trim(e, v[t], in, out, 0, d.CapacityKWh, -d.DischargeKW, d.MaxKW)
+			if kw > 0 && kw < d.MinKW-1e-6 {
+				kw = 0
+			}
+			v[t] = kw
+			e = store(e, kw, in, out)
+		}
+	}
+	for t := range v {
+		if !home[t] {
+			v[t] = 0
+		}
+	}
+}
+
+func repairTank(p *problem.Problem, d *problem.WaterHeater, v []float64) {
+	dt, e := p.Hours(), d.InitialKWh
+	keep := 1 - d.LossPerHour*dt
+	for t := range v {
+		base := keep*e - dt*d.DrawKW[t]
+		in := dt * d.COP[t]
+		if base+in*v[t] > d.CapacityKWh {
+			kw := math.Max(0, (d.CapacityKWh-base)/in)
+			if kw < d.MinKW-1e-6 {
+				kw = 0
+			}
+			v[t] = math.Min(v[t], kw)
+		}
+		e = math.Max(0, base+in*v[t])
+	}
+}

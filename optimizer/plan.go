@@ -1,0 +1,274 @@
+package optimizer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime"
+	"time"
+
+	"quartier/optimizer/certify"
+	"quartier/optimizer/discrete"
+	"quartier/optimizer/ipm"
+	"quartier/optimizer/model"
+	"quartier/optimizer/problem"
+)
+
+// Defaults of Settings.
+const (
+	DefaultContinuousGap     = 1e-6
+	DefaultMixedGap          = 5e-3
+	DefaultTimeLimit         = 10 * time.Second
+	DefaultPreferenceEpsilon = 1e-4
+)
+
+// Settings steer one plan. The zero value means the defaults.
+type Settings struct {
+	Gap       float64       // relative gap at which a plan counts as optimal; 0: DefaultContinuousGap, with on/off decisions DefaultMixedGap
+	TimeLimit time.Duration // 0: DefaultTimeLimit
+	Rounds    int           // rounds of the mixed search after which to stop; 0: no limit. With a generous TimeLimit it makes a plan reproducible.
+	// Previous is the plan before this one, aligned by its start; nil: none. It is kept, shifted, where it is still feasible and costs at most
+	// PreferenceEpsilon (relative) more than the best plan found.
+	Previous          *problem.Solution
+	PreferenceEpsilon float64      // 0: DefaultPreferenceEpsilon; negative: Previous is not kept
+	Workers           int          // goroutines; 0: one per processor. The plan does not depend on it.
+	Log               *slog.Logger // nil: silent
+}
+
+// Plan solves the problem. The solution's status tells what it is; whatever the status, its objective, bound and gap were recomputed by package
+// certify, and a plan called optimal or feasible keeps every limit. The error is for an invalid problem ([problem.Faults]) and a cancelled ctx; running out of
+// Settings.TimeLimit is none.
+func Plan(ctx context.Context, p *problem.Problem, s Settings) (*problem.Solution, error) {
+	began := time.Now()
+	if p == nil {
+		return nil, errors.New("optimizer: no problem")
+	}
+	if err := problem.Validate(p); err != nil {
+		return nil, err
+	}
+	if s.TimeLimit < 0 || s.Gap < 0 || s.Rounds < 0 || math.IsNaN(s.Gap) || math.IsNaN(s.PreferenceEpsilon) {
+		return nil, fmt.Errorf("optimizer: gap %v, time limit %v, rounds %d: none may be negative", s.Gap, s.TimeLimit, s.Rounds)
+	}
+	if s.TimeLimit == 0 {
+		s.TimeLimit = DefaultTimeLimit
+	}
+	if s.PreferenceEpsilon == 0 {
+		s.PreferenceEpsilon = DefaultPreferenceEpsilon
+	}
+	if s.Workers <= 0 {
+		s.Workers = runtime.GOMAXPROCS(0)
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	limited, cancel := context.WithTimeout(ctx, s.TimeLimit)
+	defer cancel()
+	r := &run{p: p, set: s, bound: math.Inf(-1)}
+	out := r.plan(limited)
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("optimizer: plan of %d sites: %w", len(p.Sites), err)
+	}
+	out.SolveSeconds = time.Since(began).Seconds()
+	return out, nil
+}
+
+// run is the work on one plan.
+type run struct {
+	p      *problem.Problem
+	set    Settings
+	gap    float64
+	bound  float64
+	rounds int
+}
+
+func (r *run) plan(ctx context.Context) *problem.Solution {
+	p := r.p
+	relaxed := model.Build(p, model.Options{})
+	r.gap = r.set.Gap
+	mixed := len(r.chords(relaxed)) > 0
+	for i := range p.Sites {
+		for _, d := range p.Sites[i].Devices {
+			mixed = mixed || model.Discrete(d)
+		}
+	}
+	if r.gap == 0 {
+		r.gap = DefaultContinuousGap
+		if mixed {
+			r.gap = DefaultMixedGap
+		}
+	}
+	if relaxed.Impossible() {
+		return r.infeasible(ctx)
+	}
+	sol, err := ipm.Solve(ctx, relaxed.IPM, ipm.Settings{Workers: r.set.Workers, GapTol: math.Min(1e-7, r.gap/10)})
+	if err != nil {
+		return r.lastResort()
+	}
+	r.set.Log.Debug("plan relaxation", "status", sol.Status, "iterations", sol.Info.Iterations, "objective_eur", sol.Info.Objective, "bound_eur", sol.Info.Bound)
+	if sol.Status == ipm.Infeasible || (sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved && r.provenInfeasible(ctx)) {
+		return r.infeasible(ctx)
+	}
+	r.raiseBound(relaxed, sol)
+	var best *discrete.Plan
+	burning := burns(relaxed, sol)
+	if !mixed {
+		if plan, ok := discrete.Take(p, relaxed, sol, model.NewDecisions(p), r.judge); ok {
+			best = plan
+			if r.gapOf(plan.Cost) <= r.gap {
+				return r.finish(best)
+			}
+		}
+		if best == nil || r.gapOf(best.Cost) > r.gap {
+			// What remains between plan and bound is charging and discharging at once: directions per step are decisions then.
+			burning = burning || relaxed.Both(sol) > 1e-6
+			if r.set.Gap == 0 && burning {
+				r.gap = DefaultMixedGap
+			}
+		}
+	}
+	target := r.bound + r.gap*math.Max(1, math.Abs(r.bound))
+	plan, rounds := discrete.Run(ctx, discrete.Input{Problem: p, Relaxed: relaxed, Solution: sol, Burning: burning, Rounds: r.set.Rounds, Target: target,
+		Workers: r.set.Workers, Log: r.set.Log, Judge: r.judge, Best: best})
+	r.rounds = rounds
+	if plan != nil {
+		return r.finish(plan)
+	}
+	return r.lastResort()
+}
+
+// chords returns the steps in which importing is cheaper than exporting and both are possible.
+func (r *run) chords(relaxed *model.Program) []int {
+	var steps []int
+	for t := 0; t < r.p.Steps; t++ {
+		if relaxed.IPM.Import.Lo[t] < 0 {
+			steps = append(steps, t)
+		}
+	}
+	return steps
+}
+
+// burns reports whether the relaxation charges and discharges a storage at once where that pays.
+func burns(prog *model.Program, sol *ipm.Solution) bool {
+	for i := range prog.Place {
+		for j := range prog.Place[i] {
+			if pl := &prog.Place[i][j]; len(pl.Input) == 2 {
+				for t, v := range sol.V[i] {
+					if v < -1e-6 && math.Min(sol.Input[i][pl.Input[0]][t], sol.Input[i][pl.Input[1]][t]) > 1e-3 {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+// judge evaluates the powers of a plan.
+func (r *run) judge(power [][][]float64, on [][][]bool) (float64, bool) {
+	report := certify.Evaluate(r.p, r.document(power, on))
+	return report.Objective, report.Feasible()
+}
+
+// document puts powers into a solution document.
+func (r *run) document(power [][][]float64, on [][][]bool) *problem.Solution {
+	out := problem.NewSolution(r.p, problem.Feasible)
+	out.Sites = make([]problem.SiteSolution, len(r.p.Sites))
+	for i := range r.p.Sites {
+		site := &r.p.Sites[i]
+		out.Sites[i] = problem.SiteSolution{ID: site.ID, Devices: make([]problem.DeviceSolution, len(site.Devices))}
+		for j, d := range site.Devices {
+			dev := problem.DeviceSolution{ID: d.ID(), PowerKW: power[i][j]}
+			if on != nil {
+				dev.On = on[i][j]
+			}
+			out.Sites[i].Devices[j] = dev
+		}
+	}
+	return out
+}
+
+// raiseBound takes the certified bound that the prices of a solution prove, where it is higher than the present one.
+func (r *run) raiseBound(prog *model.Program, sol *ipm.Solution) {
+	dt := r.p.Hours()
+	d := certify.Duals{District: scaled(sol.Lambda, 1/dt), Site: make([][]float64, len(r.p.Sites)), Chain: map[certify.DeviceKey][]float64{}, Peak: sol.Bought}
+	for i := range r.p.Sites {
+		d.Site[i] = scaled(sol.V[i], 1/dt)
+		for j, dev := range r.p.Sites[i].Devices {
+			if k := prog.Place[i][j].Chain; k >= 0 {
+				d.Chain[certify.DeviceKey{Site: r.p.Sites[i].ID, Device: dev.ID()}] = sol.Y[i][k]
+			}
+		}
+	}
+	r.bound = math.Max(r.bound, certify.Bound(r.p, d))
+	d.Peak, d.Chain = nil, nil
+	r.bound = math.Max(r.bound, certify.Bound(r.p, d))
+}
+
+func scaled(v []float64, f float64) []float64 {
+	out := make([]float64, len(v))
+	for t := range v {
+		out[t] = f * v[t]
+	}
+	return out
+}
+
+func (r *run) gapOf(cost float64) float64 { return certify.Gap(cost, r.bound) }
+
+// finish turns the best plan into the solution document.
+func (r *run) finish(plan *discrete.Plan) *problem.Solution {
+	power, on, preference := plan.Power, plan.On, 0.0
+	if old := r.previous(plan); old != nil && r.set.PreferenceEpsilon >= 0 {
+		cost, ok := r.judge(old.power, old.on)
+		if ok && cost <= plan.Cost+r.set.PreferenceEpsilon*math.Max(1, math.Abs(plan.Cost)) {
+			power, on, preference = old.power, old.on, math.Max(0, cost-plan.Cost)
+			r.set.Log.Debug("plan kept", "preference_eur", preference)
+		}
+	}
+	out := r.document(power, on)
+	dt := r.p.Hours()
+	out.Grid = &problem.GridSolution{Price: scaled(plan.Solution.Lambda, 1/dt)}
+	for i := range out.Sites {
+		out.Sites[i].Price = scaled(plan.Solution.V[i], 1/dt)
+	}
+	out.Cost = &problem.Cost{Preference: preference}
+	report := certify.Complete(r.p, out)
+	bound := math.Min(r.bound, report.Objective)
+	gap := certify.Gap(report.Objective, bound)
+	out.Bound, out.Gap = &bound, &gap
+	out.Status = problem.Feasible
+	if gap <= r.gap {
+		out.Status = problem.Optimal
+	}
+	out.Rounds = r.rounds
+	out.Binding = r.binding(plan)
+	return out
+}
+
+// lastResort is the plan without a solver: everything off that may be off. It is used when the time ran out before any other plan; unknown when it does not
+// keep the limits.
+func (r *run) lastResort() *problem.Solution {
+	power, on := discrete.Quiet(r.p)
+	if _, ok := r.judge(power, on); !ok {
+		out := problem.NewSolution(r.p, problem.Unknown)
+		out.Rounds = r.rounds
+		return out
+	}
+	out := r.document(power, on)
+	if math.IsInf(r.bound, -1) {
+		d := certify.Duals{District: make([]float64, r.p.Steps)}
+		for t := range d.District {
+			d.District[t] = r.p.ImportCost(t)
+		}
+		r.bound = math.Max(certify.Bound(r.p, d), certify.Bound(r.p, certify.Duals{}))
+	}
+	report := certify.Complete(r.p, out)
+	bound := math.Min(r.bound, report.Objective)
+	gap := certify.Gap(report.Objective, bound)
+	out.Bound, out.Gap, out.Rounds = &bound, &gap, r.rounds
+	if gap <= r.gap {
+		out.Status = problem.Optimal
+	}
+	return out
+}
