@@ -223,3 +223,25 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseSolution: no text makes the reader of solutions panic; what it accepts is written back and read again.
+func FuzzParseSolution(f *testing.F) {
+	f.Add([]byte(`{"version":1,"start":"2026-01-15T00:00:00+01:00","step_minutes":15,"steps":1,"problem_sha256":"","status":"optimal","objective":1,"solve_seconds":0,"rounds":0,"grid":{"import_kw":[1],"export_kw":[0]},"sites":[{"id":"a","net_kw":[1],"devices":[{"id":"b","power_kw":[1],"energy_kwh":[0,1],"on":[true]}]}]}`))
+	f.Add([]byte(`{"version":1,"steps":-1,"sites":[{}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := problem.ParseSolution(data)
+		if err != nil {
+			return
+		}
+		if y := s.Start.Year(); y < 1 || y > 9999 {
+			return
+		}
+		var b bytes.Buffer
+		if err := problem.EncodeSolution(&b, s); err != nil {
+			t.Fatalf("%v\n%s", err, data)
+		}
+		if _, err := problem.ParseSolution(b.Bytes()); err != nil {
+			t.Fatalf("%v\n%s", err, b.Bytes())
+		}
+	})
+}
