@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"quartier/optimizer"
 	"quartier/optimizer/certify"
 	"quartier/optimizer/highstest"
 	"quartier/optimizer/milp"
@@ -157,5 +158,57 @@ func TestReferenceRefuses(t *testing.T) {
 		if code, out, _ := reference(t, "solve", file); code == 0 || code == 3 {
 			t.Errorf("%s: exit status %d\n%s", file, code, out)
 		}
+	}
+}
+
+// TestReferencePlans: the product's own plans, from documents to documents, are accepted by the reference with their objective, their bound is not above the optimum that
+// the reference finds, and a continuous problem is solved to that optimum.
+func TestReferencePlans(t *testing.T) {
+	problems := map[string]*problem.Problem{"continuous district": problemtest.District(10, 96, 15, 7, false), "mixed district": problemtest.District(2, 24, 60, 7, true)}
+	for seed := range uint64(50) {
+		problems[fmt.Sprint("mixed ", seed)] = problemtest.Random(seed+2000, problemtest.Options{})
+		problems[fmt.Sprint("continuous ", seed)] = problemtest.Random(seed+2000, problemtest.Options{Continuous: true})
+	}
+	for name, built := range problems {
+		t.Run(name, func(t *testing.T) {
+			data, err := built.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := problem.Parse(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := optimizer.Plan(t.Context(), p, optimizer.Settings{Rounds: 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := save(t, "problem.json", data)
+			code, out, log := reference(t, "solve", file, "--time-limit", "20")
+			if code == 3 && s.Status == problem.Unknown && milp.Build(p).Integers() > 0 {
+				return // no plan was claimed; that on/off decisions alone leave none cannot always be proved in time
+			}
+			if code == 3 || s.Status == problem.Infeasible {
+				if code != 3 || s.Status != problem.Infeasible {
+					t.Errorf("status %s, the reference's exit status %d\n%s%s", s.Status, code, out, log)
+				}
+				return
+			}
+			if s.Objective == nil || s.Bound == nil {
+				t.Fatalf("status %s without a plan; the reference has one: %s", s.Status, out)
+			}
+			accepted(t, file, s)
+			var solved struct{ Objective, Bound float64 }
+			if err := json.Unmarshal(out, &solved); err != nil {
+				t.Fatal(err)
+			}
+			size := 1e-6 * max(1, math.Abs(solved.Objective))
+			if *s.Bound > solved.Objective+2*size || *s.Objective < solved.Bound-2*size {
+				t.Errorf("ours from %.9g to %.9g EUR, the reference's from %.9g to %.9g EUR", *s.Bound, *s.Objective, solved.Bound, solved.Objective)
+			}
+			if milp.Build(p).Integers() == 0 && *s.Objective > solved.Objective+2*size {
+				t.Errorf("a continuous problem planned for %.9g EUR, its optimum is %.9g EUR", *s.Objective, solved.Objective)
+			}
+		})
 	}
 }
