@@ -104,7 +104,7 @@ type Link struct {
 
 	// Of the owner alone.
 	client  *mb.ModbusClient
-	timeout time.Duration // of client
+	timeout time.Duration // of client, or of the last one
 	fresh   bool          // no request was answered on this connection yet
 	last    time.Time     // end of the last request
 }
@@ -306,12 +306,10 @@ func (l *Link) call(r *request) (err error) {
 
 // open makes sure of a connection with the wanted time-out.
 func (l *Link) open(p pauses) error {
-	timeout := l.config.Timeout
-	if p.timeout > 0 {
-		timeout = p.timeout
-	}
-	if l.client != nil && l.timeout != timeout {
-		l.drop() // the library fixes the time-out of a connection when it is made
+	// The library fixes the time-out of a connection when it is made: the longest that any device behind it wants holds for all.
+	timeout := max(l.config.Timeout, p.timeout, l.timeout)
+	if l.client != nil && timeout > l.timeout {
+		l.drop()
 	}
 	if l.client != nil {
 		return nil

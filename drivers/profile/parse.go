@@ -269,7 +269,7 @@ func (pp *profileParser) states(m *mapping, pt *Point) {
 		}
 		row := StateCode{Code: s.number("code", math.NaN()), Text: s.text("text"), Is: s.number("is", 0)}
 		for _, other := range pt.States {
-			if other.Code == row.Code || s.has("code") == false && other.Text == row.Text {
+			if other.Code == row.Code || !s.has("code") && other.Text == row.Text {
 				pp.f.add(n, "%s: states: code stands twice", m.what)
 			}
 		}

@@ -1,0 +1,325 @@
+package poll
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"quartier/drivers"
+	"quartier/schemas/district"
+)
+
+// Sink takes samples. It is called from many goroutines; after an error the same samples are offered again.
+type Sink func(ctx context.Context, samples []district.Sample) error
+
+// Device is what is polled.
+type Device struct {
+	District, Site string
+	Device         district.Device // its Poll is the period, 5 s when it is 0
+	Driver         drivers.Driver
+	Points         []string // nil: every readable one
+}
+
+// Config of a poller. Sink is needed; every other field has a default.
+type Config struct {
+	Sink Sink
+	// Now, when given, stamps the samples and the status: the clock of an accelerated demonstration. Without it samples carry the time of their
+	// reading. Waiting is always in real time.
+	Now        func() time.Time
+	Timeout    time.Duration // of one read; 0: the period, at least 1 s and at most 10 s
+	MaxBackoff time.Duration // longest pause between reads of a dead device; 0: 1 min
+	Refresh    time.Duration // between reads of a device that is subscribed to; 0: five periods, at most 1 min
+	Keep       int           // samples of one device kept while the sink refuses them; 0: 10000
+	Log        *slog.Logger
+}
+
+// Status is the state of one device as the poller sees it. Times are of the poller's clock.
+type Status struct {
+	District, Site, Device string
+	Kind                   district.Kind
+	Profile                string
+	Online                 bool
+	Since                  time.Time // of the present Online; zero before the first read
+	LastSuccess            time.Time
+	LastError              string // of the last read that failed wholly or in part; empty after one without fault
+	LastErrorAt            time.Time
+	Period                 time.Duration
+	Subscribed             bool
+	Reads, Failures        uint64
+	Samples                uint64        // accepted by the sink
+	Bad                    uint64        // readings of quality bad
+	Dropped                uint64        // samples lost because the sink refused for too long
+	Waiting                int           // samples that the sink refused so far
+	Latency                time.Duration // of the last read that succeeded
+}
+
+// Poller polls a fixed set of devices.
+type Poller struct {
+	config  Config
+	devices []*polled
+}
+
+// polled is one device and its state.
+type polled struct {
+	Device
+	config Config
+	period time.Duration
+
+	mu      sync.Mutex
+	status  Status
+	pending []district.Sample // refused by the sink
+	warned  bool              // the sink's refusal was logged
+}
+
+// New returns a poller of devices; [Poller.Run] starts it.
+func New(devices []Device, config Config) *Poller {
+	if config.MaxBackoff <= 0 {
+		config.MaxBackoff = time.Minute
+	}
+	if config.Keep <= 0 {
+		config.Keep = 10_000
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &Poller{config: config}
+	for _, d := range devices {
+		period := d.Device.Poll
+		if period <= 0 {
+			period = 5 * time.Second
+		}
+		_, subscribed := d.Driver.(drivers.Subscriber)
+		p.devices = append(p.devices, &polled{Device: d, config: config, period: period, status: Status{District: d.District, Site: d.Site,
+			Device: d.Device.ID, Kind: d.Device.Kind, Profile: d.Device.Profile, Period: period, Subscribed: subscribed}})
+	}
+	return p
+}
+
+// Run polls until ctx ends. It does not close the drivers.
+func (p *Poller) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for i, d := range p.devices {
+		offset := time.Duration(float64(d.period) * float64(i) / float64(len(p.devices)))
+		wg.Go(func() { d.poll(ctx, offset) })
+		if s, ok := d.Driver.(drivers.Subscriber); ok {
+			wg.Go(func() { d.subscribe(ctx, s) })
+		}
+	}
+	wg.Wait()
+}
+
+// Status returns the state of every device, in the order of [New].
+func (p *Poller) Status() []Status {
+	out := make([]Status, 0, len(p.devices))
+	for _, d := range p.devices {
+		d.mu.Lock()
+		s := d.status
+		s.Waiting = len(d.pending)
+		d.mu.Unlock()
+		out = append(out, s)
+	}
+	return out
+}
+
+func (d *polled) now() time.Time {
+	if d.config.Now != nil {
+		return d.config.Now().UTC()
+	}
+	return time.Now().UTC()
+}
+
+func (d *polled) timeout() time.Duration {
+	if d.config.Timeout > 0 {
+		return d.config.Timeout
+	}
+	return min(max(d.period, time.Second), 10*time.Second)
+}
+
+// poll reads at start + offset + k periods.
+func (d *polled) poll(ctx context.Context, offset time.Duration) {
+	period := d.period
+	if d.status.Subscribed {
+		period = d.config.Refresh
+		if period <= 0 {
+			period = min(5*d.period, time.Minute)
+		}
+		period = max(period, d.period)
+	}
+	due := time.Now().Add(offset)
+	timer := time.NewTimer(time.Until(due))
+	defer timer.Stop()
+	failures := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		if d.read(ctx) {
+			failures = 0
+		} else {
+			failures++
+		}
+		due = next(due, time.Now(), period, pause(failures, period, d.config.MaxBackoff))
+		timer.Reset(time.Until(due))
+	}
+}
+
+// pause is the time from one read to the next after a number of failures in a row: one period up to the second failure, then doubled with each, at
+// most longest but never below the period.
+func pause(failures int, period, longest time.Duration) time.Duration {
+	if failures < 3 {
+		return period
+	}
+	p := float64(period) * math.Exp2(float64(min(failures-2, 32)))
+	return max(period, time.Duration(min(p, float64(longest))))
+}
+
+// next is the first instant of the schedule due + k periods that is at least wait after due and after now.
+func next(due, now time.Time, period, wait time.Duration) time.Time {
+	steps := (wait + period - 1) / period
+	n := due.Add(steps * period)
+	if late := now.Sub(n); late >= 0 {
+		n = n.Add((late/period + 1) * period)
+	}
+	return n
+}
+
+// read reads once and passes the samples on. It reports whether the device answered.
+func (d *polled) read(ctx context.Context) bool {
+	rctx, cancel := context.WithTimeout(ctx, d.timeout())
+	start := time.Now()
+	readings, err := d.Driver.Read(rctx, d.Points...)
+	took := time.Since(start)
+	cancel()
+	if ctx.Err() != nil {
+		return true // the poller ends; the device is not to blame
+	}
+	answered := err == nil || len(readings) > 0
+	now := d.now()
+	d.mu.Lock()
+	d.status.Reads++
+	changed := d.status.Online != answered || d.status.Since.IsZero()
+	if changed {
+		d.status.Online, d.status.Since = answered, now
+	}
+	d.status.LastError = ""
+	if err != nil {
+		d.status.LastError, d.status.LastErrorAt = err.Error(), now
+	}
+	if answered {
+		d.status.LastSuccess, d.status.Latency = now, took
+	} else {
+		d.status.Failures++
+	}
+	d.mu.Unlock()
+	if changed && answered {
+		d.config.Log.Info("device online", "district", d.District, "site", d.Site, "device", d.Device.Device.ID)
+	} else if changed {
+		d.config.Log.Warn("device offline", "district", d.District, "site", d.Site, "device", d.Device.Device.ID, "error", err)
+	}
+	d.pass(ctx, readings)
+	return answered
+}
+
+// subscribe passes on what the driver delivers; the driver is never made to wait for the sink.
+func (d *polled) subscribe(ctx context.Context, s drivers.Subscriber) {
+	var mu sync.Mutex
+	var queue []drivers.Reading
+	wake := make(chan struct{}, 1)
+	deliver := func(readings []drivers.Reading) {
+		mu.Lock()
+		queue = append(queue, readings...)
+		if extra := len(queue) - d.config.Keep; extra > 0 {
+			queue = slices.Delete(queue, 0, extra)
+			d.mu.Lock()
+			d.status.Dropped += uint64(extra)
+			d.mu.Unlock()
+		}
+		mu.Unlock()
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-wake:
+			}
+			mu.Lock()
+			got := queue
+			queue = nil
+			mu.Unlock()
+			d.pass(ctx, d.wanted(got))
+		}
+	})
+	for failures := 1; ctx.Err() == nil; failures++ { // the driver recovers by itself: it returns only when it cannot subscribe at all
+		if err := s.Subscribe(ctx, d.period, deliver); err != nil && ctx.Err() == nil {
+			d.config.Log.Warn("subscription ended", "device", d.Device.Device.ID, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause(failures, d.period, d.config.MaxBackoff)):
+		}
+	}
+	wg.Wait()
+}
+
+// wanted leaves the readings of the points that are polled.
+func (d *polled) wanted(readings []drivers.Reading) []drivers.Reading {
+	if len(d.Points) == 0 {
+		return readings
+	}
+	return slices.DeleteFunc(readings, func(r drivers.Reading) bool { return !slices.Contains(d.Points, r.Point) })
+}
+
+// pass makes samples of readings and offers them to the sink, those it refused before first.
+func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
+	now := d.now()
+	var samples []district.Sample
+	bad := uint64(0)
+	for _, r := range readings {
+		if r.Quality == district.Bad || math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
+			bad++
+			continue
+		}
+		at := r.Time
+		if d.config.Now != nil || at.IsZero() {
+			at = now
+		}
+		samples = append(samples, district.Sample{Series: d.Device.Device.Series(d.District, d.Site, r.Point), Time: at.UTC(), Value: r.Value,
+			Quality: r.Quality, Source: district.FromDevice})
+	}
+	d.mu.Lock()
+	d.status.Bad += bad
+	samples = append(d.pending, samples...)
+	d.pending = nil
+	d.mu.Unlock()
+	if len(samples) == 0 {
+		return
+	}
+	err := d.config.Sink(ctx, samples)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		d.status.Samples += uint64(len(samples))
+		d.warned = false
+		return
+	}
+	if !d.warned {
+		d.config.Log.Error("samples not accepted", "device", d.Device.Device.ID, "samples", len(samples), "error", err)
+		d.warned = true
+	}
+	d.pending = append(samples, d.pending...)
+	if extra := len(d.pending) - d.config.Keep; extra > 0 {
+		d.pending = slices.Clone(d.pending[extra:])
+		d.status.Dropped += uint64(extra)
+	}
+}

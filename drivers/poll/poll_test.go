@@ -1,0 +1,304 @@
+package poll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"quartier/drivers"
+	"quartier/schemas/district"
+)
+
+// device is a driver whose answers the test decides.
+type device struct {
+	mu   sync.Mutex
+	at   []time.Time // of each read
+	read func(ctx context.Context) ([]drivers.Reading, error)
+}
+
+func (d *device) Points() []drivers.Point { return []drivers.Point{{Name: "power_kw", Readable: true}} }
+func (d *device) Read(ctx context.Context, _ ...string) ([]drivers.Reading, error) {
+	d.mu.Lock()
+	d.at = append(d.at, time.Now())
+	read := d.read
+	d.mu.Unlock()
+	return read(ctx)
+}
+func (d *device) Write(context.Context, string, float64) (drivers.Reading, error) {
+	return drivers.Reading{}, drivers.ErrReadOnly
+}
+func (d *device) Control() (drivers.Control, bool) { return drivers.Control{}, false }
+func (d *device) Close() error                     { return nil }
+
+func (d *device) set(read func(ctx context.Context) ([]drivers.Reading, error)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.read = read
+}
+
+func (d *device) reads() []time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]time.Time(nil), d.at...)
+}
+
+func good(v float64) func(context.Context) ([]drivers.Reading, error) {
+	return func(context.Context) ([]drivers.Reading, error) {
+		return []drivers.Reading{{Point: "power_kw", Value: v, Time: time.Now().UTC()}}, nil
+	}
+}
+
+func hanging(ctx context.Context) ([]drivers.Reading, error) {
+	<-ctx.Done()
+	return nil, fmt.Errorf("read: %w: %w", drivers.ErrUnreachable, ctx.Err())
+}
+
+// sink collects samples and refuses while its err is set.
+type sink struct {
+	mu      sync.Mutex
+	err     error
+	samples []district.Sample
+}
+
+func (s *sink) add(_ context.Context, samples []district.Sample) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.samples = append(s.samples, samples...)
+	}
+	return s.err
+}
+
+func (s *sink) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+func (s *sink) of(id string) []district.Sample {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []district.Sample
+	for _, x := range s.samples {
+		if _, _, dev, _, _ := x.Series.Parts(); dev == id {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func polledDevice(id string, d drivers.Driver, period time.Duration) Device {
+	return Device{District: "d", Site: "s", Device: district.Device{ID: id, Kind: district.LoadMeter, Poll: period}, Driver: d}
+}
+
+func start(t *testing.T, p *Poller) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { p.Run(ctx); close(done) }()
+	return func() { cancel(); <-done }
+}
+
+// TestDeadDeviceDelaysNoOther: beside a device that never answers, another is read at each of its instants.
+func TestDeadDeviceDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alive, dead := &device{read: good(1)}, &device{read: hanging}
+		var s sink
+		p := New([]Device{polledDevice("dead", dead, 5*time.Second), polledDevice("alive", alive, 5*time.Second)}, Config{Sink: s.add})
+		began := time.Now()
+		stop := start(t, p)
+		time.Sleep(10*time.Minute + time.Second)
+		stop()
+		at := alive.reads()
+		if len(at) != 120 {
+			t.Errorf("%d reads of the living device in 10 min at 5 s, want 120", len(at))
+		}
+		for i, a := range at {
+			if want := began.Add(2500*time.Millisecond + time.Duration(i)*5*time.Second); !a.Equal(want) {
+				t.Fatalf("read %d at %v, want %v: the schedule moved", i, a.Sub(began), want.Sub(began))
+			}
+		}
+		if n := len(dead.reads()); n > 15 {
+			t.Errorf("the dead device was asked %d times in 10 min, want less and less often", n)
+		}
+		if n := len(s.of("alive")); n != 120 {
+			t.Errorf("%d samples, want 120", n)
+		}
+		st := p.Status()
+		if st[0].Online || st[0].LastError == "" || st[0].Failures == 0 || !st[1].Online || st[1].LastError != "" {
+			t.Errorf("status %+v", st)
+		}
+	})
+}
+
+// TestRecovery: a device that was dead for an hour is online within the longest pause of its return, and stays on the schedule.
+func TestRecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{read: hanging}
+		var s sink
+		p := New([]Device{polledDevice("x", d, 5*time.Second)}, Config{Sink: s.add, MaxBackoff: time.Minute})
+		began := time.Now()
+		stop := start(t, p)
+		defer stop()
+		time.Sleep(time.Hour)
+		d.set(good(2))
+		time.Sleep(time.Minute + 10*time.Second)
+		st := p.Status()[0]
+		if !st.Online || len(s.of("x")) == 0 || st.Since.Before(began.Add(time.Hour)) {
+			t.Fatalf("after 70 s: %+v", st)
+		}
+		at := d.reads()
+		if last := at[len(at)-1]; last.Sub(began)%(5*time.Second) != 0 {
+			t.Errorf("read at %v after the start, want a multiple of 5 s", last.Sub(began))
+		}
+		if gap := at[len(at)-1].Sub(at[len(at)-2]); gap != 5*time.Second {
+			t.Errorf("reads %v apart after recovery, want 5 s", gap)
+		}
+	})
+}
+
+// TestSlowDeviceSkips: a read that takes two periods skips reads and does not shift the schedule.
+func TestSlowDeviceSkips(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{read: func(ctx context.Context) ([]drivers.Reading, error) {
+			time.Sleep(2200 * time.Millisecond)
+			return good(1)(ctx)
+		}}
+		var s sink
+		began := time.Now()
+		stop := start(t, New([]Device{polledDevice("x", d, time.Second)}, Config{Sink: s.add, Timeout: 5 * time.Second}))
+		time.Sleep(30 * time.Second)
+		stop()
+		at := d.reads()
+		if len(at) < 9 || len(at) > 11 {
+			t.Errorf("%d reads in 30 s, want one each 3 s", len(at))
+		}
+		for _, a := range at {
+			if a.Sub(began)%time.Second != 0 {
+				t.Errorf("read at %v after the start", a.Sub(began))
+			}
+		}
+	})
+}
+
+// TestBadReadingsAreNoSamples: what is no number never reaches the sink, whatever its quality says.
+func TestBadReadingsAreNoSamples(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now().UTC()
+		d := &device{read: func(context.Context) ([]drivers.Reading, error) {
+			return []drivers.Reading{
+				{Point: "power_kw", Value: 1, Time: now},
+				{Point: "import_kwh", Value: 2, Quality: district.Uncertain, Time: now},
+				{Point: "soc", Value: math.NaN(), Quality: district.Bad, Time: now},
+				{Point: "voltage_v", Value: 230, Quality: district.Bad, Time: now},
+				{Point: "frequency_hz", Value: math.Inf(1), Time: now},
+			}, drivers.ErrRejected
+		}}
+		var s sink
+		p := New([]Device{polledDevice("x", d, time.Second)}, Config{Sink: s.add})
+		stop := start(t, p)
+		time.Sleep(500 * time.Millisecond)
+		stop()
+		got := s.of("x")
+		if len(got) != 2 || got[0].Series != "d/s/x/power_kw" || got[0].Value != 1 || got[0].Quality != district.Good || got[1].Quality != district.Uncertain || !got[0].Time.Equal(now) {
+			t.Errorf("samples %+v", got)
+		}
+		if st := p.Status()[0]; st.Bad != 3 || !st.Online || st.LastError == "" || st.Samples != 2 {
+			t.Errorf("status %+v, want 3 bad, online, the error told", st)
+		}
+	})
+}
+
+// TestSinkRefuses: samples wait while the sink refuses them, and arrive once, in order; above the bound the oldest are dropped and counted.
+func TestSinkRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0.0
+		d := &device{read: func(ctx context.Context) ([]drivers.Reading, error) { n++; return good(n)(ctx) }}
+		var s sink
+		s.fail(errors.New("disk full"))
+		p := New([]Device{polledDevice("x", d, time.Second)}, Config{Sink: s.add, Keep: 20})
+		stop := start(t, p)
+		defer stop()
+		time.Sleep(10*time.Second + 500*time.Millisecond)
+		if st := p.Status()[0]; st.Waiting != 11 || st.Samples != 0 {
+			t.Errorf("status %+v, want 11 waiting", st)
+		}
+		s.fail(nil)
+		time.Sleep(time.Second)
+		got := s.of("x")
+		for i, x := range got {
+			if x.Value != float64(i+1) {
+				t.Fatalf("sample %d is %g: lost, doubled or out of order", i, x.Value)
+			}
+		}
+		if len(got) != 12 {
+			t.Errorf("%d samples, want 12", len(got))
+		}
+		s.fail(errors.New("disk full"))
+		time.Sleep(30 * time.Second)
+		if st := p.Status()[0]; st.Waiting != 20 || st.Dropped != 10 {
+			t.Errorf("status %+v, want 20 waiting and 10 dropped", st)
+		}
+	})
+}
+
+// TestClock: samples and status carry the clock that was given.
+func TestClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		fast := func() time.Time {
+			return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(60 * time.Since(began))
+		}
+		var s sink
+		p := New([]Device{polledDevice("x", &device{read: good(1)}, time.Second)}, Config{Sink: s.add, Now: fast})
+		stop := start(t, p)
+		time.Sleep(2500 * time.Millisecond)
+		stop()
+		got := s.of("x")
+		if len(got) != 3 || !got[2].Time.Equal(time.Date(2026, 1, 1, 0, 2, 0, 0, time.UTC)) {
+			t.Errorf("samples %+v, want the third at 00:02", got)
+		}
+		if st := p.Status()[0]; !st.Since.Equal(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) {
+			t.Errorf("online since %v", st.Since)
+		}
+	})
+}
+
+// subscriber delivers changes by itself.
+type subscriber struct{ *device }
+
+func (s subscriber) Subscribe(ctx context.Context, interval time.Duration, deliver func([]drivers.Reading)) error {
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(interval):
+			deliver([]drivers.Reading{{Point: "power_kw", Value: float64(i), Time: time.Now().UTC()}})
+		}
+	}
+}
+
+// TestSubscription: what the driver delivers is passed on, and the device is still read now and then.
+func TestSubscription(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{read: good(-1)}
+		var s sink
+		p := New([]Device{polledDevice("x", subscriber{d}, time.Second)}, Config{Sink: s.add})
+		stop := start(t, p)
+		time.Sleep(10*time.Second + 500*time.Millisecond)
+		stop()
+		if n := len(d.reads()); n != 3 {
+			t.Errorf("%d reads in 10 s, want one each 5 s", n)
+		}
+		if n := len(s.of("x")); n != 13 {
+			t.Errorf("%d samples, want 10 delivered and 3 read", n)
+		}
+		if !p.Status()[0].Subscribed {
+			t.Error("status does not say that the device is subscribed to")
+		}
+	})
+}
