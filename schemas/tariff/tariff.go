@@ -1,32 +1,32 @@
-// Package tariff turns dated tariffs into prices: base, peak/off-peak with its windows, Tempo with its day colours, and plain series.
-//
-// Prices are EUR/kWh with all taxes unless a row's source says otherwise. Everything that changes is data: rows have the local day from which they hold, off-peak
-// windows belong to the delivery point, Tempo colours to a calendar. Slots are priced at their start. The package does no I/O.
 package tariff
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"sort"
 	"time"
 
 	"quartier/schemas/timegrid"
 )
 
-// Kind is how a tariff finds its period.
+// Kind is how a tariff finds its price.
 type Kind string
 
 // The kinds of tariffs.
 const (
-	Base   Kind = "base"   // one price
-	HPHC   Kind = "hp_hc"  // peak and off-peak hours, by windows
-	Tempo  Kind = "tempo"  // three day colours with peak 6 to 22 h; the Tempo day runs from 6:00 to 6:00
-	Series Kind = "series" // prices by slot, such as a day-ahead market
+	Base    Kind = "base"    // one price
+	HPHC    Kind = "hp_hc"   // peak and off-peak hours, by windows
+	Tempo   Kind = "tempo"   // three day colours with peak 6 to 22 h; the Tempo day runs from 6:00 to 6:00
+	Series  Kind = "series"  // prices by slot, such as a day-ahead market
+	Dynamic Kind = "dynamic" // (price of the series x times + plus) x (1 + VAT), by the row that holds
 )
 
 // Period names a price of a row.
 type Period string
 
-// The periods of the kinds.
+// The periods of the kinds. Series and dynamic tariffs have the base period alone.
 const (
 	BasePeriod Period = "base"
 	HP         Period = "hp" // heures pleines, peak
@@ -55,19 +55,25 @@ func Periods(k Kind) []Period {
 // Colour is the colour of a Tempo day.
 type Colour string
 
-// The colours of Tempo days.
+// The colours of Tempo days, and what stands for a day whose colour must be known.
 const (
-	Blue  Colour = "blue"
-	White Colour = "white"
-	Red   Colour = "red"
+	Blue   Colour = "blue"
+	White  Colour = "white"
+	Red    Colour = "red"
+	Refuse Colour = "refuse"
 )
 
 // Row is a dated price list.
 type Row struct {
-	From   time.Time          // local midnight from which it holds, until the next row
-	Import map[Period]float64 // EUR/kWh
-	Export float64            // EUR/kWh paid for what is fed
-	Source string             // the document of the figures
+	From                    time.Time          // local midnight from which it holds
+	Until                   time.Time          // first instant at which it no longer holds; zero: until the next row
+	Import                  map[Period]float64 // EUR/kWh drawn
+	Times, Plus, VAT        float64            // of a [Dynamic] tariff: factor, EUR/kWh before VAT, share
+	Export                  float64            // EUR/kWh paid for what is fed
+	NetworkEURPerKWh        float64            // part of the import price that is network charge, due on shared energy too
+	ExciseEURPerKWh         float64            // part of the import price that is excise, due on shared energy unless the sharing is exempt
+	SubscriptionEURPerMonth float64            // standing charge
+	Source                  string             // the document of the figures
 }
 
 // Window is an off-peak window in minutes of the local day; To at or before From runs over midnight.
@@ -81,24 +87,44 @@ type Window struct {
 
 // Tariff is one dated tariff.
 type Tariff struct {
-	ID, Name string
-	Kind     Kind
-	Zone     *time.Location
-	Rows     []Row // by From, rising
-	OffPeak  []Window
-	// Colour returns the colour of the Tempo day that begins at 6:00 on the local day; nil or an unknown day: blue.
+	ID, Name      string
+	Kind          Kind
+	Zone          *time.Location // of its days and hours; nil: UTC
+	TaxesExcluded bool           // prices are before taxes
+	Rows          []Row          // by From, rising
+	OffPeak       []Window       // of [HPHC]
+	// Colour returns the colour of the Tempo day that begins at 6:00 on the local day, or "" for one that is not known.
 	Colour func(y int, m time.Month, d int) Colour
-	// Prices are those of a [Series] tariff.
+	// Unknown is the colour with which days without a known one are priced; [Refuse]: they have no price. Empty: blue.
+	Unknown Colour
+	// Prices are the EUR/kWh of a [Series] or [Dynamic] tariff; NaN where one is missing.
 	Prices timegrid.Series
 }
 
-// row returns the row that holds at t.
-func (t *Tariff) row(at time.Time) (*Row, error) {
-	i := sort.Search(len(t.Rows), func(i int) bool { return t.Rows[i].From.After(at) })
-	if i == 0 {
-		return nil, fmt.Errorf("tariff %s: no price at %s", t.ID, at.In(t.zone()).Format(time.RFC3339))
+// Price is everything that holds at an instant.
+type Price struct {
+	Period                  Period
+	ImportEURPerKWh         float64 // drawn; may be negative
+	ExportEURPerKWh         float64 // paid for what is fed
+	NetworkEURPerKWh        float64 // part of the import price, see [Row]
+	ExciseEURPerKWh         float64 // part of the import price, see [Row]
+	SubscriptionEURPerMonth float64
+	ValidFrom               time.Time // of the row; zero for a series without rows
+	Source                  string
+}
+
+// AvoidedEURPerKWh returns what a shared kWh takes off the supplier's bill: the import price without what stays due, the network charge, and the excise
+// unless shared energy is exempt of it. What the member pays for the shared kWh itself is not in it.
+func (p Price) AvoidedEURPerKWh(exciseExempt bool) float64 {
+	return p.ImportEURPerKWh - p.WithdrawalFee(exciseExempt)
+}
+
+// WithdrawalFee returns what stays due on a kWh drawn, wherever it comes from.
+func (p Price) WithdrawalFee(exciseExempt bool) float64 {
+	if exciseExempt {
+		return p.NetworkEURPerKWh
 	}
-	return &t.Rows[i-1], nil
+	return p.NetworkEURPerKWh + p.ExciseEURPerKWh
 }
 
 func (t *Tariff) zone() *time.Location {
@@ -108,30 +134,72 @@ func (t *Tariff) zone() *time.Location {
 	return t.Zone
 }
 
-// PeriodAt returns the period that holds at an instant.
+func (t *Tariff) missing(what string, at time.Time) error {
+	return fmt.Errorf("tariff %s: no %s at %s", t.ID, what, at.In(t.zone()).Format(time.RFC3339))
+}
+
+// row returns the row that holds at an instant, or nil.
+func (t *Tariff) row(at time.Time) *Row {
+	i := sort.Search(len(t.Rows), func(i int) bool { return t.Rows[i].From.After(at) })
+	if i == 0 {
+		return nil
+	}
+	r := &t.Rows[i-1]
+	if !r.Until.IsZero() && !at.Before(r.Until) {
+		return nil
+	}
+	return r
+}
+
+// At returns the price that holds at an instant. The error names the instant where there is none.
+func (t *Tariff) At(at time.Time) (Price, error) {
+	p := Price{Period: t.PeriodAt(at)}
+	row := t.row(at)
+	if row == nil && (t.Kind != Series || len(t.Rows) > 0) {
+		return Price{}, t.missing("price row", at)
+	}
+	if row != nil {
+		p.ExportEURPerKWh, p.NetworkEURPerKWh, p.ExciseEURPerKWh = row.Export, row.NetworkEURPerKWh, row.ExciseEURPerKWh
+		p.SubscriptionEURPerMonth, p.ValidFrom, p.Source = row.SubscriptionEURPerMonth, row.From, row.Source
+	}
+	switch t.Kind {
+	case Series, Dynamic:
+		v, ok := t.Prices.At(at)
+		if !ok || math.IsNaN(v) {
+			return Price{}, t.missing("price in its series", at)
+		}
+		p.ImportEURPerKWh = v
+		if t.Kind == Dynamic {
+			p.ImportEURPerKWh = (v*row.Times + row.Plus) * (1 + row.VAT)
+		}
+		return p, nil
+	}
+	if p.Period == "" {
+		return Price{}, t.missing("known day colour", at)
+	}
+	v, ok := row.Import[p.Period]
+	if !ok {
+		return Price{}, t.missing(string(p.Period)+" price", at)
+	}
+	p.ImportEURPerKWh = v
+	return p, nil
+}
+
+// PeriodAt returns the period that holds at an instant; it is empty on a Tempo day whose colour must be known and is not.
 func (t *Tariff) PeriodAt(at time.Time) Period {
 	l := at.In(t.zone())
-	minute := l.Hour()*60 + l.Minute()
 	switch t.Kind {
 	case HPHC:
-		for _, w := range t.OffPeak {
-			if w.holds(at, l, minute) {
-				return HC
-			}
+		if slices.ContainsFunc(t.OffPeak, func(w Window) bool { return w.holds(at, l) }) {
+			return HC
 		}
 		return HP
 	case Tempo:
-		day := l
-		if l.Hour() < 6 {
-			day = time.Date(l.Year(), l.Month(), l.Day()-1, 12, 0, 0, 0, l.Location())
-		}
-		c := Blue
-		if t.Colour != nil {
-			if v := t.Colour(day.Year(), day.Month(), day.Day()); v != "" {
-				c = v
-			}
-		}
-		if l.Hour() >= 6 && l.Hour() < 22 {
+		c := t.colour(l)
+		switch {
+		case c == "":
+			return ""
+		case l.Hour() >= tempoPeakFrom && l.Hour() < tempoPeakTo:
 			return Period(string(c) + "_hp")
 		}
 		return Period(string(c) + "_hc")
@@ -139,7 +207,34 @@ func (t *Tariff) PeriodAt(at time.Time) Period {
 	return BasePeriod
 }
 
-func (w Window) holds(at, local time.Time, minute int) bool {
+// The hours of Tempo, local time.
+const (
+	tempoPeakFrom = 6 // and the beginning of the Tempo day
+	tempoPeakTo   = 22
+)
+
+// colour returns the colour of the Tempo day that holds at a local time.
+func (t *Tariff) colour(l time.Time) Colour {
+	day := l
+	if l.Hour() < tempoPeakFrom {
+		day = time.Date(l.Year(), l.Month(), l.Day()-1, 12, 0, 0, 0, l.Location())
+	}
+	c := Colour("")
+	if t.Colour != nil {
+		c = t.Colour(day.Year(), day.Month(), day.Day())
+	}
+	switch {
+	case c != "":
+		return c
+	case t.Unknown == Refuse:
+		return ""
+	case t.Unknown != "":
+		return t.Unknown
+	}
+	return Blue
+}
+
+func (w Window) holds(at, local time.Time) bool {
 	if at.Before(w.ValidFrom) || !w.ValidUntil.IsZero() && !at.Before(w.ValidUntil) {
 		return false
 	}
@@ -152,6 +247,7 @@ func (w Window) holds(at, local time.Time, minute int) bool {
 			return false
 		}
 	}
+	minute := local.Hour()*60 + local.Minute()
 	if w.From < w.To {
 		return minute >= w.From && minute < w.To
 	}
@@ -160,50 +256,76 @@ func (w Window) holds(at, local time.Time, minute int) bool {
 
 // ImportAt returns the price of drawn energy at an instant, EUR/kWh.
 func (t *Tariff) ImportAt(at time.Time) (float64, error) {
-	if t.Kind == Series {
-		v, ok := t.Prices.At(at)
-		if !ok {
-			return 0, fmt.Errorf("tariff %s: no price at %s", t.ID, at.In(t.zone()).Format(time.RFC3339))
-		}
-		return v, nil
-	}
-	r, err := t.row(at)
-	if err != nil {
-		return 0, err
-	}
-	return r.Import[t.PeriodAt(at)], nil
+	p, err := t.At(at)
+	return p.ImportEURPerKWh, err
 }
 
-// ExportAt returns the price of fed energy at an instant, EUR/kWh.
+// ExportAt returns the price of fed energy at an instant, EUR/kWh; it is 0 for a tariff without rows.
 func (t *Tariff) ExportAt(at time.Time) (float64, error) {
 	if len(t.Rows) == 0 {
 		return 0, nil
 	}
-	r, err := t.row(at)
-	if err != nil {
-		return 0, err
+	r := t.row(at)
+	if r == nil {
+		return 0, t.missing("price row", at)
 	}
 	return r.Export, nil
 }
 
-// Import returns the price of each slot that starts in the span. The error names the first slot without a price.
+// Import returns the price of drawn energy for each slot of step that starts in the span: the mean over the slot where the price changes within it. The error
+// names the first instant without a price.
 func (t *Tariff) Import(sp timegrid.Span, step time.Duration) ([]float64, error) {
-	return series(sp, step, t.ImportAt)
+	return t.slots(sp, step, t.ImportAt)
 }
 
-// Export returns the price for fed energy of each slot that starts in the span.
+// Export returns the price for fed energy of each slot of step that starts in the span, as [Tariff.Import].
 func (t *Tariff) Export(sp timegrid.Span, step time.Duration) ([]float64, error) {
-	return series(sp, step, t.ExportAt)
+	return t.slots(sp, step, t.ExportAt)
 }
 
-func series(sp timegrid.Span, step time.Duration, at func(time.Time) (float64, error)) ([]float64, error) {
-	out := make([]float64, 0, sp.Count(step))
-	for s := range sp.Slots(step) {
-		v, err := at(s.Start)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
+// Fee returns what stays due on shared energy for each slot of step that starts in the span, see [Price.WithdrawalFee].
+func (t *Tariff) Fee(sp timegrid.Span, step time.Duration, exciseExempt bool) ([]float64, error) {
+	return t.slots(sp, step, func(at time.Time) (float64, error) {
+		p, err := t.At(at)
+		return p.WithdrawalFee(exciseExempt), err
+	})
+}
+
+// Validate returns every reason for which the tariff cannot price, joined; nil for a sound one.
+func (t *Tariff) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("tariff %s: "+format, append([]any{t.ID}, args...)...))
 	}
-	return out, nil
+	switch t.Kind {
+	case Base, HPHC, Tempo, Dynamic:
+		if len(t.Rows) == 0 {
+			bad("no price rows")
+		}
+	case Series:
+	default:
+		bad("unknown kind %q", t.Kind)
+	}
+	for i, r := range t.Rows {
+		from := r.From.In(t.zone()).Format(time.DateOnly)
+		if i > 0 && !r.From.After(t.Rows[i-1].From) {
+			bad("row %d from %s does not follow the one before", i, from)
+		} else if i > 0 && t.Rows[i-1].Until.After(r.From) {
+			bad("row %d from %s overlaps the one before", i, from)
+		}
+		if !r.Until.IsZero() && !r.Until.After(r.From) {
+			bad("row %d from %s ends before it begins", i, from)
+		}
+		for _, p := range Periods(t.Kind) {
+			if v, ok := r.Import[p]; !ok || math.IsNaN(v) || math.IsInf(v, 0) {
+				bad("row %d from %s has no %s price", i, from, p)
+			}
+		}
+	}
+	for i, w := range t.OffPeak {
+		if w.From < 0 || w.From >= 24*60 || w.To < 0 || w.To > 24*60 {
+			bad("off-peak window %d [%d, %d) min lies outside the day", i, w.From, w.To)
+		}
+	}
+	return errors.Join(errs...)
 }
