@@ -48,6 +48,10 @@ type search struct {
 	extra [][]float64 // EUR per kW and step on top of a site's price, from failed rounds
 	chord []int       // steps whose direction is to be decided
 	net   []float64   // district net power of the relaxation
+
+	cursor, probes int   // next single change to try, and how many were tried
+	idle           int   // changes tried since the best plan
+	probed         *Plan // the plan that they changed
 }
 
 // unit is one device with decisions.
@@ -68,15 +72,15 @@ func Run(ctx context.Context, in Input) (*Plan, int) {
 		if !more {
 			break
 		}
+		before := s.best
 		better, done := s.try(ctx, dec)
 		if !done {
 			break
 		}
 		round++
-		if better {
+		still++
+		if better && (before == nil || before.Cost-s.best.Cost > worthwhile*math.Max(1, math.Abs(s.best.Cost))) {
 			still = 0
-		} else {
-			still++
 		}
 		if in.Log != nil {
 			cost := math.NaN()
@@ -112,7 +116,10 @@ func (s *search) prepare() {
 }
 
 // shares are the parts of the devices that a round of the later cycles decides anew.
-var shares = [...]int{3, 6, 12, 24}
+var shares = [...]int{3, 6, 12}
+
+// worthwhile is the relative improvement that starts the cycles again.
+const worthwhile = 1e-4
 
 // propose returns the decisions of a round; still is how many rounds before it brought nothing. It reports false when there are no more ideas.
 func (s *search) propose(round, still int) (*model.Decisions, bool) {
@@ -147,13 +154,19 @@ func (s *search) propose(round, still int) (*model.Decisions, bool) {
 	if len(s.units) == 0 && len(s.chord) == 0 {
 		return nil, false
 	}
+	period := func(cycle int) int { // both kinds of rounds in turn where there are both
+		if len(s.chord) > 0 && len(s.units) > 0 {
+			return 2 * shares[cycle]
+		}
+		return shares[cycle]
+	}
 	cycle, k := 0, still
-	for cycle < len(shares) && k >= 2*shares[cycle] {
-		k -= 2 * shares[cycle]
+	for cycle < len(shares) && k >= period(cycle) {
+		k -= period(cycle)
 		cycle++
 	}
 	if cycle == len(shares) || (cycle > 0 && len(s.units)+len(s.chord) <= shares[cycle-1]) {
-		return nil, false
+		return s.probe()
 	}
 	share := shares[cycle]
 	dec = s.best.Decisions.Clone()

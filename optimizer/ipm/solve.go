@@ -22,8 +22,37 @@ func Solve(ctx context.Context, p *Problem, set Settings) (*Solution, error) {
 	if set.MaxIterations == 0 {
 		set.MaxIterations = 150
 	}
-	s := newSolver(p)
-	return s.run(ctx, set)
+	// A start too close to the boxes can block the first steps of an awkward problem: then it starts again further inside.
+	var out *Solution
+	for _, mu := range startMus {
+		sol, err := newSolver(p, mu).run(ctx, set)
+		if err != nil {
+			return nil, err
+		}
+		if out == nil || sol.better(out) {
+			if out != nil {
+				sol.Info.Iterations += out.Info.Iterations
+			}
+			out = sol
+		} else {
+			out.Info.Iterations += sol.Info.Iterations
+		}
+		if out.Status == Solved || out.Status == AlmostSolved || out.Status == Infeasible {
+			break
+		}
+	}
+	return out, nil
+}
+
+// better reports whether the solution is worth more than another of the same problem.
+func (s *Solution) better(o *Solution) bool {
+	rank := func(s Status) int {
+		return [...]int{Stalled: 0, IterationLimit: 0, AlmostSolved: 1, Infeasible: 2, Solved: 2}[s]
+	}
+	if rank(s.Status) != rank(o.Status) {
+		return rank(s.Status) > rank(o.Status)
+	}
+	return math.Abs(s.Info.Gap)+s.Info.Primal < math.Abs(o.Info.Gap)+o.Info.Primal
 }
 
 // each runs fn over the shards on at most workers goroutines. Which goroutine takes which shard does not matter.
@@ -207,12 +236,13 @@ func boolFloat(b bool) float64 {
 type keeper struct {
 	x, dual, lam, bought []float64
 	merit, bound         float64
+	mu, primal           float64 // least so far
 	info                 Info
 }
 
 func newKeeper(s *solver) *keeper {
 	fl := make([]float64, len(s.x)+len(s.dual)+2*s.T)
-	k := &keeper{merit: math.Inf(1), bound: math.Inf(-1)}
+	k := &keeper{merit: math.Inf(1), bound: math.Inf(-1), mu: math.Inf(1), primal: math.Inf(1)}
 	k.x, fl = fl[:len(s.x)], fl[len(s.x):]
 	k.dual, fl = fl[:len(s.dual)], fl[len(s.dual):]
 	k.lam, k.bought = fl[:s.T], fl[s.T:]
@@ -220,7 +250,7 @@ func newKeeper(s *solver) *keeper {
 }
 
 // offer takes the iterate where it improves on the kept ones, completes info with the gap to the best bound, and reports
-// whether anything got better by a tenth.
+// whether anything got better: bound, complementarity or residual.
 func (k *keeper) offer(s *solver, info *Info, tol float64) bool {
 	better := false
 	if info.Bound > k.bound {
@@ -236,11 +266,14 @@ func (k *keeper) offer(s *solver, info *Info, tol float64) bool {
 	}
 	info.Bound = k.bound
 	info.Gap = (info.Objective - k.bound) / math.Max(1, math.Abs(k.bound))
-	merit := math.Max(math.Abs(info.Gap), 1e-9) + math.Max(0, info.Primal-tol)/math.Max(tol, 1e-12)*1e-6
+	if info.Mu < 0.9*k.mu {
+		better, k.mu = true, info.Mu
+	}
+	if info.Primal > tol && info.Primal < 0.9*k.primal {
+		better, k.primal = true, info.Primal
+	}
+	merit := math.Max(math.Abs(info.Gap), 1e-9) + 10*math.Max(0, info.Primal-tol)/s.power
 	if merit < k.merit {
-		if merit < 0.95*k.merit {
-			better = true
-		}
 		k.merit = merit
 		k.info = *info
 		copy(k.x, s.x)

@@ -16,12 +16,12 @@ type block struct {
 // band is a priced distance beyond a level: s >= 0 the distance paid for, w = e*(v-level) + s >= 0 with e = +1 below
 // and -1 above, and their multipliers z and zs with z + zs = pen.
 type band struct {
-	v              int
-	e, level, pen  float64
-	s, w, z, zs    float64
-	ds, dw, dz     float64
-	cs, cw         float64 // second-order products of the predictor
-	h, den, affine float64
+	v             int
+	e, level, pen float64
+	s, w, z, zs   float64
+	ds, dw, dz    float64
+	cs, cw        float64 // second-order products of the predictor
+	h, den        float64 // curvature of the pair on the variable, and its denominator
 }
 
 // solver holds every number of one solve. Variables and rows are flat; see block.
@@ -106,12 +106,14 @@ func (a *sums) add(b *sums) {
 
 const (
 	fixedWidth = 1e-11 // a box narrower than this, relative to its level, is a constant
-	startMu    = 0.01  // first complementarity product, in scaled EUR
-	startCost  = 0.04  // scaled cost of a typical kW and step, to which startMu was chosen
+	startCost  = 0.04  // scaled cost of a typical kW and step, to which startMus were chosen
 	maxShards  = 8
 )
 
-func newSolver(p *Problem) *solver {
+// startMus are the first complementarity products, in scaled EUR, of the attempts.
+var startMus = [...]float64{0.01, 0.3, 10}
+
+func newSolver(p *Problem, startMu float64) *solver {
 	T := p.Steps
 	s := &solver{p: p, T: T, blocks: make([]block, len(p.Sites))}
 	nv, nr, nb := 0, 0, 0
@@ -148,7 +150,7 @@ func newSolver(p *Problem) *solver {
 	s.schur = take(T * T)
 	s.bands = make([]band, 0, nb)
 	s.setScale()
-	s.place()
+	s.place(startMu)
 	n := min(maxShards, max(1, len(p.Sites)))
 	for n > 1 && n*T*T > 1<<24 { // at most 128 MB of partial sums
 		n--
@@ -217,7 +219,7 @@ func (s *solver) setScale() {
 
 // place copies boxes and costs and sets the starting point: the middle of each box, multipliers central and dual feasible for
 // zero prices.
-func (s *solver) place() {
+func (s *solver) place(startMu float64) {
 	T := s.T
 	put := func(v int, lo, hi, cost []float64) {
 		copy(s.lo[v:v+T], lo)

@@ -1,0 +1,75 @@
+package optimizer_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"quartier/optimizer"
+	"quartier/optimizer/certify"
+	"quartier/optimizer/highstest"
+	"quartier/optimizer/milp"
+	"quartier/optimizer/problem"
+	"quartier/optimizer/problemtest"
+)
+
+// against solves p with Plan and with HiGHS and reports everything that does not fit together: a plan that its own simulation does not confirm, a bound above
+// HiGHS's optimum, an objective below HiGHS's bound or above its optimum by more than the gap claimed. exact asks for the optimum itself.
+func against(t *testing.T, p *problem.Problem, exact bool) (*problem.Solution, highstest.Answer) {
+	t.Helper()
+	sol, err := optimizer.Plan(t.Context(), p, optimizer.Settings{TimeLimit: 20 * time.Second, Rounds: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := certify.Evaluate(p, sol)
+	for _, line := range certify.Claims(p, sol, &report) {
+		t.Error(line)
+	}
+	m := milp.Build(p)
+	answer := highstest.Solve(t, m, highstest.Options{TimeLimit: 20 * time.Second})
+	if answer.Infeasible {
+		if sol.Status == problem.Optimal || sol.Status == problem.Feasible {
+			t.Errorf("status %s, HiGHS finds no plan", sol.Status)
+		}
+		return sol, answer
+	}
+	if sol.Status == problem.Infeasible {
+		t.Errorf("status infeasible (%v), HiGHS has a plan of %.6f EUR", sol.Conflict, answer.Objective)
+		return sol, answer
+	}
+	if sol.Objective == nil {
+		return sol, answer
+	}
+	tol := 2e-6 * math.Max(1, math.Abs(answer.Objective)) // both solvers' feasibility tolerances, priced
+	if *sol.Bound > answer.Objective+tol {
+		t.Errorf("bound %.8f above HiGHS's plan of %.8f EUR", *sol.Bound, answer.Objective)
+	}
+	if *sol.Objective < answer.Bound-tol {
+		t.Errorf("objective %.8f below HiGHS's bound %.8f EUR", *sol.Objective, answer.Bound)
+	}
+	if exact && (sol.Status != problem.Optimal || *sol.Gap > 1e-6) {
+		t.Errorf("status %s, objective %.8f, bound %.8f, gap %.2g; HiGHS %.8f", sol.Status, *sol.Objective, *sol.Bound, *sol.Gap, answer.Objective)
+	}
+	return sol, answer
+}
+
+func TestContinuousProblemsAreSolvedExactly(t *testing.T) {
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			against(t, problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 24}), true)
+		})
+	}
+}
+
+func TestMixedProblemsAreSolvedHonestly(t *testing.T) {
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			p := problemtest.Random(seed, problemtest.Options{MaxSteps: 16})
+			sol, answer := against(t, p, false)
+			if sol.Gap != nil {
+				t.Logf("%s: %.6f EUR, HiGHS %.6f EUR, gap %.4f, %d rounds", sol.Status, *sol.Objective, answer.Objective, *sol.Gap, sol.Rounds)
+			}
+		})
+	}
+}
