@@ -21,7 +21,9 @@ var errNoServer = errors.New("no server")
 func away(context.Context) (*timescale.Store, error) { return nil, errNoServer }
 
 func opener(url string) Opener {
-	return func(ctx context.Context) (*timescale.Store, error) { return timescale.Open(ctx, url, timescale.Options{}) }
+	return func(ctx context.Context) (*timescale.Store, error) {
+		return timescale.Open(ctx, url, timescale.Options{})
+	}
 }
 
 func newStore(t testing.TB, open Opener, opts Options) *Store {

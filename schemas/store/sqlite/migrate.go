@@ -46,18 +46,28 @@ func steps(from fs.FS) ([]migration, error) {
 	return out, nil
 }
 
-// migrate brings the schema up to date in one transaction. The version is the file's user_version, 0 in a new file.
-func (s *Store) migrate(ctx context.Context) error {
-	todo, err := steps(migrations)
-	if err != nil {
-		return err
-	}
-	var version int
+// version returns the version of the schema in the file, 0 in a new one. It refuses one above known and the database of another program.
+func (s *Store) version(ctx context.Context, known int) (version int, err error) {
+	var tables int
 	if err := s.conn.QueryRowContext(ctx, "pragma user_version").Scan(&version); err != nil {
-		return err
+		return 0, err
 	}
-	if version == len(todo) {
-		return nil // the common case takes no lock
+	if version > known {
+		return 0, fmt.Errorf("its schema has version %d, this Quartier knows up to %d: it was written by a newer one, which must be used", version, known)
+	}
+	if err := s.conn.QueryRowContext(ctx, "select count(*) from sqlite_schema").Scan(&tables); err != nil {
+		return 0, err
+	}
+	if version == 0 && tables > 0 {
+		return 0, fmt.Errorf("the file holds a database of another program with %d tables and indexes", tables)
+	}
+	return version, nil
+}
+
+// migrate brings the schema up to date in one transaction.
+func (s *Store) migrate(ctx context.Context, todo []migration) error {
+	if version, err := s.version(ctx, len(todo)); err != nil || version == len(todo) {
+		return err // the common case takes no lock
 	}
 	if _, err := s.conn.ExecContext(ctx, "begin immediate"); err != nil {
 		return err
@@ -66,24 +76,15 @@ func (s *Store) migrate(ctx context.Context) error {
 		_, _ = s.conn.ExecContext(context.WithoutCancel(ctx), "rollback")
 		return err
 	}
-	_, err = s.conn.ExecContext(ctx, "commit")
+	_, err := s.conn.ExecContext(ctx, "commit")
 	return err
 }
 
 func (s *Store) apply(ctx context.Context, todo []migration) error {
 	// again, now that no other program can be at it
-	var version, tables int
-	if err := s.conn.QueryRowContext(ctx, "pragma user_version").Scan(&version); err != nil {
+	version, err := s.version(ctx, len(todo))
+	if err != nil {
 		return err
-	}
-	if version > len(todo) {
-		return fmt.Errorf("its schema has version %d, this Quartier knows up to %d: it was written by a newer one, which must be used", version, len(todo))
-	}
-	if err := s.conn.QueryRowContext(ctx, "select count(*) from sqlite_schema").Scan(&tables); err != nil {
-		return err
-	}
-	if version == 0 && tables > 0 {
-		return fmt.Errorf("the file holds a database of another program with %d tables and indexes", tables)
 	}
 	for _, m := range todo[version:] {
 		if _, err := s.conn.ExecContext(ctx, m.text); err != nil {
@@ -96,7 +97,7 @@ func (s *Store) apply(ctx context.Context, todo []migration) error {
 			return err
 		}
 	}
-	_, err := s.conn.ExecContext(ctx, fmt.Sprintf("pragma user_version=%d", len(todo)))
+	_, err = s.conn.ExecContext(ctx, fmt.Sprintf("pragma user_version=%d", len(todo)))
 	return err
 }
 

@@ -85,7 +85,7 @@ func (s *Store) open(ctx context.Context) error {
 		return fmt.Errorf("%s is no folder", filepath.Dir(s.path))
 	}
 	var err error
-	if s.db, err = sql.Open("sqlite", dsn(s.path, "page_size(8192)", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-65536)",
+	if s.db, err = sql.Open("sqlite", dsn(s.path, "page_size(8192)", "synchronous(FULL)", "cache_size(-65536)",
 		"journal_size_limit(67108864)", "temp_store(MEMORY)")); err != nil {
 		return err
 	}
@@ -93,7 +93,22 @@ func (s *Store) open(ctx context.Context) error {
 	if s.conn, err = s.db.Conn(ctx); err != nil {
 		return err
 	}
-	if err := s.migrate(ctx); err != nil {
+	todo, err := steps(migrations)
+	if err != nil {
+		return err
+	}
+	// before the first change to the file: it may belong to somebody else
+	if _, err := s.version(ctx, len(todo)); err != nil {
+		return err
+	}
+	var mode string
+	if err := s.conn.QueryRowContext(ctx, "pragma journal_mode=wal").Scan(&mode); err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("the file stays in journal mode %s, not wal: its file system has no shared memory", mode)
+	}
+	if err := s.migrate(ctx, todo); err != nil {
 		return err
 	}
 	if s.readers, err = sql.Open("sqlite", dsn(s.path, "query_only(1)", "cache_size(-16384)", "temp_store(MEMORY)")); err != nil {

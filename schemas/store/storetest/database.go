@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/url"
 	"os"
 	"strings"
@@ -39,12 +40,31 @@ func exec(t testing.TB, url, statement string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // also after the test's own context has ended
 	defer cancel()
+	if err := Exec(ctx, url, statement); err != nil {
+		t.Fatalf("test database: %v", err)
+	}
+}
+
+// Exec runs SQL on a connection of its own.
+func Exec(ctx context.Context, url, statement string) error {
 	c, err := pgx.Connect(ctx, url)
 	if err != nil {
-		t.Fatalf("test database: %v", err)
+		return err
 	}
 	defer c.Close(ctx)
 	if _, err := c.Exec(ctx, "set client_min_messages=warning; "+statement); err != nil {
-		t.Fatalf("test database: %s: %v", statement, err)
+		return fmt.Errorf("%s: %w", statement, err)
 	}
+	return nil
+}
+
+// EndSessions makes the server end every session of an application name.
+func EndSessions(ctx context.Context, url, application string) error {
+	c, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer c.Close(ctx)
+	_, err = c.Exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where application_name=$1", application)
+	return err
 }
