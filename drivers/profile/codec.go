@@ -175,10 +175,10 @@ func (pt *Point) Encode(value float64, scaleFactor int16) ([]uint16, error) {
 func (pt *Point) toBits(raw float64) (uint64, bool) {
 	switch pt.Type {
 	case F32:
-		f := float32(raw)
+		f := float32(raw) + 0 // + 0 turns −0 into 0
 		return uint64(math.Float32bits(f)), !math.IsInf(float64(f), 0)
 	case F64:
-		return math.Float64bits(raw), !math.IsInf(raw, 0)
+		return math.Float64bits(raw + 0), !math.IsInf(raw, 0)
 	}
 	n := math.Round(raw)
 	width := uint(pt.Type.Words()) * 16
