@@ -85,10 +85,8 @@ func TestConformance(t *testing.T) {
 		{"sunspec-inverter", "power_kw", "limit_share", 0.5, 0.25, 1.2},
 		{"sunspec-storage", "power_kw", "setpoint_kw", -4, 2.5, 5000},
 		{"huawei-luna2000", "power_kw", "setpoint_kw", -4, 2.5, 5000},
-		{"stiebel-isg", "tank_c", "sg_ready", 3, 1, 5},
 		{"nibe-s", "power_kw", "sg_ready", 3, 1, 4},
 		{"abb-terra-ac", "power_kw", "limit_a", 16, 0, 40},
-		{"alfen-eve", "power_kw", "limit_a", 16, 0, 40},
 		{"generic-relay", "power_kw", "on_off", 1, 0, 2},
 	} {
 		t.Run(tt.profile, func(t *testing.T) {

@@ -1,0 +1,105 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"quartier/drivers"
+	"quartier/drivers/profile"
+	"quartier/schemas/district"
+)
+
+// Found is a unit that answered a scan.
+type Found struct {
+	Unit    uint8
+	SunSpec []uint16 // models of its chain, in rising order; nil without one
+	Matches []Match  // profiles whose points it has, the best first
+}
+
+// Match says how far a unit fits a profile. Plain maps of numbers fit many devices: a match is a hint, the name plate decides.
+type Match struct {
+	Profile string
+	Good    int // points with a value
+	Points  int // readable points of the profile
+}
+
+// Scan asks each of the units behind an address whether it is there, and which of the profiles it could be. It only reads. found is called for
+// each unit that answers, and for a unit that does not, with ok false; the error is that of the context or of the address.
+func Scan(ctx context.Context, address string, units []uint8, profiles []*profile.Profile, config Config, found func(f Found, ok bool)) error {
+	config.Silent = 1 << 30 // each unit is asked once: no pause is wanted
+	pool := NewPool(config)
+	defer pool.Close()
+	// Held open, so that the whole scan is one connection.
+	keep, err := pool.Device(district.Device{ID: "scan", Address: address}, &profile.Profile{Name: "scan", Protocol: profile.Modbus})
+	if err != nil {
+		return err
+	}
+	defer keep.Close()
+	for _, unit := range units {
+		f, err := scanUnit(ctx, pool, address, unit, profiles)
+		if ctx.Err() != nil {
+			return fmt.Errorf("scan %s: %w", address, context.Cause(ctx))
+		}
+		if err != nil && !errors.Is(err, drivers.ErrUnreachable) && !errors.Is(err, drivers.ErrGarbage) {
+			return fmt.Errorf("scan %s unit %d: %w", address, unit, err)
+		}
+		found(f, err == nil)
+	}
+	return nil
+}
+
+func scanUnit(ctx context.Context, pool *Pool, address string, unit uint8, profiles []*profile.Profile) (Found, error) {
+	f := Found{Unit: unit}
+	dev := district.Device{ID: fmt.Sprintf("unit %d", unit), Address: address, Unit: unit}
+	for _, p := range profiles {
+		if p.Protocol != profile.Modbus {
+			continue
+		}
+		d, err := pool.Device(dev, p)
+		if err != nil {
+			return f, err
+		}
+		if f.Matches == nil { // is anybody there at all?
+			if _, err := d.link.Read(ctx, unit, profile.Holding, 0, 1); err != nil && !errors.Is(err, drivers.ErrRejected) {
+				d.Close()
+				return f, err
+			}
+			f.Matches = []Match{}
+		}
+		m, models := match(ctx, d)
+		d.Close()
+		if models != nil {
+			f.SunSpec = models
+		}
+		if m.Good > 0 && m.Good*2 >= m.Points {
+			f.Matches = append(f.Matches, m)
+		}
+	}
+	slices.SortStableFunc(f.Matches, func(a, b Match) int { return b.Good*a.Points - a.Good*b.Points })
+	return f, nil
+}
+
+// match counts the points that have a value, and tells the SunSpec models of the unit when the profile made it walk their chain.
+func match(ctx context.Context, d *Device) (Match, []uint16) {
+	m := Match{Profile: d.profile.Name}
+	for _, pt := range d.profile.Points {
+		if pt.Readable() && pt.Register != nil {
+			m.Points++
+		}
+	}
+	readings, _ := d.Read(ctx) // what it rejects counts as missing
+	for _, r := range readings {
+		if pt := d.profile.Point(r.Point); pt != nil && pt.Register != nil && r.Quality == district.Good {
+			m.Good++
+		}
+	}
+	k := <-d.learned
+	d.learned <- k
+	if len(k.layout) == 0 {
+		return m, nil
+	}
+	return m, slices.Sorted(maps.Keys(k.layout))
+}
