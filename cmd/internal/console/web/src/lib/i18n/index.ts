@@ -1,0 +1,20 @@
+// Words in the reader's language. The type of fr demands every key of en, and t() takes no other key: a missing one fails the build.
+import { prefs } from '../prefs.svelte'
+import { en, type Key } from './en'
+import { fr } from './fr'
+
+export type { Key }
+// French puts a narrow no-break space before these signs.
+const french = Object.fromEntries(Object.entries(fr).map(([k, v]) => [k, v.replace(/ ([;:?!])/g, '\u202f$1')])) as Record<Key, string>
+const catalogues: Record<'en' | 'fr', Record<Key, string>> = { en, fr: french }
+
+/** The text of a key with its {names} filled in. */
+export function t(key: Key, values: Record<string, string | number> = {}): string {
+  return catalogues[prefs.lang][key].replace(/\{(\w+)\}/g, (all, name: string) => String(values[name] ?? all))
+}
+
+/** The text of a key made at run time, such as that of a device's kind; what has none is shown as it is. */
+export function term(prefix: string, name: string): string {
+  const key = prefix + name
+  return key in en ? t(key as Key) : name.replaceAll('_', ' ').replaceAll('-', ' ')
+}

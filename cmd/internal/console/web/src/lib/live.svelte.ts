@@ -1,0 +1,69 @@
+import type { LiveView, StreamState } from './api'
+
+export type Freshness = 'connecting' | 'live' | 'stale' | 'offline'
+
+const staleAfter = 5000 // ms without an event
+
+/** The live stream: the newest flows and states of the districts that are watched. */
+class Live {
+  views = $state.raw<Record<string, LiveView>>({})
+  states = $state.raw<Record<string, StreamState>>({})
+  freshness = $state<Freshness>('connecting')
+  /** The districts' clock when the last event came, and when that was. */
+  #source: EventSource | undefined
+  #watching: string | undefined
+  #last = 0
+  #timer: ReturnType<typeof setInterval> | undefined
+  onEnd: () => void = () => {}
+
+  /** Watches a district, or all with "". */
+  watch(district: string): void {
+    if (this.#watching === district) return
+    this.close()
+    this.#watching = district
+    this.freshness = 'connecting'
+    this.#last = Date.now()
+    this.#open()
+    this.#timer = setInterval(() => {
+      const silent = Date.now() - this.#last
+      if (!navigator.onLine) this.freshness = 'offline'
+      else if (silent > 15000) this.freshness = 'offline'
+      else if (silent > staleAfter) this.freshness = 'stale'
+      // A source that the server refused does not come back by itself: ask whether the session still holds, and try again.
+      if (this.#source?.readyState === EventSource.CLOSED && silent > 4000) {
+        this.#last = Date.now()
+        this.onEnd()
+        this.#open()
+      }
+    }, 1000)
+  }
+
+  #open(): void {
+    this.#source?.close()
+    const q = this.#watching ? '?district=' + encodeURIComponent(this.#watching) : ''
+    const source = new EventSource('/api/stream' + q)
+    source.addEventListener('live', (e) => {
+      const view = JSON.parse((e as MessageEvent<string>).data) as LiveView
+      this.views = { ...this.views, [view.district]: view }
+      this.#last = Date.now()
+      this.freshness = 'live'
+    })
+    source.addEventListener('state', (e) => {
+      const state = JSON.parse((e as MessageEvent<string>).data) as StreamState
+      this.states = { ...this.states, [state.district]: state }
+      this.#last = Date.now()
+    })
+    this.#source = source
+  }
+
+  close(): void {
+    this.#source?.close()
+    this.#source = undefined
+    this.#watching = undefined
+    clearInterval(this.#timer)
+    this.views = {}
+    this.states = {}
+  }
+}
+
+export const live = new Live()
