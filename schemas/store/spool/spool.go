@@ -41,6 +41,7 @@ type Store struct {
 	since     time.Time
 	last      error
 	closed    bool
+	flushing  int // rows that were taken from the ring and are being written
 }
 
 // New returns s behind a ring. The ring is emptied by later writes, and by [Store.Run] when there are none.
@@ -78,7 +79,7 @@ type State struct {
 func (s *Store) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return State{Held: len(s.samples.rows) + len(s.setpoints.rows), Dropped: s.samples.dropped + s.setpoints.dropped, Since: s.since, Err: s.last}
+	return State{Held: len(s.samples.rows) + len(s.setpoints.rows) + s.flushing, Dropped: s.samples.dropped + s.setpoints.dropped, Since: s.since, Err: s.last}
 }
 
 // ring is the newest max rows that were put in, oldest first.
@@ -210,24 +211,31 @@ func (s *Store) flush(ctx context.Context) error {
 			}
 			return nil
 		}
+		s.flushing = len(samples) + len(setpoints)
 		s.mu.Unlock()
 		err := s.Store.Append(ctx, samples)
 		if err == nil {
 			samples = nil
 			err = s.Store.AppendSetpoints(ctx, setpoints)
 		}
+		s.mu.Lock()
+		s.flushing = 0
 		if err != nil {
-			s.mu.Lock()
 			s.samples.back(samples)
 			s.setpoints.back(setpoints)
 			s.last = err
-			s.mu.Unlock()
+		}
+		s.mu.Unlock()
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// Close writes what is held if the store takes it within the wait, and closes the store. What it does not take is lost, and the error says how much.
+// lastTry is how many times the wait of a write the last try to empty the ring may take.
+const lastTry = 5
+
+// Close writes what is held if the store takes it within five times the wait, and closes the store. What it does not take is lost, and the error says how much.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	again := s.closed
@@ -235,7 +243,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	var err error
 	if !again {
-		ctx, cancel := context.WithTimeout(context.Background(), s.opts.Wait)
+		ctx, cancel := context.WithTimeout(context.Background(), lastTry*s.opts.Wait)
 		defer cancel()
 		s.retry(ctx)
 		if st := s.State(); st.Held > 0 {
@@ -254,7 +262,7 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-t.C:
 			s.retry(ctx)
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Wait)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTry*s.opts.Wait)
 			defer cancel()
 			s.retry(last)
 			return nil

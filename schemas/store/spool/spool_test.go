@@ -100,14 +100,14 @@ func values(t *testing.T, s store.Store) (out []int) {
 // TestStore: with a disk that works, it is the store that it wraps.
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store {
-		s, _ := open(t, Options{})
+		s, _ := open(t, Options{Wait: time.Minute})
 		return s
 	})
 }
 
 // TestDiskFails: what the disk does not take is held, the oldest dropped first and counted, and is written when it takes it again, in order.
 func TestDiskFails(t *testing.T) {
-	s, f := open(t, Options{Samples: 30, Setpoints: 5})
+	s, f := open(t, Options{Samples: 30, Setpoints: 5, Wait: time.Minute})
 	must(t, s.Append(t.Context(), minutes(0, 10)))
 	f.set(errFull, nil)
 	for n := 10; n < 60; n += 10 {
@@ -143,7 +143,7 @@ func TestDiskFails(t *testing.T) {
 
 // TestRunFlushes: without new writes the relay of the ring empties it; when it is ended it tries a last time.
 func TestRunFlushes(t *testing.T) {
-	s, f := open(t, Options{Retry: 5 * time.Millisecond})
+	s, f := open(t, Options{Retry: 5 * time.Millisecond, Wait: 10 * time.Second})
 	f.set(errFull, nil)
 	must(t, s.Append(t.Context(), minutes(0, 5)))
 	ctx, cancel := context.WithCancel(t.Context())

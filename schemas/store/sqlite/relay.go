@@ -184,6 +184,12 @@ func (s *Store) ageBound(ctx context.Context, to int64) (int64, error) {
 // remove deletes rows of a table in pieces of ageRows. In the condition, ?1 is the bound in time, ?3 and on are args.
 func (s *Store) remove(ctx context.Context, to int64, table, key, where string, args ...any) (removed int64, err error) {
 	statement := fmt.Sprintf("delete from %s where (%s) in (select %s from %s where %s limit ?2)", table, key, key, table, where)
+	// mostly there is nothing, and that needs no transaction
+	var some bool
+	if err := s.readers.QueryRowContext(ctx, fmt.Sprintf("select ?2>0 and exists(select 1 from %s where %s)", table, where), append([]any{to, ageRows}, args...)...).
+		Scan(&some); err != nil || !some {
+		return 0, s.fail("age "+table, err)
+	}
 	for {
 		var n int64
 		err := s.write(ctx, "age "+table, func(ctx context.Context) (func(), error) {

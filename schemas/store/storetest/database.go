@@ -19,20 +19,68 @@ const DatabaseURL = "QUARTIER_TEST_DATABASE_URL"
 // Database returns the URL of an empty schema of its own in the test database, which goes when the test ends. Without a database the test fails.
 func Database(t testing.TB) string {
 	t.Helper()
+	return Schema(t, base(t))
+}
+
+func base(t testing.TB) string {
+	t.Helper()
 	base := os.Getenv(DatabaseURL)
 	if base == "" {
 		t.Fatalf("%s is not set: run `make test`, or `eval \"$(.ci/database start)\"` before `go test` (and `.ci/database stop` after)", DatabaseURL)
 	}
-	u, err := url.Parse(base)
+	return base
+}
+
+// Schema returns the URL of an empty schema of its own in a database, which goes when the test ends.
+func Schema(t testing.TB, database string) string {
+	t.Helper()
+	schema := "test_" + strings.ToLower(rand.Text())
+	u, err := url.Parse(database)
 	if err != nil {
 		t.Fatalf("%s: %v", DatabaseURL, err)
 	}
-	schema := "test_" + strings.ToLower(rand.Text())
-	exec(t, base, "create schema "+schema)
-	t.Cleanup(func() { exec(t, base, "drop schema "+schema+" cascade") })
-	q := u.Query()
-	q.Set("search_path", schema+",public")
-	u.RawQuery = q.Encode()
+	owner := Superuser(t, database)
+	exec(t, owner, fmt.Sprintf("create schema %s authorization %q", schema, u.User.Username()))
+	t.Cleanup(func() { exec(t, owner, "drop schema "+schema+" cascade") })
+	return edit(t, database, func(u *url.URL) {
+		q := u.Query()
+		q.Set("search_path", schema+",public")
+		u.RawQuery = q.Encode()
+	})
+}
+
+// PlainDatabase returns the URL of an empty database without TimescaleDB, for a user who may not make the extension. It goes when the test ends.
+func PlainDatabase(t testing.TB) string {
+	t.Helper()
+	name := "plain_" + strings.ToLower(rand.Text())
+	exec(t, base(t), "create role "+name+" login password '"+name+"'")
+	exec(t, base(t), "create database "+name)
+	t.Cleanup(func() {
+		exec(t, base(t), "drop database "+name+" with (force)")
+		exec(t, base(t), "drop role "+name)
+	})
+	plain := edit(t, base(t), func(u *url.URL) { u.Path, u.User = "/"+name, url.UserPassword(name, name) })
+	exec(t, Superuser(t, plain), "drop extension if exists timescaledb")
+	return plain
+}
+
+// Superuser returns the URL of the same database for the user of the test database.
+func Superuser(t testing.TB, database string) string {
+	t.Helper()
+	admin, err := url.Parse(base(t))
+	if err != nil {
+		t.Fatalf("%s: %v", DatabaseURL, err)
+	}
+	return edit(t, database, func(u *url.URL) { u.User = admin.User })
+}
+
+func edit(t testing.TB, database string, change func(*url.URL)) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatalf("%s: %v", DatabaseURL, err)
+	}
+	change(u)
 	return u.String()
 }
 
@@ -52,7 +100,10 @@ func Exec(ctx context.Context, url, statement string) error {
 		return err
 	}
 	defer c.Close(ctx)
-	if _, err := c.Exec(ctx, "set client_min_messages=warning; "+statement); err != nil {
+	if _, err := c.Exec(ctx, "set client_min_messages=warning"); err != nil {
+		return err
+	}
+	if _, err := c.Exec(ctx, statement); err != nil {
 		return fmt.Errorf("%s: %w", statement, err)
 	}
 	return nil

@@ -184,7 +184,7 @@ func cancelled(t *testing.T, s store.Store) {
 		t.Errorf("a cancelled creation left a user: %v", err)
 	}
 	// cancelled somewhere in the middle: all of it is there, or nothing
-	big := make([]district.Sample, 20000)
+	big := make([]district.Sample, 10000)
 	for i := range big {
 		big[i] = sample(tank, t0.Add(time.Duration(i)*time.Second), float64(i))
 	}

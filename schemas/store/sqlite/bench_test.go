@@ -1,0 +1,114 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"quartier/schemas/district"
+	"quartier/schemas/store"
+	"quartier/schemas/store/batch"
+)
+
+// history returns n samples of 300 series every 5 minutes, from a place in time on.
+func history(n, from int) []district.Sample {
+	out := make([]district.Sample, n)
+	names := make([]district.SeriesID, 300)
+	for i := range names {
+		names[i] = district.SeriesID(fmt.Sprintf("fontaine/site%02d/device%02d/power_kw", i/10, i%10))
+	}
+	each := (n + 299) / 300
+	for i := range out {
+		out[i] = district.Sample{Series: names[i/each], Time: t0.Add(time.Duration(from+i%each) * 5 * time.Minute), Value: float64(i%997) / 7,
+			Source: district.FromHistory}
+	}
+	return out
+}
+
+// BenchmarkAppend is the rate of durable appends, and of the same rows by plain statements of 100 rows each in one transaction.
+//
+//	go test ./schemas/store/sqlite -run '^$' -bench Append -count 5 | tee new.txt; benchstat -col /way new.txt
+func BenchmarkAppend(b *testing.B) {
+	for _, rows := range []int{60, 1000, 20_000, 100_000} {
+		for _, way := range []string{"append", "outbox", "insert"} {
+			b.Run(fmt.Sprintf("rows=%d/way=%s", rows, way), func(b *testing.B) {
+				s := openAt(b, filepath.Join(b.TempDir(), "quartier.db"), Options{Outbox: way == "outbox"})
+				from := 0
+				b.ReportAllocs()
+				for b.Loop() {
+					b.StopTimer()
+					in := history(rows, from)
+					from += rows/300 + 1
+					b.StartTimer()
+					if way == "insert" {
+						must(b, plainInsert(s, in))
+					} else {
+						must(b, s.Append(b.Context(), in))
+					}
+				}
+				b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+			})
+		}
+	}
+}
+
+// plainInsert is what an ordinary program would do: rows as they come, a hundred a statement, by database/sql.
+func plainInsert(s *Store, in []district.Sample) error {
+	packed, err := batch.NewSamples(in)
+	if err != nil {
+		return err
+	}
+	return s.write(context.Background(), "insert", func(ctx context.Context) (func(), error) {
+		ids, fresh, err := s.seriesIDs(ctx, packed.Names)
+		if err != nil {
+			return nil, err
+		}
+		for part := range slices.Chunk(packed.Rows, 100) {
+			args := make([]any, 0, 400)
+			for _, r := range part {
+				args = append(args, ids[r.Series], r.Micro, r.Value, r.Flags)
+			}
+			if _, err := s.conn.ExecContext(ctx, "insert or replace into samples values "+strings.Repeat("(?,?,?,?),", len(part)-1)+"(?,?,?,?)", args...); err != nil {
+				return nil, err
+			}
+		}
+		return func() { s.remember(fresh) }, nil
+	})
+}
+
+// BenchmarkLiveDuringHistory is how long an append of 60 live samples takes while history is loaded in pieces of 50,000.
+//
+//	go test ./schemas/store/sqlite -run '^$' -bench Live
+func BenchmarkLiveDuringHistory(b *testing.B) {
+	s := openAt(b, filepath.Join(b.TempDir(), "quartier.db"), Options{})
+	ctx, cancel := context.WithCancel(b.Context())
+	done := make(chan int)
+	go func() {
+		n := 0
+		for ctx.Err() == nil {
+			if s.Append(ctx, history(50_000, -n)) == nil {
+				n += 167
+			}
+		}
+		done <- n * 300
+	}()
+	var slowest time.Duration
+	live := history(60, 1_000_000)
+	for b.Loop() {
+		for i := range live {
+			live[i].Time = store.Instant(live[i].Time.Add(time.Second))
+		}
+		began := time.Now()
+		must(b, s.Append(b.Context(), live))
+		slowest = max(slowest, time.Since(began))
+		time.Sleep(10 * time.Millisecond)
+	}
+	elapsed := b.Elapsed()
+	cancel()
+	b.ReportMetric(float64(slowest.Milliseconds()), "ms-slowest")
+	b.ReportMetric(float64(<-done)/elapsed.Seconds(), "history-rows/s")
+}
