@@ -107,11 +107,26 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 		return r.lastResort()
 	}
 	r.set.Log.Debug("plan relaxation", "status", sol.Status, "iterations", sol.Info.Iterations, "objective_eur", sol.Info.Objective, "bound_eur", sol.Info.Bound)
-	if sol.Status == ipm.Infeasible || (sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved && r.provenInfeasible(ctx)) {
-		return r.infeasible(ctx)
+	var best *discrete.Plan
+	if sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved {
+		// Either there is no plan, or hardly one: then the program with priced limits finds it.
+		if r.provenInfeasible(ctx) {
+			return r.infeasible(ctx)
+		}
+		top := r.highestPrice()
+		soft := model.Build(p, model.Options{Elastic: &model.Elastic{LimitPrice: 100 * top, FinalPrice: 10 * top}})
+		again, err := ipm.Solve(ctx, soft.IPM, ipm.Settings{Workers: r.set.Workers})
+		if err != nil {
+			return r.lastResort()
+		}
+		r.set.Log.Debug("plan elastic relaxation", "status", again.Status, "objective_eur", again.Info.Objective, "bound_eur", again.Info.Bound)
+		r.raiseBound(relaxed, sol)
+		relaxed, sol = soft, again
+		if plan, ok := discrete.Take(p, relaxed, sol, model.NewDecisions(p), r.judge); ok {
+			best = plan
+		}
 	}
 	r.raiseBound(relaxed, sol)
-	var best *discrete.Plan
 	burning := burns(relaxed, sol)
 	if !mixed {
 		if plan, ok := discrete.Take(p, relaxed, sol, model.NewDecisions(p), r.judge); ok {
@@ -129,11 +144,15 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 		}
 	}
 	target := r.bound + r.gap*math.Max(1, math.Abs(r.bound))
-	plan, rounds := discrete.Run(ctx, discrete.Input{Problem: p, Relaxed: relaxed, Solution: sol, Burning: burning, Rounds: r.set.Rounds, Target: target,
+	found := discrete.Run(ctx, discrete.Input{Problem: p, Relaxed: relaxed, Solution: sol, Burning: burning, Rounds: r.set.Rounds, Target: target,
 		Workers: r.set.Workers, Log: r.set.Log, Judge: r.judge, Best: best})
-	r.rounds = rounds
-	if plan != nil {
-		return r.finish(plan)
+	r.rounds = found.Rounds
+	if found.Infeasible {
+		return r.infeasible(ctx)
+	}
+	r.bound = math.Max(r.bound, found.Bound)
+	if found.Plan != nil {
+		return r.finish(found.Plan)
 	}
 	return r.lastResort()
 }

@@ -10,6 +10,9 @@
 //	round 2   error diffusion: on when the energy owed to the relaxation's power has grown large enough
 //	round 3.. a share of the devices again, at the prices of the best plan, the others kept
 //
+// Small problems go on with single changes of the best plan (probe.go) and with branch and bound (branch.go), a node a round, which also raises the
+// bound and can prove that there is no plan.
+//
 // A round's content depends on the problem and the round's number only, neither on the number of workers nor on the clock: a limit of
 // time chooses which round was the last, and the same number of rounds gives the same plan.
 //

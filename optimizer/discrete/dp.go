@@ -22,6 +22,7 @@ type machine struct {
 	minOn, minOff     int
 	initialOn         bool
 	initialSteps      int
+	scratch           []float64
 	held              int // steps from the start that must keep the initial state
 }
 
@@ -104,13 +105,11 @@ type action struct{ off, on, start float64 }
 
 // best computes the cost-to-go of every next mode from state x in step t with the best power.
 func (m *machine) best(t int, x float64, at func(int, int) []float64, up, down int, act *action) (off, on []float64) {
-	var buf [64]float64
 	modes := up + down
-	out := buf[:]
-	if modes > len(out) {
-		out = make([]float64, modes)
+	if len(m.scratch) < modes {
+		m.scratch = make([]float64, modes)
 	}
-	out = out[:modes]
+	out := m.scratch[:modes]
 	lo, hi := m.span(t)
 	scale := (gridPoints - 1) / math.Max(hi-lo, 1e-12)
 	tail := func(mode int, y float64) float64 {

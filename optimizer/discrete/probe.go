@@ -20,11 +20,7 @@ func (s *search) probe() (*model.Decisions, bool) {
 	if s.probed != s.best {
 		s.probed, s.idle = s.best, 0
 	}
-	vars := 0
-	for i := range s.Relaxed.IPM.Sites {
-		q := &s.Relaxed.IPM.Sites[i]
-		vars += (len(q.Inputs) + len(q.Chains) + 1) * T
-	}
+	vars := s.variables()
 	for s.idle < all && s.probes*vars < probeBudget {
 		n := s.cursor
 		s.cursor = (s.cursor + 1) % all

@@ -47,7 +47,6 @@ type search struct {
 	best  *Plan
 	extra [][]float64 // EUR per kW and step on top of a site's price, from failed rounds
 	chord []int       // steps whose direction is to be decided
-	net   []float64   // district net power of the relaxation
 
 	cursor, probes int   // next single change to try, and how many were tried
 	idle           int   // changes tried since the best plan
@@ -57,15 +56,25 @@ type search struct {
 // unit is one device with decisions.
 type unit struct{ site, dev int }
 
-// Run searches until the rounds, the context or the ideas run out and returns the best plan, or nil when no round gave a feasible one, and how many
-// rounds were completed. Cancellation is no error: it ends the search.
-func Run(ctx context.Context, in Input) (*Plan, int) {
+// Result is what a search found.
+type Result struct {
+	Plan       *Plan   // the best plan, nil when no round gave a feasible one
+	Rounds     int     // rounds completed
+	Bound      float64 // EUR: no plan costs less; -Inf where the search proved nothing
+	Infeasible bool    // every combination of decisions was excluded: there is no plan
+}
+
+// Run searches until the rounds, the context or the ideas run out. Cancellation is no error: it ends the search. On small problems branch and bound
+// follows the rounds, a node a round.
+func Run(ctx context.Context, in Input) Result {
 	s := &search{Input: in, b: burning{in.Burning, in.Burning}}
 	s.prepare()
 	s.best = in.Best
 	round, still := 0, 0
+	out := Result{Bound: math.Inf(-1)}
+	reached := func() bool { return s.best != nil && s.best.Cost <= in.Target }
 	for ctx.Err() == nil && (in.Rounds == 0 || round < in.Rounds) {
-		if s.best != nil && s.best.Cost <= in.Target {
+		if reached() {
 			break
 		}
 		dec, more := s.propose(round+1, still)
@@ -90,22 +99,34 @@ func Run(ctx context.Context, in Input) (*Plan, int) {
 			in.Log.Debug("plan round", "round", round, "better", better, "cost_eur", cost)
 		}
 	}
-	return s.best, round
+	if !reached() && ctx.Err() == nil && (in.Rounds == 0 || round < in.Rounds) && s.variables() <= branchSize {
+		t := newTree(s, in.Rounds-round)
+		round += t.run(ctx)
+		out.Bound, out.Infeasible = t.bound(), t.empty()
+	}
+	out.Plan, out.Rounds = s.best, round
+	return out
+}
+
+// variables counts those of the relaxation.
+func (s *search) variables() int {
+	n := 0
+	for i := range s.Relaxed.IPM.Sites {
+		q := &s.Relaxed.IPM.Sites[i]
+		n += (len(q.Inputs) + len(q.Chains) + 1) * s.Problem.Steps
+	}
+	return n
 }
 
 func (s *search) prepare() {
 	p := s.Problem
 	s.extra = make([][]float64, len(p.Sites))
-	s.net = make([]float64, p.Steps)
 	for i := range p.Sites {
 		s.extra[i] = make([]float64, p.Steps)
 		for j, d := range p.Sites[i].Devices {
 			if decides(d, s.b) {
 				s.units = append(s.units, unit{i, j})
 			}
-		}
-		for t, v := range s.Solution.Net[i] {
-			s.net[t] += v
 		}
 	}
 	for t := 0; t < p.Steps; t++ {
@@ -126,11 +147,9 @@ func (s *search) propose(round, still int) (*model.Decisions, bool) {
 	dec := model.NewDecisions(s.Problem)
 	switch round {
 	case 1:
-		s.direct(dec, func(t int) bool { return s.net[t] >= 0 })
 		s.decide(dec, s.Solution, nil, s.priced)
 		return dec, true
 	case 2:
-		s.direct(dec, func(t int) bool { return true })
 		relaxed := s.Relaxed.Powers(s.Solution)
 		s.decide(dec, s.Solution, nil, func(u unit, price []float64) choice {
 			return diffuse(s.Problem, s.device(u), relaxed[u.site][u.dev], price)
@@ -138,7 +157,6 @@ func (s *search) propose(round, still int) (*model.Decisions, bool) {
 		return dec, true
 	case 3:
 		if s.best == nil {
-			s.direct(dec, func(t int) bool { return s.net[t] >= 0 })
 			s.decide(dec, s.Solution, nil, s.quiet)
 			return dec, true
 		}
@@ -147,7 +165,6 @@ func (s *search) propose(round, still int) (*model.Decisions, bool) {
 		if round > 40 {
 			return nil, false
 		}
-		s.direct(dec, func(t int) bool { return (s.net[t] >= 0) == (round%2 == 0) })
 		s.decide(dec, s.Solution, nil, s.priced)
 		return dec, true
 	}
@@ -200,16 +217,6 @@ func (s *search) quiet(u unit, price []float64) choice {
 	}
 }
 
-// direct decides the boundary's direction where it must be.
-func (s *search) direct(dec *model.Decisions, importing func(t int) bool) {
-	for _, t := range s.chord {
-		dec.Direction[t] = model.Exporting
-		if importing(t) {
-			dec.Direction[t] = model.Importing
-		}
-	}
-}
-
 // decide lets the devices that pick chooses (nil: all) decide at the site prices of sol. Devices do so independently of each other.
 func (s *search) decide(dec *model.Decisions, sol *ipm.Solution, pick func(n int) bool, rule func(unit, []float64) choice) {
 	var next atomic.Int64
@@ -258,9 +265,9 @@ func (s *search) try(ctx context.Context, dec *model.Decisions) (better, done bo
 }
 
 // Fix solves the continuous program that decisions leave. Where its answer both charges and discharges a storage and that matters, the directions
-// are fixed as well. ok is false without a feasible plan, done when the context ended first.
+// are fixed as well; and so is, in steps where the boundary's flow is on its chord, the direction that the answer takes. ok is false without a feasible plan, done when the context ended first.
 func Fix(ctx context.Context, p *problem.Problem, dec *model.Decisions, workers int, judge func([][][]float64, [][][]bool) (float64, bool)) (plan *Plan, ok, done bool) {
-	for attempt := 0; attempt < 2; attempt++ {
+	for attempt := 0; attempt < 3; attempt++ {
 		prog := model.Build(p, model.Options{Decisions: dec})
 		if prog.Impossible() {
 			return plan, ok, true
@@ -276,6 +283,10 @@ func Fix(ctx context.Context, p *problem.Problem, dec *model.Decisions, workers 
 		if feasible && (plan == nil || got.Cost < plan.Cost) {
 			plan, ok = got, true
 		}
+		if next := directed(p, prog, dec, got.Power); next != nil {
+			dec = next
+			continue
+		}
 		if prog.Both(sol) < 1e-7 || (feasible && got.Cost <= sol.Info.Objective+startCosts(p, got.On)+1e-7*math.Max(1, math.Abs(got.Cost))) {
 			break
 		}
@@ -283,6 +294,31 @@ func Fix(ctx context.Context, p *problem.Problem, dec *model.Decisions, workers 
 		fixDirections(p, dec, got.Power)
 	}
 	return plan, ok, true
+}
+
+// directed returns the decisions with the directions that the powers take in steps where the program left them open, nil where there is none.
+func directed(p *problem.Problem, prog *model.Program, dec *model.Decisions, power [][][]float64) *model.Decisions {
+	var next *model.Decisions
+	for t, lo := range prog.IPM.Import.Lo {
+		if lo >= 0 {
+			continue
+		}
+		if next == nil {
+			next = dec.Clone()
+		}
+		net := 0.0
+		for i := range p.Sites {
+			net += p.Sites[i].LoadKW[t]
+			for j := range power[i] {
+				net += power[i][j][t]
+			}
+		}
+		next.Direction[t] = model.Exporting
+		if net >= 0 {
+			next.Direction[t] = model.Importing
+		}
+	}
+	return next
 }
 
 // Take reads a plan out of the answer of a program and has it judged.
@@ -340,7 +376,7 @@ func Flags(p *problem.Problem, dec *model.Decisions, power [][][]float64) [][][]
 			}
 			on[i][j] = make([]bool, p.Steps)
 			for t := range on[i][j] {
-				if m := dec.Device[i][j].Modes; m != nil {
+				if m := dec.Device[i][j].Modes; m != nil && m[t] != model.Relaxed {
 					on[i][j][t] = m[t] == model.On
 				} else {
 					on[i][j][t] = power[i][j][t] > 1e-6
@@ -386,7 +422,6 @@ func Decide(p *problem.Problem, prog *model.Program, sol *ipm.Solution, workers 
 	s := &search{Input: Input{Problem: p, Relaxed: prog, Solution: sol, Workers: workers}}
 	s.prepare()
 	dec := model.NewDecisions(p)
-	s.direct(dec, func(t int) bool { return s.net[t] >= 0 })
 	s.decide(dec, sol, nil, s.priced)
 	return dec
 }

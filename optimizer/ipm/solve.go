@@ -163,7 +163,7 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 		if set.Trace != nil {
 			set.Trace(info)
 		}
-		if info.Gap <= set.GapTol && info.Primal <= set.ResidualTol*s.power {
+		if math.Abs(info.Gap) <= set.GapTol && info.Primal <= set.ResidualTol*s.power {
 			status = Solved
 			break
 		}

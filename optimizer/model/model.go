@@ -22,6 +22,8 @@ const (
 type Decision struct {
 	Modes []Mode // one per step; nil: Relaxed throughout
 	Start int    // shiftable: its start step plus one; 0: not decided
+	// Earliest and Latest narrow a shiftable's start window: steps plus one; 0: as the problem says.
+	Earliest, Latest int
 }
 
 // Direction is the decision of the boundary flow in one step.

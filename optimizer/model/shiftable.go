@@ -11,8 +11,9 @@ import (
 // step, on a chain, the energy taken so far, between the envelopes over all starts.
 func (b *builder) shiftable(d *problem.Shiftable, dec Decision) Place {
 	start := dec.Start - 1
-	if d.EarliestStep == d.LatestStep {
-		start = d.EarliestStep
+	earliest, latest := Window(d, dec)
+	if earliest == latest {
+		start = earliest
 	}
 	if start >= 0 {
 		fixed := make([]float64, b.T)
@@ -29,7 +30,7 @@ func (b *builder) shiftable(d *problem.Shiftable, dec Decision) Place {
 	lo, hi := b.series(math.Inf(1)), b.series(0)
 	c := ipm.Chain{Keep: b.series(1), Drive: b.series(0), Lo: b.series(0), Hi: b.series(0), Cost: b.series(0)}
 	for t := 0; t < b.T; t++ {
-		for s := max(d.EarliestStep, t-n); s <= min(d.LatestStep, t+1); s++ { // s = t-n: over; s = t+1: not begun
+		for s := max(earliest, t-n); s <= min(latest, t+1); s++ { // s = t-n: over; s = t+1: not begun
 			v := 0.0
 			if k := t - s; k >= 0 && k < n {
 				v = d.ProfileKW[k]
@@ -39,8 +40,8 @@ func (b *builder) shiftable(d *problem.Shiftable, dec Decision) Place {
 		if math.IsInf(lo[t], 1) {
 			lo[t] = 0
 		}
-		c.Hi[t] = sum[min(n, max(0, t+1-d.EarliestStep))]
-		c.Lo[t] = sum[min(n, max(0, t+1-d.LatestStep))]
+		c.Hi[t] = sum[min(n, max(0, t+1-earliest))]
+		c.Lo[t] = sum[min(n, max(0, t+1-latest))]
 	}
 	if c.Hi[b.T-1] > total { // cannot be; keeps the box ordered under rounding
 		c.Hi[b.T-1] = total
@@ -48,4 +49,16 @@ func (b *builder) shiftable(d *problem.Shiftable, dec Decision) Place {
 	k := b.chain(c)
 	u := b.input(ipm.Input{Chain: k, Sign: 1, Gain: b.series(b.dt), Lo: lo, Hi: hi, Cost: b.series(0)})
 	return Place{Input: []int{u}, Chain: k}
+}
+
+// Window returns the starts that a decision leaves.
+func Window(d *problem.Shiftable, dec Decision) (earliest, latest int) {
+	earliest, latest = d.EarliestStep, d.LatestStep
+	if dec.Earliest > 0 {
+		earliest = max(earliest, dec.Earliest-1)
+	}
+	if dec.Latest > 0 {
+		latest = min(latest, dec.Latest-1)
+	}
+	return earliest, latest
 }
