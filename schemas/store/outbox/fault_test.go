@@ -3,9 +3,11 @@ package outbox
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +15,7 @@ import (
 
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/sqlite"
 	"quartier/schemas/store/storetest"
 	"quartier/schemas/store/timescale"
 	"quartier/schemas/timegrid"
@@ -185,10 +188,10 @@ func TestPoisonedBatch(t *testing.T) {
 	// a rule that somebody added to the table
 	must(t, storetest.Exec(t.Context(), url, "alter table sample add constraint small check (value < 1000)"))
 	must(t, s.Append(t.Context(), minutes(10, 20)))
-	bad := minutes(20, 21)
-	bad[0].Value = 5000
+	bad := minutes(18, 25) // one bad row among good ones
+	bad[2].Value = 5000
 	must(t, s.Append(t.Context(), bad))
-	must(t, s.Append(t.Context(), minutes(21, 30)))
+	must(t, s.Append(t.Context(), minutes(25, 30)))
 	must(t, s.Drain(t.Context()))
 	if s.Refused() != 1 {
 		t.Errorf("%d batches were set aside, want the bad one", s.Refused())
@@ -203,7 +206,8 @@ func TestPoisonedBatch(t *testing.T) {
 		t.Errorf("the store gives %d samples, want all 30; %v", len(got), err)
 	}
 	evs, err := s.Events(t.Context(), []store.EventKind{store.SystemEvent}, timegrid.Span{End: time.Now().Add(time.Hour)}, 10)
-	if err != nil || len(evs) != 1 || evs[0].Action != "outbox-refused" || !strings.Contains(evs[0].Detail, "small") {
+	if err != nil || len(evs) != 1 || evs[0].Action != "outbox-refused" || !strings.Contains(evs[0].Detail, "small") ||
+		!strings.HasPrefix(evs[0].Detail, "1 rows of ") {
 		t.Errorf("events about the batch: %+v, %v", evs, err)
 	}
 	// its rows stay on the local disk: they are nowhere else
@@ -237,5 +241,38 @@ func TestRunEnds(t *testing.T) {
 				t.Fatal("the relay did not end within 10 s")
 			}
 		})
+	}
+}
+
+// TestDamagedBatch: a batch that the disk damaged is reported and its rows reach the database all the same, from the tables of the file.
+func TestDamagedBatch(t *testing.T) {
+	url := storetest.Database(t)
+	path := filepath.Join(t.TempDir(), "outbox.db")
+	local, err := sqlite.Open(t.Context(), path, sqlite.Options{Outbox: true})
+	must(t, err)
+	log := &lockedBuffer{}
+	s := New(local, opener(url), Options{Log: slog.New(slog.NewTextHandler(log, nil))})
+	defer s.Close()
+	for n := range 5 {
+		must(t, s.Append(t.Context(), minutes(n*10, n*10+10)))
+	}
+	raw, err := sql.Open("sqlite", path)
+	must(t, err)
+	_, err = raw.Exec("update outbox set body=zeroblob(length(body)) where seq=3")
+	must(t, errors.Join(err, raw.Close()))
+	must(t, s.Drain(t.Context()))
+	db, err := timescale.Open(t.Context(), url, timescale.Options{})
+	must(t, err)
+	defer db.Close()
+	got, err := read(t, db, timegrid.Span{Start: t0, End: t0.Add(time.Hour)})
+	if err != nil || len(got) != 50 {
+		t.Fatalf("the database has %d samples, want 50; %v", len(got), err)
+	}
+	evs, err := s.Events(t.Context(), []store.EventKind{store.SystemEvent}, timegrid.Span{End: time.Now().Add(time.Hour)}, 10)
+	if err != nil || len(evs) != 1 || evs[0].Action != "outbox-damaged" || s.Refused() != 1 || !strings.Contains(log.String(), "seq=3") {
+		t.Errorf("the damage is told by events %+v, %v, count %d, log %s", evs, err, s.Refused(), log.String())
+	}
+	if n, err := s.local.Age(t.Context(), t0.Add(30*time.Minute)); err != nil || n != 30 {
+		t.Errorf("%d rows were aged out after the repair, want 30; %v", n, err)
 	}
 }

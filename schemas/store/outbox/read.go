@@ -198,6 +198,9 @@ func (s *Store) Latest(ctx context.Context, series []district.SeriesID, asOf tim
 	return out, nil
 }
 
+// readWithin bounds the database's part of a read: one that is gone without a word holds nobody up for longer.
+const readWithin = time.Minute
+
 // Series lists the known series that start with prefix, sorted.
 func (s *Store) Series(ctx context.Context, prefix string) ([]district.SeriesID, error) {
 	out, err := s.local.Series(ctx, prefix)
@@ -230,7 +233,9 @@ func (s *Store) Balances(ctx context.Context, districtID, site string, sp timegr
 	if db == nil {
 		return ours, err
 	}
-	theirs, err := db.Balances(ctx, districtID, site, sp)
+	bounded, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	theirs, err := db.Balances(bounded, districtID, site, sp)
 	if err != nil {
 		return nil, s.judge(ctx, err)
 	}
@@ -288,7 +293,9 @@ func (s *Store) LatestPlan(ctx context.Context, districtID string, asOf time.Tim
 	if db == nil {
 		return p, err
 	}
-	p, err = db.LatestPlan(ctx, districtID, asOf)
+	bounded, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	p, err = db.LatestPlan(bounded, districtID, asOf)
 	return p, s.judge(ctx, err)
 }
 
@@ -302,7 +309,9 @@ func (s *Store) Plan(ctx context.Context, id int64) (*district.Plan, error) {
 	if db == nil {
 		return p, err
 	}
-	p, err = db.Plan(ctx, id)
+	bounded, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	p, err = db.Plan(bounded, id)
 	return p, s.judge(ctx, err)
 }
 
@@ -316,7 +325,9 @@ func (s *Store) PlansBetween(ctx context.Context, districtID string, sp timegrid
 	if db == nil {
 		return ours, err
 	}
-	theirs, err := db.PlansBetween(ctx, districtID, sp)
+	bounded, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	theirs, err := db.PlansBetween(bounded, districtID, sp)
 	if err != nil {
 		return nil, s.judge(ctx, err)
 	}
@@ -381,7 +392,9 @@ func (s *Store) Setpoints(ctx context.Context, districtID, site, device string, 
 		return nil, err
 	}
 	if db != nil {
-		theirs, err := db.LedgerLines(ctx, districtID, site, device, sp, limit)
+		bounded, cancel := context.WithTimeout(ctx, readWithin)
+		defer cancel()
+		theirs, err := db.LedgerLines(bounded, districtID, site, device, sp, limit)
 		if err != nil {
 			return nil, s.judge(ctx, err)
 		}
@@ -409,7 +422,9 @@ func (s *Store) Events(ctx context.Context, kinds []store.EventKind, sp timegrid
 	if db == nil {
 		return ours, err
 	}
-	theirs, err := db.Events(ctx, kinds, sp, limit)
+	bounded, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	theirs, err := db.Events(bounded, kinds, sp, limit)
 	if err != nil {
 		return nil, s.judge(ctx, err)
 	}

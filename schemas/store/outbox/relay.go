@@ -185,7 +185,7 @@ func (s *Store) shipSamples(ctx context.Context, db *timescale.Store, waiting []
 	switch {
 	case err == nil:
 		return s.local.Acknowledge(ctx, seqs)
-	case !timescale.Refused(err) && !errors.Is(err, store.ErrInvalid):
+	case !never(err):
 		return err
 	}
 	for _, w := range waiting {
@@ -198,10 +198,17 @@ func (s *Store) shipSamples(ctx context.Context, db *timescale.Store, waiting []
 
 func (s *Store) shipOne(ctx context.Context, db *timescale.Store, w sqlite.Waiting) error {
 	err := apply(ctx, db, w.Batch)
+	if never(err) && len(w.Batch.Samples.Rows) > 1 {
+		var bad int
+		if bad, err = shipHalves(ctx, db, w.Batch, err); err == nil {
+			return s.local.Acknowledge(ctx, []int64{w.Seq})
+		}
+		w.Rows = bad
+	}
 	switch {
 	case err == nil:
 		return s.local.Acknowledge(ctx, []int64{w.Seq})
-	case timescale.Refused(err) || errors.Is(err, store.ErrInvalid):
+	case never(err):
 		if err := s.local.Refuse(ctx, w.Seq, err.Error()); err != nil {
 			return err
 		}
@@ -210,13 +217,40 @@ func (s *Store) shipOne(ctx context.Context, db *timescale.Store, w sqlite.Waiti
 	return err
 }
 
+// never reports whether the database can never take what gave this error.
+func never(err error) bool { return timescale.Refused(err) || errors.Is(err, store.ErrInvalid) }
+
+// shipHalves applies the rows of a refused batch of samples by halves of halves, so that only the rows at fault stay behind. It returns how many those
+// are, with the error of the last one, or the error that has nothing to do with the rows.
+func shipHalves(ctx context.Context, db *timescale.Store, b *batch.Batch, refusal error) (bad int, err error) {
+	rows := b.Samples.Rows
+	if len(rows) == 1 {
+		return 1, refusal
+	}
+	for _, half := range [][]batch.Row{rows[:len(rows)/2], rows[len(rows)/2:]} {
+		part := &batch.Batch{Seq: b.Seq, Kind: b.Kind, Samples: batch.Samples{Names: b.Samples.Names, Rows: half}}
+		halfErr := apply(ctx, db, part)
+		if never(halfErr) {
+			var n int
+			n, halfErr = shipHalves(ctx, db, part, halfErr)
+			bad += n
+		}
+		if halfErr != nil {
+			if err = halfErr; !never(err) {
+				return bad, err
+			}
+		}
+	}
+	return bad, err
+}
+
 func apply(ctx context.Context, db *timescale.Store, b *batch.Batch) error {
 	ctx, cancel := context.WithTimeout(ctx, shipWithin)
 	defer cancel()
 	return db.Apply(ctx, b)
 }
 
-// repair sets a damaged batch aside and ships what it was made of again, from the tables of the file.
+// repair removes a damaged batch and ships what it was made of again, from the tables of the file.
 func (s *Store) repair(ctx context.Context, w sqlite.Waiting) error {
 	if err := s.local.Repair(ctx, w); err != nil {
 		return err

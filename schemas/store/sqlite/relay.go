@@ -78,7 +78,7 @@ func (s *Store) Refuse(ctx context.Context, seq int64, reason string) error {
 	})
 }
 
-// Repair sets a damaged batch aside and puts the rows that it may have held, which the tables of the file still have, into new batches.
+// Repair removes a damaged batch and puts the rows that it may have held, which the tables of the file still have, into new batches.
 func (s *Store) Repair(ctx context.Context, w Waiting) error {
 	return s.write(ctx, fmt.Sprintf("repair batch %d", w.Seq), func(ctx context.Context) (func(), error) {
 		var kind, from int64
@@ -89,7 +89,7 @@ func (s *Store) Repair(ctx context.Context, w Waiting) error {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := s.conn.ExecContext(ctx, "update outbox set refused=? where seq=?", w.Damage.Error(), w.Seq); err != nil {
+		if _, err := s.conn.ExecContext(ctx, "delete from outbox where seq=?", w.Seq); err != nil {
 			return nil, err
 		}
 		if batch.Kind(kind) < batch.OfSamples || batch.Kind(kind) > batch.OfUsers {

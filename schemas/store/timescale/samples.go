@@ -20,6 +20,9 @@ import (
 // pageRows is how many samples a read takes at a time, before it hands them over without holding a connection.
 const pageRows = 8192
 
+// pageWithin bounds the read of one page, which takes milliseconds: a server that is gone without a word holds nobody up for longer.
+const pageWithin = time.Minute
+
 // Append makes the samples durable, all or none.
 func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 	packed, err := batch.NewSamples(samples)
@@ -238,6 +241,8 @@ func (s *Store) alive(ctx context.Context) error {
 }
 
 func (s *Store) readPage(ctx context.Context, page []district.Sample, name district.SeriesID, id int32, from, to time.Time) ([]district.Sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, pageWithin)
+	defer cancel()
 	rows, err := s.pool.Query(ctx, "select time, value, quality, source from sample where series_id=$1 and time>=$2 and time<$3 order by time limit $4",
 		id, from, to, pageRows)
 	if err != nil {
