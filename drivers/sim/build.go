@@ -260,7 +260,10 @@ func (b *builder) offer(ref Ref, set *trace.Set, dev *district.Device, desc Devi
 	return func(e *env) (float64, bool) {
 		m := b.s.moment(set, e.middle)
 		v, q := ser.Between(m)
-		return math.Max(0, v) * perKWp * factor * b.s.relocate(set, m, e.middle, tilt), q != district.Good
+		if v <= 0 {
+			return 0, q != district.Good
+		}
+		return v * perKWp * factor * b.s.relocate(set, m, e.middle, tilt), q != district.Good
 	}
 }
 

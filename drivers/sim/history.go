@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"quartier/drivers/profile"
@@ -86,7 +87,7 @@ func (h *history) month(ctx context.Context, span timegrid.Span) ([]district.Sam
 	}
 	tracks := h.tracks(w)
 	if h.next == nil { // the newest month ends where the live world begins
-		w.settle()
+		w.settle(h.span.End)
 		h.next = make(map[district.SeriesID]float64)
 		for _, t := range tracks {
 			if t.counter {
@@ -220,7 +221,7 @@ func register(pt *profile.Point) func(float64) float64 {
 		return round3
 	}
 	return func(v float64) float64 {
-		regs, err := pt.Encode(v, sf)
+		regs, err := pt.Encode(Rollover(pt, v), sf)
 		if err != nil {
 			return round3(v)
 		}
@@ -230,6 +231,35 @@ func register(pt *profile.Point) func(float64) float64 {
 		}
 		return shown
 	}
+}
+
+// Rollover brings a counter to what its register can hold: past its highest number it begins again at nought, as the real one does.
+func Rollover(pt *profile.Point, v float64) float64 {
+	if pt.Form != district.Counter || pt.Register == nil || v < 0 {
+		return v
+	}
+	bits := 0
+	switch pt.Type {
+	case profile.U16:
+		bits = 16
+	case profile.I16:
+		bits = 15
+	case profile.U32, profile.Acc32:
+		bits = 32
+	case profile.I32:
+		bits = 31
+	default: // long enough for any counter, or a float
+		return v
+	}
+	var sf int16
+	if pt.Register.ScaleFactor != nil {
+		sf = pt.Register.ScaleFactor.Simulated
+	}
+	step := pt.Resolution(sf)
+	if full := (math.Ldexp(1, bits) - 1) * step; full > 0 && v > full-step {
+		return math.Mod(v, full-step)
+	}
+	return v
 }
 
 // collect turns the tracks of a month into samples: counters shifted so that the month ends where the next one begins.

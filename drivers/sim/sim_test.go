@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"quartier/drivers"
+	"quartier/drivers/profile"
 	"quartier/drivers/sim/trace"
 	"quartier/schemas/district"
 )
@@ -386,5 +387,23 @@ func TestClearSky(t *testing.T) {
 	}
 	if relocate(47, 47.5, 20, 1, 100, 9) != 1 {
 		t.Error("half a degree needs no relocation")
+	}
+}
+
+// TestRollover: a counter past the highest number of its register begins again at nought; one within it, a long or a floating one is left alone.
+func TestRollover(t *testing.T) {
+	p := profile.MustLoad("huawei-sun2000")
+	pt := p.Point(district.ExportKWh) // 32 bits of 0.01 kWh
+	full := float64(1<<32-2) * 0.01
+	for _, tt := range []struct{ in, want float64 }{{0, 0}, {123.45, 123.45}, {full - 1, full - 1}, {full + 5, 5}, {2*full + 7, 7}} {
+		if got := Rollover(pt, tt.in); math.Abs(got-tt.want) > 1e-3 {
+			t.Errorf("%g kWh shows as %g, want %g", tt.in, got, tt.want)
+		}
+		if _, err := pt.Encode(Rollover(pt, tt.in), 0); err != nil {
+			t.Errorf("%g kWh: %v", tt.in, err)
+		}
+	}
+	if got := Rollover(profile.MustLoad("abb-b23").Point(district.ImportKWh), 1e9); got != 1e9 {
+		t.Errorf("a register of 64 bits shows %g", got)
 	}
 }

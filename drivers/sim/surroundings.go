@@ -79,7 +79,9 @@ func (d *districtState) weather(t time.Time) (outdoorC, ghi float64, substituted
 		c = seasonal(d.desc.ClimateC, t) + gain*(c-seasonal(d.recorded, m.Sun))
 	}
 	g, q := d.ghi.Between(m)
-	g *= d.relocate(d.set, m, t, 0)
+	if g > 0 {
+		g *= d.relocate(d.set, m, t, 0)
+	}
 	return c, math.Max(0, g), substituted || q != district.Good
 }
 

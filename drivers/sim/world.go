@@ -40,6 +40,7 @@ type World struct {
 	districts []*districtState
 	devices   map[Ref]*deviceState
 	order     []Ref
+	commanded map[*deviceState]bool // those with a command in force
 	library   *trace.Library
 }
 
@@ -67,22 +68,32 @@ func New(cfg WorldConfig) (*World, error) {
 		return nil, err
 	}
 	if cfg.Log != nil {
-		for _, f := range w.library.Faults() {
-			cfg.Log.Info("trace has a gap, filled", "place", f.Error())
-		}
+		report(cfg.Log, w.library.Faults())
 	}
 	start := timegrid.Floor(cfg.Start, fineStep)
 	w.reset(timegrid.Floor(start.Add(-RunIn), coarseStep))
 	w.run(timegrid.Floor(start, quarterHour), coarseStep)
-	w.settle() // at a quarter-hour, where recorded history ends
+	w.settle(w.now) // at a quarter-hour, where recorded history ends
 	w.run(timegrid.Floor(start, coarseStep), coarseStep)
 	w.run(start, fineStep)
 	return w, nil
 }
 
+// report tells of each trace with defects once; all of them are in [World.TraceFaults].
+func report(log *slog.Logger, faults []trace.Fault) {
+	for i := 0; i < len(faults); {
+		n := i
+		for n < len(faults) && faults[n].File == faults[i].File {
+			n++
+		}
+		log.Info("trace has gaps, filled and marked as substituted", "file", faults[i].File, "defects", n-i, "first", faults[i].Error())
+		i = n
+	}
+}
+
 // build makes the world at no particular time, without running it.
 func build(cfg WorldConfig, lib *trace.Library) (*World, error) {
-	w := &World{devices: make(map[Ref]*deviceState), library: lib}
+	w := &World{devices: make(map[Ref]*deviceState), commanded: make(map[*deviceState]bool), library: lib}
 	var faults []error
 	known := make(map[string]bool)
 	for i := range cfg.Districts {
@@ -154,12 +165,12 @@ func (w *World) run(to time.Time, step time.Duration) {
 
 // expire gives devices whose command was not renewed in time back to what they do then.
 func (w *World) expire() {
-	for _, ref := range w.order {
-		s := w.devices[ref]
-		if !s.sent.set || s.sent.lasts <= 0 || w.now.Sub(s.sent.renewed) < s.sent.lasts {
+	for s := range w.commanded {
+		if s.sent.lasts <= 0 || w.now.Sub(s.sent.renewed) < s.sent.lasts {
 			continue
 		}
 		s.sent.set = false
+		delete(w.commanded, s)
 		s.release()
 		if s.sent.fallback != nil {
 			_ = s.command(s.sent.quantity, *s.sent.fallback) // the device's own value: it cannot refuse it
@@ -199,6 +210,7 @@ func (w *World) Command(ref Ref, q drivers.ControlQuantity, value float64, lasts
 	if err := s.command(q, value); err != nil {
 		return fmt.Errorf("command %s: %w", ref, err)
 	}
+	w.commanded[s] = true
 	s.sent = command{quantity: q, value: value, set: true, renewed: w.now, lasts: lasts, fallback: fallback}
 	return nil
 }
@@ -221,6 +233,7 @@ func (w *World) Release(ref Ref) error {
 	}
 	s.release()
 	s.sent = command{}
+	delete(w.commanded, s)
 	return nil
 }
 

@@ -201,11 +201,11 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// TestHistoryJoins: the record of two months and a half comes newest first, its counters grow without a step back across the turns of the months, on the day of 25 hours
+// TestHistoryJoins: the record of some weeks comes newest first, its counters grow without a step back across the turns of the months, on the day of 25 hours
 // as on others, and end where the live world begins.
 func TestHistoryJoins(t *testing.T) {
 	cfg := simtest.Load(t, "demo", time.Date(2026, 11, 9, 8, 32, 10, 0, time.UTC))
-	from := time.Date(2026, 8, 30, 0, 0, 0, 0, time.UTC)
+	from := time.Date(2026, 9, 28, 0, 0, 0, 0, time.UTC)
 	to := timegrid.Floor(cfg.Start, 15*time.Minute)
 	var months []timegrid.Span
 	var all [][]district.Sample
@@ -223,7 +223,7 @@ func TestHistoryJoins(t *testing.T) {
 		t.Fatal(err)
 	}
 	zone := cfg.Districts[0].Zone
-	for i, want := range []string{"2026-11", "2026-10", "2026-09", "2026-08"} {
+	for i, want := range []string{"2026-11", "2026-10", "2026-09"} {
 		if got := months[i].Start.In(zone).Format("2006-01"); got != want {
 			t.Errorf("call %d is %s, want %s", i, got, want)
 		}
@@ -284,56 +284,54 @@ func TestHistoryJoins(t *testing.T) {
 	}
 }
 
-// TestYearOfTheDemo: over a year, without any control, both districts are near positive energy, there is surplus in sunny hours, batteries and
-// comfort are used within their limits. It is also the measure of how long 13 months take.
+// TestYearOfTheDemo: over a year (told from its twelve middle weeks), without any control, both districts are near positive energy, a roof gives what one in Dijon gives, and batteries
+// and rooms stay within their limits.
 func TestYearOfTheDemo(t *testing.T) {
-	to := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
-	cfg := simtest.Load(t, "demo", to)
-	low, high := map[district.SeriesID]float64{}, map[district.SeriesID]float64{}
-	gauges := map[string][2]float64{}
-	begin := time.Now()
-	samples := 0
-	err := sim.History(context.Background(), cfg, to.AddDate(-1, 0, 0), to, 15*time.Minute, func(_ timegrid.Span, list []district.Sample) error {
-		samples += len(list)
-		for _, s := range list {
-			_, _, _, quantity, _ := s.Series.Parts()
-			if v, ok := low[s.Series]; !ok || s.Value < v {
-				low[s.Series] = s.Value
+	cfg := simtest.Load(t, "demo", start)
+	used, gauges := map[district.SeriesID]float64{}, map[string][2]float64{}
+	for month := time.January; month <= time.December; month++ {
+		from := time.Date(2026, month, 12, 0, 0, 0, 0, time.UTC)
+		low := map[district.SeriesID]float64{}
+		err := sim.History(context.Background(), cfg, from, from.AddDate(0, 0, 7), time.Hour, func(_ timegrid.Span, list []district.Sample) error {
+			for _, s := range list {
+				_, _, _, quantity, _ := s.Series.Parts()
+				if first, ok := low[s.Series]; !ok {
+					low[s.Series] = s.Value
+				} else if s.Time.Equal(from.AddDate(0, 0, 7)) {
+					used[s.Series] += (s.Value - first) * 365 / 84
+				}
+				g, ok := gauges[quantity]
+				if !ok {
+					g = [2]float64{s.Value, s.Value}
+				}
+				gauges[quantity] = [2]float64{math.Min(g[0], s.Value), math.Max(g[1], s.Value)}
 			}
-			high[s.Series] = math.Max(high[s.Series], s.Value)
-			g, ok := gauges[quantity]
-			if !ok {
-				g = [2]float64{s.Value, s.Value}
-			}
-			gauges[quantity] = [2]float64{math.Min(g[0], s.Value), math.Max(g[1], s.Value)}
+			return nil
+		}, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	}, nil)
-	if err != nil {
-		t.Fatal(err)
 	}
-	t.Logf("%d samples of a year in %v", samples, time.Since(begin).Round(time.Millisecond))
-	used := func(id district.SeriesID) float64 { return high[id] - low[id] }
 	for _, d := range cfg.Districts {
 		produced, peak, battery := 0.0, 0.0, 0.0
 		for site, dev := range d.AllDevices {
 			switch dev.Kind {
 			case district.PV:
-				produced += used(dev.Series(d.ID, site, district.ExportKWh))
+				produced += used[dev.Series(d.ID, site, district.ExportKWh)]
 				peak += dev.PV.PeakKW
 			case district.Battery:
 				battery += dev.Battery.CapacityKWh
 			}
 		}
-		in, out := used(district.NewSeriesID(d.ID, "_", "substation", district.ImportKWh)), used(district.NewSeriesID(d.ID, "_", "substation", district.ExportKWh))
+		in, out := used[district.NewSeriesID(d.ID, "_", "substation", district.ImportKWh)], used[district.NewSeriesID(d.ID, "_", "substation", district.ExportKWh)]
 		consumed := produced + in - out
 		t.Logf("%-9s %2d sites, %4.0f kWp, %3.0f kWh of batteries: produced %4.0f MWh (%.0f kWh/kWp), consumed %4.0f MWh, ratio %.2f, drawn %3.0f MWh, fed %3.0f MWh",
 			d.ID, len(d.Sites), peak, battery, produced/1000, produced/peak, consumed/1000, produced/consumed, in/1000, out/1000)
-		if r := produced / consumed; r < 0.85 || r > 1.25 {
+		if r := produced / consumed; r < 0.85 || r > 1.2 {
 			t.Errorf("%s produces %.2f of what it consumes, want near 1", d.ID, r)
 		}
 		if y := produced / peak; y < 950 || y > 1250 {
-			t.Errorf("%s: %g kWh per kWp and year, want what a roof in Dijon gives", d.ID, y)
+			t.Errorf("%s: %g kWh per kWp and year", d.ID, y)
 		}
 	}
 	for quantity, want := range map[string][2]float64{district.SOC: {0.015, 0.985}, district.IndoorC: {15, 28}, district.TankC: {25, 75}, district.OutdoorC: {-15, 38}, district.IrradianceWm2: {0, 1100}} {
@@ -460,5 +458,22 @@ func TestTempoCalendarIsInTheFile(t *testing.T) {
 	}
 	if red != 3*22 || white != 3*43 || strings.Count(string(data), "{date: ") != len(days) {
 		t.Errorf("%d red and %d white days, %d in demo.yaml", red, white, strings.Count(string(data), "{date: "))
+	}
+}
+
+// BenchmarkHistory makes the 13 months of the whole demonstration. On two shared cores of a small server: 4.6 s, 6.9 million samples.
+func BenchmarkHistory(b *testing.B) {
+	to := time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)
+	cfg := simtest.Load(b, "demo", to)
+	for b.Loop() {
+		n := 0
+		err := sim.History(context.Background(), cfg, to.AddDate(0, -13, 0), to, 15*time.Minute, func(_ timegrid.Span, s []district.Sample) error {
+			n += len(s)
+			return nil
+		}, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(n), "samples")
 	}
 }
