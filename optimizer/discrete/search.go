@@ -24,8 +24,7 @@ type Input struct {
 	Workers int
 	Log     *slog.Logger
 
-	// Judge tells what a plan costs in EUR and whether it keeps every limit. It may be called from one goroutine only.
-	Judge func(power [][][]float64, on [][][]bool) (cost float64, feasible bool)
+	Judge Judge // called from one goroutine
 	Best  *Plan // a feasible plan known before, nil for none
 }
 
@@ -252,6 +251,9 @@ func (s *search) decide(dec *model.Decisions, sol *ipm.Solution, pick func(n int
 func (s *search) try(ctx context.Context, dec *model.Decisions) (better, done bool) {
 	plan, ok, done := Fix(ctx, s.Problem, dec, s.Workers, s.Judge)
 	if !done {
+		if s.best == nil && ok { // better than none; the round does not count
+			s.best = plan
+		}
 		return false, false
 	}
 	if !ok {
@@ -264,34 +266,56 @@ func (s *search) try(ctx context.Context, dec *model.Decisions) (better, done bo
 	return false, true
 }
 
-// Fix solves the continuous program that decisions leave. Where its answer both charges and discharges a storage and that matters, the directions
-// are fixed as well; and so is, in steps where the boundary's flow is on its chord, the direction that the answer takes. ok is false without a feasible plan, done when the context ended first.
-func Fix(ctx context.Context, p *problem.Problem, dec *model.Decisions, workers int, judge func([][][]float64, [][][]bool) (float64, bool)) (plan *Plan, ok, done bool) {
-	for attempt := 0; attempt < 3; attempt++ {
-		prog := model.Build(p, model.Options{Decisions: dec})
-		if prog.Impossible() {
-			return plan, ok, true
-		}
-		sol, err := ipm.Solve(ctx, prog.IPM, ipm.Settings{Workers: workers})
-		if err != nil {
-			return nil, false, false
-		}
-		if sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved {
-			return plan, ok, true
-		}
+// Judge tells what the powers (kW) and on states of a plan cost in EUR, and whether the plan keeps every limit.
+type Judge func(power [][][]float64, on [][][]bool) (cost float64, feasible bool)
+
+// Fix solves the continuous program that decisions leave, and settles its answer. ok is false without a feasible plan, done when the
+// context ended first.
+func Fix(ctx context.Context, p *problem.Problem, dec *model.Decisions, workers int, judge Judge) (plan *Plan, ok, done bool) {
+	prog := model.Build(p, model.Options{Decisions: dec})
+	if prog.Impossible() {
+		return nil, false, true
+	}
+	sol, err := ipm.Solve(ctx, prog.IPM, ipm.Settings{Workers: workers})
+	if err != nil {
+		return nil, false, false
+	}
+	if sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved {
+		return nil, false, true
+	}
+	return Settle(ctx, p, prog, sol, dec, workers, judge)
+}
+
+// Settle reads a plan out of the answer of a program. Where the answer both charges and discharges a storage and that matters, the directions
+// are fixed and the program solved again; and so is, in steps where the boundary's flow is on its chord, the direction that the answer takes.
+func Settle(ctx context.Context, p *problem.Problem, prog *model.Program, sol *ipm.Solution, dec *model.Decisions, workers int, judge Judge) (plan *Plan, ok, done bool) {
+	for attempt := 0; ; attempt++ {
 		got, feasible := Take(p, prog, sol, dec, judge)
 		if feasible && (plan == nil || got.Cost < plan.Cost) {
 			plan, ok = got, true
 		}
-		if next := directed(p, prog, dec, got.Power); next != nil {
-			dec = next
-			continue
-		}
-		if prog.Both(sol) < 1e-7 || (feasible && got.Cost <= sol.Info.Objective+startCosts(p, got.On)+1e-7*math.Max(1, math.Abs(got.Cost))) {
+		if attempt == 2 {
 			break
 		}
-		dec = dec.Clone()
-		fixDirections(p, dec, got.Power)
+		if next := directed(p, prog, dec, got.Power); next != nil {
+			dec = next
+		} else if prog.Both(sol) < 1e-7 || (feasible && got.Cost <= sol.Info.Objective+startCosts(p, got.On)+1e-7*math.Max(1, math.Abs(got.Cost))) {
+			break
+		} else {
+			dec = dec.Clone()
+			fixDirections(p, dec, got.Power)
+		}
+		prog = model.Build(p, model.Options{Decisions: dec})
+		if prog.Impossible() {
+			break
+		}
+		var err error
+		if sol, err = ipm.Solve(ctx, prog.IPM, ipm.Settings{Workers: workers}); err != nil {
+			return plan, ok, false
+		}
+		if sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved {
+			break
+		}
 	}
 	return plan, ok, true
 }
@@ -322,7 +346,7 @@ func directed(p *problem.Problem, prog *model.Program, dec *model.Decisions, pow
 }
 
 // Take reads a plan out of the answer of a program and has it judged.
-func Take(p *problem.Problem, prog *model.Program, sol *ipm.Solution, dec *model.Decisions, judge func([][][]float64, [][][]bool) (float64, bool)) (plan *Plan, feasible bool) {
+func Take(p *problem.Problem, prog *model.Program, sol *ipm.Solution, dec *model.Decisions, judge Judge) (plan *Plan, feasible bool) {
 	power := prog.Powers(sol)
 	model.Repair(p, power)
 	on := Flags(p, dec, power)
