@@ -29,7 +29,7 @@ const Refresh = time.Second / 2
 type Endpoints struct {
 	world     *sim.World
 	log       *slog.Logger
-	now       func() time.Time
+	now, wall func() time.Time
 	done      <-chan struct{} // closed when the servers are to stop
 	addresses map[string]string
 	modbus    []*serve.Server
@@ -46,6 +46,9 @@ type Option func(*Endpoints)
 // WithClock sets the clock by which OPC UA values are stamped; without it that of the machine.
 func WithClock(now func() time.Time) Option { return func(e *Endpoints) { e.now = now } }
 
+// WithWall sets the machine's clock, on which commands expire; without it time.Now. It is for tests.
+func WithWall(wall func() time.Time) Option { return func(e *Endpoints) { e.wall = wall } }
+
 // Start serves every device of the districts and returns once all servers listen. They stop with [Endpoints.Close] or with ctx. Errors name every device whose profile or
 // address cannot be served, all at once; then nothing is left running.
 func Start(ctx context.Context, world *sim.World, districts []district.District, log *slog.Logger, options ...Option) (*Endpoints, error) {
@@ -53,7 +56,7 @@ func Start(ctx context.Context, world *sim.World, districts []district.District,
 		log = slog.New(slog.DiscardHandler)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	e := &Endpoints{world: world, log: log, now: time.Now, done: ctx.Done(), addresses: make(map[string]string), cancel: cancel}
+	e := &Endpoints{world: world, log: log, now: time.Now, wall: time.Now, done: ctx.Done(), addresses: make(map[string]string), cancel: cancel}
 	for _, o := range options {
 		o(e)
 	}

@@ -35,12 +35,14 @@ type unit struct {
 	hasCtl bool
 	shared []string // points whose registers the device alone changes
 
-	mu        sync.Mutex // of commanded and of bringing registers up to date
-	commanded bool
+	wall func() time.Time
+
+	mu      sync.Mutex // of renewed and of bringing registers up to date
+	renewed time.Time  // when the command in force was written last, by the machine's clock; zero without one
 }
 
 func newUnit(e *Endpoints, ref sim.Ref, dev *district.Device, p *profile.Profile, srv *serve.Server) (*unit, error) {
-	u := &unit{world: e.world, done: e.done, ref: ref, dev: dev, p: p, server: srv}
+	u := &unit{world: e.world, done: e.done, wall: e.wall, ref: ref, dev: dev, p: p, server: srv}
 	u.ctl, u.hasCtl = p.ControlFor(*dev)
 	var err error
 	if u.device, err = serve.NewDevice(p, u.written); err != nil {
@@ -75,10 +77,6 @@ func (u *unit) idle() {
 func (u *unit) bring() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.commanded && !u.world.Commanded(u.ref) { // the command has expired
-		u.commanded = false
-		u.idle()
-	}
 	for _, name := range u.shared {
 		v, ok := u.value(name)
 		if !ok {
@@ -127,26 +125,43 @@ func (u *unit) written(map[string]float64) {
 		u.release()
 		return
 	}
-	var fallback *float64
-	if u.dev.EVCharger != nil { // a charger that hears nothing more keeps its safe current
-		fallback = &u.ctl.Safe
-	}
 	u.mu.Lock()
-	u.commanded = true
+	u.renewed = u.wall()
 	u.mu.Unlock()
 	// a refusal of the machine itself shows in its values: the registers took what was written
-	_ = u.world.Command(u.ref, u.ctl.Quantity, v, u.ctl.Reversion, fallback)
+	_ = u.world.Command(u.ref, u.ctl.Quantity, v, 0, nil)
 }
 
 func (u *unit) release() {
 	u.mu.Lock()
-	u.commanded = false
+	u.renewed = time.Time{}
 	u.mu.Unlock()
 	_ = u.world.Release(u.ref) // the device exists: it was served
 }
 
-// attend takes a silent device off the wire and puts it back.
+// revert ends a command that was not renewed within the device's reversion time. That runs on the machine's clock, as the master's does, also where the
+// districts' clock runs faster. The registers then show what the device does by itself; a charger keeps its safe current.
+func (u *unit) revert() {
+	u.mu.Lock()
+	late := !u.renewed.IsZero() && u.ctl.Reversion > 0 && u.wall().Sub(u.renewed) >= u.ctl.Reversion
+	u.mu.Unlock()
+	if !late {
+		return
+	}
+	u.release()
+	if u.dev.EVCharger != nil {
+		_ = u.world.Command(u.ref, u.ctl.Quantity, u.ctl.Safe, 0, nil) // its own value: it does not refuse it
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.renewed.IsZero() { // no new command came meanwhile
+		u.idle()
+	}
+}
+
+// attend takes a silent device off the wire and puts it back, and ends commands that are too old.
 func (u *unit) attend() {
+	u.revert()
 	silent := u.world.Fault(u.ref) == sim.Silent
 	if silent == u.silent.Swap(silent) {
 		return
