@@ -1,0 +1,298 @@
+package opcua
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+
+	"quartier/drivers"
+	"quartier/drivers/profile"
+	"quartier/schemas/district"
+)
+
+// clockHandle is the client handle of the server's clock, which is monitored with each subscription: its ticks tell that the subscription lives.
+const clockHandle = 0
+
+// silentFor is how long a subscription may tell nothing, not even the clock, before the session is given up.
+const silentFor = 10 * time.Second
+
+// maxInterval bounds the publishing interval, so that a Publish request is answered well within its time.
+const maxInterval = 5 * time.Second
+
+// Subscribe delivers every readable point at once and then each change, until ctx ends; it comes back from lost connections by itself. deliver
+// may be slow: readings wait for it, up to Config.Keep. The server is asked to publish every interval, and at least every 5 s. It returns nil
+// after ctx, and drivers.ErrClosed after Close.
+func (d *Device) Subscribe(ctx context.Context, interval time.Duration, deliver func([]drivers.Reading)) error {
+	if d.life.Err() != nil {
+		return d.fail("subscribe", drivers.ErrClosed)
+	}
+	targets, err := d.targets(nil)
+	if err != nil {
+		return d.fail("subscribe", err)
+	}
+	interval = min(max(interval, 0), maxInterval)
+	outer := ctx
+	ctx, done := bind(ctx, d.life)
+	defer done()
+	f := &feed{device: d, targets: targets, points: parts(targets), values: make(map[*profile.Point]value), wake: make(chan struct{}, 1)}
+	f.byPart = make(map[*profile.Point][]int)
+	for i, t := range targets {
+		for _, p := range t.parts {
+			f.byPart[p] = append(f.byPart[p], i)
+		}
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { f.pass(ctx, deliver) })
+	for failures := 1; ctx.Err() == nil; failures++ {
+		s, err := d.link.current(ctx)
+		if err == nil {
+			var lived bool
+			if lived, err = f.follow(ctx, s, interval); lived {
+				failures = 0
+			}
+			f.doubt()
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if failures > 0 {
+			d.link.config.Log.Debug("opc ua subscription", "device", d.dev.ID, "attempt", failures, "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(backoff(d.link.config.MinBackoff, d.link.config.MaxBackoff, failures)):
+			}
+		}
+	}
+	wg.Wait()
+	if outer.Err() == nil && d.life.Err() != nil {
+		return d.fail("subscribe", drivers.ErrClosed)
+	}
+	return nil
+}
+
+// feed is one call of Subscribe.
+type feed struct {
+	device  *Device
+	targets []target
+	points  []*profile.Point
+	byPart  map[*profile.Point][]int // indices of targets
+	wake    chan struct{}
+
+	mu      sync.Mutex
+	values  map[*profile.Point]value
+	pending []drivers.Reading
+	told    time.Time // last sign of life of the subscription, by the monotonic clock
+	ended   error     // set when the server ended the subscription
+}
+
+// pass hands readings to the receiver, from its own goroutine, so that a slow one holds up nobody else.
+func (f *feed) pass(ctx context.Context, deliver func([]drivers.Reading)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.wake:
+		}
+		f.mu.Lock()
+		batch := f.pending
+		f.pending = nil
+		f.mu.Unlock()
+		if len(batch) > 0 {
+			deliver(batch)
+		}
+	}
+}
+
+// update takes new values of points and queues the readings that follow from them. A value that is the one known already, by source time,
+// status and number, is dropped; with again it is told all the same. mu is held.
+func (f *feed) update(news map[*profile.Point]value, again bool) {
+	touched := make([]bool, len(f.targets))
+	for p, v := range news {
+		old := f.values[p]
+		same := old.known && !v.source.IsZero() && v.source.Equal(old.source) && v.quality == old.quality && (v.v == old.v || v.bad() && old.bad())
+		late := old.known && v.source.Before(old.source) && old.source.Sub(v.source) < maxSkew // read already; further back the clock was set
+		if (same || late) && !again {
+			continue
+		}
+		f.values[p] = v
+		for _, i := range f.byPart[p] {
+			touched[i] = true
+		}
+	}
+	for i, t := range f.targets {
+		if touched[i] {
+			if r, ok := f.device.reading(t, f.values); ok {
+				f.pending = append(f.pending, r)
+			}
+		}
+	}
+	if extra := len(f.pending) - f.device.link.config.Keep; extra > 0 {
+		f.pending = append(f.pending[:0:0], f.pending[extra:]...)
+		f.device.link.dropped.Add(uint64(extra))
+	}
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// doubt tells each value once more as uncertain: the connection is gone, and what follows is not known.
+func (f *feed) doubt() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.device.link.config.Now().UTC()
+	news := make(map[*profile.Point]value)
+	for p, v := range f.values {
+		if v.quality == district.Good {
+			v.quality, v.at = district.Uncertain, now
+			news[p] = v
+		}
+	}
+	if len(news) > 0 {
+		f.update(news, true)
+	}
+}
+
+// follow subscribes in one session and stays until the session, the subscription or ctx ends. lived tells that it came about.
+func (f *feed) follow(ctx context.Context, s *session, interval time.Duration) (lived bool, err error) {
+	d := f.device
+	f.mu.Lock()
+	f.told, f.ended = time.Now(), nil
+	f.mu.Unlock()
+	sub, err := s.subscribe(ctx, interval, func(msg *ua.NotificationMessage) { f.notified(s, msg) })
+	if err != nil {
+		return false, err
+	}
+	defer s.unsubscribe(sub.SubscriptionID)
+	missing, err := f.monitor(ctx, s, sub.SubscriptionID, f.points, true)
+	if err != nil {
+		return false, err
+	}
+	values, err := d.fetchOn(ctx, s, f.points)
+	if err != nil {
+		if !errors.Is(err, drivers.ErrRejected) {
+			return false, err
+		}
+		d.link.config.Log.Warn("opc ua points cannot be read", "device", d.dev.ID, "err", err)
+	}
+	f.mu.Lock()
+	f.update(values, true)
+	f.mu.Unlock()
+
+	beat := time.NewTicker(time.Second)
+	defer beat.Stop()
+	looked := time.Now()
+	published := time.Duration(sub.RevisedPublishingInterval * float64(time.Millisecond))
+	silence := max(silentFor, min(2*published*time.Duration(sub.RevisedMaxKeepAliveCount), 2*time.Minute)) + 3*published
+	for {
+		select {
+		case <-ctx.Done():
+			return true, nil
+		case <-s.ctx.Done():
+			return true, context.Cause(s.ctx)
+		case <-beat.C:
+		}
+		f.mu.Lock()
+		quiet, ended := time.Since(f.told), f.ended
+		f.mu.Unlock()
+		switch {
+		case ended != nil: // what else the session holds may be in doubt, too
+			s.kill(ended)
+			return true, ended
+		case quiet > silence:
+			err := fmt.Errorf("subscription silent for %v", quiet.Round(time.Second))
+			s.kill(err)
+			return true, err
+		case len(missing) > 0 && time.Since(looked) > lookAgain:
+			looked = time.Now()
+			if missing, err = f.monitor(ctx, s, sub.SubscriptionID, missing, false); err != nil {
+				return true, err
+			}
+		}
+	}
+}
+
+// monitor asks for the changes of points and returns those that the server refused: one that is missing does not hold up the others.
+func (f *feed) monitor(ctx context.Context, s *session, sub uint32, points []*profile.Point, clock bool) (missing []*profile.Point, err error) {
+	nodes, err := f.device.resolve(ctx, s, points)
+	if err != nil {
+		return nil, err
+	}
+	handle := make(map[*profile.Point]uint32, len(f.points))
+	for i, p := range f.points {
+		handle[p] = uint32(i + 1)
+	}
+	var items []*ua.MonitoredItemCreateRequest
+	var of []*profile.Point
+	add := func(node *ua.NodeID, handle uint32, sampling float64, queue uint32, p *profile.Point) {
+		of = append(of, p)
+		items = append(items, &ua.MonitoredItemCreateRequest{
+			ItemToMonitor:  &ua.ReadValueID{NodeID: node, AttributeID: ua.AttributeIDValue, DataEncoding: &ua.QualifiedName{}},
+			MonitoringMode: ua.MonitoringModeReporting,
+			RequestedParameters: &ua.MonitoringParameters{ClientHandle: handle, SamplingInterval: sampling, Filter: ua.NewExtensionObject(nil),
+				QueueSize: queue, DiscardOldest: true},
+		})
+	}
+	if clock {
+		add(serverClock, clockHandle, 1000, 1, nil)
+	}
+	for _, p := range points {
+		switch {
+		case nodes[p] != nil:
+			add(nodes[p], handle[p], -1, 100, p) // sampled as the subscription publishes
+		case p.Node != nil:
+			missing = append(missing, p)
+		}
+	}
+	for from := 0; from < len(items); from += s.batch {
+		part := items[from:min(from+s.batch, len(items))]
+		resp, err := ask[*ua.CreateMonitoredItemsResponse](ctx, s, &ua.CreateMonitoredItemsRequest{SubscriptionID: sub, TimestampsToReturn: ua.TimestampsToReturnBoth, ItemsToCreate: part})
+		if err != nil {
+			return nil, err
+		}
+		if len(resp.Results) != len(part) {
+			return nil, fmt.Errorf("%w: %d results for %d items", drivers.ErrGarbage, len(resp.Results), len(part))
+		}
+		for i, r := range resp.Results {
+			if p := of[from+i]; severity(r.StatusCode) == severityBad && p != nil {
+				missing = append(missing, p)
+			}
+		}
+	}
+	return missing, nil
+}
+
+// notified takes one message of the server; it does not block.
+func (f *feed) notified(s *session, msg *ua.NotificationMessage) {
+	now := f.device.link.config.Now().UTC()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.told = time.Now()
+	for _, data := range msg.NotificationData {
+		if data == nil {
+			continue
+		}
+		switch n := data.Value.(type) {
+		case *ua.DataChangeNotification:
+			for _, m := range n.MonitoredItems { // in order: an item may have several
+				if m.ClientHandle == clockHandle || int(m.ClientHandle) > len(f.points) {
+					continue
+				}
+				at := now
+				if dv := m.Value; dv != nil && dv.Has(ua.DataValueSourceTimestamp) && !dv.SourceTimestamp.IsZero() && !s.skewed.Load() && !dv.SourceTimestamp.After(now) {
+					at = dv.SourceTimestamp.UTC()
+				}
+				p := f.points[m.ClientHandle-1]
+				if v := decode(p, m.Value, at); v.known {
+					f.update(map[*profile.Point]value{p: v}, false)
+				}
+			}
+		case *ua.StatusChangeNotification:
+			f.ended = fmt.Errorf("subscription ended by the server: %w", n.Status)
+		}
+	}
+}

@@ -1,0 +1,184 @@
+package opcua
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+
+	"quartier/drivers"
+	"quartier/drivers/profile"
+	"quartier/schemas/district"
+)
+
+// readBackDelays are the pauses before each attempt to read a written value back; some devices take a moment to show it.
+var readBackDelays = []time.Duration{0, 100 * time.Millisecond, 400 * time.Millisecond}
+
+// Write sets a point, or sends a command through the control point; see drivers.Driver. Of a command that fails half-way the error names the
+// write that failed. The reading is of quality uncertain where nothing can be read back.
+func (d *Device) Write(ctx context.Context, name string, v float64) (drivers.Reading, error) {
+	if d.life.Err() != nil {
+		return drivers.Reading{}, d.fail("write", drivers.ErrClosed)
+	}
+	ctx, done := bind(ctx, d.life)
+	defer done()
+	select {
+	case d.writing <- struct{}{}:
+		defer func() { <-d.writing }()
+	case <-ctx.Done():
+		return drivers.Reading{}, d.fail("write "+name, unreachable(context.Cause(ctx)))
+	}
+	var r drivers.Reading
+	var err error
+	pt := d.profile.Point(name)
+	switch {
+	case d.has && name == d.control.Point:
+		r, err = d.command(ctx, v)
+	case pt == nil:
+		err = fmt.Errorf("%q: %w", name, drivers.ErrUnknownPoint)
+	case !pt.Writable():
+		err = drivers.ErrReadOnly
+	default:
+		r, err = d.writePoint(ctx, pt, v)
+	}
+	if err != nil {
+		return r, d.fail(fmt.Sprintf("write %s %g", name, v), err)
+	}
+	return r, nil
+}
+
+// writePoint writes one point and reads it back.
+func (d *Device) writePoint(ctx context.Context, pt *profile.Point, v float64) (drivers.Reading, error) {
+	limit := &drivers.LimitError{Point: pt.Name, Value: v, Min: pt.Min, Max: pt.Max, Unit: pt.Unit}
+	const rounding = 1e-9 // of the conversion from the device's unit, relative
+	if slack := rounding * (1 + math.Abs(v)); !(v >= pt.Min-slack && v <= pt.Max+slack) || math.IsInf(v, 0) {
+		return drivers.Reading{}, limit
+	}
+	raw, err := pt.ToDevice(v)
+	if err != nil {
+		return drivers.Reading{}, fmt.Errorf("%w: %w", limit, err)
+	}
+	s, err := d.link.current(ctx)
+	if err != nil {
+		return drivers.Reading{}, err
+	}
+	nodes, err := d.resolve(ctx, s, []*profile.Point{pt})
+	if err != nil {
+		return drivers.Reading{}, err
+	}
+	node := nodes[pt]
+	if node == nil {
+		return drivers.Reading{}, fmt.Errorf("%s: %w: %s", pt.Name, drivers.ErrRejected, s.missing(pt))
+	}
+	t, err := s.typeOf(ctx, node)
+	if err != nil {
+		return drivers.Reading{}, fmt.Errorf("%s: %w", pt.Name, err)
+	}
+	variant, step, ok := encode(t, raw)
+	if !ok {
+		return drivers.Reading{}, fmt.Errorf("%w: %g %s as %s does not fit the node's type %s", limit, raw, pt.DeviceUnit, pt.Name, t)
+	}
+	resp, err := ask[*ua.WriteResponse](ctx, s, &ua.WriteRequest{NodesToWrite: []*ua.WriteValue{{
+		NodeID: node, AttributeID: ua.AttributeIDValue,
+		Value: &ua.DataValue{EncodingMask: ua.DataValueValue, Value: variant}, // without the mask a server may store nothing and say that all is well
+	}}})
+	switch {
+	case err != nil:
+		return drivers.Reading{}, fmt.Errorf("%s: %w", pt.Name, err)
+	case len(resp.Results) != 1:
+		return drivers.Reading{}, fmt.Errorf("%s: %w: %d results of one write", pt.Name, drivers.ErrGarbage, len(resp.Results))
+	case severity(resp.Results[0]) != severityGood:
+		return drivers.Reading{}, fmt.Errorf("%s: %w: %w", pt.Name, drivers.ErrRejected, resp.Results[0])
+	}
+	rawSent, _ := number(variant)
+	sent, err := pt.FromDevice(rawSent)
+	if err != nil {
+		return drivers.Reading{}, err
+	}
+	if !pt.Readable() {
+		return drivers.Reading{Point: pt.Name, Value: sent, Quality: district.Uncertain, Time: d.link.config.Now().UTC()}, nil
+	}
+	next, err := pt.FromDevice(rawSent + step)
+	tolerance := 1e-6 * (1 + math.Abs(sent))
+	if err == nil && len(pt.States) == 0 {
+		tolerance += math.Abs(next-sent) / 2
+	}
+	return d.readBack(ctx, pt, pt.Name, sent, tolerance)
+}
+
+// typeOf returns the built-in type of a node: that of its value, or of its data type while it has none.
+func (s *session) typeOf(ctx context.Context, node *ua.NodeID) (ua.TypeID, error) {
+	values, err := s.readNodes(ctx, []*ua.ReadValueID{{NodeID: node}, {NodeID: node, AttributeID: ua.AttributeIDDataType}})
+	if err != nil {
+		return 0, err
+	}
+	if refusal(values[1].Status) && refusal(values[0].Status) {
+		return 0, fmt.Errorf("%w: %w", drivers.ErrRejected, values[1].Status)
+	}
+	if dt, ok := valueOf(values[1]).(*ua.NodeID); ok && dt.Namespace() == 0 && dt.IntID() >= 1 && dt.IntID() <= 12 {
+		return ua.TypeID(dt.IntID()), nil // Part 6, 5.1.2: a built-in type has the same number as its node
+	}
+	if v := values[0].Value; v != nil && v.Value() != nil { // a subtype: the value shows what it is built on
+		return v.Type(), nil
+	}
+	return 0, fmt.Errorf("%w: the node tells no type", drivers.ErrRejected)
+}
+
+// readBack reads pt until it is within tolerance of want.
+func (d *Device) readBack(ctx context.Context, pt *profile.Point, name string, want, tolerance float64) (drivers.Reading, error) {
+	var got value
+	for _, delay := range readBackDelays {
+		t := time.NewTimer(delay)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return drivers.Reading{}, fmt.Errorf("not read back: %w", unreachable(context.Cause(ctx)))
+		}
+		values, err := d.fetch(ctx, []*profile.Point{pt})
+		if err != nil {
+			return drivers.Reading{}, fmt.Errorf("written, not read back: %w", err)
+		}
+		if got = values[pt]; !got.bad() && math.Abs(got.v-want) <= tolerance {
+			return drivers.Reading{Point: name, Value: got.v, Quality: got.quality, Time: got.at}, nil
+		}
+	}
+	r := drivers.Reading{Point: name, Value: got.v, Quality: got.quality, Time: got.at}
+	return r, fmt.Errorf("%s: wrote %g %s, read %g %s: %w", pt.Name, want, pt.Unit, r.Value, pt.Unit, drivers.ErrReadBack)
+}
+
+// command sends one value of the control quantity.
+func (d *Device) command(ctx context.Context, v float64) (drivers.Reading, error) {
+	c := d.control
+	if inside := v >= c.Min && v <= c.Max || v == c.Safe || c.Pause != nil && v == *c.Pause; !inside {
+		return drivers.Reading{}, &drivers.LimitError{Point: c.Point, Value: v, Min: c.Min, Max: c.Max, Unit: d.profile.Control.Unit()}
+	}
+	sequence, err := d.profile.Sequence(v)
+	if err != nil {
+		return drivers.Reading{}, err
+	}
+	got := make(map[string]float64, len(sequence))
+	out := drivers.Reading{Point: c.Point, Value: v, Quality: district.Good}
+	for i, w := range sequence {
+		r, err := d.writePoint(ctx, d.profile.Point(w.Point), w.Value)
+		if err != nil {
+			if le, ok := errors.AsType[*drivers.LimitError](err); ok {
+				le.Point = c.Point + ", " + le.Point
+			}
+			return r, fmt.Errorf("step %d of %d, %s %g: %w", i+1, len(sequence), w.Point, w.Value, err)
+		}
+		got[w.Point] = r.Value
+		out.Time = r.Time
+		out.Quality = worse(out.Quality, r.Quality)
+	}
+	if rb := d.profile.Control.ReadBack; rb != nil {
+		return d.readBack(ctx, d.profile.Point(rb.Point), c.Point, v, rb.Tolerance)
+	}
+	if told, ok := d.profile.Command(func(point string) (float64, bool) { x, ok := got[point]; return x, ok }); ok {
+		out.Value = told
+	}
+	return out, nil
+}
