@@ -1,11 +1,12 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -13,37 +14,14 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// Fault is one thing that is wrong in a configuration.
-type Fault struct {
-	File         string
-	Line, Column int
-	Path         string // "districts[0].sites[2].import_limit_kw"
-	Message      string // with the value and its unit
-}
-
-// Error returns file:line:column: path: message.
-func (f Fault) Error() string {
-	at := fmt.Sprintf("%s:%d:%d: ", f.File, f.Line, f.Column)
-	if f.Path != "" {
-		at += f.Path + ": "
-	}
-	return at + f.Message
-}
-
-// Faults is every fault of a configuration, by position; it is never empty.
-type Faults []Fault
-
-// Error returns one line per fault.
-func (f Faults) Error() string {
-	lines := make([]string, len(f))
-	for i := range f {
-		lines[i] = f[i].Error()
-	}
-	return strings.Join(lines, "\n")
-}
-
-// pos is a place in the file.
+// pos is a place in the file, line and column from 1.
 type pos struct{ line, column int }
+
+// Bounds that keep a small file whose aliases stand for very much, or a file of another kind, from filling the memory.
+const (
+	maxValues = 300_000 // values once aliases are followed; a thousand sites have about a hundred thousand
+	maxFaults = 500     // faults that are kept
+)
 
 // decoder fills values from a YAML tree and notes every fault and the place of every key.
 type decoder struct {
@@ -51,10 +29,20 @@ type decoder struct {
 	faults  Faults
 	places  map[string]pos // of keys and elements, by path
 	anchors map[string]ast.Node
+	fields  map[reflect.Type][]reflect.StructField
+	values  int
+	more    int // faults beyond maxFaults
 }
 
 func (d *decoder) fault(path string, at pos, format string, args ...any) {
-	d.faults = append(d.faults, Fault{d.file, at.line, at.column, path, fmt.Sprintf(format, args...)})
+	switch {
+	case d.values > maxValues:
+		return
+	case len(d.faults) >= maxFaults:
+		d.more++
+		return
+	}
+	d.faults = append(d.faults, Fault{d.file, max(1, at.line), max(1, at.column), path, fmt.Sprintf(format, args...)})
 }
 
 // at returns the place of a path, or of its nearest parent that was written.
@@ -71,6 +59,9 @@ func (d *decoder) at(path string) pos {
 	}
 }
 
+// has reports whether the key at a path was written.
+func (d *decoder) has(path string) bool { _, ok := d.places[path]; return ok }
+
 // say notes a fault at the place of a path.
 func (d *decoder) say(path, format string, args ...any) { d.fault(path, d.at(path), format, args...) }
 
@@ -78,30 +69,56 @@ func (d *decoder) result() error {
 	if len(d.faults) == 0 {
 		return nil
 	}
-	sort.SliceStable(d.faults, func(i, j int) bool {
-		a, b := d.faults[i], d.faults[j]
-		if a.Line != b.Line {
-			return a.Line < b.Line
-		}
-		return a.Column < b.Column
-	})
-	return d.faults
+	faults := d.faults.sorted()
+	if d.more > 0 {
+		last := faults[len(faults)-1]
+		faults = append(faults, Fault{d.file, last.Line, last.Column, "", fmt.Sprintf("and %d more faults", d.more)})
+	}
+	return faults
 }
 
 // decode reads one YAML document into out, a pointer to a struct.
 func (d *decoder) decode(data []byte, out any) {
-	d.places, d.anchors = map[string]pos{}, map[string]ast.Node{}
-	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	d.places, d.anchors, d.fields = map[string]pos{}, map[string]ast.Node{}, map[reflect.Type][]reflect.StructField{}
+	file, err := parse(data)
 	if err != nil {
 		line, column, text := syntax(err)
-		d.fault("", pos{line, column}, "%s", text)
+		d.fault("", pos{line, column}, "not YAML: %s", text)
 		return
 	}
-	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
-		d.fault("", pos{1, 1}, "one YAML document is needed, found %d", len(file.Docs))
+	var docs []ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body != nil {
+			docs = append(docs, doc.Body)
+		}
+	}
+	if len(docs) != 1 {
+		d.fault("", pos{1, 1}, "one YAML document is needed, found %d", len(docs))
 		return
 	}
-	d.value(file.Docs[0].Body, reflect.ValueOf(out).Elem(), "", "")
+	ast.Walk(anchorFinder(d.anchors), docs[0])
+	d.structure(d.resolve(docs[0]), reflect.ValueOf(out).Elem(), "")
+}
+
+// parse parses YAML. A defect of the parser that panics is an error of the text, whatever the text.
+func parse(data []byte) (file *ast.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = errors.New("[1:1] the text cannot be read")
+		}
+	}()
+	return parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+}
+
+// anchorFinder notes every anchor of a tree.
+type anchorFinder map[string]ast.Node
+
+// Visit implements [ast.Visitor].
+func (a anchorFinder) Visit(n ast.Node) ast.Visitor {
+	if x, ok := n.(*ast.AnchorNode); ok && x.Name != nil && x.Value != nil {
+		a[x.Name.String()] = x.Value
+	}
+	return a
 }
 
 var syntaxPlace = regexp.MustCompile(`^\[(\d+):(\d+)\] (.*)`)
@@ -112,13 +129,16 @@ func syntax(err error) (line, column int, text string) {
 	if m := syntaxPlace.FindStringSubmatch(first); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		column, _ = strconv.Atoi(m[2])
-		return line, column, "not YAML: " + m[3]
+		return line, column, m[3]
 	}
-	return 1, 1, "not YAML: " + first
+	return 1, 1, first
 }
 
 func place(n ast.Node) pos {
 	if t := n.GetToken(); t != nil && t.Position != nil {
+		if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+			return place(m.Values[0].Key) // the token of a block mapping is its first colon
+		}
 		return pos{t.Position.Line, t.Position.Column}
 	}
 	return pos{1, 1}
@@ -129,7 +149,6 @@ func (d *decoder) resolve(n ast.Node) ast.Node {
 	for range 16 {
 		switch v := n.(type) {
 		case *ast.AnchorNode:
-			d.anchors[v.Name.String()] = v.Value
 			n = v.Value
 		case *ast.AliasNode:
 			to, ok := d.anchors[v.Value.String()]
@@ -142,11 +161,21 @@ func (d *decoder) resolve(n ast.Node) ast.Node {
 		default:
 			return n
 		}
+		if n == nil {
+			return ast.Null(nil)
+		}
 	}
 	return n
 }
 
 func (d *decoder) value(n ast.Node, v reflect.Value, path string, tag reflect.StructTag) {
+	if d.values++; d.values > maxValues {
+		if d.values == maxValues+1 {
+			d.faults = Faults{{d.file, 1, 1, "", fmt.Sprintf("more than %d values once aliases are followed", maxValues)}}
+			d.more = 0
+		}
+		return
+	}
 	n = d.resolve(n)
 	if v.Kind() == reflect.Pointer {
 		v.Set(reflect.New(v.Type().Elem()))
@@ -156,27 +185,14 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string, tag reflect.St
 	case reflect.Struct:
 		d.structure(n, v, path)
 	case reflect.Slice:
-		seq, ok := n.(*ast.SequenceNode)
-		if !ok {
-			d.fault(path, place(n), "a list is needed, not %s", describe(n))
-			return
-		}
-		if len(seq.Values) == 0 && tag.Get("required") == "true" {
-			d.fault(path, place(n), "at least one is needed")
-		}
-		v.Set(reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values)))
-		for i, item := range seq.Values {
-			p := fmt.Sprintf("%s[%d]", path, i)
-			d.places[p] = place(d.resolve(item))
-			d.value(item, v.Index(i), p, "")
-		}
+		d.list(n, v, path, tag)
 	case reflect.String:
 		switch s := n.(type) {
 		case *ast.StringNode:
 			v.SetString(s.Value)
 		case *ast.LiteralNode:
 			v.SetString(s.Value.Value)
-		case *ast.IntegerNode, *ast.FloatNode: // a delivery point of digits, a clock time: as written
+		case *ast.IntegerNode, *ast.FloatNode: // a delivery point of digits: as written
 			v.SetString(n.GetToken().Value)
 		default:
 			d.fault(path, place(n), "a text is needed, not %s", describe(n))
@@ -195,23 +211,42 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string, tag reflect.St
 	}
 }
 
-func (d *decoder) number(n ast.Node, v reflect.Value, path string, tag reflect.StructTag) {
-	var x float64
-	switch n.(type) {
-	case *ast.IntegerNode, *ast.FloatNode:
-		f, err := strconv.ParseFloat(strings.ReplaceAll(n.GetToken().Value, "_", ""), 64)
-		if err != nil {
-			d.fault(path, place(n), "a number is needed, not %s", n.GetToken().Value)
+func (d *decoder) list(n ast.Node, v reflect.Value, path string, tag reflect.StructTag) {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.fault(path, place(n), "a list is needed, not %s", describe(n))
+		return
+	}
+	if len(seq.Values) == 0 && tag.Get("required") == "true" {
+		d.fault(path, place(n), "at least one is needed")
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values)))
+	for i, item := range seq.Values {
+		if d.values > maxValues {
 			return
 		}
-		x = f
+		p := fmt.Sprintf("%s[%d]", path, i)
+		d.places[p] = place(d.resolve(item))
+		d.value(item, v.Index(i), p, "")
+	}
+}
+
+func (d *decoder) number(n ast.Node, v reflect.Value, path string, tag reflect.StructTag) {
+	unit := unitOf(path)
+	switch n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode:
 	default:
-		d.fault(path, place(n), "a number is needed, not %s", describe(n))
+		d.fault(path, place(n), "a number%s is needed, not %s", in(unit), describe(n))
+		return
+	}
+	x, err := strconv.ParseFloat(strings.ReplaceAll(n.GetToken().Value, "_", ""), 64)
+	if err != nil || math.IsInf(x, 0) || math.IsNaN(x) {
+		d.fault(path, place(n), "a number%s is needed, not %s", in(unit), n.GetToken().Value)
 		return
 	}
 	if v.Kind() == reflect.Int {
-		if x != float64(int(x)) {
-			d.fault(path, place(n), "a whole number is needed, not %v", x)
+		if x != math.Trunc(x) || math.Abs(x) > 1<<53 {
+			d.fault(path, place(n), "a whole number%s is needed, not %v", in(unit), x)
 			return
 		}
 		v.SetInt(int64(x))
@@ -221,7 +256,22 @@ func (d *decoder) number(n ast.Node, v reflect.Value, path string, tag reflect.S
 	d.checkNumber(x, path, place(n), tag)
 }
 
-func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
+func in(unit string) string {
+	if unit == "" {
+		return ""
+	}
+	return " in" + unit
+}
+
+// entry is a key of a mapping with its value.
+type entry struct {
+	key   string
+	at    pos
+	value ast.Node
+}
+
+// entries returns the keys of a mapping; keys that << merges come last and never replace one.
+func (d *decoder) entries(n ast.Node, path string, depth int) ([]entry, bool) {
 	var pairs []*ast.MappingValueNode
 	switch m := n.(type) {
 	case *ast.MappingNode:
@@ -229,54 +279,123 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
 	case *ast.MappingValueNode:
 		pairs = []*ast.MappingValueNode{m}
 	default:
+		return nil, false
+	}
+	var own, merged []entry
+	seen := map[string]pos{}
+	for _, pair := range pairs {
+		if _, ok := pair.Key.(*ast.MergeKeyNode); ok {
+			from := d.resolve(pair.Value)
+			inner, ok := []entry(nil), false
+			if depth < 8 {
+				inner, ok = d.entries(from, path, depth+1)
+			}
+			if !ok {
+				d.fault(path, place(pair.Key), "<< needs an alias of keys, not %s", describe(from))
+			}
+			merged = append(merged, inner...)
+			continue
+		}
+		e := entry{pair.Key.GetToken().Value, place(pair.Key), pair.Value}
+		if first, twice := seen[e.key]; twice {
+			d.fault(join(path, e.key), e.at, "given twice, first in line %d", first.line)
+			continue
+		}
+		seen[e.key] = e.at
+		own = append(own, e)
+	}
+	for _, e := range merged {
+		if _, ok := seen[e.key]; !ok {
+			seen[e.key] = e.at
+			own = append(own, e)
+		}
+	}
+	return own, true
+}
+
+func (d *decoder) structure(n ast.Node, v reflect.Value, path string) {
+	if d.values > maxValues {
+		return
+	}
+	list, ok := d.entries(n, path, 0)
+	if !ok {
 		d.fault(path, place(n), "keys are needed, not %s", describe(n))
 		return
 	}
-	fields := fieldsOf(v.Type())
-	seen := map[string]pos{}
-	for _, pair := range pairs {
-		key := pair.Key.GetToken().Value
-		at := place(pair.Key)
-		p := join(path, key)
-		f, ok := fields[key]
-		if !ok {
-			d.fault(p, at, "unknown key%s", suggestion(key, fields))
+	fields := d.fieldsOf(v.Type())
+	given := map[string]bool{}
+	for _, e := range list {
+		p := join(path, e.key)
+		i := slices.IndexFunc(fields, func(f reflect.StructField) bool { return key(f) == e.key })
+		if i < 0 {
+			d.unknown(e, p, fields)
 			continue
 		}
-		if first, twice := seen[key]; twice {
-			d.fault(p, at, "given twice, first in line %d", first.line)
+		given[e.key] = true
+		d.places[p] = e.at
+		if _, null := d.resolve(e.value).(*ast.NullNode); null {
+			d.fault(p, e.at, "has no value%s", unitWord(e.key))
 			continue
 		}
-		seen[key] = at
-		d.places[p] = at
-		if _, null := d.resolve(pair.Value).(*ast.NullNode); null {
-			d.fault(p, at, "has no value")
-			continue
-		}
-		d.value(pair.Value, v.Field(f.Index[0]), p, f.Tag)
+		d.value(e.value, v.FieldByIndex(fields[i].Index), p, fields[i].Tag)
 	}
-	for _, f := range ordered(v.Type()) {
-		key := f.Tag.Get("yaml")
-		if _, ok := seen[key]; ok {
-			continue
-		}
-		if f.Tag.Get("required") == "true" {
-			at := place(n)
-			if known, ok := d.places[path]; ok {
-				at = known
-			}
-			d.fault(join(path, key), at, "missing%s", unitOf(key))
-			continue
-		}
-		setDefault(v.Field(f.Index[0]), f)
+	start := place(n)
+	if known, ok := d.places[path]; ok {
+		start = known
 	}
+	for _, f := range fields {
+		p, name := join(path, key(f)), key(f)
+		fits, sibling, known := belongs(f, fields, v)
+		switch {
+		case given[name] && known && !fits:
+			d.say(p, "has no place beside %s", sibling)
+		case !given[name] && f.Tag.Get("required") == "true" && (fits || !known && f.Tag.Get("when") == ""):
+			d.fault(p, start, "missing%s", unitWord(name))
+		case !given[name]:
+			setDefault(v.FieldByIndex(f.Index), f)
+		}
+	}
+}
+
+// unknown notes a key that is not known: a secret written inline, or a word that is near a known key.
+func (d *decoder) unknown(e entry, path string, fields []reflect.StructField) {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = key(f)
+	}
+	for _, word := range []string{"url", "password", "passwd", "secret", "token", "api_key"} {
+		if e.key != word && !strings.HasSuffix(e.key, "_"+word) || word == "url" && !slices.Contains(names, e.key+"_file") {
+			continue
+		}
+		ways := "name a file or an environment variable"
+		if slices.Contains(names, e.key+"_file") {
+			ways = fmt.Sprintf("name its file in %s_file, or its environment variable in %s_env", e.key, e.key)
+		}
+		d.fault(path, e.at, "a secret is never written here: %s", ways)
+		return
+	}
+	d.fault(path, e.at, "unknown key%s", suggestion(e.key, names))
+}
+
+// belongs reports whether a field may stand beside the sibling that its when tag names; known is false when that sibling has no valid value.
+func belongs(f reflect.StructField, fields []reflect.StructField, v reflect.Value) (fits bool, sibling string, known bool) {
+	name, values, ok := strings.Cut(f.Tag.Get("when"), "=")
+	if !ok {
+		return true, "", true
+	}
+	i := slices.IndexFunc(fields, func(s reflect.StructField) bool { return key(s) == name })
+	is := v.FieldByIndex(fields[i].Index).String()
+	if !slices.Contains(strings.Split(fields[i].Tag.Get("enum"), ","), is) {
+		return false, "", false
+	}
+	return slices.Contains(strings.Split(values, ","), is), name + ": " + is, true
 }
 
 // setDefault puts the documented default where a key is left out, also inside sections that are left out whole.
 func setDefault(v reflect.Value, f reflect.StructField) {
 	if v.Kind() == reflect.Struct {
-		for _, inner := range ordered(v.Type()) {
-			setDefault(v.Field(inner.Index[0]), inner)
+		for _, inner := range fieldsOf(v.Type()) {
+			setDefault(v.FieldByIndex(inner.Index), inner)
 		}
 		return
 	}
@@ -290,94 +409,81 @@ func setDefault(v reflect.Value, f reflect.StructField) {
 	case reflect.Bool:
 		v.SetBool(def == "true")
 	case reflect.Int:
-		i, _ := strconv.Atoi(def)
-		v.SetInt(int64(i))
+		v.SetInt(int64(number(def)))
 	case reflect.Float64:
-		x, _ := strconv.ParseFloat(def, 64)
-		v.SetFloat(x)
+		v.SetFloat(number(def))
 	}
 }
 
 func (d *decoder) checkNumber(x float64, path string, at pos, tag reflect.StructTag) {
 	unit := unitOf(path)
-	if low, ok := tag.Lookup("min"); ok && x < parse(low) {
-		d.fault(path, at, "%v%s is below %s", x, unit, low)
+	if low, ok := tag.Lookup("min"); ok && x < number(low) {
+		d.fault(path, at, "%v%s is below %s%s", x, unit, low, unit)
 	}
-	if low, ok := tag.Lookup("above"); ok && x <= parse(low) {
-		d.fault(path, at, "%v%s must be above %s", x, unit, low)
+	if low, ok := tag.Lookup("above"); ok && x <= number(low) {
+		d.fault(path, at, "%v%s must be above %s%s", x, unit, low, unit)
 	}
-	if high, ok := tag.Lookup("max"); ok && x > parse(high) {
-		d.fault(path, at, "%v%s is above %s", x, unit, high)
+	if high, ok := tag.Lookup("max"); ok && x > number(high) {
+		d.fault(path, at, "%v%s is above %s%s", x, unit, high, unit)
+	}
+	if high, ok := tag.Lookup("below"); ok && x >= number(high) {
+		d.fault(path, at, "%v%s must be below %s%s", x, unit, high, unit)
 	}
 	if enum, ok := tag.Lookup("enum"); ok && !slices.Contains(strings.Split(enum, ","), strconv.FormatFloat(x, 'g', -1, 64)) {
-		d.fault(path, at, "%v%s is none of %s", x, unit, enum)
+		d.fault(path, at, "%v%s is none of %s", x, unit, strings.ReplaceAll(enum, ",", ", "))
 	}
-}
-
-// patterns are the forms of texts, by the name in a pattern tag, with what is said of one that does not fit.
-var patterns = map[string]struct {
-	re   *regexp.Regexp
-	want string
-}{
-	"id":      {regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`), "small letters, digits and hyphens"},
-	"date":    {regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`), "a day such as 2026-01-31"},
-	"clock":   {regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d$`), "a time such as 07:30"},
-	"prm":     {regexp.MustCompile(`^\d{14}$`), "14 digits"},
-	"address": {regexp.MustCompile(`^(tcp|opc\.tcp)://[^\s/:]+:\d{1,5}(/[^\s]*)?$`), "tcp://host:port or opc.tcp://host:port"},
 }
 
 func (d *decoder) checkText(s, path string, at pos, tag reflect.StructTag) {
-	if s == "" && tag.Get("required") == "true" {
+	if strings.TrimSpace(s) == "" {
 		d.fault(path, at, "must not be empty")
 		return
 	}
-	if enum, ok := tag.Lookup("enum"); ok && !slices.Contains(strings.Split(enum, ","), s) {
-		d.fault(path, at, "%q is none of %s", s, strings.ReplaceAll(enum, ",", ", "))
-	}
-	if name := tag.Get("pattern"); name != "" && s != "" && !patterns[name].re.MatchString(s) {
-		d.fault(path, at, "%q is not %s", s, patterns[name].want)
-	}
-}
-
-func parse(s string) float64 { x, _ := strconv.ParseFloat(s, 64); return x }
-
-// fieldsOf returns the fields of a struct type by key.
-func fieldsOf(t reflect.Type) map[string]reflect.StructField {
-	m := map[string]reflect.StructField{}
-	for _, f := range ordered(t) {
-		m[f.Tag.Get("yaml")] = f
-	}
-	return m
-}
-
-// ordered returns the fields of a struct type in their order.
-func ordered(t reflect.Type) []reflect.StructField {
-	var out []reflect.StructField
-	for i := range t.NumField() {
-		out = append(out, t.Field(i))
-	}
-	return out
-}
-
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-// units are the endings of keys and what they stand for, longest first.
-var units = [][2]string{
-	{"_eur_per_kwh", "EUR/kWh"}, {"_eur_per_tonne", "EUR/t"}, {"_kwh_per_k", "kWh/K"}, {"_k_per_kw", "K/kW"}, {"_g_per_kwh", "g/kWh"}, {"g_per_kwh", "g/kWh"},
-	{"_kwh", "kWh"}, {"_kw", "kW"}, {"_minutes", "min"}, {"_seconds", "s"}, {"_hours", "h"}, {"_deg", "°"}, {"_c", "°C"}, {"_l", "l"},
-}
-
-// unitOf returns " kW" for a key that ends in _kw, and so on.
-func unitOf(path string) string {
-	for _, u := range units {
-		if strings.HasSuffix(path, u[0]) {
-			return " " + u[1]
+	if enum, ok := tag.Lookup("enum"); ok {
+		if words := strings.Split(enum, ","); !slices.Contains(words, s) {
+			d.fault(path, at, "%q is none of %s%s", s, strings.Join(words, ", "), suggestion(s, words))
 		}
+	}
+	if f, ok := forms[tag.Get("pattern")]; ok {
+		if !f.re.MatchString(s) {
+			d.fault(path, at, "%q is not %s", s, f.want)
+		} else if f.check != nil {
+			if err := f.check(s); err != nil {
+				d.fault(path, at, "%s", err)
+			}
+		}
+	}
+}
+
+// number reads a number of a tag.
+func number(s string) float64 {
+	x, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		panic("config: tag is no number: " + s) // a tag of this package
+	}
+	return x
+}
+
+// key returns the key of a field.
+func key(f reflect.StructField) string { return f.Tag.Get("yaml") }
+
+// fieldsOf returns the fields of a struct type in their order.
+func fieldsOf(t reflect.Type) []reflect.StructField { return reflect.VisibleFields(t) }
+
+// fieldsOf returns the fields of a struct type, and remembers them.
+func (d *decoder) fieldsOf(t reflect.Type) []reflect.StructField {
+	f, ok := d.fields[t]
+	if !ok {
+		f = fieldsOf(t)
+		d.fields[t] = f
+	}
+	return f
+}
+
+// unitWord returns " (kW)" for a key that ends in _kw, and so on.
+func unitWord(name string) string {
+	if u := unitOf(name); u != "" {
+		return " (" + strings.TrimSpace(u) + ")"
 	}
 	return ""
 }
@@ -394,49 +500,11 @@ func describe(n ast.Node) string {
 		return fmt.Sprint(v.Value)
 	case *ast.StringNode:
 		return strconv.Quote(v.Value)
+	case *ast.AliasNode:
+		return "*" + v.Value.String() + ", which has no anchor"
 	}
 	if t := n.GetToken(); t != nil {
 		return strconv.Quote(t.Value)
 	}
 	return "this"
-}
-
-// suggestion names the known key that was probably meant.
-func suggestion(key string, fields map[string]reflect.StructField) string {
-	best, least := "", 4
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		if dist := distance(key, name); dist < least && dist*2 < len(name) {
-			best, least = name, dist
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(", did you mean %q?", best)
-}
-
-// distance is the Levenshtein distance of two words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		prev := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := prev
-			if a[i] != b[j] {
-				cost++
-			}
-			prev = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -12,7 +12,27 @@ import (
 const (
 	waterWhPerLK = 1.163 // Wh per litre and kelvin: heat capacity of water at 4.186 kJ/kg/K
 	coldWaterC   = 12.0  // °C of mains water, the zero of a tank's stored heat
+	leastA       = 6.0   // A per phase: a car charges at 6 A or more, or not at all (IEC 61851-1)
+	phaseV       = 230.0 // V
 )
+
+// end is the first device at an address and unit.
+type end struct {
+	path   string
+	shared bool
+}
+
+// devices checks the devices of a site or of the district itself and builds them.
+func (b *builder) devices(list []Device, path string) []district.Device {
+	var out []district.Device
+	ids := map[string]string{}
+	for i := range list {
+		p := fmt.Sprintf("%s.devices[%d]", path, i)
+		b.once(ids, "device", list[i].ID, p+".id")
+		out = append(out, b.device(&list[i], p))
+	}
+	return out
+}
 
 // device checks one device and builds it.
 func (b *builder) device(f *Device, path string) district.Device {
@@ -22,33 +42,9 @@ func (b *builder) device(f *Device, path string) district.Device {
 		d.Name = f.ID
 	}
 	b.profile(f, path)
-	end := fmt.Sprintf("%s unit %d", f.Address, f.Unit)
-	if strings.HasPrefix(f.Address, "tcp://") {
-		if first, twice := b.ends[end]; twice {
-			b.say(path+".address", "%s is that of %s too", end, first)
-		} else {
-			b.ends[end] = path
-		}
-	}
-	params := []struct {
-		kind  district.Kind
-		key   string
-		given bool
-	}{
-		{district.PV, "pv", f.PV != nil}, {district.Battery, "battery", f.Battery != nil}, {district.HeatPump, "heat_pump", f.HeatPump != nil},
-		{district.WaterHeater, "water_heater", f.WaterHeater != nil}, {district.EVCharger, "ev_charger", f.EVCharger != nil},
-	}
-	controllable := false
-	for _, p := range params {
-		switch {
-		case p.kind == d.Kind && !p.given:
-			b.say(path, "a %s needs its parameters under the key %s", f.Kind, p.key)
-		case p.kind != d.Kind && p.given:
-			b.say(path+"."+p.key, "has no place in a %s", f.Kind)
-		}
-		controllable = controllable || p.kind == d.Kind
-	}
-	if f.Control && !controllable && d.Kind.Valid() {
+	b.endpoint(f, path)
+	commanded := []district.Kind{district.PV, district.Battery, district.HeatPump, district.WaterHeater, district.EVCharger}
+	if f.Control && d.Kind.Valid() && !slices.Contains(commanded, d.Kind) {
 		b.say(path+".control", "a %s takes no commands", f.Kind)
 	}
 	switch {
@@ -56,46 +52,86 @@ func (b *builder) device(f *Device, path string) district.Device {
 		d.PV = &district.PVParams{PeakKW: f.PV.PeakKW, Curtailable: f.PV.Curtailable, TiltDeg: f.PV.TiltDeg, AzimuthDeg: f.PV.AzimuthDeg}
 	case f.Battery != nil:
 		x := f.Battery
-		if x.MinSOC >= x.MaxSOC {
-			b.say(path+".battery.min_soc", "%v is not below max_soc %v", x.MinSOC, x.MaxSOC)
-		}
+		b.below(path+".battery", "min_soc", x.MinSOC, "max_soc", x.MaxSOC)
 		d.Battery = &district.BatteryParams{CapacityKWh: x.CapacityKWh, MinSOC: x.MinSOC, MaxSOC: x.MaxSOC, ChargeKW: x.ChargeKW, DischargeKW: x.DischargeKW,
 			ChargeEfficiency: x.ChargeEfficiency, DischargeEfficiency: x.DischargeEfficiency, WearCostPerKWh: x.WearCost}
 	case f.HeatPump != nil:
 		x := f.HeatPump
-		if x.MinKW > x.MaxKW {
+		if x.MinKW > x.MaxKW && x.MaxKW > 0 {
 			b.say(path+".heat_pump.min_kw", "%v kW is above max_kw %v kW", x.MinKW, x.MaxKW)
 		}
-		if x.MinC >= x.MaxC {
-			b.say(path+".heat_pump.min_c", "%v °C is not below max_c %v °C", x.MinC, x.MaxC)
-		}
+		b.below(path+".heat_pump", "min_c", x.MinC, "max_c", x.MaxC)
 		d.HeatPump = &district.HeatPumpParams{MaxKW: x.MaxKW, MinKW: x.MinKW, COPNominal: x.COPNominal, COPPerK: x.COPPerK, CapacityKWhPerK: x.Capacity,
 			ResistanceKPerKW: x.Resistance, GainsKW: x.GainsKW, MinC: x.MinC, MaxC: x.MaxC, MinOn: span(x.MinOnMin), MinOff: span(x.MinOffMin)}
 	case f.WaterHeater != nil:
 		x := f.WaterHeater
-		if x.MinC >= x.MaxC {
-			b.say(path+".water_heater.min_c", "%v °C is not below max_c %v °C", x.MinC, x.MaxC)
-		}
+		b.below(path+".water_heater", "min_c", x.MinC, "max_c", x.MaxC)
 		d.WaterHeater = &district.WaterHeaterParams{MaxKW: x.MaxKW, VolumeL: x.VolumeL, MinC: x.MinC, MaxC: x.MaxC, LossPerHour: x.LossPerHour,
 			CapacityKWh: x.VolumeL * waterWhPerLK * (x.MaxC - coldWaterC) / 1000}
 	case f.EVCharger != nil:
-		x := f.EVCharger
-		least := 6 * 230 * float64(x.Phases) / 1000 // IEC 61851: a car charges at 6 A or more, or not at all
-		if x.MinKW > 0 {
-			least = x.MinKW
-		}
-		if least > x.MaxKW {
-			b.say(path+".ev_charger.max_kw", "%v kW is below the smallest charging power %v kW", x.MaxKW, least)
-		}
-		if x.TargetKWh > x.CapacityKWh {
-			b.say(path+".ev_charger.target_kwh", "%v kWh is above car_capacity_kwh %v kWh", x.TargetKWh, x.CapacityKWh)
-		}
-		d.EVCharger = &district.EVChargerParams{MaxKW: x.MaxKW, MinKW: least, Phases: x.Phases, CapacityKWh: x.CapacityKWh, ChargeEfficiency: x.Efficiency,
-			TargetKWh: x.TargetKWh, ReadyBy: x.ReadyBy}
+		d.EVCharger = b.charger(f.EVCharger, path+".ev_charger")
 	}
 	return d
 }
 
+// charger checks a charging point and builds it.
+func (b *builder) charger(x *EVCharger, path string) *district.EVChargerParams {
+	least := leastA * phaseV * float64(x.Phases) / 1000
+	minKW := least
+	switch {
+	case x.MinKW == nil:
+		if least > x.MaxKW && x.MaxKW > 0 && x.Phases > 0 {
+			b.say(path+".max_kw", "%v kW is below %v kW, which 6 A on %d phase(s) give: a car would never charge", x.MaxKW, least, x.Phases)
+		}
+	default:
+		minKW = *x.MinKW
+		switch {
+		case minKW > x.MaxKW && x.MaxKW > 0:
+			b.say(path+".min_kw", "%v kW is above max_kw %v kW", minKW, x.MaxKW)
+		case minKW > 0 && minKW < least*0.9: // phase voltages may be a tenth below 230 V
+			b.say(path+".min_kw", "%v kW is below %v kW, which 6 A on %d phase(s) give (IEC 61851)", minKW, least, x.Phases)
+		}
+	}
+	if x.TargetKWh > x.CapacityKWh && x.CapacityKWh > 0 {
+		b.say(path+".target_kwh", "%v kWh is above car_capacity_kwh %v kWh", x.TargetKWh, x.CapacityKWh)
+	}
+	return &district.EVChargerParams{MaxKW: x.MaxKW, MinKW: minKW, Phases: x.Phases, CapacityKWh: x.CapacityKWh, ChargeEfficiency: x.Efficiency,
+		TargetKWh: x.TargetKWh, ReadyBy: x.ReadyBy}
+}
+
+// below notes a lower limit that is not below its upper one, at the one that was written.
+func (b *builder) below(path, lowKey string, low float64, highKey string, high float64) {
+	if low < high {
+		return
+	}
+	unit := unitOf(lowKey)
+	at, text := lowKey, fmt.Sprintf("%v%s is not below %s %v%s", low, unit, highKey, high, unit)
+	if !b.has(path + "." + lowKey) {
+		at, text = highKey, fmt.Sprintf("%v%s is not above %s %v%s", high, unit, lowKey, low, unit)
+	}
+	b.say(path+"."+at, "%s", text)
+}
+
+// endpoint notes two devices at one address and unit. OPC UA has no units: there the profile tells devices of one server apart.
+func (b *builder) endpoint(f *Device, path string) {
+	if f.Address == "" || !forms["address"].re.MatchString(f.Address) {
+		return
+	}
+	where, id := fmt.Sprintf("%s unit %d", f.Address, f.Unit), ""
+	if id = where; strings.HasPrefix(f.Address, "opc.tcp://") {
+		where, id = f.Address, f.Address+" "+f.Profile
+	}
+	first, twice := b.ends[id]
+	if twice && !(first.shared && f.SharedUnit) {
+		b.say(path+".address", "%s is the device of line %d too; parts of one machine say shared_unit: true, all of them", where, b.at(first.path).line)
+		return
+	}
+	if !twice {
+		b.ends[id] = end{path, f.SharedUnit}
+	}
+}
+
+// profile notes an unknown profile, or one of another kind of device.
 func (b *builder) profile(f *Device, path string) {
 	if b.opt.Profile == nil || f.Profile == "" {
 		return
@@ -103,7 +139,11 @@ func (b *builder) profile(f *Device, path string) {
 	kinds, known := b.opt.Profile(f.Profile)
 	switch {
 	case !known:
-		b.say(path+".profile", "no profile is named %q; known are %s", f.Profile, strings.Join(b.opt.Profiles, ", "))
+		hint := suggestion(f.Profile, b.opt.Profiles)
+		if hint == "" && len(b.opt.Profiles) > 0 {
+			hint = "; known are " + strings.Join(b.opt.Profiles, ", ")
+		}
+		b.say(path+".profile", "no profile is named %q%s", f.Profile, hint)
 	case len(kinds) > 0 && !slices.Contains(kinds, district.Kind(f.Kind)) && district.Kind(f.Kind).Valid():
 		b.say(path+".profile", "%s is no profile of a %s", f.Profile, f.Kind)
 	}

@@ -1,0 +1,75 @@
+package config
+
+// Device is one machine or meter. The parameters of its kind stand in a map named by the kind.
+type Device struct {
+	ID         string  `yaml:"id" required:"true" pattern:"id" doc:"short name, unique in the site"`
+	Name       string  `yaml:"name" doc:"name for people; absent: the id"`
+	Kind       string  `yaml:"kind" required:"true" enum:"substation,grid_meter,load_meter,pv,battery,heat_pump,water_heater,ev_charger,heat_meter,weather" doc:"what it is in the energy balance"`
+	Profile    string  `yaml:"profile" required:"true" doc:"name of its register or node map, or the file of one"`
+	Address    string  `yaml:"address" required:"true" pattern:"address" doc:"tcp://host:port for Modbus, opc.tcp://host:port for OPC UA"`
+	Unit       int     `yaml:"unit_id" def:"1" min:"0" max:"255" doc:"Modbus unit id"`
+	SharedUnit bool    `yaml:"shared_unit" def:"false" doc:"true for one of several devices that are parts of one machine, such as the battery of a hybrid inverter, and share its address and unit id"`
+	Poll       float64 `yaml:"poll_seconds" def:"5" min:"1" max:"3600" doc:"how often it is read"`
+	Control    bool    `yaml:"control" def:"false" doc:"whether Quartier may command it"`
+
+	PV          *PV          `yaml:"pv" when:"kind=pv" required:"true" doc:"the solar inverter"`
+	Battery     *Battery     `yaml:"battery" when:"kind=battery" required:"true" doc:"the battery"`
+	HeatPump    *HeatPump    `yaml:"heat_pump" when:"kind=heat_pump" required:"true" doc:"the heat pump and the zone that it heats"`
+	WaterHeater *WaterHeater `yaml:"water_heater" when:"kind=water_heater" required:"true" doc:"the water heater"`
+	EVCharger   *EVCharger   `yaml:"ev_charger" when:"kind=ev_charger" required:"true" doc:"the charging point and the car that usually stands there"`
+}
+
+// PV describes a solar inverter.
+type PV struct {
+	PeakKW      float64 `yaml:"peak_kw" required:"true" above:"0" doc:"installed power, kWp"`
+	Curtailable bool    `yaml:"curtailable" def:"true" doc:"whether its power may be limited"`
+	TiltDeg     float64 `yaml:"tilt_deg" def:"30" min:"0" max:"90" doc:"0 flat, 90 upright"`
+	AzimuthDeg  float64 `yaml:"azimuth_deg" def:"180" min:"0" below:"360" doc:"compass direction that it faces; 180 is south"`
+}
+
+// Battery describes a stationary battery.
+type Battery struct {
+	CapacityKWh         float64 `yaml:"capacity_kwh" required:"true" above:"0" doc:"usable energy between empty and full"`
+	MinSOC              float64 `yaml:"min_soc" def:"0.1" min:"0" max:"1" doc:"lowest state of charge that planning uses, a share"`
+	MaxSOC              float64 `yaml:"max_soc" def:"0.95" min:"0" max:"1" doc:"highest state of charge that planning uses, a share"`
+	ChargeKW            float64 `yaml:"charge_kw" required:"true" above:"0" doc:"largest charging power"`
+	DischargeKW         float64 `yaml:"discharge_kw" required:"true" above:"0" doc:"largest discharging power, a positive number"`
+	ChargeEfficiency    float64 `yaml:"charge_efficiency" def:"0.95" above:"0" max:"1" doc:"stored energy per energy drawn"`
+	DischargeEfficiency float64 `yaml:"discharge_efficiency" def:"0.95" above:"0" max:"1" doc:"energy given per stored energy"`
+	WearCost            float64 `yaml:"wear_cost_eur_per_kwh" def:"0.01" min:"0" max:"1" doc:"wear, per kWh charged and per kWh discharged"`
+}
+
+// HeatPump describes a heat pump and its zone as one thermal mass.
+type HeatPump struct {
+	MaxKW      float64 `yaml:"max_kw" required:"true" above:"0" doc:"largest electrical power"`
+	MinKW      float64 `yaml:"min_kw" def:"0" min:"0" doc:"smallest electrical power when it runs"`
+	COPNominal float64 `yaml:"cop_at_7c" def:"3.2" min:"1" max:"10" doc:"heat per electricity at 7 °C outside"`
+	COPPerK    float64 `yaml:"cop_per_k" def:"0.06" min:"0" max:"0.5" doc:"change of that ratio per K of outdoor temperature"`
+	Capacity   float64 `yaml:"capacity_kwh_per_k" required:"true" above:"0" doc:"heat capacity of the zone"`
+	Resistance float64 `yaml:"resistance_k_per_kw" required:"true" above:"0" doc:"thermal resistance from the zone to the outside"`
+	GainsKW    float64 `yaml:"gains_kw" def:"0" min:"0" doc:"mean heat gains from people and appliances"`
+	MinC       float64 `yaml:"min_c" def:"19" min:"5" max:"35" doc:"lower end of the comfort band"`
+	MaxC       float64 `yaml:"max_c" def:"22" min:"5" max:"35" doc:"upper end of the comfort band"`
+	MinOnMin   float64 `yaml:"min_on_minutes" def:"15" min:"0" max:"720" doc:"shortest run of the compressor"`
+	MinOffMin  float64 `yaml:"min_off_minutes" def:"15" min:"0" max:"720" doc:"shortest pause of the compressor"`
+}
+
+// WaterHeater describes an electric storage water heater. The heat that it stores follows from volume and temperatures.
+type WaterHeater struct {
+	MaxKW       float64 `yaml:"max_kw" required:"true" above:"0" doc:"power of the element; it is on or off"`
+	VolumeL     float64 `yaml:"volume_l" required:"true" above:"0" doc:"volume of the tank"`
+	LossPerHour float64 `yaml:"loss_per_hour" def:"0.006" min:"0" below:"1" doc:"share of the stored heat lost each hour"`
+	MinC        float64 `yaml:"min_c" def:"45" min:"10" max:"95" doc:"lowest temperature of the water at the tap"`
+	MaxC        float64 `yaml:"max_c" def:"62" min:"10" max:"95" doc:"highest temperature of the tank"`
+}
+
+// EVCharger describes a charging point and the car that usually stands there.
+type EVCharger struct {
+	MaxKW       float64  `yaml:"max_kw" required:"true" above:"0" doc:"largest charging power"`
+	MinKW       *float64 `yaml:"min_kw" above:"0" doc:"smallest charging power; absent: 6 A on each phase at 230 V (IEC 61851)"`
+	Phases      int      `yaml:"phases" def:"3" enum:"1,3" doc:"phases in use"`
+	CapacityKWh float64  `yaml:"car_capacity_kwh" def:"50" above:"0" max:"1000" doc:"battery of the car"`
+	Efficiency  float64  `yaml:"charge_efficiency" def:"0.9" above:"0" max:"1" doc:"energy stored in the car per energy drawn"`
+	TargetKWh   float64  `yaml:"target_kwh" def:"10" above:"0" doc:"energy wanted per session where the car tells nothing better"`
+	ReadyBy     string   `yaml:"ready_by" pattern:"clock" doc:"local time by which it is wanted, such as 07:00; absent: at the usual departure"`
+}
