@@ -9,7 +9,7 @@ import (
 //go:embed traces
 var traces embed.FS
 
-//go:embed districts
+//go:embed districts/*.yaml
 var districts embed.FS
 
 // Traces returns the recorded traces with their README; traces/README.md names the source and licence of each.
