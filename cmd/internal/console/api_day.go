@@ -99,7 +99,8 @@ type planInput struct {
 type PlanView struct {
 	Summary   PlanSummary    `json:"summary"`
 	Plan      *district.Plan `json:"plan"`
-	Decisions []Decision     `json:"decisions" doc:"from now on"`
+	Decisions []Decision     `json:"decisions" doc:"from now on, split where the action or its reason changes"`
+	Next      []Decision     `json:"next" doc:"what to know first: the largest that hold now, and the next to come"`
 }
 
 func (s *Server) dayRoutes() {
@@ -429,5 +430,5 @@ func (s *Server) getPlan(ctx context.Context, in *planInput) (*struct{ Body Plan
 	} else if err != nil {
 		return nil, s.broken(ctx, "reading the plan", err)
 	}
-	return &struct{ Body PlanView }{PlanView{Summary: summarise(p), Plan: p, Decisions: decisions(d, p, s.deps.Now(), 500)}}, nil
+	return &struct{ Body PlanView }{PlanView{Summary: summarise(p), Plan: p, Decisions: decisions(d, p, s.deps.Now(), 5000), Next: next(d, p, s.deps.Now(), 14)}}, nil
 }

@@ -213,7 +213,7 @@ func (s *Server) getOverview(ctx context.Context, in *DistrictPath) (*struct{ Bo
 	if err == nil {
 		summary := summarise(plan)
 		o.Plan = &summary
-		o.Decisions = decisions(d, plan, s.deps.Now(), 8)
+		o.Decisions = next(d, plan, s.deps.Now(), 8)
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return nil, s.broken(ctx, "reading the plan", err)
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -29,8 +30,27 @@ type Decision struct {
 
 const idleKW = 0.05 // below it a device counts as idle
 
-// decisions lists what the controllable devices of a plan will do from now on, by start: every stretch with one action and reason, at most limit.
+// decisions lists what the controllable devices of a plan will do from now on, by start, at most limit: every stretch with one action and one reason.
 func decisions(d *district.District, p *district.Plan, now time.Time, limit int) []Decision {
+	out := list(d, p, now, true)
+	return out[:min(limit, len(out))]
+}
+
+// next lists the decisions that a reader should know first: the largest that hold now, a third of limit at most, then those to come by their start. A stretch
+// is one action here, with the reason of most of its energy.
+func next(d *district.District, p *district.Plan, now time.Time, limit int) []Decision {
+	all := list(d, p, now, false)
+	running := slices.IndexFunc(all, func(x Decision) bool { return x.Start.After(now) })
+	if running < 0 {
+		running = len(all)
+	}
+	holds := all[:running]
+	slices.SortStableFunc(holds, func(a, b Decision) int { return cmp.Compare(math.Abs(b.MeanKW), math.Abs(a.MeanKW)) })
+	out := append([]Decision{}, holds[:min(len(holds), max(limit/3, limit-len(all)+running))]...)
+	return append(out, all[running:min(len(all), running+limit-len(out))]...)
+}
+
+func list(d *district.District, p *district.Plan, now time.Time, byReason bool) []Decision {
 	out := []Decision{}
 	step := time.Duration(p.StepMinutes * float64(time.Minute))
 	first, ok := p.Index(now)
@@ -55,7 +75,7 @@ func decisions(d *district.District, p *district.Plan, now time.Time, limit int)
 			if !controlled {
 				continue
 			}
-			for _, dec := range stretches(p, dp, first, step) {
+			for _, dec := range stretches(p, dp, first, step, byReason) {
 				dec.Site, dec.SiteName, dec.Device, dec.DeviceName, dec.Kind = sp.ID, siteName, dp.ID, name, dp.Kind
 				out = append(out, dec)
 			}
@@ -65,41 +85,41 @@ func decisions(d *district.District, p *district.Plan, now time.Time, limit int)
 		if c := a.Start.Compare(b.Start); c != 0 {
 			return c
 		}
-		if a.EnergyKWh != b.EnergyKWh { // the largest first
-			if a.EnergyKWh > b.EnergyKWh {
-				return -1
-			}
-			return 1
+		if c := cmp.Compare(b.EnergyKWh, a.EnergyKWh); c != 0 { // the largest first
+			return c
 		}
 		return strings.Compare(a.Site+a.Device, b.Site+b.Device)
 	})
-	if len(out) > limit {
-		out = out[:limit]
-	}
 	return out
 }
 
-// stretches splits the schedule of a device from step first on. Idle stretches are left out.
-func stretches(p *district.Plan, dp *district.DevicePlan, first int, step time.Duration) []Decision {
+// stretches splits the schedule of a device from step first on where its action changes, or its reason too. Idle stretches are left out.
+func stretches(p *district.Plan, dp *district.DevicePlan, first int, step time.Duration, byReason bool) []Decision {
 	var out []Decision
 	n := min(p.Steps, len(dp.PowerKW))
 	for i := first; i < n; {
-		action, reason, _ := doing(dp, i)
+		action, reason, detail := doing(dp, i)
 		j := i
 		var energy float64
 		var price, carbon mean
+		weight := map[string]float64{} // energy by reason
 		for ; j < n; j++ {
-			if a, r, _ := doing(dp, j); a != action || r != reason {
+			a, r, _ := doing(dp, j)
+			if a != action || byReason && r != reason {
 				break
 			}
 			energy += dp.PowerKW[j] * step.Hours()
+			weight[r] += math.Abs(dp.PowerKW[j])
 			price.addAt(p.ImportPrice, j)
 			carbon.addAt(p.CarbonGPerKWh, j)
 		}
 		if action != "" {
-			_, _, detail := doing(dp, i)
-			start := p.Start.Add(time.Duration(i) * step)
-			end := p.Start.Add(time.Duration(j) * step)
+			start, end := p.Start.Add(time.Duration(i)*step), p.Start.Add(time.Duration(j)*step)
+			for r, w := range weight {
+				if w > weight[reason] || w == weight[reason] && r < reason {
+					reason, detail = r, ""
+				}
+			}
 			out = append(out, Decision{Action: action, Start: start, End: end, MeanKW: energy / end.Sub(start).Hours(), EnergyKWh: math.Abs(energy),
 				Reason: reason, Detail: detail, Price: price.value(), Carbon: carbon.value()})
 		}
@@ -112,6 +132,7 @@ func stretches(p *district.Plan, dp *district.DevicePlan, first int, step time.D
 func doing(dp *district.DevicePlan, i int) (action, reason, detail string) {
 	if i < len(dp.Reason) {
 		reason, detail, _ = strings.Cut(dp.Reason[i], " ")
+		reason = strings.TrimSuffix(reason, ":")
 	}
 	v := dp.PowerKW[i]
 	switch dp.Kind {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"quartier/cmd/internal/console"
-	"quartier/cmd/internal/live"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
@@ -19,7 +18,7 @@ import (
 // World is two invented districts with a store, live values and everything else that a console wants.
 type World struct {
 	Store     *Memory
-	Hub       *live.Hub
+	Hub       *Latest
 	Districts []district.District
 	Users     []console.DemoUser
 
@@ -47,7 +46,7 @@ func New(ctx context.Context, now time.Time, days int) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Store: NewMemory(), Hub: live.NewHub(), now: now.UTC()}
+	w := &World{Store: NewMemory(), Hub: NewLatest(), now: now.UTC()}
 	w.Districts = []district.District{makeDistrict("fontaine", "Fontaine Nord", zone, len(sites)), makeDistrict("lac", "Bord du Lac", zone, 3)}
 	for i := range w.Districts {
 		if err := w.fill(ctx, &w.Districts[i], days); err != nil {

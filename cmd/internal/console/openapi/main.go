@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"quartier/cmd/internal/console"
-	"quartier/cmd/internal/live"
 	"quartier/schemas/store"
 )
 
@@ -19,7 +18,7 @@ func main() {
 
 func run() error {
 	// The document depends on the types alone; nothing of the store is called.
-	s, err := console.New(console.Deps{Store: struct{ store.Store }{}, Live: live.NewHub(), Version: "0"})
+	s, err := console.New(console.Deps{Store: struct{ store.Store }{}, Live: struct{ console.Live }{}, Version: "0"})
 	if err != nil {
 		return err
 	}

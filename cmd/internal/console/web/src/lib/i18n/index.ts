@@ -1,4 +1,5 @@
 // Words in the reader's language. The type of fr demands every key of en, and t() takes no other key: a missing one fails the build.
+import { value } from '../format'
 import { prefs } from '../prefs.svelte'
 import { en, type Key } from './en'
 import { fr } from './fr'
@@ -17,4 +18,12 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
 export function term(prefix: string, name: string): string {
   const key = prefix + name
   return key in en ? t(key as Key) : name.replaceAll('_', ' ').replaceAll('-', ' ')
+}
+
+/** The key of a reason such as "cheap: 0.1579 EUR/kWh", in words. */
+export const reasonWords = (reason: string) => term('reason.', reason.split(/[ :]/)[0] ?? '')
+
+/** The numbers of a reason, in the reader's format. */
+export function reasonNumbers(reason: string): string {
+  return [...reason.matchAll(/(-?\d+(?:\.\d+)?) (kW|kWh|EUR\/kWh|gCO2e\/kWh|degC)\b/g)].map((m) => value(prefs.lang, Number(m[1]), m[2]!)).join(', ')
 }
