@@ -310,7 +310,7 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 		switch {
 		case s.paused(site.ID, dev.ID, st.Now):
 			j.safe, w.Reason = true, ReasonPaused
-		case !net.OK || !now.PowerKW.OK:
+		case !net.OK || !now.Seen():
 			j.safe, w.Reason = true, ReasonSafe+": no fresh measurement"
 		case dp == nil:
 			j.safe, w.Reason = true, ReasonSafe+": no plan in force"

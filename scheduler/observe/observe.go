@@ -42,6 +42,16 @@ type Device struct {
 	LimitA     Value
 }
 
+// Seen reports whether anything of the device is known at present; not every device tells its power.
+func (d Device) Seen() bool {
+	for _, v := range []Value{d.PowerKW, d.SOC, d.IndoorC, d.TankC, d.SGReady, d.Connected, d.SessionKWh, d.LimitA} {
+		if v.OK {
+			return true
+		}
+	}
+	return false
+}
+
 // State is the present state of a district.
 type State struct {
 	Now     time.Time

@@ -1,0 +1,58 @@
+# Quartier. `make demo` and `make test` do everything that they need, on a machine with Go, Node and apt.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+WEB     := cmd/internal/console/web
+GOFLAGS_WEB := -tags web -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+export GOFLAGS := -buildvcs=false
+
+.PHONY: build demo test check go-test web-test e2e bench verify setup clean help
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: bin/quartier ## bin/quartier with the console inside
+
+bin/quartier: FORCE $(WEB)/dist/index.html
+	go build $(GOFLAGS_WEB) -o $@ ./cmd/quartier
+
+WEB_SOURCES := $(shell find $(WEB) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+
+$(WEB)/node_modules/.done: $(WEB)/package.json $(WEB)/package-lock.json
+	@command -v npm >/dev/null || { echo "make: npm is missing: install Node.js 20 or later"; exit 1; }
+	cd $(WEB) && npm ci --no-audit --no-fund
+	@touch $@
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.done $(WEB_SOURCES)
+	cd $(WEB) && npm run build
+	@touch $@
+
+drivers/foreign/node_modules/.done: drivers/foreign/package.json drivers/foreign/package-lock.json
+	cd drivers/foreign && npm ci --no-audit --no-fund
+	@touch $@
+
+demo: build ## the whole system on simulated districts, console on http://127.0.0.1:8080
+	bin/quartier demo
+
+setup: ## install what the tests need: browser, Modbus and OPC UA peers, TimescaleDB, HiGHS
+	.ci/setup
+
+test: setup check build drivers/foreign/node_modules/.done ## every test, TimescaleDB and browser included
+	.ci/test
+
+check: ## gofmt, vet and staticcheck
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$bad" || { echo "not gofmt'd: $$bad"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+bench: ## benchmarks
+	go test -run '^$$' -bench . -benchtime 1x ./optimizer/... ./schemas/store/... ./drivers/...
+
+verify: ## hold the optimizer against the reference program named by QUARTIER_PLAN_REFERENCE
+	go test -tags verify -count 1 ./optimizer/highstest
+
+clean: ## remove what was built
+	rm -rf bin var $(WEB)/dist
+
+FORCE:

@@ -1,0 +1,33 @@
+package app
+
+import "time"
+
+// Clock is the one source of a process's district time. It starts at an instant and runs at a multiple of the machine's clock; at speed 1 from now it is
+// the machine's clock.
+type Clock struct {
+	from  time.Time // of the district
+	wall  time.Time // of the machine, monotonic
+	speed float64
+}
+
+// NewClock returns a clock that shows from now on, running speed times as fast as the machine's.
+func NewClock(from time.Time, speed float64) *Clock {
+	if speed <= 0 {
+		speed = 1
+	}
+	return &Clock{from: from.UTC(), wall: time.Now(), speed: speed}
+}
+
+// Now returns the district's time, UTC.
+func (c *Clock) Now() time.Time {
+	return c.from.Add(time.Duration(float64(time.Since(c.wall)) * c.speed))
+}
+
+// Speed returns how many seconds pass in one second of the machine.
+func (c *Clock) Speed() float64 { return c.speed }
+
+// Wall returns the time on the machine's clock that a duration of the district takes.
+func (c *Clock) Wall(d time.Duration) time.Duration { return time.Duration(float64(d) / c.speed) }
+
+// District returns how much district time passes in a duration of the machine's clock.
+func (c *Clock) District(d time.Duration) time.Duration { return time.Duration(float64(d) * c.speed) }

@@ -1,0 +1,77 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"quartier/drivers"
+	"quartier/drivers/modbus"
+	"quartier/drivers/opcua"
+	"quartier/drivers/profile"
+	"quartier/schemas/district"
+)
+
+// connections are the drivers of all devices of a process, with the links that they share.
+type connections struct {
+	modbus  *modbus.Pool
+	opcua   *opcua.Pool
+	drivers map[[3]string]drivers.Driver // district, site, device
+}
+
+// connect makes the driver of every device; nothing is dialled before the first read.
+func connect(districts []district.District, opt Options, now func() time.Time) (*connections, error) {
+	c := &connections{modbus: modbus.NewPool(modbus.Config{Now: now, Log: opt.Log}), opcua: opcua.NewPool(opcua.Config{Now: now, Log: opt.Log}),
+		drivers: map[[3]string]drivers.Driver{}}
+	var faults []error
+	for i := range districts {
+		d := &districts[i]
+		for site, dev := range d.AllDevices {
+			drv, err := c.open(*dev, opt)
+			if err != nil {
+				faults = append(faults, fmt.Errorf("app: device %s/%s/%s: %w", d.ID, site, dev.ID, err))
+				continue
+			}
+			c.drivers[[3]string{d.ID, site, dev.ID}] = drv
+		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(append(faults, c.close())...)
+	}
+	return c, nil
+}
+
+func (c *connections) open(dev district.Device, opt Options) (drivers.Driver, error) {
+	prof, err := profile.Load(dev.Profile)
+	if err != nil {
+		return nil, err
+	}
+	dev.Address = opt.Reach(dev.Address)
+	modbusAddress := strings.HasPrefix(dev.Address, "tcp://")
+	if modbusAddress != (prof.Protocol == profile.Modbus) {
+		return nil, fmt.Errorf("address %s does not fit profile %s, which speaks %s", dev.Address, dev.Profile, prof.Protocol)
+	}
+	if prof.Protocol == profile.Modbus {
+		return c.modbus.Device(dev, prof)
+	}
+	return c.opcua.Device(dev, prof)
+}
+
+func (c *connections) driver(districtID, site, device string) (drivers.Driver, bool) {
+	d, ok := c.drivers[[3]string{districtID, site, device}]
+	return d, ok
+}
+
+// close closes every driver, then the links, all at the same time: a dead device must not hold up the others.
+func (c *connections) close() error {
+	errs := make(chan error, len(c.drivers))
+	for _, d := range c.drivers {
+		go func() { errs <- d.Close() }()
+	}
+	var all []error
+	for range c.drivers {
+		all = append(all, <-errs)
+	}
+	return errors.Join(append(all, c.modbus.Close(), c.opcua.Close())...)
+}

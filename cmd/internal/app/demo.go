@@ -1,0 +1,200 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"quartier/cmd/internal/config"
+	"quartier/cmd/internal/console"
+	"quartier/drivers/sim"
+	"quartier/drivers/sim/endpoint"
+	"quartier/schemas/district"
+	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
+	"quartier/testdata"
+)
+
+// DemoOptions steer a demonstration.
+type DemoOptions struct {
+	Listen  string       // address of the console
+	DataDir string       // folder of the record; empty: a new one that is removed at the end
+	Speed   float64      // seconds of the district in one of the machine
+	Months  int          // of recorded history
+	Start   time.Time    // first instant of the district's clock; zero: now
+	Name    string       // of the districts in testdata: "demo" or "small"
+	Log     *slog.Logger // the system's log
+	Out     io.Writer    // what the user reads
+	Version string
+}
+
+// Demo runs the whole system on simulated districts: recorded traces drive simulated devices behind real Modbus TCP and OPC UA servers on loopback ports. It blocks
+// until ctx ends.
+func Demo(ctx context.Context, opt DemoOptions) (err error) {
+	files := testdata.Districts()
+	text, err := fs.ReadFile(files, opt.Name+".yaml")
+	if err != nil {
+		return fmt.Errorf("app: demonstration %q: %w", opt.Name, err)
+	}
+	cfg, err := config.Parse(opt.Name+".yaml", text, ConfigOptions())
+	if err != nil {
+		return err
+	}
+	about, err := fs.ReadFile(files, opt.Name+".sim.yaml")
+	if err != nil {
+		return fmt.Errorf("app: demonstration %q: %w", opt.Name, err)
+	}
+	desc, err := sim.ParseDescription(opt.Name+".sim.yaml", about)
+	if err != nil {
+		return err
+	}
+	cfg.File.DataDir = opt.DataDir
+	if opt.DataDir == "" {
+		if cfg.File.DataDir, err = os.MkdirTemp("", "quartier-demo-"); err != nil {
+			return fmt.Errorf("app: data folder: %w", err)
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(cfg.File.DataDir)) }()
+	}
+	start := opt.Start
+	if start.IsZero() {
+		start = time.Now()
+	}
+	world := sim.WorldConfig{Districts: cfg.Districts, Description: desc, Traces: testdata.Traces(), Start: start, Log: opt.Log}
+	w, err := sim.New(world)
+	if err != nil {
+		return err
+	}
+	clock := NewClock(start, opt.Speed)
+	inner, stop := context.WithCancel(context.WithoutCancel(ctx)) // the simulated field outlives the system, which gives devices back as it stops
+	defer stop()
+	ends, err := endpoint.Start(inner, w, cfg.Districts, opt.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ends.Close()) }()
+	physics := make(chan struct{})
+	go func() {
+		defer close(physics)
+		for {
+			w.Advance(clock.Now())
+			if !wait(inner, 100*time.Millisecond) {
+				return
+			}
+		}
+	}()
+	defer func() { stop(); <-physics }()
+	reach := ends.Addresses()
+	poll := max(time.Second, min(5*time.Second, clock.Wall(5*time.Second)))
+	a, err := New(ctx, cfg, Options{Log: opt.Log, Clock: clock, Version: opt.Version, Listen: opt.Listen, Demo: true, PollEvery: poll,
+		Reach: func(address string) string {
+			if real, ok := reach[address]; ok {
+				return real
+			}
+			return address
+		},
+		Signals: func(at time.Time) []district.Sample {
+			var out []district.Sample
+			for i := range cfg.Districts {
+				if g, q, ok := w.Carbon(cfg.Districts[i].ID, at); ok {
+					s := signal(cfg.Districts[i].ID, sim.CarbonDevice, district.CarbonIntensity, at, g)
+					s.Quality = q
+					out = append(out, s)
+				}
+			}
+			return out
+		}})
+	if err != nil {
+		return err
+	}
+	users, err := console.EnsureDemoUsers(ctx, a.Record(), cfg.Districts, start)
+	if err != nil {
+		return errors.Join(err, a.close())
+	}
+	welcome(opt, cfg, a, users)
+	loaded := make(chan struct{})
+	go func() {
+		defer close(loaded)
+		a.loadHistory(ctx, world, opt.Months)
+	}()
+	err = a.Run(ctx)
+	<-loaded
+	return err
+}
+
+// welcome tells the user where to look and how to sign in.
+func welcome(opt DemoOptions, cfg *config.Config, a *App, users []console.DemoUser) {
+	sites, devices := 0, 0
+	for i := range cfg.Districts {
+		sites += len(cfg.Districts[i].Sites)
+		for range cfg.Districts[i].AllDevices {
+			devices++
+		}
+	}
+	fmt.Fprintf(opt.Out, "Quartier %s: %d districts, %d sites, %d simulated devices, %g times real time.\n\n  http://%s\n\nSign in as\n", opt.Version, len(cfg.Districts), sites, devices, a.clock.Speed(), a.Address())
+	for _, u := range users {
+		fmt.Fprintf(opt.Out, "  %-14s %-18s %s\n", u.Name, u.Password, u.Role)
+	}
+	fmt.Fprintf(opt.Out, "\nRecord: %s. %d months of history load in the background. Stop with Ctrl-C.\n", filepath.Join(cfg.File.DataDir, "quartier.db"), opt.Months)
+}
+
+// loadHistory fills the record with months of recorded history before the start of the world, newest first, and closes their accounts. What is there already from an earlier
+// run of the same record is not made again.
+func (a *App) loadHistory(ctx context.Context, world sim.WorldConfig, months int) {
+	if months <= 0 {
+		return
+	}
+	zone := a.cfg.Districts[0].Zone
+	step := a.cfg.Districts[0].Step
+	to := timegrid.Floor(world.Start, step)
+	l := world.Start.In(zone)
+	from := time.Date(l.Year(), l.Month()-time.Month(months), 1, 0, 0, 0, 0, zone)
+	if have, err := a.record.BalanceSpan(ctx, a.cfg.Districts[0].ID); err == nil && !have.Start.After(from.UTC()) {
+		a.log.Info("history is there already", "from", have.Start)
+		return
+	}
+	begun := time.Now()
+	total := 0
+	progress := func(share float64, detail string) {
+		a.SetHistory(console.HistoryProgress{Loading: true, Share: share, Detail: detail})
+	}
+	progress(0, "")
+	err := sim.History(ctx, world, from, to, step, func(month timegrid.Span, samples []district.Sample) error {
+		name := month.Start.In(zone).Format("2006-01")
+		for len(samples) > 0 {
+			n := min(len(samples), 20_000) // live samples get in between
+			if err := a.record.Append(ctx, samples[:n]); err != nil {
+				return err
+			}
+			total += n
+			samples = samples[n:]
+		}
+		// week by week, so that a month of meters is never in memory at once; the newest month first
+		for s := month.Start; s.Before(month.End); s = s.Add(7 * 24 * time.Hour) {
+			end := s.Add(7 * 24 * time.Hour)
+			if end.After(month.End) {
+				end = month.End
+			}
+			if err := a.CloseAccounts(ctx, timegrid.NewSpan(s, end)); err != nil {
+				return err
+			}
+		}
+		progress(1-float64(month.Start.Sub(from))/float64(to.Sub(from)), name)
+		return nil
+	}, nil)
+	if err != nil && ctx.Err() == nil {
+		a.log.Error("history not loaded", "err", err)
+		a.SetHistory(console.HistoryProgress{Detail: err.Error()})
+		return
+	}
+	a.SetHistory(console.HistoryProgress{Share: 1})
+	if ctx.Err() == nil {
+		a.log.Info("history loaded", "samples", total, "seconds", time.Since(begun).Seconds())
+		_ = a.record.AppendEvent(ctx, store.Event{Time: a.clock.Now(), Kind: store.SystemEvent, Actor: "quartier", Action: "history-loaded", Detail: fmt.Sprintf("%d samples", total), Severity: "info"})
+	}
+}

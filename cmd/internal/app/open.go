@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"quartier/cmd/internal/config"
+	"quartier/drivers/profile"
+	"quartier/schemas/district"
+	"quartier/schemas/store"
+	"quartier/schemas/store/outbox"
+	"quartier/schemas/store/sqlite"
+	"quartier/schemas/store/timescale"
+)
+
+// Record is an open store: the embedded file, or the file in front of the database.
+type Record struct {
+	store.Store
+	// Relay ships to the database until ctx ends; nil without a database.
+	Relay func(ctx context.Context) error
+	// Drain ships all that waits; nil without a database.
+	Drain func(ctx context.Context) error
+}
+
+// OpenStore opens the record that a configuration describes: DataDir/quartier.db, in front of TimescaleDB where the configuration names one. now is the clock of
+// the samples; nil: time.Now. Close the record when done, and end Relay first.
+func OpenStore(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger) (*Record, error) {
+	url, err := cfg.DatabaseURL()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(cfg.File.DataDir, 0o750); err != nil {
+		return nil, fmt.Errorf("app: data_dir: %w", err)
+	}
+	local, err := sqlite.Open(ctx, filepath.Join(cfg.File.DataDir, "quartier.db"), sqlite.Options{Log: log, Outbox: url != ""})
+	if err != nil {
+		return nil, err
+	}
+	if url == "" {
+		return &Record{Store: local}, nil
+	}
+	both := outbox.New(local, func(ctx context.Context) (*timescale.Store, error) {
+		return timescale.Open(ctx, url, timescale.Options{Log: log})
+	}, outbox.Options{Log: log, Now: now})
+	return &Record{Store: both, Relay: both.Run, Drain: both.Drain}, nil
+}
+
+// ConfigOptions are the options by which every command reads a configuration: profiles are those that are embedded.
+func ConfigOptions() config.Options {
+	return config.Options{
+		Profile: func(name string) ([]district.Kind, bool) {
+			p, err := profile.Load(name)
+			if err != nil {
+				return nil, false
+			}
+			return p.Kinds, true
+		},
+		Profiles: profile.Names(),
+	}
+}
