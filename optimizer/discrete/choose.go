@@ -147,7 +147,8 @@ func heatPump(p *problem.Problem, d *problem.HeatPump, price []float64) *machine
 		m.gain[t] = (1 - a) * z.ResistanceKPerKW * d.COP[t]
 		cold = a*cold + m.drive[t]
 		warm = a*warm + m.drive[t] + m.gain[t]*d.MaxKW
-		lo, hi := math.Max(cold, z.MinC[t]-3), math.Min(warm, z.MaxC[t]+3)
+		room := math.Max(3, 2*m.gain[t]*d.MaxKW) // K around the band: what a step can overshoot
+		lo, hi := math.Max(cold, z.MinC[t]-room), math.Min(warm, z.MaxC[t]+room)
 		if hi-lo < 1 {
 			mid := math.Min(math.Max((lo+hi)/2, cold), warm)
 			lo, hi = mid-0.5, mid+0.5

@@ -7,7 +7,7 @@ import (
 
 // probeBudget bounds the single changes that are tried: this many variables of the program in all. A change costs one solve, and one change among
 // thousands of decisions moves little: probing is for small problems.
-const probeBudget = 500_000
+const probeBudget = 200_000
 
 // moves are the changes of a device per step: two other modes, and a swap with the step after.
 const moves = 3

@@ -136,7 +136,7 @@ func (s *search) prepare() {
 }
 
 // shares are the parts of the devices that a round of the later cycles decides anew.
-var shares = [...]int{3, 6, 12}
+var shares = [...]int{3, 8}
 
 // worthwhile is the relative improvement that starts the cycles again.
 const worthwhile = 1e-4

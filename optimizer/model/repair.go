@@ -52,40 +52,21 @@ func inverse(de, in, out float64) float64 {
 }
 
 func repairBattery(p *problem.Problem, d *problem.Battery, v []float64) {
-	dt, e := p.Hours(), d.InitialKWh
+	dt, e, last := p.Hours(), d.InitialKWh, len(v)-1
 	keep, in, out := 1-d.SelfDischargePerHour*dt, dt*d.ChargeEfficiency, dt/d.DischargeEfficiency
-	for t := range v {
-		lo := d.MinKWh
-		if t == len(v)-1 {
-			lo = math.Max(lo, d.FinalMinKWh)
+	least := make([]float64, len(v)) // energy from which the rest of the horizon can still keep its minima
+	for t := last; t >= 0; t-- {
+		least[t] = d.MinKWh
+		if t == last {
+			least[t] = math.Max(d.MinKWh, d.FinalMinKWh)
+		} else if keep > 0 {
+			least[t] = math.Max(d.MinKWh, (least[t+1]-in*d.ChargeKW)/keep)
 		}
-		v[t] = trim(keep*e, v[t], in, out, lo, d.CapacityKWh, -d.DischargeKW, d.ChargeKW)
+	}
+	for t := range v {
+		v[t] = trim(keep*e, v[t], in, out, math.Min(least[t], d.CapacityKWh), d.CapacityKWh, -d.DischargeKW, d.ChargeKW)
 		e = store(keep*e, v[t], in, out)
 	}
-	// what the last step could not make up for at the end, earlier ones with room do
-	for t := len(v) - 1; t >= 0 && e < d.FinalMinKWh-1e-9; t-- {
-		old := v[t]
-		if room := d.ChargeKW - old; room > 1e-9 && old >= 0 {
-			v[t] = old + math.Min(room, (d.FinalMinKWh-e)/in)
-			end, ok := rollBattery(d, v, keep, in, out)
-			if !ok {
-				v[t] = old
-				continue
-			}
-			e = end
-		}
-	}
-}
-
-func rollBattery(d *problem.Battery, v []float64, keep, in, out float64) (float64, bool) {
-	e := d.InitialKWh
-	for _, kw := range v {
-		e = store(keep*e, kw, in, out)
-		if e > d.CapacityKWh || e < d.MinKWh-1e-9 {
-			return e, false
-		}
-	}
-	return e, true
 }
 
 func repairEV(p *problem.Problem, d *problem.EV, v []float64) {
@@ -115,6 +96,7 @@ func repairTank(p *problem.Problem, d *problem.WaterHeater, v []float64) {
 	dt, e := p.Hours(), d.InitialKWh
 	keep := 1 - d.LossPerHour*dt
 	for t := range v {
+		v[t] = math.Min(math.Max(v[t], 0), d.MaxKW)
 		base := keep*e - dt*d.DrawKW[t]
 		in := dt * d.COP[t]
 		if base+in*v[t] > d.CapacityKWh {
