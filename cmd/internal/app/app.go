@@ -130,7 +130,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 			}
 		}
 	}
-	a.poller = poll.New(polled, poll.Config{Sink: a.sink, Now: a.clock.Now, Log: a.log})
+	a.poller = poll.New(polled, poll.Config{Sink: a.sink, Now: a.clock.Now, Timeout: 4 * time.Second, Log: a.log})
 	a.console, err = console.New(console.Deps{
 		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, History: a.historyProgress, Overrides: overrides{a},
 		Now: a.clock.Now, Speed: a.clock.Speed(), Version: a.opt.Version, Demo: a.opt.Demo, Logger: a.log, Registry: a.registry, SecureCookie: a.cfg.File.Console.TLSCert != "",

@@ -73,7 +73,7 @@ func Demo(ctx context.Context, opt DemoOptions) (err error) {
 	clock := NewClock(start, opt.Speed)
 	inner, stop := context.WithCancel(context.WithoutCancel(ctx)) // the simulated field outlives the system, which gives devices back as it stops
 	defer stop()
-	ends, err := endpoint.Start(inner, w, cfg.Districts, opt.Log)
+	ends, err := endpoint.Start(inner, w, cfg.Districts, opt.Log, endpoint.WithClock(clock.Now))
 	if err != nil {
 		return err
 	}
@@ -182,6 +182,11 @@ func (a *App) loadHistory(ctx context.Context, world sim.WorldConfig, months int
 			}
 			if err := a.CloseAccounts(ctx, timegrid.NewSpan(s, end)); err != nil {
 				return err
+			}
+		}
+		if month.End.Equal(to) { // the forecasts know their past from here on
+			for _, s := range a.schedulers {
+				s.Wake()
 			}
 		}
 		progress(1-float64(month.Start.Sub(from))/float64(to.Sub(from)), name)
