@@ -55,7 +55,7 @@ func against(t *testing.T, p *problem.Problem, exact bool) (*problem.Solution, h
 }
 
 func TestContinuousProblemsAreSolvedExactly(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			against(t, problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 24}), true)
 		})
@@ -63,7 +63,7 @@ func TestContinuousProblemsAreSolvedExactly(t *testing.T) {
 }
 
 func TestMixedProblemsAreSolvedHonestly(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			p := problemtest.Random(seed, problemtest.Options{MaxSteps: 16})
 			sol, answer := against(t, p, false)
