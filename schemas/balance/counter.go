@@ -49,10 +49,15 @@ func CounterEnergy(points []Point, sp timegrid.Span, step time.Duration, rule Co
 	if maxGap <= 0 {
 		maxGap = time.Hour
 	}
-	// total[i]: energy since the first reading, with roll-over and resets removed
-	total := make([]float64, len(pts))
+	// total[i] is the reading as if the counter had never rolled over or been replaced. It is kept as reading plus offset, so that two spans that meet at
+	// an instant round the same value there, and months sum exactly to what the counter says
+	total, offset := make([]float64, len(pts)), 0.0
+	total[0] = pts[0].Value
 	for i := 1; i < len(pts); i++ {
-		total[i] = total[i-1] + rule.growth(pts[i-1], pts[i])
+		if d, g := pts[i].Value-pts[i-1].Value, rule.growth(pts[i-1], pts[i]); g != d {
+			offset += g - d
+		}
+		total[i] = pts[i].Value + offset
 	}
 	first := timegrid.Ceil(sp.Start, step)
 	at := 0
