@@ -310,7 +310,7 @@ func (w *World) fill(ctx context.Context, d *district.District, days int) error 
 	for i := range 40 {
 		t := w.now.Add(-time.Duration(i) * 15 * time.Minute)
 		sps = append(sps, district.Setpoint{Time: t, District: d.ID, Site: "ecole", Device: "battery-1", WantedKW: power(&d.Sites[0].Devices[2], t, d.Zone), SentKW: power(&d.Sites[0].Devices[2], t, d.Zone),
-			Command: "setpoint_kw", Reason: "sun 12.4 kW surplus", PlanID: 3, Outcome: []district.Outcome{district.Applied, district.Held, district.Clipped}[i%3]})
+			Command: "setpoint_kw", Reason: "sun: district feeds 12.4 kW", PlanID: 3, Outcome: []district.Outcome{district.Applied, district.Held, district.Clipped}[i%3]})
 	}
 	if err := w.Store.AppendSetpoints(ctx, sps); err != nil {
 		return err
@@ -395,13 +395,13 @@ func makePlan(d *district.District, at time.Time) *district.Plan {
 					dp.Reason[k] = "sun"
 				case v == 0:
 				case dev.Kind == district.HeatPump:
-					dp.Reason[k] = "comfort"
+					dp.Reason[k] = "need"
 				case v < 0:
-					dp.Reason[k] = "peak 0.2065 EUR/kWh"
+					dp.Reason[k] = "dear"
 				case h >= 9 && h < 17:
-					dp.Reason[k] = "sun 12.4 kW surplus"
+					dp.Reason[k] = "sun"
 				default:
-					dp.Reason[k] = "cheap 0.1579 EUR/kWh"
+					dp.Reason[k] = "cheap"
 				}
 			}
 			sp.Devices = append(sp.Devices, dp)
