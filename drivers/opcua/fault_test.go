@@ -58,7 +58,7 @@ func (b *inbox) await(t *testing.T, what, point string, ok func(drivers.Reading)
 }
 
 func is(v float64) func(drivers.Reading) bool {
-	return func(r drivers.Reading) bool { return r.Value == v && r.Quality == district.Good }
+	return func(r drivers.Reading) bool { return math.Abs(r.Value-v) < 1e-9 && r.Quality == district.Good }
 }
 
 // subscribe runs a subscription until the test ends.

@@ -87,6 +87,8 @@ type feed struct {
 	pending []drivers.Reading
 	told    time.Time // last sign of life of the subscription, by the monotonic clock
 	ended   error     // set when the server ended the subscription
+	seeded  bool      // every point was read in this session
+	held    []*ua.DataChangeNotification
 }
 
 // pass hands readings to the receiver, from its own goroutine, so that a slow one holds up nobody else.
@@ -161,7 +163,7 @@ func (f *feed) doubt() {
 func (f *feed) follow(ctx context.Context, s *session, interval time.Duration) (lived bool, err error) {
 	d := f.device
 	f.mu.Lock()
-	f.told, f.ended = time.Now(), nil
+	f.told, f.ended, f.seeded, f.held = time.Now(), nil, false, nil
 	f.mu.Unlock()
 	sub, err := s.subscribe(ctx, interval, func(msg *ua.NotificationMessage) { f.notified(s, msg) })
 	if err != nil {
@@ -181,6 +183,11 @@ func (f *feed) follow(ctx context.Context, s *session, interval time.Duration) (
 	}
 	f.mu.Lock()
 	f.update(values, true)
+	f.seeded = true
+	for _, n := range f.held { // what changed after the read; what the read had already is dropped
+		f.changed(s, n)
+	}
+	f.held = nil
 	f.mu.Unlock()
 
 	beat := time.NewTicker(time.Second)
@@ -268,7 +275,6 @@ func (f *feed) monitor(ctx context.Context, s *session, sub uint32, points []*pr
 
 // notified takes one message of the server; it does not block.
 func (f *feed) notified(s *session, msg *ua.NotificationMessage) {
-	now := f.device.link.config.Now().UTC()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.told = time.Now()
@@ -278,21 +284,31 @@ func (f *feed) notified(s *session, msg *ua.NotificationMessage) {
 		}
 		switch n := data.Value.(type) {
 		case *ua.DataChangeNotification:
-			for _, m := range n.MonitoredItems { // in order: an item may have several
-				if m.ClientHandle == clockHandle || int(m.ClientHandle) > len(f.points) {
-					continue
-				}
-				at := now
-				if dv := m.Value; dv != nil && dv.Has(ua.DataValueSourceTimestamp) && !dv.SourceTimestamp.IsZero() && !s.skewed.Load() && !dv.SourceTimestamp.After(now) {
-					at = dv.SourceTimestamp.UTC()
-				}
-				p := f.points[m.ClientHandle-1]
-				if v := decode(p, m.Value, at); v.known {
-					f.update(map[*profile.Point]value{p: v}, false)
-				}
+			if f.seeded {
+				f.changed(s, n)
+			} else if f.held = append(f.held, n); len(f.held) > 1000 {
+				f.held = f.held[1:]
 			}
 		case *ua.StatusChangeNotification:
 			f.ended = fmt.Errorf("subscription ended by the server: %w", n.Status)
+		}
+	}
+}
+
+// changed takes values in order: an item may have several. mu is held.
+func (f *feed) changed(s *session, n *ua.DataChangeNotification) {
+	now := f.device.link.config.Now().UTC()
+	for _, m := range n.MonitoredItems {
+		if m == nil || m.ClientHandle == clockHandle || int(m.ClientHandle) > len(f.points) {
+			continue
+		}
+		at := now
+		if dv := m.Value; dv != nil && dv.Has(ua.DataValueSourceTimestamp) && !dv.SourceTimestamp.IsZero() && !s.skewed.Load() && !dv.SourceTimestamp.After(now) {
+			at = dv.SourceTimestamp.UTC()
+		}
+		p := f.points[m.ClientHandle-1]
+		if v := decode(p, m.Value, at); v.known {
+			f.update(map[*profile.Point]value{p: v}, false)
 		}
 	}
 }

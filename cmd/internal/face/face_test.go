@@ -417,7 +417,7 @@ func TestStartSaysWhy(t *testing.T) {
 		"beyond loopback":         {func(c *Config) { c.ModbusListen, c.OPCUAListen = "0.0.0.0:0", ":4840" }, "0.0.0.0:0"},
 		"no executable":           {func(c *Config) { c.Exe = filepath.Join(t.TempDir(), "nothing") }, "no such file"},
 		"too many districts":      {func(c *Config) { c.Districts = make([]district.District, 300) }, "300 districts"},
-		"executable that ends":    {func(c *Config) { c.Exe = "/bin/true" }, "ended"},
+		"executable that ends":    {func(c *Config) { c.Exe = "/bin/true" }, "opc ua process"},
 		"executable that babbles": {func(c *Config) { c.Exe, c.child.args = "/bin/echo", []string{"hello"} }, "opc ua process"},
 	} {
 		if _, err := startFace(t, "serve", tt.change); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -1,0 +1,157 @@
+// Package foreign runs independent implementations of OPC UA and Modbus, of other authors and in another language, for the tests of our own:
+// small programs of node-opcua and modbus-serial, pinned in package.json and its lock file. make setup installs them.
+package foreign
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Process is a running script that tells JSON, a line each.
+type Process struct {
+	t     testing.TB
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	lines chan []byte
+	once  sync.Once
+	done  chan struct{}
+}
+
+// Start runs a script of this folder with Node.js, and ends it with the test. It fails the test when the packages are not installed.
+func Start(t testing.TB, script string, args ...string) *Process {
+	t.Helper()
+	_, file, _, _ := runtime.Caller(0)
+	dir := filepath.Dir(file)
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "node-opcua")); err != nil {
+		t.Fatal("the foreign OPC UA and Modbus peers are not installed: run make setup")
+	}
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal("Node.js is not installed: run make setup")
+	}
+	p := &Process{t: t, cmd: exec.Command(node, append([]string{script}, args...)...), lines: make(chan []byte, 100_000), done: make(chan struct{})}
+	p.cmd.Dir = dir
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stderr = t.Output()
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		s := bufio.NewScanner(stdout)
+		s.Buffer(nil, 16<<20)
+		for s.Scan() {
+			if len(s.Bytes()) > 0 && s.Bytes()[0] == '{' { // the packages print other things at times
+				p.lines <- append([]byte(nil), s.Bytes()...)
+			}
+		}
+		close(p.lines)
+		p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(p.Kill)
+	return p
+}
+
+// PID is the process id of the script.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Send writes a line to the script.
+func (p *Process) Send(line string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
+		p.t.Fatalf("%s: %v", p.cmd.Args[1], err)
+	}
+}
+
+// CloseInput ends the script's standard input; most scripts then end by themselves.
+func (p *Process) CloseInput() { p.stdin.Close() }
+
+// Kill ends the script at once and waits for it.
+func (p *Process) Kill() {
+	p.once.Do(func() {
+		p.stdin.Close()
+		p.cmd.Process.Kill()
+	})
+	for {
+		select {
+		case <-p.done:
+			return
+		case <-p.lines:
+		}
+	}
+}
+
+// Next returns the next line into v; ok is false when the script ended or told nothing for the given time.
+func (p *Process) Next(v any, within time.Duration) (ok bool) {
+	p.t.Helper()
+	select {
+	case line, open := <-p.lines:
+		if !open {
+			return false
+		}
+		if err := json.Unmarshal(line, v); err != nil {
+			p.t.Fatalf("%s tells %.200q: %v", p.cmd.Args[1], line, err)
+		}
+		return true
+	case <-time.After(within):
+		return false
+	}
+}
+
+// Event is a line of the OPC UA scripts. Which fields are set depends on Event.
+type Event struct {
+	Event     string
+	Status    any
+	Modes     []string
+	Accepted  bool
+	Index     int
+	Variables int
+	Objects   int
+	Values    []struct {
+		Value  *float64
+		Status string
+		Source time.Time
+	}
+	Value       *float64
+	Name        string
+	DataType    string
+	Access      any
+	Description string
+	Text        string
+	ID          int
+	Connections int
+	Line        string
+}
+
+// Await returns the first event of that name that satisfies ok (nil: any), and fails the test when it does not come.
+func (p *Process) Await(name string, within time.Duration, ok func(Event) bool) Event {
+	p.t.Helper()
+	end := time.Now().Add(within)
+	var last Event
+	for time.Now().Before(end) {
+		var e Event
+		if !p.Next(&e, time.Until(end)) {
+			break
+		}
+		last = e
+		if e.Event == name && (ok == nil || ok(e)) {
+			return e
+		}
+	}
+	p.t.Fatalf("%s did not tell %q within %v; last %+v", p.cmd.Args[1], name, within, last)
+	return Event{}
+}
