@@ -53,7 +53,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", e.code)
 
 func commands() []*command {
 	return []*command{
-		demoCommand(), runCommand(), planCommand(), versionCommand(),
+		demoCommand(), runCommand(), checkCommand(), planCommand(), deviceCommand(), importCommand(), exportCommand(), userCommand(), schemaCommand(), versionCommand(),
 	}
 }
 

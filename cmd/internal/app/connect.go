@@ -3,6 +3,8 @@ package app
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,3 +77,37 @@ func (c *connections) close() error {
 	}
 	return errors.Join(append(all, c.modbus.Close(), c.opcua.Close())...)
 }
+
+// Devices are connected devices, for a command that asks them once.
+type Devices struct{ c *connections }
+
+// Connect makes the driver of every device of the districts; nothing is dialled before the first read.
+func Connect(districts []district.District, opt Options) (*Devices, error) {
+	if opt.Reach == nil {
+		opt.Reach = func(a string) string { return a }
+	}
+	c, err := connect(districts, opt, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return &Devices{c}, nil
+}
+
+// Count returns how many devices there are.
+func (d *Devices) Count() int { return len(d.c.drivers) }
+
+// All yields every device by district/site/device, sorted.
+func (d *Devices) All(yield func(name string, drv drivers.Driver) bool) {
+	names := map[string]drivers.Driver{}
+	for k, drv := range d.c.drivers {
+		names[strings.Join(k[:], "/")] = drv
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if !yield(name, names[name]) {
+			return
+		}
+	}
+}
+
+// Close releases every connection.
+func (d *Devices) Close() error { return d.c.close() }
