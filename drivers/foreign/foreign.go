@@ -134,6 +134,7 @@ type Event struct {
 	Text        string
 	ID          int
 	Connections int
+	Count       int
 	Line        string
 }
 

@@ -1,7 +1,7 @@
 // A client of node-opcua that looks at our OPC UA server.
 // usage: node opcua-client.mjs URL NAMESPACE_URI FOLDER [NAME...]
-// Each event is a line of JSON on standard output. NAMEs are string node ids in the namespace; all of them are read, subscribed and, in vain,
-// written. FOLDER is browsed below the Objects folder, with everything under it. The client leaves when standard input ends.
+// Each event is a line of JSON on standard output. NAMEs are string node ids in the namespace, * for every variable of the folder; all of them are
+// read, subscribed and, in vain, written. FOLDER is browsed below the Objects folder, with everything under it. The client leaves when standard input ends.
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 
@@ -11,7 +11,8 @@ const {
   WriteRequest, CreateSubscriptionRequest, BrowseDirection, BrowseDescription,
 } = require("node-opcua");
 
-const [url, uri, folder, ...names] = process.argv.slice(2);
+let [url, uri, folder, ...names] = process.argv.slice(2);
+const all = names[0] === "*";
 const tell = (o) => process.stdout.write(JSON.stringify(o) + "\n");
 const status = (s) => s.name;
 
@@ -47,8 +48,7 @@ const session = await client.createSession();
 const table = await session.readNamespaceArray();
 const index = table.indexOf(uri);
 tell({ event: "namespace", index });
-const ids = names.map((n) => `ns=${index};s=${n}`);
-
+const found = [];
 let variables = 0;
 let objects = 0;
 const walk = async (nodeId, depth) => {
@@ -62,8 +62,11 @@ const walk = async (nodeId, depth) => {
   }
   for (const r of references) {
     if (depth === 0 && r.browseName.name !== folder) continue;
-    if (r.nodeClass === 2) variables++;
-    else objects++;
+    if (r.nodeClass === 2) {
+      variables++;
+      found.push(String(r.nodeId.value));
+    }
+    if (r.nodeClass === 1) objects++;
     if (r.nodeClass === 1) await walk(r.nodeId, depth + 1);
   }
 };
@@ -71,8 +74,10 @@ const began = Date.now();
 await walk("i=85", 0);
 tell({ event: "browsed", variables, objects, ms: Date.now() - began });
 
+if (all) names = found;
+const ids = names.map((n) => `ns=${index};s=${n}`);
 const read = await session.read(ids.map((nodeId) => ({ nodeId, attributeId: AttributeIds.Value })));
-tell({ event: "read", values: read.map((d) => ({ value: d.value?.value ?? null, status: status(d.statusCode), source: d.sourceTimestamp })) });
+tell({ event: "read", values: read.slice(0, 10).map((d) => ({ value: d.value?.value ?? null, status: status(d.statusCode), source: d.sourceTimestamp })) });
 const types = await session.read(ids.slice(0, 1).flatMap((nodeId) => [AttributeIds.DataType, AttributeIds.AccessLevel, AttributeIds.Description, AttributeIds.BrowseName].map((attributeId) => ({ nodeId, attributeId }))));
 tell({ event: "attributes", dataType: String(types[0].value.value), access: types[1].value.value, description: types[2].value.value.text, name: types[3].value.value.name });
 const unit = await session.browse({ nodeId: ids[0], referenceTypeId: "i=46", browseDirection: BrowseDirection.Forward, resultMask: 63 });
@@ -82,15 +87,16 @@ if (unit.references.length > 0) {
 }
 
 const wrote = await session.write(ids.map((nodeId) => ({ nodeId, attributeId: AttributeIds.Value, value: { value: value(666) } })));
-tell({ event: "written", status: wrote.map(status) });
+tell({ event: "written", count: wrote.length, status: [...new Set(wrote.map(status))] });
 
 const subscription = ClientSubscription.create(session, {
   requestedPublishingInterval: 100, requestedLifetimeCount: 100, requestedMaxKeepAliveCount: 10, maxNotificationsPerPublish: 0, publishingEnabled: true, priority: 1,
 });
 subscription.on("keepalive", () => tell({ event: "keepalive" }));
 subscription.on("terminated", () => tell({ event: "terminated" }));
+let changes = 0;
 const group = ClientMonitoredItemGroup.create(subscription, ids.map((nodeId) => ({ nodeId, attributeId: AttributeIds.Value })), { samplingInterval: 100, queueSize: 10, discardOldest: true }, TimestampsToReturn.Both);
-group.on("changed", (item, d, i) => tell({ event: "change", name: names[i], value: d.value?.value ?? null, status: status(d.statusCode) }));
+group.on("changed", (item, d, i) => all ? ++changes % 1000 || tell({ event: "changes", count: changes }) : tell({ event: "change", name: names[i], value: d.value?.value ?? null, status: status(d.statusCode) }));
 group.on("initialized", () => tell({ event: "subscribed" }));
 
 const lines = createInterface({ input: process.stdin });

@@ -17,6 +17,7 @@ func writeRequest(r *raw, node string) *ua.WriteRequest {
 
 // TestNothingIsWritten: Write is refused at each stage of a connection, and the value stays.
 func TestNothingIsWritten(t *testing.T) {
+	t.Parallel()
 	_, addr := start(t, Config{}, 3)
 	bare := dialRaw(t, addr).hello().open()
 	if got := status(bare.call(writeRequest(bare, "ns=2;s=V1"))); got != ua.StatusBadSessionIDInvalid {
@@ -46,6 +47,7 @@ func TestNothingIsWritten(t *testing.T) {
 // TestServicesAskForASession: each service but discovery is refused on a channel without a session, with a session of another channel,
 // and with a forged token; the server goes on.
 func TestServicesAskForASession(t *testing.T) {
+	t.Parallel()
 	_, addr := start(t, Config{}, 1)
 	other := openSession(t, addr)
 	requests := func(r *raw) map[string]ua.Request {
@@ -222,6 +224,7 @@ func TestSubscriptionIDsAreNeverReused(t *testing.T) {
 
 // TestSilentConnections: a hundred connections that say nothing keep nobody out, and are closed in the end. So with all places taken.
 func TestSilentConnections(t *testing.T) {
+	t.Parallel()
 	s, addr := start(t, Config{MaxConnections: 60}, 1)
 	live := openSession(t, addr)
 	silent := make([]*raw, 100)
@@ -267,6 +270,7 @@ func TestEveryPlaceTaken(t *testing.T) {
 
 // TestTransportIsStrict: what is not the protocol ends its own connection with a reason.
 func TestTransportIsStrict(t *testing.T) {
+	t.Parallel()
 	_, addr := start(t, Config{}, 1)
 	for name, tt := range map[string]struct {
 		do func(r *raw)

@@ -86,6 +86,7 @@ func mutate(rng *rand.Rand, b []byte) []byte {
 // TestHostileBytes: random bytes and mutated conversations, in a session and out of it, for some seconds: the server goes on, an honest
 // client is served all the while, and memory stays bounded.
 func TestHostileBytes(t *testing.T) {
+	t.Parallel()
 	_, addr := start(t, Config{}, 20)
 	seeds := conversation(t)
 	stop := time.Now().Add(3 * time.Second)

@@ -93,6 +93,7 @@ func TestReadAndBrowse(t *testing.T) {
 
 // TestBrowsePages: a large folder arrives in pages, complete and without repetition.
 func TestBrowsePages(t *testing.T) {
+	t.Parallel()
 	_, addr := start(t, Config{}, 2500)
 	r := openSession(t, addr)
 	resp := r.call(&ua.BrowseRequest{RequestHeader: r.hdr(), View: &ua.ViewDescription{ViewID: ua.NewTwoByteNodeID(0)}, RequestedMaxReferencesPerNode: 700,
@@ -125,6 +126,7 @@ func TestBrowsePages(t *testing.T) {
 
 // TestSubscription: the first value and each change arrive with status and source time; an unchanged value does not.
 func TestSubscription(t *testing.T) {
+	t.Parallel()
 	s, addr := start(t, Config{}, 2)
 	c := dial(t, addr)
 	ch := make(chan *opcua.PublishNotificationData, 100)
@@ -179,6 +181,7 @@ func TestSubscription(t *testing.T) {
 
 // TestSubscriptionExpires: a subscription without Publish requests ends after its lifetime and says so to the next request.
 func TestSubscriptionExpires(t *testing.T) {
+	t.Parallel()
 	_, addr := start(t, Config{}, 1)
 	r := openSession(t, addr)
 	keep := r.subscribe(60_000)
@@ -284,6 +287,7 @@ func TestSetRefusesWhatDoesNotFit(t *testing.T) {
 
 // TestSetDuringReads: values are set while several clients read and subscribe, and new variables appear (run with -race).
 func TestSetDuringReads(t *testing.T) {
+	t.Parallel()
 	s, addr := start(t, Config{}, 50)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
