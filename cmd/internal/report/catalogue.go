@@ -28,9 +28,9 @@ type catalogue struct {
 	Ask, Withdraw, NoNeighbours string
 }
 
-// typeset puts unbreakable spaces where French typography has a space before or inside punctuation.
+// typeset puts unbreakable spaces before units and where French typography has a space before or inside punctuation.
 func typeset(c catalogue) catalogue {
-	r := strings.NewReplacer(" :", nbsp+":", " ;", thin+";", " ?", thin+"?", " !", thin+"!", "« ", "«"+nbsp, " »", nbsp+"»", "%s W ", "%s"+nbsp+"W ")
+	r := strings.NewReplacer(" :", nbsp+":", " ;", thin+";", " ?", thin+"?", " !", thin+"!", "« ", "«"+nbsp, " »", nbsp+"»", "%s W ", "%s"+nbsp+"W ", "%s kWh", "%s"+nbsp+"kWh", "%s min", "%s"+nbsp+"min")
 	v := reflect.ValueOf(&c).Elem()
 	for i := range v.NumField() {
 		v.Field(i).SetString(r.Replace(v.Field(i).String()))
@@ -94,7 +94,7 @@ var catalogues = map[string]catalogue{
 		Ask: "Une question ? %s", Withdraw: "Vous recevez ce rapport parce que vous l’avez demandé le %s. Vous pouvez retirer cet accord à tout moment, sans motif, auprès du même contact : l’envoi cesse et vos courbes de charge sont effacées.",
 		NoNeighbours: "Aucune comparaison avec vos voisins n’est faite.",
 	}),
-	"en": {
+	"en": typeset(catalogue{
 		Lang: "en", Title: "My energy in %s", For: "Report for %s, %s", DeliveryPoint: "Delivery point %s", MadeOn: "made on %s",
 
 		UsedAll:    "In %s your home used %s, all of it from the grid.",
@@ -148,5 +148,5 @@ var catalogues = map[string]catalogue{
 
 		Ask: "A question? %s", Withdraw: "You receive this report because you asked for it on %s. You may withdraw at any time, without a reason, with the same contact: it is no longer sent and your load curves are deleted.",
 		NoNeighbours: "No comparison with your neighbours is made.",
-	},
+	}),
 }

@@ -286,7 +286,7 @@ func TestHint(t *testing.T) {
 		{"missing", func(d *Data) { d.Coverage = 0.8 }, "20% of the month’s measurements are missing"},
 		{"unused sun", func(d *Data) { d.Habits = &Habits{ConsumptionWh: evening, SurplusWh: surplus} }, "From 12:00 to 15:00 the district had the most unused sun, but only 7%"},
 		{"worth of a kWh", func(d *Data) { d.Habits = &Habits{ConsumptionWh: evening, SurplusWh: surplus} }, "worth about €0.04"},
-		{"night", func(d *Data) { d.Habits = &Habits{ConsumptionWh: flat(9000)} }, "your home drew 290 W on average"},
+		{"night", func(d *Data) { d.Habits = &Habits{ConsumptionWh: flat(9000)} }, "your home drew 290\u00a0W on average"},
 		{"well used", func(d *Data) { d.Habits = &Habits{ConsumptionWh: sunny, SurplusWh: surplus} }, "already follows"},
 		{"no consent", func(d *Data) { d.Habits = nil }, ""},
 	} {
