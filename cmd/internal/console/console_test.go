@@ -152,6 +152,31 @@ func operations(t *testing.T, f *fixture) []operation {
 	return out
 }
 
+func TestDemoUsers(t *testing.T) {
+	m := consoletest.NewMemory()
+	w, err := consoletest.New(t.Context(), noon, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users, err := console.EnsureDemoUsers(t.Context(), m, w.Districts, noon)
+	if err != nil || len(users) != 4 {
+		t.Fatalf("%d users, %v; want 4", len(users), err)
+	}
+	before, err := m.User(t.Context(), "resident")
+	if err != nil || before.Role != store.Resident || before.Member != "m-001" || before.Language != "fr" {
+		t.Errorf("resident %+v, %v", before, err)
+	}
+	if ok, err := console.VerifyPassword(before.PasswordHash, users[3].Password); !ok || err != nil {
+		t.Errorf("the printed password does not fit: %v, %v", ok, err)
+	}
+	if _, err := console.EnsureDemoUsers(t.Context(), m, w.Districts, noon); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := m.User(t.Context(), "resident"); after.PasswordHash != before.PasswordHash {
+		t.Error("a second start gave the account another password")
+	}
+}
+
 // TestAccess calls every operation of the document in every role and compares what happens with what its access rule promises.
 func TestAccess(t *testing.T) {
 	may := map[string]map[string]bool{ // access rule → role → allowed
@@ -164,6 +189,10 @@ func TestAccess(t *testing.T) {
 		"administrator": {"admin": true},
 	}
 	f := start(t)
+	browsers := map[string]*browser{"": f.browser()}
+	for _, role := range []string{"resident", "viewer", "operator", "admin"} {
+		browsers[role] = f.signedIn(role)
+	}
 	own := strings.NewReplacer("{district}", "fontaine", "{site}", "ecole", "{device}", "battery-1", "{member}", "m-001", "{name}", "nobody")
 	for _, op := range operations(t, f) {
 		if may[op.access] == nil {
@@ -171,10 +200,7 @@ func TestAccess(t *testing.T) {
 			continue
 		}
 		for _, role := range []string{"", "resident", "viewer", "operator", "admin"} {
-			b := f.browser()
-			if role != "" {
-				b = f.signedIn(role)
-			}
+			b := browsers[role]
 			var body any
 			if op.method != http.MethodGet && op.method != http.MethodDelete {
 				body = map[string]any{} // faulty for every operation: an allowed caller gets 422
@@ -187,6 +213,12 @@ func TestAccess(t *testing.T) {
 			}
 			if role == "" && op.access != "anyone" && resp.StatusCode != http.StatusUnauthorized {
 				t.Errorf("%s %s without a session answered %d, want 401", op.method, op.path, resp.StatusCode)
+			}
+			if op.path == "/api/session" && op.method == http.MethodDelete && role != "" {
+				browsers[role] = f.signedIn(role) // that was the end of the session
+			}
+			if op.path == "/api/session" && op.method == http.MethodPost && resp.StatusCode != http.StatusUnprocessableEntity {
+				t.Errorf("an empty sign-in answered %d, want 422", resp.StatusCode)
 			}
 			if !refused && resp.StatusCode >= 500 {
 				t.Errorf("%s %s as %q answered %d", op.method, op.path, role, resp.StatusCode)

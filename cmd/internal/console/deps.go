@@ -48,7 +48,6 @@ type Deps struct {
 type Store interface {
 	store.Accounts
 	Read(ctx context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error
-	Latest(ctx context.Context, series []district.SeriesID, asOf time.Time) (map[district.SeriesID]district.Sample, error)
 	Series(ctx context.Context, prefix string) ([]district.SeriesID, error)
 	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
@@ -65,7 +64,6 @@ type Store interface {
 type Live interface {
 	Latest(id district.SeriesID) (district.Sample, bool)
 	Snapshot(prefix string) []district.Sample
-	Subscribe(ctx context.Context, prefix string) <-chan []district.Sample
 }
 
 // DeviceStatus is how a device is reached at the moment.

@@ -33,6 +33,12 @@ func TestVerifyPasswordRefusesBadHashes(t *testing.T) {
 	}
 }
 
+func TestDecoyCostsAsMuchAsAPassword(t *testing.T) {
+	if ok, err := VerifyPassword(newHasher().decoy, "anything"); ok || err != nil {
+		t.Errorf("the decoy gave %v, %v; want a comparison that fails", ok, err)
+	}
+}
+
 func FuzzVerifyPassword(f *testing.F) {
 	f.Add("$argon2id$v=19$m=64,t=1,p=1$AAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAA", "secret")
 	f.Add("$argon2id$v=19$m=64,t=1,p=1$$", "")

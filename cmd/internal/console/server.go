@@ -71,15 +71,11 @@ func New(deps Deps) (*Server, error) {
 	if deps.History == nil {
 		deps.History = func() HistoryProgress { return HistoryProgress{} }
 	}
-	h, err := newHasher()
-	if err != nil {
-		return nil, err
-	}
 	m, err := newMetrics(deps.Registry)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{deps: deps, log: deps.Logger, wall: time.Now, hasher: h, throttle: newThrottle(), metrics: m,
+	s := &Server{deps: deps, log: deps.Logger, wall: time.Now, hasher: newHasher(), throttle: newThrottle(), metrics: m,
 		cache: newCache(), mux: http.NewServeMux(), closing: make(chan struct{})}
 	s.routes()
 	return s, nil

@@ -1,7 +1,6 @@
 package consoletest
 
 import (
-	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -9,7 +8,7 @@ import (
 	"quartier/schemas/district"
 )
 
-// Latest holds the newest sample of each series, as package live does, with no subscribers.
+// Latest holds the newest sample of each series, as package live does.
 type Latest struct {
 	mu      sync.Mutex
 	samples map[district.SeriesID]district.Sample
@@ -47,11 +46,4 @@ func (l *Latest) Snapshot(prefix string) []district.Sample {
 	}
 	slices.SortFunc(out, func(a, b district.Sample) int { return strings.Compare(string(a.Series), string(b.Series)) })
 	return out
-}
-
-// Subscribe returns a channel that is closed when ctx ends.
-func (l *Latest) Subscribe(ctx context.Context, _ string) <-chan []district.Sample {
-	c := make(chan []district.Sample)
-	go func() { <-ctx.Done(); close(c) }()
-	return c
 }

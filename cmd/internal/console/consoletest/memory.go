@@ -66,20 +66,6 @@ func (m *Memory) Read(_ context.Context, series []district.SeriesID, sp timegrid
 	return m.down
 }
 
-// Latest is as the contract says.
-func (m *Memory) Latest(_ context.Context, series []district.SeriesID, asOf time.Time) (map[district.SeriesID]district.Sample, error) {
-	defer m.lock()()
-	out := map[district.SeriesID]district.Sample{}
-	for _, id := range series {
-		for _, s := range m.samples[id] {
-			if !s.Time.After(asOf) {
-				out[id] = s
-			}
-		}
-	}
-	return out, m.down
-}
-
 // Series is as the contract says.
 func (m *Memory) Series(_ context.Context, prefix string) ([]district.SeriesID, error) {
 	defer m.lock()()

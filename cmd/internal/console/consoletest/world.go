@@ -54,11 +54,27 @@ func New(ctx context.Context, now time.Time, days int) (*World, error) {
 		}
 	}
 	w.Tick()
+	hash, err := demoHash()
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range console.DemoUsers(w.Districts) { // with one hash for all, so that a world is made quickly
+		lang := "en"
+		if u.Role == store.Resident {
+			lang = "fr"
+		}
+		if err := w.Store.CreateUser(ctx, store.User{Name: u.Name, PasswordHash: hash, Role: u.Role, District: u.District, Member: u.Member, Language: lang, CreatedAt: now}); err != nil {
+			return nil, err
+		}
+	}
 	if w.Users, err = console.EnsureDemoUsers(ctx, w.Store, w.Districts, now); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
+
+// demoHash is the hash of the password that all demo accounts share.
+var demoHash = sync.OnceValues(func() (string, error) { return console.HashPassword(console.DemoUsers(nil)[0].Password) })
 
 // Deps returns what the console needs, from the world.
 func (w *World) Deps() console.Deps {
