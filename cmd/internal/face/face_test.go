@@ -185,6 +185,9 @@ func TestSnapshot(t *testing.T) {
 			t.Errorf("%s is no variable of the model", name)
 		}
 	}
+	if v := SnapshotWithin(5*time.Minute, now, &d, latest, nil, nil)["fontaine/tour/power_kw"]; !v.ok() || v.V != 20 {
+		t.Errorf("a sample 3 min old within 5 min: %+v", v)
+	}
 	without := Snapshot(now, &d, latest, nil, nil)
 	if v := without["fontaine/plan_valid"]; !v.ok() || v.V != 0 {
 		t.Errorf("plan_valid without a plan: %+v", v)

@@ -20,13 +20,18 @@ type Day struct {
 	ProductionKWh, ConsumptionKWh float64
 }
 
-// maxAge is the age from which a sample is no present value any more.
-const maxAge = 2 * time.Minute
+// MaxAge is the age from which a sample is no present value any more.
+const MaxAge = 2 * time.Minute
 
 // Snapshot computes the values of a district at now. latest gives the newest sample of a series; plan and day may be nil. A sum of which a
-// part is missing, bad or older than two minutes is not available; with an uncertain part it is uncertain.
+// part is missing, bad or older than [MaxAge] is not available; with an uncertain part it is uncertain.
 func Snapshot(now time.Time, d *district.District, latest func(district.SeriesID) (district.Sample, bool), plan *district.Plan, day *Day) map[string]Value {
-	s := &snapshot{now: now, d: d, latest: latest, out: make(map[string]Value)}
+	return SnapshotWithin(MaxAge, now, d, latest, plan, day)
+}
+
+// SnapshotWithin is [Snapshot] with another age up to which a sample is present, for a district whose time runs faster than the machine's.
+func SnapshotWithin(age time.Duration, now time.Time, d *district.District, latest func(district.SeriesID) (district.Sample, bool), plan *district.Plan, day *Day) map[string]Value {
+	s := &snapshot{age: age, now: now, d: d, latest: latest, out: make(map[string]Value)}
 	s.measured()
 	s.day(day)
 	s.planned(plan)
@@ -37,6 +42,7 @@ func Snapshot(now time.Time, d *district.District, latest func(district.SeriesID
 }
 
 type snapshot struct {
+	age    time.Duration
 	now    time.Time
 	d      *district.District
 	latest func(district.SeriesID) (district.Sample, bool)
@@ -50,7 +56,7 @@ func (v Value) ok() bool { return !math.IsNaN(v.V) && !math.IsInf(v.V, 0) && v.Q
 // get is the present value of a quantity of a device.
 func (s *snapshot) get(site, device, quantity string) Value {
 	sample, ok := s.latest(district.NewSeriesID(s.d.ID, site, device, quantity))
-	if !ok || sample.Quality == district.Bad || s.now.Sub(sample.Time) > maxAge {
+	if !ok || sample.Quality == district.Bad || s.now.Sub(sample.Time) > s.age {
 		return absent
 	}
 	return Value{sample.Value, sample.Quality, sample.Time}
