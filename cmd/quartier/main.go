@@ -53,7 +53,8 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", e.code)
 
 func commands() []*command {
 	return []*command{
-		demoCommand(), runCommand(), checkCommand(), planCommand(), deviceCommand(), importCommand(), exportCommand(), userCommand(), schemaCommand(), versionCommand(),
+		demoCommand(), runCommand(), checkCommand(), planCommand(), reportCommand(), deviceCommand(), importCommand(), exportCommand(), userCommand(), pointsCommand(),
+		schemaCommand(), versionCommand(), faceCommand(),
 	}
 }
 

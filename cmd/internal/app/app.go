@@ -20,6 +20,7 @@ import (
 
 	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/console"
+	"quartier/cmd/internal/face"
 	"quartier/cmd/internal/live"
 	"quartier/drivers"
 	"quartier/drivers/poll"
@@ -66,6 +67,7 @@ type App struct {
 
 	mu      sync.Mutex
 	history console.HistoryProgress
+	face    *face.Face
 }
 
 // New opens the record and the console's listener and builds every part.
@@ -132,7 +134,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 	}
 	a.poller = poll.New(polled, poll.Config{Sink: a.sink, Now: a.clock.Now, Timeout: 4 * time.Second, Log: a.log})
 	a.console, err = console.New(console.Deps{
-		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, History: a.historyProgress, Overrides: overrides{a},
+		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, History: a.historyProgress, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a},
 		Now: a.clock.Now, Speed: a.clock.Speed(), Version: a.opt.Version, Demo: a.opt.Demo, Logger: a.log, Registry: a.registry, SecureCookie: a.cfg.File.Console.TLSCert != "",
 	})
 	return err
@@ -201,6 +203,15 @@ func (a *App) Run(ctx context.Context) error {
 	fields.Go(func() error { a.poller.Run(field); return nil })
 	fields.Go(func() error { a.signalLoop(field); return nil })
 	fields.Go(func() error { a.accountLoop(field); return nil })
+	if f, err := a.startFace(field); err != nil {
+		a.log.Error("building systems are not served", "err", err) // control and record go on without it
+	} else if f != nil {
+		a.mu.Lock()
+		a.face = f
+		a.mu.Unlock()
+		a.log.Info("building systems", "modbus", f.Addresses().Modbus, "opcua", f.Addresses().OPCUA)
+		fields.Go(func() error { a.faceLoop(field, f); return f.Close() })
+	}
 	if a.record.Relay != nil {
 		fields.Go(func() error { return a.protect("relay", func() error { return a.record.Relay(field) }) })
 	}

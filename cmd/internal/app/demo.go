@@ -54,6 +54,7 @@ func Demo(ctx context.Context, opt DemoOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	cfg.File.Face = config.Face{ModbusListen: "127.0.0.1:0", OPCUAListen: "127.0.0.1:0"}
 	cfg.File.DataDir = opt.DataDir
 	if opt.DataDir == "" {
 		if cfg.File.DataDir, err = os.MkdirTemp("", "quartier-demo-"); err != nil {

@@ -1,0 +1,62 @@
+package app
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"quartier/cmd/internal/face"
+	"quartier/schemas/balance"
+	"quartier/schemas/district"
+	"quartier/schemas/timegrid"
+)
+
+// startFace serves building systems where the configuration asks for it.
+func (a *App) startFace(ctx context.Context) (*face.Face, error) {
+	f := a.cfg.File.Face
+	if f.ModbusListen == "" && f.OPCUAListen == "" {
+		return nil, nil
+	}
+	return face.Start(ctx, face.Config{ModbusListen: f.ModbusListen, OPCUAListen: f.OPCUAListen, Districts: a.cfg.Districts, Log: a.log})
+}
+
+// faceLoop shows the present to building systems every second.
+func (a *App) faceLoop(ctx context.Context, f *face.Face) {
+	days := map[string]*face.Day{}
+	var asked time.Time
+	for {
+		now := a.clock.Now()
+		if wall := time.Now(); wall.Sub(asked) > 10*time.Second {
+			asked = wall
+			for i := range a.cfg.Districts {
+				d := &a.cfg.Districts[i]
+				if day, err := a.today(ctx, d, now); err == nil {
+					days[d.ID] = day
+				}
+			}
+		}
+		values := map[string]face.Value{}
+		for i := range a.cfg.Districts {
+			d := &a.cfg.Districts[i]
+			var plan *district.Plan
+			if s := a.schedulers[d.ID]; s != nil {
+				plan, _ = s.Plan()
+			}
+			maps.Copy(values, face.Snapshot(now, d, a.hub.Latest, plan, days[d.ID]))
+		}
+		f.Update(values)
+		if !wait(ctx, time.Second) {
+			return
+		}
+	}
+}
+
+// today sums the district's balance since local midnight.
+func (a *App) today(ctx context.Context, d *district.District, now time.Time) (*face.Day, error) {
+	rows, err := a.record.Balances(ctx, d.ID, district.DistrictSite, timegrid.NewSpan(timegrid.Day(now, d.Zone).Start, now))
+	if err != nil {
+		return nil, err
+	}
+	sum := balance.Sum(rows)
+	return &face.Day{ImportKWh: sum.ImportWh.KWh(), ExportKWh: sum.ExportWh.KWh(), ProductionKWh: sum.ProductionWh.KWh(), ConsumptionKWh: sum.ConsumptionWh().KWh()}, nil
+}

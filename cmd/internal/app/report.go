@@ -1,0 +1,213 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"quartier/cmd/internal/config"
+	"quartier/cmd/internal/report"
+	"quartier/schemas/balance"
+	"quartier/schemas/district"
+	"quartier/schemas/savings"
+	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
+)
+
+// Reporter makes members' monthly reports from the record.
+type Reporter struct {
+	cfg   *config.Config
+	store store.Balances
+	now   func() time.Time
+}
+
+// NewReporter returns the reporter of a configuration.
+func NewReporter(cfg *config.Config, st store.Balances, now func() time.Time) *Reporter {
+	return &Reporter{cfg: cfg, store: st, now: now}
+}
+
+// Report renders a member's report of a month ("2026-01") as "html" or "pdf" in "fr" or "en"; the member's language when empty. The error wraps [store.ErrNotFound] when the
+// district, the member or the month's data is not there.
+func (r *Reporter) Report(ctx context.Context, districtID, memberID, month, format, language string) ([]byte, error) {
+	d := r.district(districtID)
+	if d == nil || d.Member(memberID) == nil {
+		return nil, fmt.Errorf("app: report of %s/%s: %w", districtID, memberID, store.ErrNotFound)
+	}
+	sp, err := timegrid.ParseMonth(month, d.Zone)
+	if err != nil {
+		return nil, err
+	}
+	data, err := r.Data(ctx, d, d.Member(memberID), sp, language)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	switch format {
+	case "html":
+		err = report.RenderHTML(&out, data)
+	case "pdf":
+		err = report.RenderPDF(&out, data)
+	default:
+		err = fmt.Errorf("app: report format %q is neither html nor pdf", format)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+func (r *Reporter) district(id string) *district.District {
+	for i := range r.cfg.Districts {
+		if r.cfg.Districts[i].ID == id {
+			return &r.cfg.Districts[i]
+		}
+	}
+	return nil
+}
+
+// Data collects a member's month. The member's part of the site's energies is kept exact over the month by rounding cumulative sums; what the site drew while others fed is shared
+// by the default key in proportion to what each site drew.
+func (r *Reporter) Data(ctx context.Context, d *district.District, m *district.Member, month timegrid.Span, language string) (*report.Data, error) {
+	rows, err := r.store.Balances(ctx, d.ID, m.Site, month)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := r.store.Balances(ctx, d.ID, district.DistrictSite, month)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 || len(whole) == 0 {
+		return nil, fmt.Errorf("app: report of %s for %s: no data in the record: %w", m.ID, month.Start.In(d.Zone).Format("2006-01"), store.ErrNotFound)
+	}
+	if language == "" {
+		language = m.Language
+	}
+	site := d.Site(m.Site)
+	sum := balance.Sum(whole)
+	out := &report.Data{Language: language, Month: month, Zone: d.Zone, Step: d.Step, MadeAt: r.now(),
+		Member: report.Member{ID: m.ID, Name: m.Name, Site: site.Name, DeliveryPoint: m.DeliveryPoint, Share: m.ShareOfSite, ConsentSince: m.Consent.Since},
+		District: report.District{Name: d.Name, ProductionWh: sum.ProductionWh, ConsumptionWh: sum.ConsumptionWh(), ImportWh: sum.ImportWh, ExportWh: sum.ExportWh,
+			Coverage: sum.Coverage * float64(len(whole)) / float64(month.Count(d.Step))},
+		Issuer: report.Issuer{Name: r.cfg.File.Report.Issuer, Contact: r.cfg.File.Report.Contact},
+	}
+	out.District.SavedEUR, out.District.SavedCarbonKg = savings.Saved(sum)
+	about := r.cfg.District(d.ID)
+	if about != nil {
+		out.District.Baseline = about.Baseline.EN
+		if language == "fr" {
+			out.District.Baseline = about.Baseline.FR
+		}
+	}
+	r.fill(out, d, m, rows, whole)
+	if err := r.bill(out, about, site, m, rows); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// part is a member's share of a site's slot, by origin.
+type part struct{ own, shared, grid units.WattHours }
+
+// splitter gives a member's part of each slot of a site so that the sums are exact.
+type splitter struct {
+	share float64
+	cum   part // of the site
+	given part // to the member
+}
+
+func (s *splitter) next(r balance.Row) part {
+	consumed := r.ConsumptionWh()
+	fromGrid := min(max(0, r.ImportWh), consumed)
+	shared := min(r.SharedWh, fromGrid)
+	s.cum.own += consumed - fromGrid
+	s.cum.shared += shared
+	s.cum.grid += fromGrid - shared
+	take := func(cum units.WattHours, given *units.WattHours) units.WattHours {
+		due := units.WattHours(math.Round(float64(cum) * s.share))
+		v := due - *given
+		*given = due
+		return v
+	}
+	return part{take(s.cum.own, &s.given.own), take(s.cum.shared, &s.given.shared), take(s.cum.grid, &s.given.grid)}
+}
+
+// fill puts the member's energies, days and habits into the report. Daily and hourly figures need consent to the load curve.
+func (r *Reporter) fill(out *report.Data, d *district.District, m *district.Member, rows, whole []balance.Row) {
+	var days []report.Day
+	index := map[time.Time]int{}
+	for day := range out.Month.Days(d.Zone) {
+		index[day.Start] = len(days)
+		days = append(days, report.Day{Start: day.Start})
+	}
+	habits := &report.Habits{}
+	carbon := &report.Carbon{Scope: "direct"}
+	if c, ok := r.cfg.Carbon[d.Carbon]; ok {
+		carbon.Scope, carbon.Source = c.Scope, c.Source
+	}
+	intensity := map[time.Time]float64{}
+	for _, w := range whole {
+		if w.ImportWh > 0 {
+			intensity[w.Start] = w.CarbonKg / w.ImportWh.KWh()
+		}
+		habits.SurplusWh[w.Start.In(d.Zone).Hour()] += w.ExportWh
+	}
+	split := splitter{share: m.ShareOfSite}
+	last := 0.0
+	for _, row := range rows {
+		p := split.next(row)
+		out.OwnWh += p.own
+		out.SharedWh += p.shared
+		out.GridWh += p.grid
+		if row.ImportWh > 0 {
+			last = row.CarbonKg / row.ImportWh.KWh()
+		} else if v, ok := intensity[row.Start]; ok {
+			last = v
+		}
+		carbon.ConsumptionKg += p.grid.KWh() * last
+		carbon.AvoidedKg += (p.own + p.shared).KWh() * last
+		habits.ConsumptionWh[row.Start.In(d.Zone).Hour()] += p.own + p.shared + p.grid
+		day := timegrid.Day(row.Start, d.Zone)
+		x := &days[index[day.Start]]
+		x.OwnWh += p.own
+		x.SharedWh += p.shared
+		x.GridWh += p.grid
+		x.Coverage += row.Coverage / float64(day.Count(d.Step))
+		out.Coverage += row.Coverage / float64(out.Month.Count(d.Step))
+	}
+	out.ConsumptionWh = out.OwnWh + out.SharedWh + out.GridWh
+	out.Coverage = math.Min(1, out.Coverage)
+	out.Carbon = carbon
+	if m.Consent.LoadCurve {
+		for i := range days {
+			days[i].Coverage = math.Min(1, days[i].Coverage)
+		}
+		out.Days, out.Habits = days, habits
+	}
+}
+
+// bill computes what shared energy changed on the member's bill, where the district shares on bills: the supplier's price less what stays due on shared energy, slot by slot.
+func (r *Reporter) bill(out *report.Data, about *config.District, site *district.Site, m *district.Member, rows []balance.Row) error {
+	if about == nil || about.Sharing == nil {
+		return nil
+	}
+	t := r.cfg.Tariffs[site.Tariff]
+	if t == nil {
+		return fmt.Errorf("app: report of %s: no tariff %q", m.ID, site.Tariff)
+	}
+	b := &report.Bill{Tariff: t.Name, PriceEUR: about.Sharing.Price, ExciseExempt: about.Sharing.ExciseExempt, Key: about.Sharing.Key}
+	split := splitter{share: m.ShareOfSite}
+	for _, row := range rows {
+		p := split.next(row)
+		price, err := t.At(row.Start)
+		if err != nil {
+			return fmt.Errorf("app: report of %s: %w", m.ID, err)
+		}
+		b.AvoidedEUR += p.shared.KWh() * price.AvoidedEURPerKWh(b.ExciseExempt)
+		b.PaidEUR += p.shared.KWh() * b.PriceEUR
+	}
+	out.Bill = b
+	return nil
+}
