@@ -49,7 +49,7 @@ func RenderPDF(w io.Writer, d *Data) error {
 }
 
 // chartHeights are the heights of the daily chart, mm, that are tried until the sheet holds everything.
-var chartHeights = []float64{42, 36, 30, 24}
+var chartHeights = []float64{42, 36, 30, 24, 18}
 
 // newPDF returns a document of one empty sheet with its metadata and fonts.
 func (v *view) newPDF() *fpdf.Fpdf {
@@ -93,6 +93,17 @@ func (s *sheet) lines(text string, width float64) []string {
 	var out []string
 	line := ""
 	for _, word := range strings.Split(printable(text), " ") {
+		for s.pdf.GetStringWidth(word) > width { // a long address without a space
+			r := []rune(word)
+			n := len(r) - 1
+			for n > 1 && s.pdf.GetStringWidth(string(r[:n])) > width {
+				n--
+			}
+			if line != "" {
+				out, line = append(out, line), ""
+			}
+			out, word = append(out, string(r[:n])), string(r[n:])
+		}
 		joined := word
 		if line != "" {
 			joined = line + " " + word

@@ -352,6 +352,10 @@ func TestHostileNames(t *testing.T) {
 	if bytes.Contains(page, []byte("<script")) {
 		t.Error("a name became markup")
 	}
+	d.Issuer.Contact = "https://" + strings.Repeat("adresse.", 60) + "example"
+	if err := RenderPDF(new(bytes.Buffer), d); err != nil {
+		t.Errorf("an address without a space: %v", err)
+	}
 	d.Member.Name = strings.Repeat("Un nom très long ", 400)
 	if err := RenderPDF(new(bytes.Buffer), d); err == nil || !strings.Contains(err.Error(), "does not fit one sheet") {
 		t.Errorf("error %v, want one that says that the text does not fit", err)
@@ -408,6 +412,17 @@ func TestMonthsOfClockChanges(t *testing.T) {
 		page, _ := render(t, d)
 		if !bytes.Contains(page, []byte(fmt.Sprintf(">%d</text>", 25))) {
 			t.Errorf("%v: no label of the 25th", m)
+		}
+	}
+}
+
+// go test ./cmd/internal/report -run '^$' -bench . -count 5
+func BenchmarkRenderPDF(b *testing.B) {
+	d := sample(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := RenderPDF(io.Discard, d); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
