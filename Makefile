@@ -35,10 +35,10 @@ drivers/foreign/node_modules/.done: drivers/foreign/package.json drivers/foreign
 demo: build ## the whole system on simulated districts, console on http://127.0.0.1:8080
 	bin/quartier demo
 
-setup: ## install what the tests need: browser, Modbus and OPC UA peers, TimescaleDB, HiGHS
+setup: drivers/foreign/node_modules/.done ## install what the tests need: browser, Modbus and OPC UA peers, TimescaleDB, HiGHS
 	.ci/setup
 
-test: setup check build drivers/foreign/node_modules/.done ## every test, TimescaleDB and browser included
+test: setup check build ## every test, TimescaleDB and browser included
 	.ci/test
 
 check: ## gofmt, vet and staticcheck

@@ -42,7 +42,7 @@ func (a *App) faceLoop(ctx context.Context, f *face.Face) {
 			if s := a.schedulers[d.ID]; s != nil {
 				plan, _ = s.Plan()
 			}
-			maps.Copy(values, face.Snapshot(now, d, a.hub.Latest, plan, days[d.ID]))
+			maps.Copy(values, face.SnapshotWithin(max(face.MaxAge, a.clock.District(30*time.Second)), now, d, a.hub.Latest, plan, days[d.ID]))
 		}
 		f.Update(values)
 		if !wait(ctx, time.Second) {
