@@ -6,7 +6,8 @@ import (
 	"quartier/schemas/units"
 )
 
-// The origins in the order in which bars stack them, with their colours: those of the console, dark enough for print and apart in grey.
+// The origins in the order in which bars stack them, with the console's colours: sun amber, green for the district, grid slate. A hairline of the ground parts
+// the segments, so that they are told apart without colour too.
 const (
 	originOwn = iota
 	originShared
@@ -15,7 +16,7 @@ const (
 
 type colour struct{ r, g, b int }
 
-var originColours = [3]colour{originOwn: {180, 105, 0}, originShared: {246, 180, 40}, originGrid: {88, 103, 122}}
+var originColours = [3]colour{originOwn: {242, 166, 13}, originShared: {22, 163, 74}, originGrid: {88, 103, 122}}
 
 // chart is the daily chart without any size: bars of kWh and the axis.
 type chart struct {

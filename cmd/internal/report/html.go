@@ -20,7 +20,7 @@ func RenderHTML(w io.Writer, d *Data) error {
 	if err != nil {
 		return err
 	}
-	if err := page.Execute(w, map[string]any{"V": v, "T": v.text, "Chart": v.svg(), "Days": v.table(), "Caption": v.chartTitle(), "Issuer": d.Issuer}); err != nil {
+	if err := page.Execute(w, map[string]any{"V": v, "T": v.text, "Chart": v.svg(), "Days": v.table(), "Caption": v.chartTitle(), "Issuer": d.Issuer, "Styles": styles()}); err != nil {
 		return fmt.Errorf("report of %s: write page: %w", d.Member.ID, err)
 	}
 	return nil
@@ -68,26 +68,35 @@ func (v *view) Heads() []string {
 	return heads
 }
 
-// Legend returns the origins of the chart with their colours.
+// Legend returns the origins of the chart with their classes, which give the colours.
 func (v *view) Legend() []legend {
 	var out []legend
 	names := v.text.originNames()
 	for _, o := range v.data.origins() {
-		out = append(out, legend{names[o], template.CSS(hex(originColours[o]))})
+		out = append(out, legend{names[o], originClass(o)})
 	}
 	return out
 }
 
-type legend struct {
-	Name   string
-	Colour template.CSS
+type legend struct{ Name, Class string }
+
+// originClass is the class of an origin in the style sheet of the page.
+func originClass(o int) string { return fmt.Sprint("o", o) }
+
+// styles are the colours of the origins on paper and light ground; the page brightens them on dark ground.
+func styles() template.CSS {
+	var b strings.Builder
+	for o, c := range originColours {
+		fmt.Fprintf(&b, ".%s { fill: %s; background: %s }\n", originClass(o), hex(c), hex(c))
+	}
+	return template.CSS(b.String())
 }
 
 func hex(c colour) string { return fmt.Sprintf("#%02x%02x%02x", c.r, c.g, c.b) }
 
 // svg draws the chart.
 func (v *view) svg() template.HTML {
-	const width, height, left, bottom = 720.0, 190.0, 44.0, 22.0
+	const width, height, left, bottom, hairline = 720.0, 190.0, 44.0, 22.0, 0.8
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	esc := template.HTMLEscapeString
@@ -98,7 +107,7 @@ func (v *view) svg() template.HTML {
 		for o, e := range c.bars[0].kwh {
 			w := width * e / total
 			if w > 0 {
-				p(`<rect x="%.1f" y="8" width="%.1f" height="40" fill="%s"/>`, x, max(0.5, w-1), hex(originColours[o]))
+				p(`<rect x="%.1f" y="8" width="%.1f" height="40" class="%s"/>`, x, max(0.5, w-1), originClass(o))
 			}
 			x += w
 		}
@@ -121,7 +130,7 @@ func (v *view) svg() template.HTML {
 		}
 		for o, e := range bar.kwh {
 			if e > 0 {
-				p(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, x, y(from+e), w, y(from)-y(from+e), hex(originColours[o]))
+				p(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" class="%s"/>`, x, y(from+e), w, max(0.5, y(from)-y(from+e)-hairline), originClass(o))
 				from += e
 			}
 		}

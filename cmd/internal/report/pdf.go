@@ -146,16 +146,16 @@ func (s *sheet) draw() float64 {
 		issuer += ", " + d.Issuer.Address
 	}
 	s.font("", 8.5, grey)
-	s.at(marginX, 15, issuer)
 	s.right(sheetW-marginX, 15, s.Made)
+	y := s.block(marginX, 12, innerW-s.pdf.GetStringWidth(printable(s.Made))-gutter, 3.9, issuer) + 1.6
 	s.stroke(amber)
 	s.pdf.SetLineWidth(0.6)
-	s.pdf.Line(marginX, 17.5, sheetW-marginX, 17.5)
+	s.pdf.Line(marginX, y, sheetW-marginX, y)
 
 	s.font("B", 21, ink)
-	s.at(marginX, 29, s.Title)
+	s.at(marginX, y+11.5, s.Title)
 	s.font("", 9.5, grey)
-	y := s.block(marginX, 31.5, innerW, 4.6, s.For+". "+s.Point) + 3
+	y = s.block(marginX, y+14, innerW, 4.6, s.For+". "+s.Point) + 3
 	s.font("", 13, ink)
 	y = s.block(marginX, y, innerW, 6.4, s.Sentence) + 4.5
 
@@ -209,20 +209,23 @@ func (s *sheet) pair(y float64, left, right func(float64) float64, dashed bool) 
 	return end
 }
 
-// head writes the heading of a box with its note and returns where its content begins.
-func (s *sheet) head(x, y float64, title, note string) float64 {
+// head writes the heading of a box of width w with its note and returns where its content begins.
+func (s *sheet) head(x, y, w float64, title, note string) float64 {
 	s.font("B", 10, ink)
-	s.at(x+pad, y+pad+2.8, title)
+	end := s.block(x+pad, y+pad-0.6, w-2*pad, 4.5, title)
 	if note != "" {
-		w := s.pdf.GetStringWidth(printable(title))
+		after := s.pdf.GetStringWidth(printable(title)) + 2
 		s.font("", 8, grey)
-		s.at(x+pad+w+2, y+pad+2.8, note)
+		if after+s.pdf.GetStringWidth(printable(note)) > w-2*pad {
+			return s.block(x+pad, end, w-2*pad, 3.7, note) + 1.1
+		}
+		s.at(x+pad+after, y+pad+2.8, note)
 	}
-	return y + pad + 5
+	return end + 1.1
 }
 
 func (s *sheet) exactBox(x, y, w float64) float64 {
-	y = s.head(x, y, s.text.Exact, s.text.ExactNote)
+	y = s.head(x, y, w, s.text.Exact, s.text.ExactNote)
 	for _, l := range s.Exact {
 		style, indent := "", 0.0
 		if l.Strong {
@@ -244,7 +247,7 @@ func (s *sheet) exactBox(x, y, w float64) float64 {
 }
 
 func (s *sheet) estimateBox(x, y, w float64) float64 {
-	y = s.head(x, y, s.text.Estimate, s.text.EstimateNote)
+	y = s.head(x, y, w, s.text.Estimate, s.text.EstimateNote)
 	for i, text := range s.Estimate {
 		if i == 0 {
 			s.font("", 9, ink)
@@ -258,7 +261,7 @@ func (s *sheet) estimateBox(x, y, w float64) float64 {
 }
 
 func (s *sheet) textBox(x, y, w float64, title string, texts []string, foot string) float64 {
-	y = s.head(x, y, title, "")
+	y = s.head(x, y, w, title, "")
 	for _, text := range texts {
 		s.font("", 9, ink)
 		y = s.block(x+pad, y, w-2*pad, 4.3, text) + 0.8
@@ -277,7 +280,7 @@ func (s *sheet) hintBox(y float64) float64 {
 	height := pad + 4.6 + 4.5*float64(len(lines)) + pad - 1.5
 	s.fill(cream)
 	s.pdf.RoundedRect(marginX, y, innerW, height, 1.5, "23", "F")
-	s.fill(originColours[originShared])
+	s.fill(originColours[originOwn])
 	s.pdf.Rect(marginX, y, 1.2, height, "F")
 	s.font("B", 10, ink)
 	s.at(marginX+pad+1, y+pad+2.6, s.text.Hint)
@@ -319,7 +322,10 @@ func (s *sheet) drawChart(y float64) float64 {
 	return y + 3
 }
 
-const axisW = 9.0 // mm left of the bars
+const (
+	axisW    = 9.0 // mm left of the bars
+	hairline = 0.2 // mm between the segments of a bar
+)
 
 func (s *sheet) gap(x, y, w, h float64) {
 	s.fill(faint)
@@ -350,7 +356,7 @@ func (s *sheet) dailyBars(y, height float64) float64 {
 		for o, e := range bar.kwh {
 			if e > 0 {
 				s.fill(originColours[o])
-				s.pdf.Rect(x, at(from+e), w, at(from)-at(from+e), "F")
+				s.pdf.Rect(x, at(from+e), w, max(0.1, at(from)-at(from+e)-hairline), "F")
 				from += e
 			}
 		}
