@@ -82,7 +82,10 @@ func (w *town) refresh() {
 	}
 }
 
-func (w *town) Latest(id district.SeriesID) (district.Sample, bool) { s, ok := w.live[id]; return s, ok }
+func (w *town) Latest(id district.SeriesID) (district.Sample, bool) {
+	s, ok := w.live[id]
+	return s, ok
+}
 func (w *town) Balances(context.Context, string, string, timegrid.Span) ([]balance.Row, error) {
 	return nil, nil
 }
