@@ -83,6 +83,8 @@ func (s *Server) enforce(api huma.API) func(huma.Context, func(huma.Context)) {
 		p := principal{remote: remoteAddress(r)}
 		err := s.authenticate(r, &p)
 		switch {
+		case err != nil && r.Context().Err() != nil:
+			return // the caller went away: there is nobody to answer
 		case err != nil && !errors.Is(err, store.ErrNotFound):
 			s.log.Error("session not read", "operation", op.OperationID, "err", err)
 			_ = huma.WriteErr(api, ctx, http.StatusServiceUnavailable, "the account store cannot be read now")

@@ -28,7 +28,10 @@ type Decision struct {
 	Carbon     *float64      `json:"carbon_g_per_kwh" doc:"mean in the stretch"`
 }
 
-const idleKW = 0.05 // below it a device counts as idle
+const (
+	idleKW    = 0.05 // below it a device counts as idle
+	trifleKWh = 0.5  // a stretch of less energy is not worth a reader's first look
+)
 
 // decisions lists what the controllable devices of a plan will do from now on, by start, at most limit: every stretch with one action and one reason.
 func decisions(d *district.District, p *district.Plan, now time.Time, limit int) []Decision {
@@ -39,7 +42,7 @@ func decisions(d *district.District, p *district.Plan, now time.Time, limit int)
 // next lists the decisions that a reader should know first: the largest that hold now, a third of limit at most, then those to come by their start. A stretch
 // is one action here, with the reason of most of its energy.
 func next(d *district.District, p *district.Plan, now time.Time, limit int) []Decision {
-	all := list(d, p, now, false)
+	all := slices.DeleteFunc(list(d, p, now, false), func(x Decision) bool { return x.EnergyKWh < trifleKWh && x.Action != "limit" })
 	running := slices.IndexFunc(all, func(x Decision) bool { return x.Start.After(now) })
 	if running < 0 {
 		running = len(all)

@@ -276,6 +276,7 @@ for (const [size, theme, lang] of [['wide', 'light', 'en'], ['phone', 'dark', 'f
       w.faults.length = 0
       await w.page.goto(url + path)
       await w.page.waitForSelector('#content h1')
+      expect(!(await w.page.$('#content > .start')), 'the page is refused')
       await settled(w.page)
       const over = await w.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
       expect(over <= 1, `the page is ${over} px wider than the window`)
@@ -310,6 +311,7 @@ for (const [size, theme, lang] of [['phone', 'light', 'fr'], ['wide', 'light', '
     if (before) {
       await w.page.selectOption('#content select', before)
       await w.page.waitForURL(/month=/)
+      await w.page.waitForSelector('.tiles')
       await settled(w.page)
       if (mine.body.reports && mine.body.member.consent_report) {
         const report = await call(w.page, `/api/districts/${me.district}/members/${me.member}/report?month=${before}&format=pdf&language=${lang}`)

@@ -17,7 +17,9 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
 /** The text of a key made at run time, such as that of a device's kind; what has none is shown as it is. */
 export function term(prefix: string, name: string): string {
   const key = prefix + name
-  return key in en ? t(key as Key) : name.replaceAll('_', ' ').replaceAll('-', ' ')
+  if (key in en) return t(key as Key)
+  const plain = prefix === 'q.' ? name.replace(/_(kw|kwh|c|v|a|hz|kvar|kva)$/, '') : name
+  return plain.replaceAll('_', ' ').replaceAll('-', ' ')
 }
 
 /** The key of a reason such as "cheap: 0.1579 EUR/kWh", in words. */
@@ -25,5 +27,5 @@ export const reasonWords = (reason: string) => term('reason.', reason.split(/[ :
 
 /** The numbers of a reason, in the reader's format. */
 export function reasonNumbers(reason: string): string {
-  return [...reason.matchAll(/(-?\d+(?:\.\d+)?) (kW|kWh|EUR\/kWh|gCO2e\/kWh|degC)\b/g)].map((m) => value(prefs.lang, Number(m[1]), m[2]!)).join(', ')
+  return [...reason.matchAll(/(-?\d+(?:\.\d+)?) (kW|kWh|EUR\/kWh|gCO2e\/kWh|degC)\b/g)].filter((m) => Number(m[1]) !== 0).map((m) => value(prefs.lang, Number(m[1]), m[2]!)).join(', ')
 }
