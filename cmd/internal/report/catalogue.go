@@ -9,7 +9,7 @@ import (
 type catalogue struct {
 	Lang, Title, For, DeliveryPoint, MadeOn string
 
-	UsedAll, UsedShared, UsedOwn, UsedBoth, Lower, Higher, Same string // the sentence
+	UsedAll, UsedShared, UsedOwn, UsedBoth, UsedNone, NotMeasured, Lower, Higher, SharedLower, SharedHigher, Same string // the sentence
 
 	Chart, ChartDesc, ChartMonth, Own, Shared, Grid, NoData, DayTable, Day, PerDay string
 
@@ -21,9 +21,9 @@ type catalogue struct {
 
 	District, DistrictMade, DistrictUsed, DistrictKept, DistrictSaved, DistrictCostMore, DistrictNote string
 
-	Hint, HintShift, HintShiftWorth, HintNight, HintGap, HintThanks string
+	Hint, HintShift, HintShiftWorth, HintNight, HintEvening, HintGap, HintThanks string
 
-	How, HowMeter, HowShare, HowDynamic, HowStatic, HowBill, HowExempt, HowDue, HowCarbon, HowBaseline, BaselineOwn, HowCoverage, HowGaps string
+	How, HowMeter, HowShare, HowDynamic, HowStatic, HowBill, HowExempt, HowDue, HowCarbon, HowBaseline, BaselineOwn, HowCoverage, HowGaps, HowSubstituted string
 
 	Ask, Withdraw, NoNeighbours string
 }
@@ -46,9 +46,11 @@ var catalogues = map[string]catalogue{
 		UsedShared: "En %s, votre logement a consommé %s, dont %s venus des toits de votre quartier",
 		UsedOwn:    "En %s, votre logement a consommé %s, dont %s venus de votre propre toit.",
 		UsedBoth:   "En %s, votre logement a consommé %s, dont %s de votre propre toit et %s des toits de votre quartier",
-		Lower:      ", ce qui a réduit votre facture de %s.",
-		Higher:     ", ce qui a augmenté votre facture de %s.",
-		Same:       ".",
+		UsedNone:   "En %s, votre logement n’a consommé aucune électricité.", NotMeasured: "En %s, votre logement n’a pas été mesuré : aucun chiffre n’est donné.",
+		Lower:       ", ce qui a réduit votre facture de %s.",
+		Higher:      ", ce qui a augmenté votre facture de %s.",
+		SharedLower: ". L’énergie partagée du quartier a réduit votre facture de %s.", SharedHigher: ". L’énergie partagée du quartier a augmenté votre facture de %s.",
+		Same: ".",
 
 		Chart: "Votre consommation jour par jour, selon son origine", ChartDesc: "Barres empilées, une par jour du mois, en kWh : %s de votre propre toit, %s des toits du quartier, %s du réseau.",
 		ChartMonth: "Votre consommation du mois, selon son origine", Own: "votre toit", Shared: "toits du quartier", Grid: "réseau", NoData: "sans mesure",
@@ -75,11 +77,12 @@ var catalogues = map[string]catalogue{
 		DistrictKept:     "%s de la production a été utilisée ou stockée sur place et a couvert %s de la consommation.",
 		DistrictSaved:    "Stockage et pilotage : %s et %s de CO₂e de moins que la référence.",
 		DistrictCostMore: "Stockage et pilotage, écart à la référence : %s et %s de CO₂e (négatif : plus que la référence).",
-		DistrictNote:     "Électricité mesurée du mois, sans pondération. Un bilan de quartier à énergie positive se fait sur douze mois.",
+		DistrictNote:     "Profil : énergie finale, non pondérée. Électricité mesurée du mois ; un quartier à énergie positive se juge sur douze mois.",
 
 		Hint: "Une idée pour le mois prochain", HintShift: "%s, le quartier avait le plus de soleil inutilisé, mais %s seulement de votre consommation y tombait. Une lessive, un lave-vaisselle ou un chauffe-eau à cette heure-là profiterait des toits du quartier.",
 		HintShiftWorth: " Chaque kWh déplacé vaut environ %s pour vous.",
 		HintNight:      "La nuit, de 2 à 5 h, votre logement tirait en moyenne %s W sans interruption : tenue tout le mois, cette puissance fait %s. Un appareil en veille ou un chauffe-eau déréglé s’y cache peut-être.",
+		HintEvening:    "%s de votre consommation tombait entre 18 et 22 h, quand le réseau est le plus chargé. Une minuterie qui lance la lessive ou le chauffe-eau plus tard, ou vers midi, le soulage, et coûte moins cher si votre contrat a des heures creuses à ce moment-là.",
 		HintGap:        "Il manque %s des mesures du mois. Si votre compteur a été changé ou coupé, dites-le-nous : le prochain rapport sera plus juste.",
 		HintThanks:     "Votre consommation suit déjà bien le soleil du quartier. Continuez ainsi.",
 
@@ -89,7 +92,7 @@ var catalogues = map[string]catalogue{
 		HowExempt: "L’énergie partagée est exonérée d’accise.", HowDue: "L’accise reste due sur l’énergie partagée.",
 		HowCarbon: "CO₂ : énergie du réseau multipliée par l’intensité de chaque pas.", HowBaseline: "Référence du quartier : %s",
 		BaselineOwn: "le même quartier, sans batterie et sans pilotage de la recharge des voitures, mêmes bâtiments et même soleil.",
-		HowCoverage: "Mesures disponibles : %s du mois pour vous, %s pour le quartier.", HowGaps: "Les jours sans mesure restent vides ; rien n’est extrapolé.",
+		HowCoverage: "Mesures disponibles : %s du mois pour vous, %s pour le quartier.", HowGaps: "Les jours sans mesure restent vides ; rien n’est extrapolé.", HowSubstituted: "Une partie des valeurs manquantes est remplacée par des estimations, marquées dans le registre ; les jours sans mesure restent vides.",
 
 		Ask: "Une question ? %s", Withdraw: "Vous recevez ce rapport parce que vous l’avez demandé le %s. Vous pouvez retirer cet accord à tout moment, sans motif, auprès du même contact : l’envoi cesse et vos courbes de charge sont effacées.",
 		NoNeighbours: "Aucune comparaison avec vos voisins n’est faite.",
@@ -101,9 +104,11 @@ var catalogues = map[string]catalogue{
 		UsedShared: "In %s your home used %s; %s came from your district’s roofs",
 		UsedOwn:    "In %s your home used %s; %s came from your own roof.",
 		UsedBoth:   "In %s your home used %s; %s came from your own roof and %s from your district’s roofs",
-		Lower:      ", which lowered your bill by %s.",
-		Higher:     ", which raised your bill by %s.",
-		Same:       ".",
+		UsedNone:   "In %s your home used no electricity.", NotMeasured: "In %s your home was not measured: no figure is given.",
+		Lower:       ", which lowered your bill by %s.",
+		Higher:      ", which raised your bill by %s.",
+		SharedLower: ". The district’s shared energy lowered your bill by %s.", SharedHigher: ". The district’s shared energy raised your bill by %s.",
+		Same: ".",
 
 		Chart: "Your consumption day by day, by origin", ChartDesc: "Stacked bars, one per day of the month, in kWh: %s from your own roof, %s from the district’s roofs, %s from the grid.",
 		ChartMonth: "Your consumption of the month, by origin", Own: "your roof", Shared: "district’s roofs", Grid: "grid", NoData: "not measured",
@@ -130,11 +135,12 @@ var catalogues = map[string]catalogue{
 		DistrictKept:     "%s of the production was used or stored on the spot and covered %s of the consumption.",
 		DistrictSaved:    "Storage and control: %s and %s of CO₂e less than the baseline.",
 		DistrictCostMore: "Storage and control, difference to the baseline: %s and %s of CO₂e (negative: more than the baseline).",
-		DistrictNote:     "Metered electricity of the month, unweighted. The balance of a positive-energy district is made over twelve months.",
+		DistrictNote:     "Profile: final energy, unweighted. Metered electricity of the month; a positive-energy district is judged over twelve months.",
 
 		Hint: "An idea for next month", HintShift: "%s the district had the most unused sun, but only %s of your consumption fell then. A wash, a dishwasher or a water heater at that time would draw on the district’s roofs.",
 		HintShiftWorth: " Each kWh moved is worth about %s to you.",
 		HintNight:      "At night, from 2:00 to 5:00, your home drew %s W on average without a break: kept up all month, this makes %s. An appliance on standby or a water heater out of adjustment may hide there.",
+		HintEvening:    "%s of your consumption fell between 18:00 and 22:00, when the grid is busiest. A timer that starts the wash or the water heater later, or around noon, relieves it, and costs less if your contract has off-peak hours then.",
 		HintGap:        "%s of the month’s measurements are missing. If your meter was changed or switched off, tell us: the next report will be more accurate.",
 		HintThanks:     "Your consumption already follows the district’s sun well. Keep it up.",
 
@@ -144,7 +150,7 @@ var catalogues = map[string]catalogue{
 		HowExempt: "Shared energy is exempt of excise.", HowDue: "Excise stays due on shared energy.",
 		HowCarbon: "CO₂: energy from the grid times the intensity of each step.", HowBaseline: "The district’s baseline: %s",
 		BaselineOwn: "the same district without a battery and without control of charging, with the same buildings and the same sun.",
-		HowCoverage: "Measurements available: %s of the month for you, %s for the district.", HowGaps: "Days without measurements stay empty; nothing is extrapolated.",
+		HowCoverage: "Measurements available: %s of the month for you, %s for the district.", HowGaps: "Days without measurements stay empty; nothing is extrapolated.", HowSubstituted: "Some missing values are replaced by estimates, marked in the record; days without measurements stay empty.",
 
 		Ask: "A question? %s", Withdraw: "You receive this report because you asked for it on %s. You may withdraw at any time, without a reason, with the same contact: it is no longer sent and your load curves are deleted.",
 		NoNeighbours: "No comparison with your neighbours is made.",

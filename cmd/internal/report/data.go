@@ -28,6 +28,7 @@ type Data struct {
 	SharedWh      units.WattHours // from the district, allocated by the sharing key
 	GridWh        units.WattHours
 	Coverage      float64 // share of the month that was measured, in [0, 1]
+	Substituted   bool    // at least one value of the month is an estimate in place of a missing measurement
 	Days          []Day   // one per civil day of the month; empty without consent to the load curve
 
 	Bill       *Bill       // nil where no energy is shared on bills
@@ -107,6 +108,13 @@ type Habits struct {
 	SurplusWh     [24]units.WattHours // what the district fed into the grid
 }
 
+// Add counts one slot: what the member consumed in it and what the district fed into the grid, in the hour of zone's day in which it starts.
+func (h *Habits) Add(start time.Time, zone *time.Location, consumption, surplus units.WattHours) {
+	hour := start.In(zone).Hour()
+	h.ConsumptionWh[hour] += consumption
+	h.SurplusWh[hour] += surplus
+}
+
 // Validate returns every fault of the data, joined.
 func (d *Data) Validate() error {
 	var errs []error
@@ -127,6 +135,9 @@ func (d *Data) Validate() error {
 	}
 	if d.Coverage < 0 || d.Coverage > 1 || math.IsNaN(d.Coverage) {
 		bad("coverage %v lies outside [0, 1]", d.Coverage)
+	}
+	if d.Coverage == 0 && d.ConsumptionWh > 0 {
+		bad("consumption %d Wh without a measurement", d.ConsumptionWh)
 	}
 	if len(d.Days) > 0 {
 		var sum units.WattHours

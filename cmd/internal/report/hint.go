@@ -16,9 +16,15 @@ const (
 	nightTo      = 5
 	nightShare   = 0.5 // of the month's mean power that is tied up at night, from which it is worth saying
 	leastNightWh = 2_000
+
+	leastSurplusWh = 10_000 // of the district in a month; below it there was no sun to use
+	eveningFrom    = 18
+	eveningTo      = 22
+	eveningShare   = 0.30 // of consumption in the evening, from which it is worth saying; evenly spread it is 4/24 = 0.167
 )
 
-// hint draws one useful thing from the data: missing measurements, unused sun that the member could use, a high power at night, or that all is well.
+// hint draws one useful thing from the data: missing measurements, unused sun that the member could use, a high power at night, a high share in the
+// evening, or that the sun is well used. Without any of these it says nothing.
 func (v *view) hint() string {
 	c, w, d := &v.text, v.w, v.data
 	if d.Coverage < gapCoverage {
@@ -28,8 +34,11 @@ func (v *view) hint() string {
 		return ""
 	}
 	h := d.Habits
-	var total, surplus units.WattHours
+	var total, surplus, evening units.WattHours
 	for i := range 24 {
+		if i >= eveningFrom && i < eveningTo {
+			evening += h.ConsumptionWh[i]
+		}
 		total += h.ConsumptionWh[i]
 		surplus += h.SurplusWh[i]
 	}
@@ -38,7 +47,7 @@ func (v *view) hint() string {
 	}
 	nights := float64(h.ConsumptionWh[nightFrom]+h.ConsumptionWh[nightFrom+1]+h.ConsumptionWh[nightTo-1]) / (nightTo - nightFrom) // Wh in one hour of every night of the month
 	hours := d.Month.Duration().Hours()
-	if from, part := sunWindow(h); surplus > 0 && part < lowSunShare {
+	if from, part := sunWindow(h); surplus >= leastSurplusWh && part < lowSunShare {
 		text := fmt.Sprintf(c.HintShift, w.hours(from, from+hintHours), w.percent(part))
 		if b := d.Bill; b != nil && d.SharedWh > 0 {
 			if each := b.EffectEUR() / d.SharedWh.KWh(); each >= 0.005 {
@@ -49,6 +58,12 @@ func (v *view) hint() string {
 	}
 	if watts := nights * 24 / hours; nights*24 >= nightShare*float64(total) && nights*24 >= leastNightWh {
 		return fmt.Sprintf(c.HintNight, w.number(watts, 0), w.kwhOf(watts*hours/1000))
+	}
+	if part := float64(evening) / float64(total); part >= eveningShare {
+		return fmt.Sprintf(c.HintEvening, w.percent(part))
+	}
+	if surplus < leastSurplusWh {
+		return ""
 	}
 	return c.HintThanks
 }

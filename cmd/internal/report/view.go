@@ -66,13 +66,22 @@ func newView(d *Data) (*view, error) {
 func (v *view) sentence(month string) string {
 	c, w, d := &v.text, v.w, v.data
 	used := w.kwh(d.ConsumptionWh)
-	end := c.Same
+	switch {
+	case d.Coverage == 0:
+		return fmt.Sprintf(c.NotMeasured, month)
+	case d.ConsumptionWh == 0:
+		return fmt.Sprintf(c.UsedNone, month)
+	}
+	lower, higher, end := c.Lower, c.Higher, c.Same
+	if d.OwnWh > 0 { // the effect is that of the shared energy alone
+		lower, higher = c.SharedLower, c.SharedHigher
+	}
 	if d.Bill != nil && d.SharedWh > 0 {
 		switch e := math.Round(100*d.Bill.EffectEUR()) / 100; {
 		case e > 0:
-			end = fmt.Sprintf(c.Lower, w.eur(e))
+			end = fmt.Sprintf(lower, w.eur(e))
 		case e < 0:
-			end = fmt.Sprintf(c.Higher, w.eur(-e))
+			end = fmt.Sprintf(higher, w.eur(-e))
 		}
 	}
 	switch {
@@ -95,6 +104,10 @@ func (v *view) exact() {
 			value += " (" + w.percent(float64(e)/float64(d.ConsumptionWh)) + ")"
 		}
 		return line{Label: label, Value: value, Indent: true}
+	}
+	if d.Coverage == 0 {
+		v.Exact = []line{{Label: c.Consumption, Value: c.NoData, Strong: true}}
+		return
 	}
 	v.Exact = append(v.Exact, line{Label: c.Consumption, Value: w.kwh(d.ConsumptionWh), Strong: true})
 	if d.OwnWh > 0 {
@@ -137,6 +150,10 @@ func (v *view) carbon() {
 	c, w, x := &v.text, v.w, v.data.Carbon
 	if x == nil {
 		v.Carbon = []string{c.NoCarbon}
+		return
+	}
+	if v.data.Coverage == 0 {
+		v.Carbon = []string{c.NoData}
 		return
 	}
 	v.Carbon = []string{fmt.Sprintf(c.CarbonUsed, w.kg(x.ConsumptionKg))}
@@ -195,7 +212,11 @@ func (v *view) how() []string {
 		}
 		out = append(out, fmt.Sprintf(c.HowBaseline, baseline))
 	}
-	return append(out, fmt.Sprintf(c.HowCoverage, floorPercent(w, d.Coverage), floorPercent(w, d.District.Coverage)), c.HowGaps)
+	out = append(out, fmt.Sprintf(c.HowCoverage, floorPercent(w, d.Coverage), floorPercent(w, d.District.Coverage)))
+	if d.Substituted {
+		return append(out, c.HowSubstituted)
+	}
+	return append(out, c.HowGaps)
 }
 
 // shareText writes a small share with a decimal.
