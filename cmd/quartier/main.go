@@ -14,6 +14,7 @@ import (
 	"sort"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // zones also on machines that have none
 )
 
 // The exit codes of every command.

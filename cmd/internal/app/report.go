@@ -12,6 +12,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/savings"
+	"quartier/schemas/sharing"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
@@ -91,7 +92,7 @@ func (r *Reporter) Data(ctx context.Context, d *district.District, m *district.M
 		Member: report.Member{ID: m.ID, Name: m.Name, Site: site.Name, DeliveryPoint: m.DeliveryPoint, Share: m.ShareOfSite, ConsentSince: m.Consent.Since},
 		District: report.District{Name: d.Name, ProductionWh: sum.ProductionWh, ConsumptionWh: sum.ConsumptionWh(), ImportWh: sum.ImportWh, ExportWh: sum.ExportWh,
 			Coverage: sum.Coverage * float64(len(whole)) / float64(month.Count(d.Step))},
-		Issuer: report.Issuer{Name: r.cfg.File.Report.Issuer, Contact: r.cfg.File.Report.Contact},
+		Issuer: report.Issuer{Name: r.cfg.File.Report.Issuer, Address: r.cfg.File.Report.Address, Contact: r.cfg.File.Report.Contact},
 	}
 	out.District.SavedEUR, out.District.SavedCarbonKg = savings.Saved(sum)
 	about := r.cfg.District(d.ID)
@@ -101,11 +102,45 @@ func (r *Reporter) Data(ctx context.Context, d *district.District, m *district.M
 			out.District.Baseline = about.Baseline.FR
 		}
 	}
-	r.fill(out, d, m, rows, whole)
-	if err := r.bill(out, about, site, m, rows); err != nil {
+	parts := r.parts(about, m, rows, whole)
+	r.fill(out, d, m, rows, whole, parts)
+	if err := r.bill(out, about, site, m, rows, parts); err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// parts returns the member's part of each of the site's slots. By the default key the site's shared energy is split by the member's share of the site; by a static key the
+// member gets its fixed share of what the district's sites fed, within what it drew itself.
+func (r *Reporter) parts(about *config.District, m *district.Member, rows, whole []balance.Row) []part {
+	split := splitter{share: m.ShareOfSite}
+	out := make([]part, len(rows))
+	for i, row := range rows {
+		out[i] = split.next(row)
+	}
+	if about == nil || about.Sharing == nil || about.Sharing.Key != "static" {
+		return out
+	}
+	k := 0.0
+	for _, x := range about.Members {
+		if x.ID == m.ID && x.ShareOfProduction != nil {
+			k = *x.ShareOfProduction
+		}
+	}
+	fed := map[time.Time]units.WattHours{}
+	for _, w := range whole {
+		fed[w.Start] = w.ExportWh + w.SharedWh
+	}
+	for i, row := range rows {
+		drawn := out[i].shared + out[i].grid
+		// one member's part alone: what others leave unused is not given to it, so the others do not matter
+		got, _, err := sharing.Static(fed[row.Start], []units.WattHours{drawn}, []float64{k})
+		if err != nil {
+			continue // negative energies do not come out of balance rows
+		}
+		out[i].shared, out[i].grid = got[0], drawn-got[0]
+	}
+	return out
 }
 
 // part is a member's share of a site's slot, by origin.
@@ -135,7 +170,7 @@ func (s *splitter) next(r balance.Row) part {
 }
 
 // fill puts the member's energies, days and habits into the report. Daily and hourly figures need consent to the load curve.
-func (r *Reporter) fill(out *report.Data, d *district.District, m *district.Member, rows, whole []balance.Row) {
+func (r *Reporter) fill(out *report.Data, d *district.District, m *district.Member, rows, whole []balance.Row, parts []part) {
 	var days []report.Day
 	index := map[time.Time]int{}
 	for day := range out.Month.Days(d.Zone) {
@@ -154,10 +189,9 @@ func (r *Reporter) fill(out *report.Data, d *district.District, m *district.Memb
 		}
 		habits.SurplusWh[w.Start.In(d.Zone).Hour()] += w.ExportWh
 	}
-	split := splitter{share: m.ShareOfSite}
 	last := 0.0
-	for _, row := range rows {
-		p := split.next(row)
+	for i, row := range rows {
+		p := parts[i]
 		out.OwnWh += p.own
 		out.SharedWh += p.shared
 		out.GridWh += p.grid
@@ -189,7 +223,7 @@ func (r *Reporter) fill(out *report.Data, d *district.District, m *district.Memb
 }
 
 // bill computes what shared energy changed on the member's bill, where the district shares on bills: the supplier's price less what stays due on shared energy, slot by slot.
-func (r *Reporter) bill(out *report.Data, about *config.District, site *district.Site, m *district.Member, rows []balance.Row) error {
+func (r *Reporter) bill(out *report.Data, about *config.District, site *district.Site, m *district.Member, rows []balance.Row, parts []part) error {
 	if about == nil || about.Sharing == nil {
 		return nil
 	}
@@ -198,9 +232,8 @@ func (r *Reporter) bill(out *report.Data, about *config.District, site *district
 		return fmt.Errorf("app: report of %s: no tariff %q", m.ID, site.Tariff)
 	}
 	b := &report.Bill{Tariff: t.Name, PriceEUR: about.Sharing.Price, ExciseExempt: about.Sharing.ExciseExempt, Key: about.Sharing.Key}
-	split := splitter{share: m.ShareOfSite}
-	for _, row := range rows {
-		p := split.next(row)
+	for i, row := range rows {
+		p := parts[i]
 		price, err := t.At(row.Start)
 		if err != nil {
 			return fmt.Errorf("app: report of %s: %w", m.ID, err)
