@@ -25,7 +25,7 @@ type catalogue struct {
 
 	How, HowMeter, HowShare, HowDynamic, HowStatic, HowBill, HowExempt, HowDue, HowCarbon, HowBaseline, BaselineOwn, HowCoverage, HowGaps, HowSubstituted string
 
-	Ask, Withdraw, NoNeighbours string
+	Ask, Withdraw, WithdrawUndated, NoNeighbours string
 }
 
 // typeset puts unbreakable spaces before units and where French typography has a space before or inside punctuation.
@@ -95,7 +95,8 @@ var catalogues = map[string]catalogue{
 		HowCoverage: "Mesures disponibles : %s du mois pour vous, %s pour le quartier.", HowGaps: "Les jours sans mesure restent vides ; rien n’est extrapolé.", HowSubstituted: "Une partie des valeurs manquantes est remplacée par des estimations, marquées dans le registre ; les jours sans mesure restent vides.",
 
 		Ask: "Une question ? %s", Withdraw: "Vous recevez ce rapport parce que vous l’avez demandé le %s. Vous pouvez retirer cet accord à tout moment, sans motif, auprès du même contact : l’envoi cesse et vos courbes de charge sont effacées.",
-		NoNeighbours: "Aucune comparaison avec vos voisins n’est faite.",
+		WithdrawUndated: "Vous recevez ce rapport parce que vous l’avez accepté. Vous pouvez retirer cet accord à tout moment, sans motif, auprès du même contact : l’envoi cesse et vos courbes de charge sont effacées.",
+		NoNeighbours:    "Aucune comparaison avec vos voisins n’est faite.",
 	}),
 	"en": typeset(catalogue{
 		Lang: "en", Title: "My energy in %s", For: "Report for %s, %s", DeliveryPoint: "Delivery point %s", MadeOn: "made on %s",
@@ -153,6 +154,7 @@ var catalogues = map[string]catalogue{
 		HowCoverage: "Measurements available: %s of the month for you, %s for the district.", HowGaps: "Days without measurements stay empty; nothing is extrapolated.", HowSubstituted: "Some missing values are replaced by estimates, marked in the record; days without measurements stay empty.",
 
 		Ask: "A question? %s", Withdraw: "You receive this report because you asked for it on %s. You may withdraw at any time, without a reason, with the same contact: it is no longer sent and your load curves are deleted.",
-		NoNeighbours: "No comparison with your neighbours is made.",
+		WithdrawUndated: "You receive this report because you agreed to it. You may withdraw at any time, without a reason, with the same contact: it is no longer sent and your load curves are deleted.",
+		NoNeighbours:    "No comparison with your neighbours is made.",
 	}),
 }

@@ -40,9 +40,9 @@ type Data struct {
 // Member is whom the report is for.
 type Member struct {
 	ID, Name, Site string
-	DeliveryPoint  string
-	Share          float64 // the member's share of the site's meter in (0, 1]; below 1 the figures are this share of it
-	ConsentSince   time.Time
+	DeliveryPoint  string    // may be empty
+	Share          float64   // the member's share of the site's meter in (0, 1]; below 1 the figures are this share of it
+	ConsentSince   time.Time // zero where it is not known
 }
 
 // District is the month of the district, as metered.

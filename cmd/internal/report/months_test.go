@@ -193,3 +193,18 @@ func longNames(t testing.TB) *Data {
 	d.Issuer.Address = "Immeuble Le Grand Pavois, 128 bis avenue du Maréchal-de-Lattre-de-Tassigny, 21000 Dijon"
 	return d
 }
+
+// TestUnknownsAreLeftOut: what is not known of a member makes no empty label and no date of the year 1.
+func TestUnknownsAreLeftOut(t *testing.T) {
+	for _, language := range []string{"fr", "en"} {
+		d := sample(t)
+		d.Language, d.Member.DeliveryPoint, d.Member.Site, d.Member.ConsentSince = language, "", "", time.Time{}
+		v := words(t, d)
+		if want := map[string]string{"fr": "Rapport pour Famille Martin", "en": "Report for Famille Martin"}[language]; v.For != want {
+			t.Errorf("%q, want %q", v.For, want)
+		}
+		if v.Foot[1] != catalogues[language].WithdrawUndated {
+			t.Errorf("%q, want how to withdraw without a date", v.Foot[1])
+		}
+	}
+}

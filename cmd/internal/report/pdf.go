@@ -155,7 +155,7 @@ func (s *sheet) draw() float64 {
 	s.font("B", 21, ink)
 	s.at(marginX, y+11.5, s.Title)
 	s.font("", 9.5, grey)
-	y = s.block(marginX, y+14, innerW, 4.6, s.For+". "+s.Point) + 3
+	y = s.block(marginX, y+14, innerW, 4.6, s.Who) + 3
 	s.font("", 13, ink)
 	y = s.block(marginX, y, innerW, 6.4, s.Sentence) + 4.5
 

@@ -54,7 +54,7 @@ func TestPDFText(t *testing.T) {
 			for _, text := range []string{v.Title, v.Sentence, v.chartTitle(), v.text.Exact, v.text.Estimate, v.text.Carbon} {
 				next(text)
 			}
-			for _, texts := range [][]string{v.Estimate, v.Carbon, v.District, v.How, v.Foot, {v.For, v.Point, v.Hint, v.CarbonFoot, v.text.DistrictNote, v.DistrictTitle(), d.Issuer.Name}} {
+			for _, texts := range [][]string{v.Estimate, v.Carbon, v.District, v.How, v.Foot, {v.Who, v.Hint, v.CarbonFoot, v.text.DistrictNote, v.DistrictTitle(), d.Issuer.Name}} {
 				for _, text := range texts {
 					if !strings.Contains(got, squeezed(text)) {
 						t.Errorf("the sheet lacks %q", text)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"quartier/schemas/units"
 )
@@ -15,16 +16,17 @@ type view struct {
 	data  *Data
 	chart chart
 
-	Title, For, Point, Made string
-	Sentence                string
-	Exact                   []line
-	ExactFoot               string
-	Estimate                []string
-	Carbon, District        []string
-	CarbonFoot              string
-	Hint                    string
-	How                     []string
-	Foot                    []string
+	Title, For, Made string
+	Who              string // For with the delivery point, which stays out of the title
+	Sentence         string
+	Exact            []line
+	ExactFoot        string
+	Estimate         []string
+	Carbon, District []string
+	CarbonFoot       string
+	Hint             string
+	How              []string
+	Foot             []string
 }
 
 // line is a labelled figure; a strong one is a sum or result.
@@ -43,8 +45,11 @@ func newView(d *Data) (*view, error) {
 	c, w := &v.text, v.w
 	month := w.month(d.Month.Start)
 	v.Title = fmt.Sprintf(c.Title, month)
-	v.For = fmt.Sprintf(c.For, d.Member.Name, d.Member.Site)
-	v.Point = fmt.Sprintf(c.DeliveryPoint, d.Member.DeliveryPoint)
+	v.For = strings.TrimSuffix(fmt.Sprintf(c.For, d.Member.Name, d.Member.Site), ", ")
+	v.Who = v.For
+	if d.Member.DeliveryPoint != "" {
+		v.Who += ". " + fmt.Sprintf(c.DeliveryPoint, d.Member.DeliveryPoint)
+	}
 	v.Made = fmt.Sprintf(c.MadeOn, w.date(d.MadeAt))
 	v.Sentence = v.sentence(month)
 	v.exact()
@@ -57,7 +62,11 @@ func newView(d *Data) (*view, error) {
 	if contact == "" {
 		contact = d.Issuer.Name
 	}
-	v.Foot = []string{fmt.Sprintf(c.Ask, contact), fmt.Sprintf(c.Withdraw, w.date(d.Member.ConsentSince)), c.NoNeighbours}
+	withdraw := c.WithdrawUndated
+	if !d.Member.ConsentSince.IsZero() {
+		withdraw = fmt.Sprintf(c.Withdraw, w.date(d.Member.ConsentSince))
+	}
+	v.Foot = []string{fmt.Sprintf(c.Ask, contact), withdraw, c.NoNeighbours}
 	v.chart = newChart(d)
 	return v, nil
 }
