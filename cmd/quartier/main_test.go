@@ -1,10 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -84,37 +80,4 @@ func TestHelp(t *testing.T) {
 			t.Errorf("help does not list %s", cmd.name)
 		}
 	}
-}
-
-// sink takes every sample.
-type sink struct{ got []district.Sample }
-
-func (s *sink) Append(_ context.Context, v []district.Sample) error {
-	s.got = append(s.got, v...)
-	return nil
-}
-
-// FuzzImport: whatever the bytes, every line is taken or refused with a reason, and what is taken is a valid sample.
-func FuzzImport(f *testing.F) {
-	f.Add("series,time,value,quality\nd/s/m/power_kw,2026-01-01T00:00:00Z,1.5,good\n")
-	f.Add("d/s/m/power_kw,2026-01-01T00:00:00+01:00,NaN,\nx,,,,\n\"")
-	f.Fuzz(func(t *testing.T, text string) {
-		s := &sink{}
-		taken, refused, err := importSamples(t.Context(), strings.NewReader(text), s, func(line int, reason error) {
-			if reason == nil || line < 1 {
-				t.Fatalf("line %d refused without a reason", line)
-			}
-		}, func(int) {})
-		if err != nil && !errors.Is(err, os.ErrClosed) {
-			t.Fatalf("import: %v", err)
-		}
-		if taken != len(s.got) || refused < 0 {
-			t.Fatalf("taken %d, stored %d", taken, len(s.got))
-		}
-		for _, v := range s.got {
-			if _, _, _, _, ok := v.Series.Parts(); !ok || math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
-				t.Fatalf("took %+v", v)
-			}
-		}
-	})
 }

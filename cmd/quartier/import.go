@@ -1,0 +1,317 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"quartier/cmd/internal/app"
+	"quartier/cmd/internal/config"
+	"quartier/schemas/district"
+	"quartier/schemas/store"
+)
+
+// csvHeader is the first line of a file of samples.
+var csvHeader = []string{"series", "time", "value", "quality"}
+
+const (
+	importBatch  = 20_000  // samples that become durable together
+	maxImportCSV = 1 << 16 // bytes of the longest line that is read
+)
+
+func importCommand() *command {
+	return &command{name: "import", does: "Take measurements from a CSV file into the record.",
+		usage: `import -c district.yaml FILE
+
+The file has the columns series,time,value,quality: a name such as fontaine/ecole/grid/import_kwh,
+an RFC 3339 instant, a number in the series' unit, and good, uncertain, bad or substituted (good
+when left out). Each sample is one line; a line that cannot be taken is named with its reason and
+the rest is taken (exit 2). A file may be imported again: a sample that is there changes nothing.
+"-" is standard input.`,
+		run: runImport}
+}
+
+func runImport(ctx context.Context, c *call) error {
+	file := c.flags.String("c", "", "the configuration, a `file`")
+	if err := c.parse(1); err != nil {
+		return err
+	}
+	if len(c.args) != 1 {
+		return badInput{errors.New("quartier import: name one file\nRun 'quartier import -h' for its options")}
+	}
+	cfg, err := loadConfig(c, *file)
+	if err != nil {
+		return err
+	}
+	in, size := c.stdin, int64(0)
+	if c.args[0] != "-" {
+		f, err := os.Open(c.args[0])
+		if err != nil {
+			return badInput{fmt.Errorf("quartier import: %w", err)}
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.args[0], err)
+		}
+		if info.IsDir() {
+			return badInput{fmt.Errorf("quartier import: %s is a folder, want a CSV file", c.args[0])}
+		}
+		in, size = f, info.Size()
+	}
+	st, err := app.OpenStore(ctx, cfg, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	im := &importer{store: st, known: knownSeries(cfg), refuse: func(line int, reason error) { fmt.Fprintf(c.stderr, "%s:%d: %v\n", c.args[0], line, reason) }}
+	next := time.Now().Add(2 * time.Second)
+	im.progress = func() {
+		if time.Now().Before(next) {
+			return
+		}
+		next = time.Now().Add(2 * time.Second)
+		part := ""
+		if size > 0 {
+			part = fmt.Sprintf(", %d %% of the file", im.bytes*100/size)
+		}
+		fmt.Fprintf(c.stderr, "%d samples taken%s\n", im.taken, part)
+	}
+	r := withContext(ctx, in)
+	err = im.run(ctx, r)
+	r.Close()
+	if err != nil && im.taken > 0 {
+		err = fmt.Errorf("%w; the %d samples before are in the record, and the file may be imported again", err, im.taken)
+	}
+	if err == nil && st.Drain != nil {
+		if err = st.Drain(ctx); err != nil {
+			err = fmt.Errorf("%d samples are safe in %s and wait for the database; 'quartier run' sends them: %w", im.taken, cfg.File.DataDir, err)
+		}
+	}
+	if err := errors.Join(err, st.Close()); err != nil {
+		return err
+	}
+	im.nameStrangers(c.stderr)
+	fmt.Fprintf(c.stdout, "%d samples taken, %d lines refused\n", im.taken, im.refused)
+	if im.refused > 0 {
+		return exitError{exitBadInput}
+	}
+	return nil
+}
+
+// importer takes a CSV of samples into a store, in pieces.
+type importer struct {
+	store    appender
+	known    func(district.SeriesID) bool // whether the configuration has a place for the series; nil: it is not asked
+	refuse   func(line int, reason error) // is told of every line that cannot be taken, from 1
+	progress func()                       // is called after each piece
+
+	taken, refused int
+	bytes          int64 // read so far
+	batch          []district.Sample
+	strangers      map[district.SeriesID]bool
+	seen           map[district.SeriesID]bool
+}
+
+// appender is the part of the record that an import needs.
+type appender interface {
+	Append(ctx context.Context, samples []district.Sample) error
+}
+
+// run reads to the end of in. Its error is one of reading or of the store, or a header that says the columns stand in another order.
+func (im *importer) run(ctx context.Context, in io.Reader) error {
+	r := bufio.NewReaderSize(in, maxImportCSV)
+	im.seen, im.strangers = map[district.SeriesID]bool{}, map[district.SeriesID]bool{}
+	for line := 1; ; line++ {
+		text, long, err := im.line(r)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read line %d: %w", line, err)
+		}
+		end := err != nil
+		if line == 1 {
+			text = strings.TrimPrefix(text, "\ufeff")
+		}
+		switch {
+		case long:
+			im.drop(line, fmt.Errorf("the line is longer than %d bytes", maxImportCSV))
+		case strings.TrimSpace(text) == "":
+		default:
+			if err := im.take(line, text); err != nil {
+				return err
+			}
+		}
+		if end || len(im.batch) == importBatch {
+			if err := im.flush(ctx); err != nil {
+				return err
+			}
+		}
+		if end {
+			return nil
+		}
+	}
+}
+
+// line reads one line without its end. Of a line that is too long it returns long and skips the rest.
+func (im *importer) line(r *bufio.Reader) (text string, long bool, err error) {
+	b, err := r.ReadSlice('\n')
+	im.bytes += int64(len(b))
+	for errors.Is(err, bufio.ErrBufferFull) {
+		long = true
+		b, err = r.ReadSlice('\n')
+		im.bytes += int64(len(b))
+	}
+	if long {
+		return "", true, err
+	}
+	return strings.TrimRight(string(b), "\r\n"), false, err
+}
+
+// take adds the sample of a line to the batch, or refuses the line. Its error is a header in another order.
+func (im *importer) take(line int, text string) error {
+	rec, err := splitCSV(text)
+	if err == nil && line == 1 && slices.Contains(rec, csvHeader[0]) {
+		if len(rec) < 3 || len(rec) > 4 || !slices.Equal(rec, csvHeader[:len(rec)]) {
+			return badInput{fmt.Errorf("quartier import: the columns are %q, want %s", text, strings.Join(csvHeader, ","))}
+		}
+		return nil
+	}
+	var s district.Sample
+	if err == nil {
+		s, err = parseSample(rec)
+	}
+	if err != nil {
+		im.drop(line, err)
+		return nil
+	}
+	if im.known != nil && !im.seen[s.Series] {
+		im.seen[s.Series] = true
+		if !im.known(s.Series) {
+			im.strangers[s.Series] = true
+		}
+	}
+	im.batch = append(im.batch, s)
+	return nil
+}
+
+func (im *importer) drop(line int, reason error) {
+	im.refused++
+	im.refuse(line, reason)
+}
+
+func (im *importer) flush(ctx context.Context) error {
+	if len(im.batch) > 0 {
+		if err := im.store.Append(ctx, im.batch); err != nil {
+			return err
+		}
+		im.taken += len(im.batch)
+		im.batch = im.batch[:0]
+	}
+	im.progress()
+	return nil
+}
+
+// nameStrangers tells of the series that were taken and that nothing of the configuration reads: usually a slip of the pen.
+func (im *importer) nameStrangers(w io.Writer) {
+	names := slices.Sorted(maps.Keys(im.strangers))
+	for i, s := range names {
+		if i == 10 {
+			fmt.Fprintf(w, "note: and %d series more\n", len(names)-i)
+			break
+		}
+		fmt.Fprintf(w, "note: %s was taken, but the configuration has no such device\n", s)
+	}
+}
+
+// splitCSV splits one line into its fields. A quoted field ends on its line, so that a stray quote costs one line and no more.
+func splitCSV(text string) ([]string, error) {
+	if !strings.Contains(text, `"`) {
+		return strings.Split(text, ","), nil
+	}
+	rec, err := csv.NewReader(strings.NewReader(text)).Read()
+	var bad *csv.ParseError
+	if errors.As(err, &bad) {
+		return nil, fmt.Errorf("column %d: %w", bad.Column, bad.Err)
+	}
+	return rec, err
+}
+
+// parseSample makes a sample of the fields of one line. What it returns is fit for every store.
+func parseSample(rec []string) (district.Sample, error) {
+	var s district.Sample
+	if len(rec) < 3 || len(rec) > 4 {
+		return s, fmt.Errorf("%d columns, want %s", len(rec), strings.Join(csvHeader, ","))
+	}
+	s.Series, s.Source = district.SeriesID(strings.TrimSpace(rec[0])), district.FromImport
+	var faults store.Faults
+	faults.CheckSeries(s.Series)
+	t, err := time.Parse(time.RFC3339, strings.TrimSpace(rec[1]))
+	if err != nil {
+		faults.Addf("time %.60q is no RFC 3339 instant such as 2026-01-31T12:00:00Z", rec[1])
+	} else {
+		s.Time = t.UTC()
+		faults.CheckTime("sample", s.Time)
+	}
+	if s.Value, err = strconv.ParseFloat(strings.TrimSpace(rec[2]), 64); err != nil || math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
+		faults.Addf("value %.60q is no finite number", rec[2])
+	}
+	if len(rec) == 4 {
+		if q := strings.TrimSpace(rec[3]); q != "" {
+			if s.Quality, err = district.ParseQuality(q); err != nil {
+				faults.Addf("%w", err)
+			}
+		}
+	}
+	if err := faults.Err(); err != nil {
+		return s, oneLine{err}
+	}
+	return s, nil
+}
+
+// oneLine writes an error of several faults on one line.
+type oneLine struct{ error }
+
+func (o oneLine) Error() string {
+	text := strings.TrimPrefix(o.error.Error(), store.ErrInvalid.Error()+": ")
+	return strings.ReplaceAll(text, "\n", "; ")
+}
+
+func (o oneLine) Unwrap() error { return o.error }
+
+// knownSeries tells whether a series belongs to a device of the configuration or is a signal of one of its districts.
+func knownSeries(cfg *config.Config) func(district.SeriesID) bool {
+	devices := map[[3]string]bool{}
+	for i := range cfg.Districts {
+		d := &cfg.Districts[i]
+		for _, signal := range []string{"carbon", "tariff", "weather"} {
+			devices[[3]string{d.ID, district.DistrictSite, signal}] = true
+		}
+		for site, dev := range d.AllDevices {
+			devices[[3]string{d.ID, site, dev.ID}] = true
+		}
+	}
+	return func(s district.SeriesID) bool {
+		d, site, dev, _, ok := s.Parts()
+		return ok && devices[[3]string{d, site, dev}]
+	}
+}
+
+// withContext returns a reader whose Read ends with ctx, also while it waits for a terminal or a pipe. Close it when done.
+func withContext(ctx context.Context, r io.Reader) io.ReadCloser {
+	pr, pw := io.Pipe()
+	context.AfterFunc(ctx, func() { pw.CloseWithError(context.Cause(ctx)) })
+	go func() {
+		_, err := io.Copy(pw, r)
+		pw.CloseWithError(err)
+	}()
+	return pr
+}
