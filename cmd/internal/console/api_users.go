@@ -216,18 +216,28 @@ type DemoUser struct {
 	Member         string
 }
 
-// DemoUsers returns the accounts of a demonstration: one of each role, the resident being the first member of the first district that has one.
+// DemoUsers returns the accounts of a demonstration: one of each role. The resident is the first member with a share of a building who agreed to everything,
+// so a household; else the first member.
 func DemoUsers(districts []district.District) []DemoUser {
 	users := []DemoUser{
 		{Name: "admin", Password: "quartier-demo", Role: store.Administrator},
 		{Name: "operator", Password: "quartier-demo", Role: store.Operator},
 		{Name: "viewer", Password: "quartier-demo", Role: store.Viewer},
 	}
-	for _, d := range districts {
-		if len(d.Members) > 0 {
-			users = append(users, DemoUser{Name: "resident", Password: "quartier-demo", Role: store.Resident, District: d.ID, Member: d.Members[0].ID})
-			break
+	resident := DemoUser{Name: "resident", Password: "quartier-demo", Role: store.Resident}
+	for i := range districts {
+		for _, m := range districts[i].Members {
+			household := m.Consent.LoadCurve && m.Consent.Report && m.ShareOfSite > 0 && m.ShareOfSite < 1
+			if resident.Member == "" || household {
+				resident.District, resident.Member = districts[i].ID, m.ID
+			}
+			if household {
+				return append(users, resident)
+			}
 		}
+	}
+	if resident.Member != "" {
+		users = append(users, resident)
 	}
 	return users
 }
