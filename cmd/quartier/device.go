@@ -1,19 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"math"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"quartier/cmd/internal/app"
 	"quartier/drivers"
 	"quartier/drivers/modbus"
+	"quartier/drivers/opcua"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
 )
@@ -22,17 +24,19 @@ func deviceCommand() *command {
 	return &command{name: "device", does: "Read, write or find one device by its profile, for commissioning.",
 		usage: `device profiles
 device read --profile NAME --address ADDRESS [--unit N] [--points a,b]
-device write --profile NAME --address ADDRESS [--unit N] --point NAME --value V --yes
+device write --profile NAME --address ADDRESS [--unit N] --point NAME --value V [--yes]
 device scan --address tcp://host:port [--units 1-20]
 
-Values are in the units that 'device read' shows; power is positive into the device.`,
+An address is tcp://host:port, rtuovertcp://host:port or opc.tcp://host:port. Values are in the
+units that 'device read' shows; power is positive into the device. Without --yes a write is only
+checked and shown. Exit: 1 when the device does not answer, 2 for an unknown profile or point.`,
 		run: runDevice}
 }
 
 type deviceFlags struct {
 	profile, address, points, point, units *string
 	unit                                   *int
-	value                                  *float64
+	value                                  *string
 	yes                                    *bool
 	timeout                                *time.Duration
 }
@@ -40,33 +44,38 @@ type deviceFlags struct {
 func runDevice(ctx context.Context, c *call) error {
 	f := deviceFlags{
 		profile: c.flags.String("profile", "", "`name` of the device type, see 'device profiles'"),
-		address: c.flags.String("address", "", "`address`: tcp://host:port or opc.tcp://host:port"),
+		address: c.flags.String("address", "", "`address` of the device"),
 		unit:    c.flags.Int("unit", 1, "Modbus unit `id`"),
 		points:  c.flags.String("points", "", "`names` of the points to read, comma between: all when not given"),
 		point:   c.flags.String("point", "", "`name` of the point to write"),
-		value:   c.flags.Float64("value", 0, "`value` to write, in the point's unit"),
+		value:   c.flags.String("value", "", "`number` to write, in the point's unit"),
 		units:   c.flags.String("units", "1-20", "unit `ids` to scan, such as 1-20 or 1,3,100"),
 		yes:     c.flags.Bool("yes", false, "really write"),
-		timeout: c.flags.Duration("timeout", 10*time.Second, "`time` to wait for the device"),
+		timeout: c.flags.Duration("timeout", 0, "`time` to wait for the device, 10s when not given; in a scan for each unit, 500ms when not given"),
 	}
 	if err := c.parse(1); err != nil {
 		return err
 	}
-	if len(c.args) == 0 {
-		return badInput{errors.New("quartier device: say what to do: profiles, read, write or scan")}
+	if *f.timeout < 0 {
+		return badInput{fmt.Errorf("quartier device: --timeout %v is below 0", *f.timeout)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, *f.timeout)
-	defer cancel()
+	if len(c.args) == 0 {
+		return badInput{errors.New("quartier device: say what to do: profiles, read, write or scan\nRun 'quartier device -h' for its options")}
+	}
 	switch c.args[0] {
 	case "profiles":
 		return listProfiles(c)
 	case "read":
-		return f.with(c, func(drv drivers.Driver) error { return f.read(ctx, c, drv) })
+		return f.with(ctx, c, func(ctx context.Context, drv drivers.Driver) error { return f.read(ctx, c, drv) })
 	case "write":
-		if err := c.need("point"); err != nil {
+		if err := c.need("point", "value"); err != nil {
 			return err
 		}
-		return f.with(c, func(drv drivers.Driver) error { return f.write(ctx, c, drv) })
+		v, err := strconv.ParseFloat(*f.value, 64)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			return badInput{fmt.Errorf("quartier device: --value %q is no finite number", *f.value)}
+		}
+		return f.with(ctx, c, func(ctx context.Context, drv drivers.Driver) error { return f.write(ctx, c, drv, v) })
 	case "scan":
 		return f.scan(ctx, c)
 	}
@@ -74,28 +83,26 @@ func runDevice(ctx context.Context, c *call) error {
 }
 
 // with opens the device of the flags for one action.
-func (f deviceFlags) with(c *call, do func(drivers.Driver) error) error {
+func (f deviceFlags) with(ctx context.Context, c *call, do func(context.Context, drivers.Driver) error) error {
 	if err := c.need("profile", "address"); err != nil {
 		return err
 	}
 	if *f.unit < 0 || *f.unit > 255 {
 		return badInput{fmt.Errorf("quartier device: --unit %d is outside 0 to 255", *f.unit)}
 	}
-	dev := district.Device{ID: "device", Profile: *f.profile, Address: *f.address, Unit: uint8(*f.unit)}
 	p, err := profile.Load(*f.profile)
 	if err != nil {
 		return badInput{fmt.Errorf("quartier device: %w; 'quartier device profiles' lists them", err)}
 	}
-	if len(p.Kinds) > 0 {
-		dev.Kind = p.Kinds[0]
-	}
-	all, err := app.Connect([]district.District{{ID: "d", Devices: []district.Device{dev}}}, app.Options{Log: slog.New(slog.DiscardHandler)})
+	drv, err := openDevice(p, *f.address, uint8(*f.unit))
 	if err != nil {
-		return badInput{err}
+		return badInput{fmt.Errorf("quartier device: %w", err)}
 	}
-	defer all.Close()
-	for _, drv := range all.All {
-		err = do(drv)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(*f.timeout, 10*time.Second))
+	defer cancel()
+	err = do(ctx, drv)
+	if closed := drv.Close(); err == nil {
+		err = closed
 	}
 	var limit *drivers.LimitError
 	if errors.Is(err, drivers.ErrUnknownPoint) || errors.Is(err, drivers.ErrReadOnly) || errors.As(err, &limit) {
@@ -104,33 +111,121 @@ func (f deviceFlags) with(c *call, do func(drivers.Driver) error) error {
 	return err
 }
 
+// openDevice makes the driver of one device; nothing is dialled before the first read.
+func openDevice(p *profile.Profile, address string, unit uint8) (drivers.Driver, error) {
+	dev := district.Device{ID: p.Name, Profile: p.Name, Address: address, Unit: unit}
+	if len(p.Kinds) > 0 {
+		dev.Kind = p.Kinds[0]
+	}
+	opc := strings.HasPrefix(address, "opc.tcp://")
+	switch {
+	case p.Protocol == profile.Modbus && !opc:
+		if _, err := hostPort(address); err != nil {
+			return nil, err
+		}
+		return modbus.Open(dev, p, modbus.Config{})
+	case p.Protocol != profile.Modbus && opc:
+		return opcua.Open(dev, p, opcua.Config{})
+	}
+	want := "opc.tcp://host:port"
+	if p.Protocol == profile.Modbus {
+		want = "tcp://host:port or rtuovertcp://host:port"
+	}
+	return nil, fmt.Errorf("address %q: profile %s speaks %s, want %s", address, p.Name, p.Protocol, want)
+}
+
+// hostPort returns what stands behind the scheme of a Modbus address.
+func hostPort(address string) (string, error) {
+	scheme, rest, ok := strings.Cut(address, "://")
+	_, port, err := net.SplitHostPort(rest)
+	if !ok || err != nil || port == "" || scheme != "tcp" && scheme != "rtuovertcp" {
+		return "", fmt.Errorf("address %q is neither tcp://host:port nor rtuovertcp://host:port", address)
+	}
+	return rest, nil
+}
+
 func (f deviceFlags) read(ctx context.Context, c *call, drv drivers.Driver) error {
 	var names []string
-	if *f.points != "" {
-		names = strings.Split(*f.points, ",")
+	for name := range strings.SplitSeq(*f.points, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
 	}
 	got, err := drv.Read(ctx, names...)
-	units := map[string]string{}
-	for _, p := range drv.Points() {
-		units[p.Name] = string(p.Unit)
-	}
 	w := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
 	for _, r := range got {
-		fmt.Fprintf(w, "%s\t%g %s\t%s\n", r.Point, r.Value, units[r.Point], r.Quality)
+		p, _ := pointOf(drv, r.Point)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Point, valueText(r, p), r.Quality)
 	}
 	return errors.Join(w.Flush(), err)
 }
 
-func (f deviceFlags) write(ctx context.Context, c *call, drv drivers.Driver) error {
+// pointOf returns a point of a device by its name.
+func pointOf(drv drivers.Driver, name string) (drivers.Point, bool) {
+	for _, p := range drv.Points() {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return drivers.Point{}, false
+}
+
+// valueText writes a reading with its unit, to the seven digits that a device's 32-bit number holds, or "-" where the device gave no number.
+func valueText(r drivers.Reading, p drivers.Point) string {
+	if math.IsNaN(r.Value) {
+		return "-"
+	}
+	if p.Form == district.Counter { // counts on to more digits than a gauge has
+		return strings.TrimSpace(fmt.Sprintf("%.12g %s", r.Value, p.Unit))
+	}
+	return strings.TrimSpace(fmt.Sprintf("%.7g %s", r.Value, p.Unit))
+}
+
+func (f deviceFlags) write(ctx context.Context, c *call, drv drivers.Driver, v float64) error {
+	p, ok := pointOf(drv, *f.point)
+	if !ok {
+		var can []string
+		for _, p := range drv.Points() {
+			if p.Writable {
+				can = append(can, p.Name)
+			}
+		}
+		hint := "; none of its points can be written"
+		if len(can) > 0 {
+			hint = "; these can be written: " + strings.Join(can, ", ")
+		}
+		return fmt.Errorf("profile %s: %w %q%s", *f.profile, drivers.ErrUnknownPoint, *f.point, hint)
+	}
+	if !p.Writable {
+		return fmt.Errorf("profile %s: %s: %w", *f.profile, p.Name, drivers.ErrReadOnly)
+	}
+	if v < p.Min || v > p.Max {
+		return &drivers.LimitError{Point: p.Name, Value: v, Min: p.Min, Max: p.Max, Unit: p.Unit}
+	}
+	if prof, err := profile.Load(*f.profile); err == nil && prof.Control != nil && prof.Control.Point == p.Name && !prof.Control.Allows(v) {
+		ctl := prof.Control // between the pause and the least command
+		return &drivers.LimitError{Point: p.Name, Value: v, Min: ctl.Min, Max: ctl.Max, Unit: p.Unit}
+	}
+	before := "which cannot be read"
+	if p.Readable {
+		got, err := drv.Read(ctx, p.Name)
+		if err != nil {
+			return err
+		}
+		for _, r := range got {
+			before = "now " + valueText(r, p)
+		}
+	}
+	fmt.Fprintf(c.stdout, "%s, %s\n", p.Name, before)
 	if !*f.yes {
-		fmt.Fprintf(c.stdout, "would write %s = %g; add --yes to do it\n", *f.point, *f.value)
+		fmt.Fprintf(c.stdout, "would write %g %s; add --yes to do it\n", v, p.Unit)
 		return nil
 	}
-	back, err := drv.Write(ctx, *f.point, *f.value)
+	back, err := drv.Write(ctx, p.Name, v)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stdout, "%s written %g, read back %g (%s)\n", *f.point, *f.value, back.Value, back.Quality)
+	fmt.Fprintf(c.stdout, "written %g %s, read back %s (%s)\n", v, p.Unit, valueText(back, p), back.Quality)
 	return nil
 }
 
@@ -142,6 +237,9 @@ func (f deviceFlags) scan(ctx context.Context, c *call) error {
 	if err != nil {
 		return badInput{fmt.Errorf("quartier device: --units: %w", err)}
 	}
+	if err := reachable(ctx, *f.address); err != nil {
+		return err
+	}
 	var profiles []*profile.Profile
 	for _, name := range profile.Names() {
 		if p, err := profile.Load(name); err == nil && p.Protocol == profile.Modbus {
@@ -149,9 +247,9 @@ func (f deviceFlags) scan(ctx context.Context, c *call) error {
 		}
 	}
 	n := 0
-	err = modbus.Scan(ctx, *f.address, ids, profiles, modbus.Config{Timeout: 500 * time.Millisecond}, func(u modbus.Found, ok bool) {
+	err = modbus.Scan(ctx, *f.address, ids, profiles, modbus.Config{Timeout: cmp.Or(*f.timeout, 500*time.Millisecond)}, func(u modbus.Found, ok bool) {
 		if !ok {
-			fmt.Fprintf(c.stderr, "unit %d is silent\n", u.Unit)
+			fmt.Fprintf(c.stderr, "unit %d: no answer\n", u.Unit)
 			return
 		}
 		n++
@@ -159,18 +257,31 @@ func (f deviceFlags) scan(ctx context.Context, c *call) error {
 		if len(u.SunSpec) > 0 {
 			fmt.Fprintf(c.stdout, ", SunSpec models %v", u.SunSpec)
 		}
-		for i, m := range u.Matches {
-			if i == 3 {
-				break
-			}
+		// Eight of eight points say more than two of two.
+		slices.SortStableFunc(u.Matches, func(a, b modbus.Match) int { return cmp.Compare(b.Good*b.Good*a.Points, a.Good*a.Good*b.Points) })
+		for _, m := range u.Matches[:min(3, len(u.Matches))] {
 			fmt.Fprintf(c.stdout, ", could be %s (%d of %d points)", m.Profile, m.Good, m.Points)
 		}
 		fmt.Fprintln(c.stdout)
 	})
 	if err == nil && n == 0 {
-		err = fmt.Errorf("no unit answers at %s", *f.address)
+		err = fmt.Errorf("%s takes connections, but no unit of %s answers as a Modbus device", *f.address, *f.units)
 	}
 	return err
+}
+
+// reachable tells at once when nothing listens at a Modbus address, before its units are asked one by one.
+func reachable(ctx context.Context, address string) error {
+	host, err := hostPort(address)
+	if err != nil {
+		return badInput{fmt.Errorf("quartier device: scan: %w", err)}
+	}
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", host)
+	if err != nil {
+		return fmt.Errorf("scan: %w: %w", drivers.ErrUnreachable, err)
+	}
+	return conn.Close()
 }
 
 // parseUnits reads "1-20" or "1,3,100".

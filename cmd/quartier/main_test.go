@@ -1,12 +1,14 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"quartier/drivers/modbus/modbustest"
 	"quartier/drivers/modbus/serve"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
@@ -22,25 +24,37 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	garbage, silent, exception := modbustest.New(t), modbustest.New(t), modbustest.New(t)
+	garbage.Behave(modbustest.Raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")...))
+	silent.Behave(modbustest.Silence)
+	exception.Behave(modbustest.Exception(4))
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			p := profile.MustLoad("eastron-sdm630")
-			dev, err := serve.NewDevice(p, nil)
-			if err != nil {
-				return err
-			}
-			for name, v := range map[string]float64{district.PowerKW: 1.5, district.ImportKWh: 1234.5, district.ExportKWh: 10} {
-				if err := dev.Set(name, v); err != nil {
-					return err
-				}
-			}
 			srv, err := serve.Listen("127.0.0.1:0", serve.Config{})
 			if err != nil {
 				return err
 			}
-			srv.Handle(1, dev)
 			env.Defer(func() { srv.Close() })
+			for unit, dev := range map[uint8]struct {
+				profile string
+				values  map[string]float64
+			}{
+				1: {"eastron-sdm630", map[string]float64{district.PowerKW: 1.5, district.ImportKWh: 1234.5, district.ExportKWh: 10, district.VoltageV: 231, district.FrequencyHz: 50, "current_l1_a": 2, "current_l2_a": 2, "current_l3_a": 2.5}},
+				2: {"alfen-eve", map[string]float64{district.PowerKW: 7, district.ImportKWh: 310, district.VoltageV: 230, "current_l1_a": 10, district.Charging: 1, district.Connected: 1, district.LimitA: 16}},
+			} {
+				d, err := serve.NewDevice(profile.MustLoad(dev.profile), nil)
+				if err != nil {
+					return err
+				}
+				if err := d.SetAll(dev.values); err != nil {
+					return err
+				}
+				srv.Handle(unit, d)
+			}
+			env.Setenv("GARBAGE", garbage.URL())
+			env.Setenv("SILENT", silent.URL())
+			env.Setenv("EXCEPTION", exception.URL())
 			env.Setenv("METER", srv.URL())
 			env.Setenv("PROBLEMS", filepath.Join(root, "testdata", "problems"))
 			env.Setenv("CONFIGS", filepath.Join(root, "testdata", "config"))
@@ -59,6 +73,13 @@ func TestScripts(t *testing.T) {
 				}
 				if got != args[0] {
 					ts.Fatalf("exit code %s, want %s", got, args[0])
+				}
+			},
+			// expand FILE: $NAME in the file becomes the value of the variable
+			"expand": func(ts *testscript.TestScript, _ bool, args []string) {
+				for _, name := range args {
+					text := os.Expand(ts.ReadFile(name), ts.Getenv)
+					ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o644))
 				}
 			},
 		},
