@@ -48,10 +48,8 @@ func New(ctx context.Context, now time.Time, days int) (*World, error) {
 	}
 	w := &World{Store: NewMemory(), Hub: NewLatest(), now: now.UTC()}
 	w.Districts = []district.District{makeDistrict("fontaine", "Fontaine Nord", zone, len(sites)), makeDistrict("lac", "Bord du Lac", zone, 3)}
-	for i := range w.Districts {
-		if err := w.fill(ctx, &w.Districts[i], days); err != nil {
-			return nil, err
-		}
+	if err := w.Record(ctx, w.Store, days); err != nil {
+		return nil, err
 	}
 	w.Tick()
 	hash, err := demoHash()
@@ -285,24 +283,51 @@ func (w *World) status() []console.DeviceStatus {
 	return out
 }
 
+// Around is a span with the world's now and everything recorded before it.
+func (w *World) Around() timegrid.Span {
+	now := w.Now()
+	return timegrid.NewSpan(now.AddDate(-2, 0, 0), now.AddDate(0, 0, 1))
+}
+
+// Writer takes what a world records.
+type Writer interface {
+	Append(ctx context.Context, samples []district.Sample) error
+	SaveBalances(ctx context.Context, rows []balance.Row) error
+	SavePlan(ctx context.Context, p *district.Plan) (int64, error)
+	AppendSetpoints(ctx context.Context, sps []district.Setpoint) error
+	AppendEvent(ctx context.Context, e store.Event) error
+}
+
+// Record writes days of history before now into another store.
+func (w *World) Record(ctx context.Context, to Writer, days int) error {
+	for i := range w.Districts {
+		if err := w.fill(ctx, to, &w.Districts[i], days); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // fill writes rows, plans, samples and set-points of the days before now.
-func (w *World) fill(ctx context.Context, d *district.District, days int) error {
+func (w *World) fill(ctx context.Context, to Writer, d *district.District, days int) error {
 	start := timegrid.Day(w.now.AddDate(0, 0, -days), d.Zone).Start
 	end := timegrid.Floor(w.now, d.Step)
+	var rows []balance.Row
 	for slot := range (timegrid.Span{Start: start, End: end}).Slots(d.Step) {
 		if slot.End.After(end) {
 			break
 		}
-		if err := w.Store.SaveBalances(ctx, slotRows(d, slot.Start)); err != nil {
-			return err
-		}
+		rows = append(rows, slotRows(d, slot.Start)...)
+	}
+	if err := to.SaveBalances(ctx, rows); err != nil {
+		return err
 	}
 	for t := timegrid.Day(w.now, d.Zone).Start.Add(-time.Minute); !t.After(w.now); t = t.Add(time.Hour) {
-		if _, err := w.Store.SavePlan(ctx, makePlan(d, t)); err != nil {
+		if _, err := to.SavePlan(ctx, makePlan(d, t)); err != nil {
 			return err
 		}
 	}
-	if _, err := w.Store.SavePlan(ctx, makePlan(d, w.now.Add(-4*time.Minute))); err != nil {
+	if _, err := to.SavePlan(ctx, makePlan(d, w.now.Add(-4*time.Minute))); err != nil {
 		return err
 	}
 	var samples []district.Sample
@@ -319,7 +344,7 @@ func (w *World) fill(ctx context.Context, d *district.District, days int) error 
 		samples = append(samples, district.Sample{Series: district.NewSeriesID(d.ID, "_", "tariff", district.ImportPrice), Time: t, Value: price(t, d.Zone)},
 			district.Sample{Series: district.NewSeriesID(d.ID, "_", "carbon", district.CarbonIntensity), Time: t, Value: carbon(t, d.Zone)})
 	}
-	if err := w.Store.Append(ctx, samples); err != nil {
+	if err := to.Append(ctx, samples); err != nil {
 		return err
 	}
 	var sps []district.Setpoint
@@ -328,10 +353,10 @@ func (w *World) fill(ctx context.Context, d *district.District, days int) error 
 		sps = append(sps, district.Setpoint{Time: t, District: d.ID, Site: "ecole", Device: "battery-1", WantedKW: power(&d.Sites[0].Devices[2], t, d.Zone), SentKW: power(&d.Sites[0].Devices[2], t, d.Zone),
 			Command: "setpoint_kw", Reason: "sun: district feeds 12.4 kW", PlanID: 3, Outcome: []district.Outcome{district.Applied, district.Held, district.Clipped}[i%3]})
 	}
-	if err := w.Store.AppendSetpoints(ctx, sps); err != nil {
+	if err := to.AppendSetpoints(ctx, sps); err != nil {
 		return err
 	}
-	return w.Store.AppendEvent(ctx, store.Event{Time: w.now.Add(-42 * time.Minute), Kind: store.AlarmEvent, Actor: "quartier", Action: "device-lost",
+	return to.AppendEvent(ctx, store.Event{Time: w.now.Add(-42 * time.Minute), Kind: store.AlarmEvent, Actor: "quartier", Action: "device-lost",
 		Object: d.ID + "/parking/ev_charger-2", Detail: "request timed out after 1s", Severity: "error"})
 }
 
