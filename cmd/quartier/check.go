@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
 
 	"quartier/cmd/internal/app"
 	"quartier/cmd/internal/config"
+	"quartier/drivers"
+	"quartier/schemas/district"
 )
 
 func checkCommand() *command {
@@ -17,7 +20,7 @@ func checkCommand() *command {
 		usage: `check -c district.yaml [--probe]
 
 Prints what was understood, or every fault at once (exit 2). With --probe every device is asked
-once; one that does not answer makes exit 1.`,
+once; one that does not answer, or not to every question, makes exit 1.`,
 		run: runCheck}
 }
 
@@ -40,6 +43,9 @@ func runCheck(ctx context.Context, c *call) error {
 	return nil
 }
 
+// probeTime is how long one device may take to answer.
+const probeTime = 10 * time.Second
+
 // probeDevices reads every device once, all at the same time.
 func probeDevices(ctx context.Context, c *call, cfg *config.Config) error {
 	devices, err := app.Connect(cfg.Districts, app.Options{Log: slog.New(slog.DiscardHandler)})
@@ -48,41 +54,62 @@ func probeDevices(ctx context.Context, c *call, cfg *config.Config) error {
 	}
 	defer devices.Close()
 	lines := make([]string, devices.Count())
-	silent := 0
-	var mu sync.Mutex
+	ok := make([]bool, devices.Count())
 	var wg sync.WaitGroup
 	i := 0
 	for at, drv := range devices.All {
 		k := i
+		wg.Go(func() { lines[k], ok[k] = probe(ctx, at, drv) })
 		i++
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			one, cancel := context.WithTimeout(ctx, 10*time.Second)
-			defer cancel()
-			start := time.Now()
-			got, err := drv.Read(one)
-			took := time.Since(start).Round(time.Millisecond)
-			lines[k] = fmt.Sprintf("%s\tanswers\t%d values in %v", at, len(got), took)
-			if err != nil {
-				lines[k] = fmt.Sprintf("%s\tFAILS\t%v", at, err)
-				mu.Lock()
-				silent++
-				mu.Unlock()
-			}
-		}()
 	}
 	wg.Wait()
 	w := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "\nDevice\tState\tDetail")
-	for _, l := range lines {
+	fmt.Fprintln(w, "\nPROBE\tSTATE\tANSWERED IN\tVALUES\tFAULT")
+	failed := 0
+	for k, l := range lines {
 		fmt.Fprintln(w, l)
+		if !ok[k] {
+			failed++
+		}
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	if silent > 0 {
-		return fmt.Errorf("%d of %d devices fail", silent, len(lines))
+	if failed > 0 {
+		return fmt.Errorf("%d of %d devices fail", failed, len(lines))
 	}
 	return nil
+}
+
+// probe reads one device and returns its line of the table. A value that the device does not have is no fault, a device without a single good value is one.
+func probe(ctx context.Context, at string, drv drivers.Driver) (line string, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	start := time.Now()
+	got, err := drv.Read(ctx)
+	took := time.Since(start).Round(time.Millisecond)
+	good, readable := 0, 0
+	for _, p := range drv.Points() {
+		if p.Readable {
+			readable++
+		}
+	}
+	for _, r := range got {
+		if r.Quality == district.Good {
+			good++
+		}
+	}
+	state, fault := "online", "-"
+	switch {
+	case good == 0 && err == nil:
+		state, fault = "FAILS", "answers, but without a good value"
+	case good == 0:
+		state = "FAILS"
+	case err != nil:
+		state = "in part"
+	}
+	if err != nil {
+		fault = strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	return fmt.Sprintf("%s\t%s\t%v\t%d of %d\t%s", at, state, took, good, readable, fault), err == nil && good > 0
 }
