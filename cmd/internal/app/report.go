@@ -200,6 +200,7 @@ func (r *Reporter) fill(out *report.Data, d *district.District, m *district.Memb
 		} else if v, ok := intensity[row.Start]; ok {
 			last = v
 		}
+		out.Substituted = out.Substituted || row.Substituted
 		carbon.ConsumptionKg += p.grid.KWh() * last
 		carbon.AvoidedKg += (p.own + p.shared).KWh() * last
 		habits.ConsumptionWh[row.Start.In(d.Zone).Hour()] += p.own + p.shared + p.grid
