@@ -252,8 +252,10 @@ await step('the keyboard reaches the content and the menu', async () => {
 await step('language and theme change at once and stay', async () => {
   await main.page.goto(url + '/settings')
   await settled(main.page)
+  const kept = main.page.waitForResponse((r) => r.url().endsWith('/api/session/language') && r.ok())
   await main.page.selectOption('#content select >> nth=0', 'fr')
   await main.page.waitForSelector('h1:has-text("Réglages")')
+  await kept
   await main.page.selectOption('#content select >> nth=1', 'dark')
   expect((await main.page.getAttribute('html', 'data-theme')) === 'dark', 'the theme did not change')
   await main.page.reload()
