@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"net"
@@ -23,9 +24,9 @@ import (
 func deviceCommand() *command {
 	return &command{name: "device", does: "Read, write or find one device by its profile, for commissioning.",
 		usage: `device profiles
-device read --profile NAME --address ADDRESS [--unit N] [--points a,b]
-device write --profile NAME --address ADDRESS [--unit N] --point NAME --value V [--yes]
-device scan --address tcp://host:port [--units 1-20]
+quartier device read --profile NAME --address ADDRESS [--unit N] [--points a,b]
+quartier device write --profile NAME --address ADDRESS [--unit N] --point NAME --value V [--yes]
+quartier device scan --address tcp://host:port [--units 1-20]
 
 An address is tcp://host:port, rtuovertcp://host:port or opc.tcp://host:port. Values are in the
 units that 'device read' shows; power is positive into the device. Without --yes a write is only
@@ -51,13 +52,13 @@ func runDevice(ctx context.Context, c *call) error {
 		value:   c.flags.String("value", "", "`number` to write, in the point's unit"),
 		units:   c.flags.String("units", "1-20", "unit `ids` to scan, such as 1-20 or 1,3,100"),
 		yes:     c.flags.Bool("yes", false, "really write"),
-		timeout: c.flags.Duration("timeout", 0, "`time` to wait for the device, 10s when not given; in a scan for each unit, 500ms when not given"),
+		timeout: c.flags.Duration("timeout", 10*time.Second, "`time` to wait for the device; for each unit of a scan, and 500ms there when not given"),
 	}
 	if err := c.parse(1); err != nil {
 		return err
 	}
-	if *f.timeout < 0 {
-		return badInput{fmt.Errorf("quartier device: --timeout %v is below 0", *f.timeout)}
+	if *f.timeout <= 0 {
+		return badInput{fmt.Errorf("quartier device: --timeout %v is not above 0", *f.timeout)}
 	}
 	if len(c.args) == 0 {
 		return badInput{errors.New("quartier device: say what to do: profiles, read, write or scan\nRun 'quartier device -h' for its options")}
@@ -98,7 +99,7 @@ func (f deviceFlags) with(ctx context.Context, c *call, do func(context.Context,
 	if err != nil {
 		return badInput{fmt.Errorf("quartier device: %w", err)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(*f.timeout, 10*time.Second))
+	ctx, cancel := context.WithTimeout(ctx, *f.timeout)
 	defer cancel()
 	err = do(ctx, drv)
 	if closed := drv.Close(); err == nil {
@@ -246,8 +247,14 @@ func (f deviceFlags) scan(ctx context.Context, c *call) error {
 			profiles = append(profiles, p)
 		}
 	}
+	perUnit := 500 * time.Millisecond
+	c.flags.Visit(func(set *flag.Flag) {
+		if set.Name == "timeout" {
+			perUnit = *f.timeout
+		}
+	})
 	n := 0
-	err = modbus.Scan(ctx, *f.address, ids, profiles, modbus.Config{Timeout: cmp.Or(*f.timeout, 500*time.Millisecond)}, func(u modbus.Found, ok bool) {
+	err = modbus.Scan(ctx, *f.address, ids, profiles, modbus.Config{Timeout: perUnit}, func(u modbus.Found, ok bool) {
 		if !ok {
 			fmt.Fprintf(c.stderr, "unit %d: no answer\n", u.Unit)
 			return

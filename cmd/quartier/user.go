@@ -24,9 +24,9 @@ import (
 func userCommand() *command {
 	return &command{name: "user", does: "Manage the accounts of the console.",
 		usage: `user list -c district.yaml
-user add -c district.yaml --name NAME --role ROLE [--district ID --member ID]
-user password -c district.yaml --name NAME
-user disable|enable -c district.yaml --name NAME
+quartier user add -c district.yaml --name NAME --role ROLE [--district ID --member ID]
+quartier user password -c district.yaml --name NAME
+quartier user disable|enable -c district.yaml --name NAME
 
 Roles: resident (sees only his own page), viewer, operator, administrator. A password is asked
 for, or read from the first line of standard input; it is never an argument. A new password or a
