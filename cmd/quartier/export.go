@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
 
-	"quartier/cmd/internal/app"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
@@ -59,7 +57,7 @@ func runExport(ctx context.Context, c *call) error {
 	if !b.After(a) {
 		return badInput{fmt.Errorf("quartier export: --to %s is not after --from %s", *to, *from)}
 	}
-	st, err := app.OpenStore(ctx, cfg, nil, slog.New(slog.DiscardHandler))
+	st, err := openRecord(ctx, c, cfg, true)
 	if err != nil {
 		return err
 	}

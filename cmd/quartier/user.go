@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"regexp"
 	"strings"
@@ -15,7 +14,6 @@ import (
 
 	"golang.org/x/term"
 
-	"quartier/cmd/internal/app"
 	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/console"
 	"quartier/schemas/store"
@@ -72,15 +70,13 @@ func runUser(ctx context.Context, c *call) error {
 			return badInput{err}
 		}
 	}
-	st, err := app.OpenStore(ctx, cfg, nil, slog.New(slog.DiscardHandler))
+	st, err := openRecord(ctx, c, cfg, false)
 	if err != nil {
 		return err
 	}
 	err = userDo(ctx, c, st, u)
 	if err == nil && st.Drain != nil {
-		if err = st.Drain(ctx); err != nil {
-			err = fmt.Errorf("the entry in the log is safe in %s and waits for the database; 'quartier run' sends it: %w", cfg.File.DataDir, err)
-		}
+		_ = st.Drain(ctx) // the change is durable in the file, and a database that is away was told of above
 	}
 	return errors.Join(err, st.Close())
 }

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"quartier/cmd/internal/app"
+	"quartier/cmd/internal/config"
+)
+
+// openRecord opens the record of a configuration for one command, with its database connected where it names one: until then only the local file is read. A
+// database that does not answer is an error when whole is asked for, since the answer could be short, and else a note.
+func openRecord(ctx context.Context, c *call, cfg *config.Config, whole bool) (*app.Record, error) {
+	st, err := app.OpenStore(ctx, cfg, nil, slog.New(slog.DiscardHandler))
+	if err != nil || st.Drain == nil {
+		return st, err
+	}
+	err = st.Drain(ctx)
+	switch {
+	case err == nil:
+		return st, nil
+	case whole:
+		return nil, errors.Join(fmt.Errorf("the database does not answer, and without it the record is not whole: %w", err), st.Close())
+	case ctx.Err() != nil:
+		return nil, errors.Join(context.Cause(ctx), st.Close())
+	}
+	fmt.Fprintf(c.stderr, "note: the database does not answer; what is in %s counts, and reaches it by 'quartier run'\n", cfg.File.DataDir)
+	return st, nil
+}
