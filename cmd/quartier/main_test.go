@@ -1,15 +1,18 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"quartier/drivers/modbus/modbustest"
 	"quartier/drivers/modbus/serve"
+	opcuaserve "quartier/drivers/opcua/serve"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
 )
@@ -28,6 +31,7 @@ func TestScripts(t *testing.T) {
 	garbage.Behave(modbustest.Raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")...))
 	silent.Behave(modbustest.Silence)
 	exception.Behave(modbustest.Exception(4))
+	station := substation(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -52,6 +56,7 @@ func TestScripts(t *testing.T) {
 				}
 				srv.Handle(unit, d)
 			}
+			env.Setenv("STATION", station)
 			env.Setenv("GARBAGE", garbage.URL())
 			env.Setenv("SILENT", silent.URL())
 			env.Setenv("EXCEPTION", exception.URL())
@@ -101,4 +106,33 @@ func TestHelp(t *testing.T) {
 			t.Errorf("help does not list %s", cmd.name)
 		}
 	}
+}
+
+// substation starts a transformer station behind OPC UA and returns its address; it ends with the test.
+func substation(t *testing.T) string {
+	t.Helper()
+	p := profile.MustLoad("quartier-substation-opcua")
+	srv := opcuaserve.New(opcuaserve.Config{NamespaceURI: p.Namespace})
+	for i, pt := range p.Points {
+		if err := srv.AddVariable(opcuaserve.Variable{Path: []string{"Station", pt.Name}, NodeID: pt.Node.ID, Type: opcuaserve.Double, Unit: pt.DeviceUnit}); err != nil {
+			t.Fatal(err)
+		}
+		if err := srv.Set(pt.Node.ID, float64(10+i), district.Good, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("station: %v", err)
+		}
+	})
+	addr, err := srv.Addr(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "opc.tcp://" + addr
 }
