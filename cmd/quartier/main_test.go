@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 				}
 				srv.Handle(unit, d)
 			}
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // a second for each program that ends, under -race
 			env.Setenv("STATION", station)
 			env.Setenv("GARBAGE", garbage.URL())
 			env.Setenv("SILENT", silent.URL())
