@@ -2,17 +2,20 @@ import type { LiveView, StreamState } from './api'
 
 export type Freshness = 'connecting' | 'live' | 'stale' | 'offline'
 
-const staleAfter = 5000 // ms without an event
+// ms without an event
+const staleAfter = 5000
+const offlineAfter = 12000
+const retryAfter = 4000
 
 /** The live stream: the newest flows and states of the districts that are watched. */
 class Live {
   views = $state.raw<Record<string, LiveView>>({})
   states = $state.raw<Record<string, StreamState>>({})
   freshness = $state<Freshness>('connecting')
-  /** The districts' clock when the last event came, and when that was. */
   #source: EventSource | undefined
   #watching: string | undefined
-  #last = 0
+  #last = 0 // when the last event came
+  #tried = 0 // when the stream was last asked for
   #timer: ReturnType<typeof setInterval> | undefined
   onEnd: () => void = () => {}
 
@@ -26,12 +29,10 @@ class Live {
     this.#open()
     this.#timer = setInterval(() => {
       const silent = Date.now() - this.#last
-      if (!navigator.onLine) this.freshness = 'offline'
-      else if (silent > 15000) this.freshness = 'offline'
+      if (silent > offlineAfter) this.freshness = 'offline'
       else if (silent > staleAfter) this.freshness = 'stale'
       // A source that the server refused does not come back by itself: ask whether the session still holds, and try again.
-      if (this.#source?.readyState === EventSource.CLOSED && silent > 4000) {
-        this.#last = Date.now()
+      if (this.#source?.readyState === EventSource.CLOSED && Date.now() - this.#tried > retryAfter) {
         this.onEnd()
         this.#open()
       }
@@ -40,6 +41,7 @@ class Live {
 
   #open(): void {
     this.#source?.close()
+    this.#tried = Date.now()
     const q = this.#watching ? '?district=' + encodeURIComponent(this.#watching) : ''
     const source = new EventSource('/api/stream' + q)
     source.addEventListener('live', (e) => {
