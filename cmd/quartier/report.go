@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -52,7 +51,7 @@ func runReport(ctx context.Context, c *call) error {
 	if err := os.MkdirAll(*out, 0o755); err != nil {
 		return badInput{fmt.Errorf("quartier report: %w", err)}
 	}
-	st, err := app.OpenStore(ctx, cfg, nil, slog.New(slog.DiscardHandler))
+	st, err := openRecord(ctx, c, cfg, true)
 	if err != nil {
 		return err
 	}
