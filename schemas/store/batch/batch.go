@@ -86,14 +86,17 @@ func (b *Batch) Len() int {
 	return len(b.Samples.Rows) + len(b.Balances) + len(b.Plans) + len(b.Setpoints) + len(b.Events) + len(b.Users)
 }
 
-// From returns the earliest time in the batch; the zero time without any.
-func (b *Batch) From() time.Time {
-	var from time.Time
+// Span returns the earliest and the latest time in the batch; zero times without any.
+func (b *Batch) Span() (from, to time.Time) {
 	seen := false
 	add := func(t time.Time) {
 		if !seen || t.Before(from) {
-			from, seen = t, true
+			from = t
 		}
+		if !seen || t.After(to) {
+			to = t
+		}
+		seen = true
 	}
 	for i := range b.Samples.Rows {
 		add(store.FromMicro(b.Samples.Rows[i].Micro))
@@ -110,7 +113,7 @@ func (b *Batch) From() time.Time {
 	for i := range b.Events {
 		add(b.Events[i].Time)
 	}
-	return from
+	return from, to
 }
 
 const (

@@ -2,10 +2,14 @@
 // the order in which it was written, as often as it takes. The database may be away for days, also at the start; what is written and
 // measured goes on, and is caught up in batches that may be repeated.
 //
-// The file keeps the recent part of the record, [Options.Retention] long, and everything that the database does not have yet. Reads of that part never
-// ask the database; reads that go further back merge both, the file's rows winning. While the database is away, a read of what is only
-// there is an error that matches [ErrAway], and not a shorter answer; lists of the newest lines, with a limit, give what the file has.
-// Sessions stay in the file. Accounts are in both; the file's word counts.
+// The file keeps the recent part of the record, [Options.Retention] long, and everything that the database does not have yet. Every answer is that of both
+// together, the file's rows winning; the database is asked wherever the file may lack rows, and only there: from before its retention, and
+// whatever other files wrote, those of another machine, of a lost disk, or of the same file before it was put back from a copy. Each file
+// announces itself to the database before it writes there, and looks every half minute for what the others announced.
+//
+// While the database is away, a read of what is only there is an error that matches [ErrAway], and not a shorter answer; lists of the newest lines, with a
+// limit, and the newest sample or plan as of now give what the file has. A file that has not met its database yet knows of nothing that it lacks,
+// and answers with what it holds. Sessions stay in the file. Accounts are in both; the file's word counts.
 package outbox
 
 import (
@@ -53,6 +57,7 @@ type Store struct {
 	stats  store.Stats // of the database, as of the last look
 	looked time.Time
 	since  time.Time // of the present state
+	shared bool      // other files wrote to the database within a day of the last look
 
 	refused atomic.Int64
 }
@@ -135,14 +140,31 @@ func (s *Store) database() (db *timescale.Store, detail string) {
 	return s.db, ""
 }
 
+// horizon is what the file holds at a moment: all rows from kept on, while those before aged may be in the database alone.
+type horizon struct{ kept, aged time.Time }
+
+// endless is later than any row.
+var endless = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
+// horizon returns what the file holds for certain. While others write, that is nothing, as long as the database can be asked.
+func (s *Store) horizon(ctx context.Context) (horizon, error) {
+	kept, aged, err := s.local.Horizon(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.up && s.shared {
+		kept = endless
+	}
+	return horizon{kept, aged}, err
+}
+
 // setUp notes that the database answered.
-func (s *Store) setUp(db *timescale.Store, stats store.Stats) {
+func (s *Store) setUp(db *timescale.Store, stats store.Stats, shared bool) {
 	s.mu.Lock()
 	was, away := s.up, time.Since(s.since)
 	if !was {
 		s.since = time.Now()
 	}
-	s.db, s.up, s.detail, s.stats, s.looked = db, true, stats.DatabaseDetail, stats, time.Now()
+	s.db, s.up, s.detail, s.stats, s.looked, s.shared = db, true, stats.DatabaseDetail, stats, time.Now(), shared
 	s.mu.Unlock()
 	if !was {
 		s.log.Info("database answers", "database", stats.DatabaseDetail, "version", stats.Version, "after", away.Round(time.Millisecond))
@@ -168,13 +190,13 @@ func (s *Store) setDown(ctx context.Context, err error) {
 
 // older returns the database when a read from a time on needs it, nil when the file has all there is, or an error when it is needed and away.
 func (s *Store) older(ctx context.Context, op string, from time.Time) (*timescale.Store, error) {
-	kept, aged, err := s.local.Horizon(ctx)
-	if err != nil || !from.Before(kept) {
+	h, err := s.horizon(ctx)
+	if err != nil || !from.Before(h.kept) {
 		return nil, err
 	}
 	db, detail := s.database()
-	if db == nil && from.Before(aged) {
-		return nil, fmt.Errorf("store: %s: rows from before %s are not on the local disk any more, and %w: %s", op, aged.Format(time.RFC3339), ErrAway, detail)
+	if db == nil && from.Before(h.aged) {
+		return nil, fmt.Errorf("store: %s: rows from before %s are not all on the local disk, and %w: %s", op, h.aged.Format(time.RFC3339), ErrAway, detail)
 	}
 	return db, nil
 }

@@ -28,7 +28,12 @@ func opener(url string) Opener {
 
 func newStore(t testing.TB, open Opener, opts Options) *Store {
 	t.Helper()
-	local, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "outbox.db"), sqlite.Options{Outbox: true})
+	return storeAt(t, filepath.Join(t.TempDir(), "outbox.db"), open, opts)
+}
+
+func storeAt(t testing.TB, path string, open Opener, opts Options) *Store {
+	t.Helper()
+	local, err := sqlite.Open(t.Context(), path, sqlite.Options{Outbox: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +108,12 @@ func TestStore(t *testing.T) {
 			s := newStore(t, away, Options{})
 			stop := start(t, s)
 			return closing{s, stop}
+		})
+	})
+	t.Run("written by another machine", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) store.Store {
+			url := storetest.Database(t)
+			return twoMachines{oldFile(t, opener(url)), newStore(t, opener(url), Options{})}
 		})
 	})
 	t.Run("all aged out", func(t *testing.T) {

@@ -44,7 +44,7 @@ func (s *Store) AppendEvent(ctx context.Context, e store.Event) error {
 
 // Read yields the samples of the series in the span, by series, then by time.
 func (s *Store) Read(ctx context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error {
-	kept, _, err := s.local.Horizon(ctx)
+	h, err := s.horizon(ctx)
 	if err != nil {
 		return err
 	}
@@ -56,8 +56,8 @@ func (s *Store) Read(ctx context.Context, series []district.SeriesID, sp timegri
 		return s.local.Read(ctx, series, sp, yield)
 	}
 	old, recent := sp, timegrid.Span{Start: sp.End, End: sp.End}
-	if kept.Before(sp.End) {
-		old.End, recent.Start = kept, kept
+	if h.kept.After(sp.Start) && h.kept.Before(sp.End) {
+		old.End, recent.Start = h.kept, h.kept
 	}
 	for _, name := range series {
 		one := []district.SeriesID{name}
@@ -152,19 +152,19 @@ func merge(theirs, ours source, yield func(district.Sample) error) error {
 const quickWithin = 2 * time.Second
 
 // Latest returns the newest sample of each series at or before asOf. What the file has from its own time needs no database; for series that the file does
-// not know, it is asked for a short time.
+// not know or has only older samples of, it is asked for a short time.
 func (s *Store) Latest(ctx context.Context, series []district.SeriesID, asOf time.Time) (map[district.SeriesID]district.Sample, error) {
 	out, err := s.local.Latest(ctx, series, asOf)
 	if err != nil {
 		return nil, err
 	}
-	kept, aged, err := s.local.Horizon(ctx)
+	h, err := s.horizon(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var ask []district.SeriesID
 	for _, name := range series {
-		if _, ok := out[name]; !ok || asOf.Before(kept) {
+		if x, ok := out[name]; !ok || x.Time.Before(h.kept) {
 			ask = append(ask, name)
 		}
 	}
@@ -185,7 +185,7 @@ func (s *Store) Latest(ctx context.Context, series []district.SeriesID, asOf tim
 	theirs, err := db.Latest(quick, ask, asOf)
 	if err != nil {
 		s.setDown(ctx, err)
-		if asOf.Before(aged) || ctx.Err() != nil {
+		if asOf.Before(h.aged) || ctx.Err() != nil {
 			return nil, err
 		}
 		return out, nil
@@ -285,18 +285,28 @@ func (s *Store) BalanceSpan(ctx context.Context, districtID string) (timegrid.Sp
 
 // LatestPlan returns the newest plan of a district created at or before asOf.
 func (s *Store) LatestPlan(ctx context.Context, districtID string, asOf time.Time) (*district.Plan, error) {
-	p, err := s.local.LatestPlan(ctx, districtID, asOf)
-	if !errors.Is(err, store.ErrNotFound) {
-		return p, err
+	ours, err := s.local.LatestPlan(ctx, districtID, asOf)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	h, hErr := s.horizon(ctx)
+	if hErr != nil {
+		return nil, hErr
 	}
 	db, _ := s.database()
-	if db == nil {
-		return p, err
+	if db == nil || ours != nil && !ours.CreatedAt.Before(h.kept) {
+		return ours, err
 	}
 	bounded, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	p, err = db.LatestPlan(bounded, districtID, asOf)
-	return p, s.judge(ctx, err)
+	theirs, dbErr := db.LatestPlan(bounded, districtID, asOf)
+	switch dbErr = s.judge(ctx, dbErr); {
+	case dbErr == nil && (ours == nil || theirs.CreatedAt.After(ours.CreatedAt)):
+		return theirs, nil
+	case ours != nil:
+		return ours, nil // the newest of what can be read now
+	}
+	return nil, dbErr
 }
 
 // Plan returns a plan by id.
@@ -365,8 +375,8 @@ func newest[T any](ours, theirs []T, limit int, at func(T) time.Time, id func(T)
 
 // lines returns the database when a list of the newest lines needs it: not when ours fills the limit from the file's own time.
 func (s *Store) lines(ctx context.Context, op string, from time.Time, limit int, oldest time.Time, full bool) (*timescale.Store, error) {
-	kept, _, err := s.local.Horizon(ctx)
-	if err != nil || full && !oldest.Before(kept) {
+	h, err := s.horizon(ctx)
+	if err != nil || full && !oldest.Before(h.kept) {
 		return nil, err
 	}
 	db, err := s.older(ctx, op, from)

@@ -89,8 +89,45 @@ func (s *Store) look(ctx context.Context, db *timescale.Store) error {
 		s.keep(db)
 		return err
 	}
-	s.setUp(db, st)
+	shared, err := s.others(ctx, db)
+	if err != nil {
+		s.keep(db)
+		return err
+	}
+	s.setUp(db, st, shared)
 	return nil
+}
+
+// others notes in the file what other files wrote to the database, and reports whether one did lately.
+func (s *Store) others(ctx context.Context, db *timescale.Store) (active bool, err error) {
+	name, seq, err := s.local.Writer(ctx)
+	if err != nil {
+		return false, err
+	}
+	to, active, err := db.Others(ctx, timescale.Writer{Name: name, Seq: seq})
+	if err != nil || to.IsZero() {
+		return false, err
+	}
+	return active, s.local.Miss(ctx, to.Add(time.Microsecond))
+}
+
+// announce tells the database what is about to come from this file.
+func (s *Store) announce(ctx context.Context, db *timescale.Store, waiting []sqlite.Waiting) error {
+	var latest time.Time
+	for _, w := range waiting {
+		if w.Damage == nil {
+			if _, to := w.Batch.Span(); to.After(latest) {
+				latest = to
+			}
+		}
+	}
+	name, _, err := s.local.Writer(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, shipWithin)
+	defer cancel()
+	return db.Announce(ctx, timescale.Writer{Name: name, Seq: waiting[len(waiting)-1].Seq, To: latest})
 }
 
 // keep holds on to a connection that failed after it was made: its pool connects again by itself.
@@ -141,6 +178,9 @@ func (s *Store) ship(ctx context.Context, db *timescale.Store) (more bool, err e
 	defer s.shipping.Unlock()
 	waiting, err := s.local.Waiting(ctx, s.opts.BatchRows)
 	if err != nil || len(waiting) == 0 {
+		return false, err
+	}
+	if err := s.announce(ctx, db, waiting); err != nil {
 		return false, err
 	}
 	for len(waiting) > 0 {

@@ -20,7 +20,8 @@ const batchRows = 20_000
 // Keys of the table meta beside "outbox", which is there while every row of the file is or was in the outbox.
 const (
 	keptFrom = "kept_from_us" // every row from this time on is in this file
-	agedTo   = "aged_to_us"   // rows before this time may have been removed after the database had them
+	agedTo   = "aged_to_us"   // rows before this time may be in the database alone: removed here, or written by another file
+	writer   = "writer"       // the name of this file among those that write to the database
 )
 
 // enqueue writes b into the outbox, if there is one, in the transaction under way.
@@ -60,12 +61,13 @@ func (s *Store) enqueueOne(ctx context.Context, b *batch.Batch) error {
 		return err
 	}
 	b.Seq = last.Int64 + 1
+	from, _ := b.Span()
 	body, err := batch.Encode(b)
 	if err != nil {
 		return fmt.Errorf("%w: %w", store.ErrInvalid, err)
 	}
 	_, err = s.conn.ExecContext(ctx, "insert into outbox(seq, kind, row_count, from_us, written_us, body) values(?,?,?,?,?,?)",
-		b.Seq, int64(b.Kind), b.Len(), store.Micro(b.From()), store.Micro(time.Now()), body)
+		b.Seq, int64(b.Kind), b.Len(), store.Micro(from), store.Micro(time.Now()), body)
 	return err
 }
 

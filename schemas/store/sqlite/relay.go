@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -99,8 +100,41 @@ func (s *Store) Repair(ctx context.Context, w Waiting) error {
 	})
 }
 
-// Horizon says which rows are in this file: all from kept on, and before it those that were written late. Rows before aged may have been
-// removed; it is the zero time when nothing ever was.
+// Writer returns the name of this file among those that write to one database, which it keeps for good, and the sequence of its last batch.
+func (s *Store) Writer(ctx context.Context) (name string, seq int64, err error) {
+	read := func() error {
+		return s.readers.QueryRowContext(ctx, "select value, coalesce((select seq from sqlite_sequence where name='outbox'), 0) from meta where key=?", writer).Scan(&name, &seq)
+	}
+	if err = read(); errors.Is(err, sql.ErrNoRows) {
+		err = s.write(ctx, "name the file", func(ctx context.Context) (func(), error) {
+			_, err := s.conn.ExecContext(ctx, "insert into meta(key, value) values(?, ?) on conflict do nothing", writer, rand.Text())
+			return nil, err
+		})
+		if err == nil {
+			err = read()
+		}
+	}
+	return name, seq, s.fail("read the name of the file", err)
+}
+
+// Miss notes that the database has rows from before a time that this file never had: other files wrote them.
+func (s *Store) Miss(ctx context.Context, before time.Time) error {
+	kept, aged, err := s.Horizon(ctx)
+	if err != nil || !kept.Before(before) && !aged.Before(before) {
+		return err
+	}
+	return s.write(ctx, "note what the file lacks", func(ctx context.Context) (func(), error) {
+		for _, key := range []string{keptFrom, agedTo} {
+			if _, err := s.conn.ExecContext(ctx, "update meta set value=?1 where key=?2 and cast(value as integer)<?1", store.Micro(before), key); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+}
+
+// Horizon says which rows are in this file: all from kept on, and before it those that were written late. Rows before aged may be in the database
+// alone; it is the zero time when none is known to be.
 func (s *Store) Horizon(ctx context.Context) (kept, aged time.Time, err error) {
 	for key, t := range map[string]*time.Time{keptFrom: &kept, agedTo: &aged} {
 		var us int64
