@@ -5,6 +5,6 @@
 // again and again is asked less and less often, up to [Config.MaxBackoff], and is offline until a read succeeds. A driver that delivers changes
 // by itself (drivers.Subscriber) is subscribed to, and read every [Config.Refresh] beside.
 //
-// Readings of quality bad are no samples: they count in [Status.Bad]. Samples that the sink does not accept are offered again with the next
-// ones, up to a bound, the oldest dropped first and counted.
+// Readings of quality bad are no samples: they count in [Status.Bad]. Keeping samples is the sink's affair, also while a disk fails: those that it
+// refuses are lost, and counted in [Status.Dropped].
 package poll

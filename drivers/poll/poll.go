@@ -12,7 +12,7 @@ import (
 	"quartier/schemas/district"
 )
 
-// Sink takes samples. It is called from many goroutines; after an error the same samples are offered again.
+// Sink takes samples and keeps them. It is called from many goroutines; samples that it answers with an error are not offered again.
 type Sink func(ctx context.Context, samples []district.Sample) error
 
 // Device is what is polled.
@@ -32,7 +32,7 @@ type Config struct {
 	Timeout    time.Duration // of one read; 0: the period, at least 1 s and at most 10 s
 	MaxBackoff time.Duration // longest pause between reads of a dead device; 0: 1 min
 	Refresh    time.Duration // between reads of a device that is subscribed to; 0: five periods, at most 1 min
-	Keep       int           // samples of one device kept while the sink refuses them; 0: 10000
+	Keep       int           // readings that a device delivered by itself and the sink has not come to yet, at most; 0: 10000
 	Log        *slog.Logger
 }
 
@@ -51,8 +51,7 @@ type Status struct {
 	Reads, Failures        uint64
 	Samples                uint64        // accepted by the sink
 	Bad                    uint64        // readings of quality bad
-	Dropped                uint64        // samples lost because the sink refused for too long
-	Waiting                int           // samples that the sink refused so far
+	Dropped                uint64        // samples lost because the sink refused them or was too slow for a subscription
 	Latency                time.Duration // of the last read that succeeded
 }
 
@@ -68,10 +67,9 @@ type polled struct {
 	config Config
 	period time.Duration
 
-	mu      sync.Mutex
-	status  Status
-	pending []district.Sample // refused by the sink
-	warned  bool              // the sink's refusal was logged
+	mu     sync.Mutex
+	status Status
+	warned bool // the sink's refusal was logged
 }
 
 // New returns a poller of devices; [Poller.Run] starts it.
@@ -117,7 +115,6 @@ func (p *Poller) Status() []Status {
 	for _, d := range p.devices {
 		d.mu.Lock()
 		s := d.status
-		s.Waiting = len(d.pending)
 		d.mu.Unlock()
 		out = append(out, s)
 	}
@@ -280,7 +277,7 @@ func (d *polled) wanted(readings []drivers.Reading) []drivers.Reading {
 	return slices.DeleteFunc(readings, func(r drivers.Reading) bool { return !slices.Contains(d.Points, r.Point) })
 }
 
-// pass makes samples of readings and offers them to the sink, those it refused before first.
+// pass makes samples of readings and gives them to the sink.
 func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 	now := d.now()
 	var samples []district.Sample
@@ -299,8 +296,6 @@ func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 	}
 	d.mu.Lock()
 	d.status.Bad += bad
-	samples = append(d.pending, samples...)
-	d.pending = nil
 	d.mu.Unlock()
 	if len(samples) == 0 {
 		return
@@ -313,13 +308,9 @@ func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 		d.warned = false
 		return
 	}
+	d.status.Dropped += uint64(len(samples))
 	if !d.warned {
 		d.config.Log.Error("samples not accepted", "device", d.Device.Device.ID, "samples", len(samples), "error", err)
 		d.warned = true
-	}
-	d.pending = append(samples, d.pending...)
-	if extra := len(d.pending) - d.config.Keep; extra > 0 {
-		d.pending = slices.Clone(d.pending[extra:])
-		d.status.Dropped += uint64(extra)
 	}
 }

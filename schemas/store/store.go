@@ -171,4 +171,8 @@ type Stats struct {
 	OutboxSince    time.Time
 	DatabaseUp     bool
 	DatabaseDetail string
+	Held           int64 // samples and set-points in memory alone, because the local disk takes none; they are lost with the process
+	Dropped        int64 // samples and set-points lost since the start, because the memory for them was full
+	HeldSince      time.Time
+	HeldDetail     string // why the disk takes none; empty while it does
 }

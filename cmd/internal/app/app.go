@@ -29,6 +29,7 @@ import (
 	"quartier/scheduler"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/spool"
 	"quartier/schemas/timegrid"
 )
 
@@ -91,6 +92,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*App, error) {
 	if a.record, err = OpenStore(ctx, cfg, a.clock.Now, opt.Log); err != nil {
 		return nil, err
 	}
+	a.record.HoldInMemory(spool.Options{Log: opt.Log, Now: a.clock.Now})
 	if err := a.build(ctx, listen); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -173,12 +175,11 @@ func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	})
 }
 
-// sink takes what was read: first to the record, then to everybody else.
+// sink takes what was read: first to the record, then to everybody else. What the disk does not take is in the record's memory, and control goes on.
 func (a *App) sink(ctx context.Context, samples []district.Sample) error {
 	start := time.Now()
 	if err := a.record.Append(ctx, samples); err != nil {
 		a.metrics.refused.Add(float64(len(samples)))
-		a.hub.Publish(samples) // control goes on without a disk; the poller keeps what was refused and tries again
 		return err
 	}
 	a.metrics.stored.Add(float64(len(samples)))
@@ -212,6 +213,7 @@ func (a *App) Run(ctx context.Context) error {
 		a.log.Info("building systems", "modbus", f.Addresses().Modbus, "opcua", f.Addresses().OPCUA)
 		fields.Go(func() error { a.faceLoop(field, f); return f.Close() })
 	}
+	fields.Go(func() error { return a.protect("memory", func() error { return a.record.memory.Run(field) }) })
 	if a.record.Relay != nil {
 		fields.Go(func() error { return a.protect("relay", func() error { return a.record.Relay(field) }) })
 	}
@@ -316,17 +318,30 @@ func signal(districtID, device, quantity string, at time.Time, v float64) distri
 	return district.Sample{Series: district.NewSeriesID(districtID, district.DistrictSite, device, quantity), Time: at, Value: v, Source: district.FromSignal}
 }
 
-// accountLoop closes the balance of every slot a little after its end, and closes the last hours again for late data.
+// accountLoop closes the balance of every slot a little after its end, and closes the last hours again for late data; after a failure of the disk, all slots since its begin.
 func (a *App) accountLoop(ctx context.Context) {
+	var behind time.Time // begin of a failure whose slots are not closed yet
 	for {
 		now := a.clock.Now()
+		held := a.record.memory.State()
+		if !held.Since.IsZero() && (behind.IsZero() || held.Since.Before(behind)) {
+			behind = held.Since
+		}
+		failed := !held.Since.IsZero()
 		for i := range a.cfg.Districts {
 			d := &a.cfg.Districts[i]
 			end := timegrid.Floor(now.Add(-a.clock.District(3*time.Second)), d.Step)
 			start := end.Add(-max(2*time.Hour, timegrid.Ceil(time.Unix(0, 0).Add(a.clock.District(time.Minute)), d.Step).Sub(time.Unix(0, 0))))
+			if first := timegrid.Floor(behind, d.Step); !behind.IsZero() && !failed && first.Before(start) {
+				start = first
+			}
 			if err := a.accountants[d.ID].Close(ctx, timegrid.NewSpan(start, end)); err != nil && ctx.Err() == nil {
 				a.log.Warn("balance not closed", "district", d.ID, "err", err)
+				failed = true
 			}
+		}
+		if !failed {
+			behind = time.Time{}
 		}
 		step := a.cfg.Districts[0].Step
 		next := timegrid.Ceil(a.clock.Now().Add(time.Second), step)

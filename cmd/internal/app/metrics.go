@@ -21,14 +21,18 @@ type metrics struct {
 
 func newMetrics(reg *prometheus.Registry, a *App) *metrics {
 	m := &metrics{
-		stored:  prometheus.NewCounter(prometheus.CounterOpts{Name: "quartier_samples_stored_total", Help: "Samples made durable."}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "quartier_samples_refused_total", Help: "Samples that the record refused; each is kept and tried again."}),
-		append:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "quartier_append_seconds", Help: "Time to make a batch of samples durable.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14)}),
+		stored:  prometheus.NewCounter(prometheus.CounterOpts{Name: "quartier_samples_stored_total", Help: "Samples that the record took."}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "quartier_samples_refused_total", Help: "Samples that the record refused as invalid; they are lost."}),
+		append:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "quartier_append_seconds", Help: "Time to give a batch of samples to the record.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14)}),
 		plans:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "quartier_plans_total", Help: "Plans by outcome."}, []string{"district", "status"}),
 		solve:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "quartier_plan_seconds", Help: "Time to make a plan.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}, []string{"district"}),
 		gap:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "quartier_plan_gap_ratio", Help: "Gap of the last plan between its cost and the bound."}, []string{"district"}),
 	}
 	reg.MustRegister(m.stored, m.refused, m.append, m.plans, m.solve, m.gap, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), devices{a},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quartier_memory_rows", Help: "Samples and set-points in memory alone, because the local disk takes none."},
+			func() float64 { return float64(a.record.memory.State().Held) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "quartier_memory_dropped_rows_total", Help: "Samples and set-points lost because the disk took none for too long."},
+			func() float64 { return float64(a.record.memory.State().Dropped) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quartier_outbox_rows", Help: "Rows that wait for the database."}, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			defer cancel()

@@ -13,6 +13,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/outbox"
+	"quartier/schemas/store/spool"
 	"quartier/schemas/store/sqlite"
 	"quartier/schemas/store/timescale"
 )
@@ -24,6 +25,15 @@ type Record struct {
 	Relay func(ctx context.Context) error
 	// Drain ships all that waits; nil without a database.
 	Drain func(ctx context.Context) error
+
+	memory *spool.Store // nil until HoldInMemory
+}
+
+// HoldInMemory makes the record keep samples and set-points in a bounded memory while its disk takes none, for a process that measures and controls on without it. A
+// command whose user waits for the result does not want that: there an error is the answer. The caller runs memory.Run.
+func (r *Record) HoldInMemory(opts spool.Options) {
+	r.memory = spool.New(r.Store, opts)
+	r.Store = r.memory
 }
 
 // OpenStore opens the record that a configuration describes: DataDir/quartier.db, in front of TimescaleDB where the configuration names one. now is the clock of

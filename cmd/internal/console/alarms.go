@@ -15,7 +15,7 @@ import (
 
 // Alarm is a condition that holds now and that somebody should know of.
 type Alarm struct {
-	Key      string    `json:"key" doc:"what: device-lost, plan-late, plan-infeasible, database-down, or the action of an alarm event"`
+	Key      string    `json:"key" doc:"what: device-lost, plan-late, plan-infeasible, database-down, disk-refuses, or the action of an alarm event"`
 	Severity string    `json:"severity" enum:"warning,error"`
 	Since    time.Time `json:"since"`
 	Object   string    `json:"object" doc:"what it concerns: fontaine, fontaine/ecole/pv"`
@@ -77,8 +77,14 @@ func (s *Server) computeAlarms(ctx context.Context, d *district.District) ([]Ala
 		}
 		out = append(out, Alarm{Key: e.Action, Severity: severity, Since: e.Time, Object: e.Object, Name: objectName(d, e.Object), Detail: e.Detail})
 	}
-	if st, err := s.stats(ctx); err == nil && st.Kind != "sqlite" && !st.DatabaseUp {
-		out = append(out, Alarm{Key: "database-down", Severity: "warning", Since: st.OutboxSince, Object: d.ID, Name: d.Name, Detail: st.DatabaseDetail})
+	if st, err := s.stats(ctx); err == nil {
+		if st.DatabaseDetail != "" && !st.DatabaseUp {
+			out = append(out, Alarm{Key: "database-down", Severity: "warning", Since: st.OutboxSince, Object: d.ID, Name: d.Name, Detail: st.DatabaseDetail})
+		}
+		if !st.HeldSince.IsZero() {
+			out = append(out, Alarm{Key: "disk-refuses", Severity: "error", Since: st.HeldSince, Object: d.ID, Name: d.Name,
+				Detail: fmt.Sprintf("%s (%d in memory, %d lost)", st.HeldDetail, st.Held, st.Dropped)})
+		}
 	}
 	slices.SortStableFunc(out, func(a, b Alarm) int {
 		if a.Severity != b.Severity {

@@ -1,8 +1,9 @@
 // Package spool keeps control going when the local disk cannot accept: full, read only, or so slow that it does not answer. Samples and set-points
 // that the store does not take stay in a bounded ring in memory, the oldest dropped first and counted, and go to the store when it takes writes again.
 //
-// A [Store] is the store that it wraps in everything but two methods: Append and AppendSetpoints return nil when the rows are in the ring,
-// which is not durable. [Store.State] tells, for alarms and status pages, since when and how much.
+// A [Store] is the store that it wraps in everything but these: Append and AppendSetpoints return nil when the rows are in the ring, which is not durable;
+// SavePlan waits for the disk no longer than they do; Stats says what is held. [Store.State] tells more, for alarms and metrics. When the disk
+// takes writes again, an event says how long it did not and how many rows were lost.
 package spool
 
 import (
@@ -20,11 +21,12 @@ import (
 
 // Options of [New]. Zero values mean the defaults.
 type Options struct {
-	Log       *slog.Logger  // nil: silent
-	Samples   int           // the most samples that the ring holds; 0: 500,000, about 50 MB
-	Setpoints int           // the most set-points; 0: 20,000
-	Wait      time.Duration // how long a write waits for the disk before its rows go to the ring; 0: 2 s
-	Retry     time.Duration // how often the store is tried while the ring holds something; 0: 1 s
+	Log       *slog.Logger     // nil: silent
+	Samples   int              // the most samples that the ring holds; 0: 500,000, about 50 MB
+	Setpoints int              // the most set-points; 0: 20,000
+	Wait      time.Duration    // how long a write waits for the disk before its rows go to the ring; 0: 2 s
+	Retry     time.Duration    // how often the store is tried while the ring holds something; 0: 1 s
+	Now       func() time.Time // the clock of State.Since and of the event, which a simulation may run faster; nil: time.Now
 }
 
 // Store is a store with a ring in front of it.
@@ -57,6 +59,9 @@ func New(s store.Store, opts Options) *Store {
 	}
 	if opts.Retry <= 0 {
 		opts.Retry = time.Second
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
 	}
 	out := &Store{Store: s, opts: opts, log: opts.Log, disk: make(chan struct{}, 1)}
 	if out.log == nil {
@@ -132,18 +137,58 @@ func (s *Store) AppendSetpoints(ctx context.Context, sps []district.Setpoint) er
 	return s.try(ctx, func(ctx context.Context) error { return s.Store.AppendSetpoints(ctx, sps) }, func() { s.setpoints.put(sps) })
 }
 
+// SavePlan stores p and returns its id, or an error when the disk does not take it in time: a plan is followed without its record.
+func (s *Store) SavePlan(ctx context.Context, p *district.Plan) (id int64, err error) {
+	if err := store.CheckPlan(p); err != nil {
+		return 0, fmt.Errorf("store: save plan: %w", err)
+	}
+	timer := time.NewTimer(s.opts.Wait)
+	defer timer.Stop()
+	type saved struct {
+		id  int64
+		err error
+	}
+	done := make(chan saved, 1)
+	kept := *p // the caller gives its plan the id while a late write may still read it
+	go func() {
+		id, err := s.Store.SavePlan(ctx, &kept)
+		done <- saved{id, err}
+	}()
+	select {
+	case r := <-done:
+		return r.id, r.err
+	case <-timer.C:
+		return 0, fmt.Errorf("store: save a plan of %s: %w within %v", p.District, errSlow, s.opts.Wait)
+	}
+}
+
+// Stats describes the store with what is held in memory, which it also does when the disk says nothing about itself.
+func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
+	st, err := s.Store.Stats(ctx)
+	mine := s.State()
+	st.Held, st.Dropped, st.HeldSince = int64(mine.Held), mine.Dropped, mine.Since
+	if mine.Err != nil {
+		st.HeldDetail, err = mine.Err.Error(), nil
+	}
+	return st, err
+}
+
 var errSlow = errors.New("the disk does not answer")
 
-// try writes, or holds what was to be written. While rows are held and the disk failed lately, writes go behind them, so that they keep their order.
+// try writes, or holds what was to be written. While rows are held, writes go behind them, so that they keep their order, and wait for nobody who waits for the disk.
 func (s *Store) try(ctx context.Context, write func(context.Context) error, hold func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
-	closed := s.closed
+	closed, failing := s.closed, s.last
 	s.mu.Unlock()
 	if closed {
 		return write(ctx) // and let the store say so
+	}
+	if failing != nil && len(s.disk) == 0 {
+		s.hold(hold, failing)
+		return nil
 	}
 	timer := time.NewTimer(s.opts.Wait)
 	defer timer.Stop()
@@ -185,7 +230,7 @@ func (s *Store) hold(hold func(), err error) {
 	hold()
 	first := s.since.IsZero()
 	if first {
-		s.since = time.Now()
+		s.since = s.opts.Now().UTC()
 	}
 	s.last = err
 	s.mu.Unlock()
@@ -207,7 +252,7 @@ func (s *Store) flush(ctx context.Context) error {
 			s.since, s.last = time.Time{}, nil
 			s.mu.Unlock()
 			if !since.IsZero() {
-				s.log.Info("local disk takes writes again", "after", time.Since(since).Round(time.Second), "dropped", dropped)
+				s.recovered(ctx, since, dropped)
 			}
 			return nil
 		}
@@ -232,10 +277,23 @@ func (s *Store) flush(ctx context.Context) error {
 	}
 }
 
+// recovered tells that the disk takes writes again.
+func (s *Store) recovered(ctx context.Context, since time.Time, dropped int64) {
+	now := s.opts.Now().UTC()
+	detail := fmt.Sprintf("the disk took no writes for %v; %d samples and set-points were lost since the start", now.Sub(since).Round(time.Second), dropped)
+	s.log.Info("local disk takes writes again", "after", now.Sub(since).Round(time.Second), "dropped", dropped)
+	if err := s.Store.AppendEvent(ctx, store.Event{Time: now, Kind: store.SystemEvent, Actor: "quartier", Action: "disk-back", Detail: detail, Severity: "warning"}); err != nil {
+		s.log.Warn("event not recorded", "action", "disk-back", "err", err)
+	}
+}
+
 // lastTry is how many times the wait of a write the last try to empty the ring may take.
 const lastTry = 5
 
-// Close writes what is held if the store takes it within five times the wait, and closes the store. What it does not take is lost, and the error says how much.
+// closeWithin bounds the last try of [Store.Close]: whoever stops a process does not wait for a disk.
+const closeWithin = 3 * time.Second
+
+// Close writes what is held if the store takes it within five times the wait and three seconds, and closes the store. What it does not take is lost, and the error says how much.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	again := s.closed
@@ -243,7 +301,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	var err error
 	if !again {
-		ctx, cancel := context.WithTimeout(context.Background(), lastTry*s.opts.Wait)
+		ctx, cancel := context.WithTimeout(context.Background(), min(closeWithin, lastTry*s.opts.Wait))
 		defer cancel()
 		s.retry(ctx)
 		if st := s.State(); st.Held > 0 {
@@ -262,7 +320,7 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-t.C:
 			s.retry(ctx)
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTry*s.opts.Wait)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(closeWithin, lastTry*s.opts.Wait))
 			defer cancel()
 			s.retry(last)
 			return nil

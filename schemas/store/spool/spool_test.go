@@ -54,6 +54,13 @@ func (f *failing) Append(ctx context.Context, x []district.Sample) error {
 	return f.Store.Append(ctx, x)
 }
 
+func (f *failing) SavePlan(ctx context.Context, p *district.Plan) (int64, error) {
+	if err := f.state(); err != nil {
+		return 0, err
+	}
+	return f.Store.SavePlan(ctx, p)
+}
+
 func (f *failing) AppendSetpoints(ctx context.Context, x []district.Setpoint) error {
 	if err := f.state(); err != nil {
 		return err
@@ -136,6 +143,10 @@ func TestDiskFails(t *testing.T) {
 	if err != nil || len(sps) != 1 || sps[0].Reason != "sun" {
 		t.Fatalf("set-points %+v, %v", sps, err)
 	}
+	evs, err := s.Events(t.Context(), []store.EventKind{store.SystemEvent}, timegrid.Span{Start: t0.Add(-time.Hour), End: time.Now().Add(time.Hour)}, 0)
+	if err != nil || len(evs) != 1 || evs[0].Action != "disk-back" || !strings.Contains(evs[0].Detail, "20 samples") {
+		t.Errorf("events %+v, %v; want the end of the failure with the 20 that were lost", evs, err)
+	}
 	if st = s.State(); st.Held != 0 || st.Dropped != 20 || !st.Since.IsZero() || st.Err != nil {
 		t.Fatalf("state after recovery is %+v", st)
 	}
@@ -186,6 +197,12 @@ func TestDiskHangs(t *testing.T) {
 	}
 	if d := time.Since(began); d > 10*time.Second {
 		t.Fatalf("ten writes took %v", d)
+	}
+	if _, err := s.SavePlan(t.Context(), &district.Plan{District: "fontaine", CreatedAt: t0}); !errors.Is(err, errSlow) {
+		t.Errorf("saving a plan on a disk that hangs gave %v, want an error that says so", err)
+	}
+	if st, err := s.Stats(t.Context()); err != nil || st.Held != 10 || st.HeldDetail == "" {
+		t.Errorf("stats are %+v, %v; want 10 held and why", st, err)
 	}
 	if st := s.State(); st.Held != 10 || !errors.Is(st.Err, errSlow) {
 		t.Fatalf("state is %+v, want 10 held for a slow disk", st)

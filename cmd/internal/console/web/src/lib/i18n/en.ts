@@ -148,6 +148,7 @@ export const en = {
   'alarm.plan-late': 'The plan is late',
   'alarm.plan-infeasible': 'No plan keeps all limits',
   'alarm.database-down': 'Database not reached; samples wait on disk',
+  'alarm.disk-refuses': 'The local disk takes no writes; samples are kept in memory',
   'severity.error': 'Error',
   'severity.warning': 'Warning',
   'severity.info': 'Note',

@@ -150,6 +150,7 @@ export const fr: Record<Key, string> = {
   'alarm.plan-late': 'Le plan est en retard',
   'alarm.plan-infeasible': 'Aucun plan ne tient toutes les limites',
   'alarm.database-down': 'Base de données injoignable ; les mesures attendent sur le disque',
+  'alarm.disk-refuses': 'Le disque local refuse les écritures ; les mesures sont gardées en mémoire',
   'severity.error': 'Erreur',
   'severity.warning': 'Avertissement',
   'severity.info': 'Note',
