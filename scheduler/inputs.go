@@ -14,9 +14,6 @@ import (
 	"quartier/schemas/units"
 )
 
-// lookBack is how much past the forecasts get.
-const lookBack = 15 * 24 * time.Hour
-
 // inputs are the forecasts that a plan rests on, over steps slots from start.
 type inputs struct {
 	start       time.Time
@@ -36,7 +33,8 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 	d := s.cfg.District
 	in := inputs{start: timegrid.Floor(st.Now, d.Step), step: d.Step, steps: int(s.cfg.Horizon / d.Step),
 		loadKW: map[string][]float64{}, sunKW: map[string][]float64{}, hotWaterKW: map[observe.Key]float64{}}
-	span := timegrid.NewSpan(in.start.Add(-lookBack), in.start)
+	f := s.cfg.Forecast
+	span := timegrid.NewSpan(in.start.Add(-time.Duration(f.LookBackDays+1)*24*time.Hour), in.start)
 	rows, err := s.cfg.Store.Balances(ctx, d.ID, "", span)
 	if err != nil {
 		return in, fmt.Errorf("scheduler: read balances of %s: %w", d.ID, err)
@@ -56,10 +54,10 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 			}
 		}
 		load := past(own, span, d.Step, func(r balance.Row) units.WattHours { return r.OtherWh }, st.LoadKW(site))
-		in.loadKW[site.ID] = forecast.Similar(load, st.Now, in.start, in.steps, d.Zone, forecast.Settings{Min: 0, Max: math.Inf(1)})
+		in.loadKW[site.ID] = forecast.Similar(load, st.Now, in.start, in.steps, d.Zone, forecast.Settings{Days: f.SimilarDays, LookBack: f.LookBackDays, Fade: f.Fade, Min: 0, Max: math.Inf(1)})
 		if peak > 0 {
 			sun := past(own, span, d.Step, func(r balance.Row) units.WattHours { return r.ProductionWh }, observe.Value{V: math.Max(0, sunNow), OK: true})
-			in.sunKW[site.ID] = forecast.Similar(sun, st.Now, in.start, in.steps, d.Zone, forecast.Settings{AllDays: true, Days: 7, Ratio: true, Min: 0, Max: peak})
+			in.sunKW[site.ID] = forecast.Similar(sun, st.Now, in.start, in.steps, d.Zone, forecast.Settings{Days: f.SimilarDays, LookBack: f.LookBackDays, Fade: f.Fade, AllDays: true, Ratio: true, Min: 0, Max: peak})
 		}
 		for _, dev := range site.Devices {
 			if dev.Kind == district.WaterHeater {
@@ -80,7 +78,7 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 		return in, err
 	}
 	in.outdoorC = forecast.Similar(signals[weather], st.Now, in.start, in.steps, d.Zone, forecast.Settings{AllDays: true, Days: 3, Fade: 12 * time.Hour})
-	in.carbon = forecast.Similar(signals[carbon], st.Now, in.start, in.steps, d.Zone, forecast.Settings{Fade: 6 * time.Hour, Min: 0, Max: math.Inf(1)})
+	in.carbon = s.carbon(signals[carbon], st.Now, in)
 	horizon := timegrid.NewSpan(in.start, in.start.Add(time.Duration(in.steps)*d.Step))
 	if in.importPrice, err = s.cfg.Prices.Import(horizon, d.Step); err != nil {
 		return in, fmt.Errorf("scheduler: import price of %s: %w", d.ID, err)
@@ -89,6 +87,34 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 		return in, fmt.Errorf("scheduler: export price of %s: %w", d.ID, err)
 	}
 	return in, nil
+}
+
+// carbon returns the intensity of each slot of the horizon: what is known beforehand, and else what the recorded signal and the known values of the past let foresee.
+func (s *Scheduler) carbon(recorded forecast.Past, now time.Time, in inputs) []float64 {
+	d := s.cfg.District
+	known := func(at time.Time) (float64, bool) {
+		if s.cfg.Carbon == nil {
+			return 0, false
+		}
+		return s.cfg.Carbon(timegrid.Span{Start: at, End: at.Add(d.Step)})
+	}
+	some := false
+	for i, v := range recorded.Values {
+		if g, ok := known(recorded.Start.Add(time.Duration(i) * d.Step)); ok {
+			recorded.Values[i], v = g, g
+		}
+		some = some || !math.IsNaN(v)
+	}
+	out := constant(s.cfg.CarbonAssumed, in.steps)
+	if some {
+		out = forecast.Similar(recorded, now, in.start, in.steps, d.Zone, forecast.Settings{Fade: 6 * time.Hour, Min: 0, Max: math.Inf(1)})
+	}
+	for i := range out {
+		if g, ok := known(in.start.Add(time.Duration(i) * d.Step)); ok {
+			out[i] = g
+		}
+	}
+	return out
 }
 
 // onlyHeat reports whether the site's heat consumption is that of one water heater alone, so that it tells how much hot water is drawn.

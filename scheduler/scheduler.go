@@ -58,6 +58,21 @@ type Config struct {
 	Stale                  time.Duration // age, on the district's clock, from which a measurement no longer counts; default 60 s
 	PlanMaxAge             time.Duration // age, on the district's clock, from which a plan no longer counts; default 2 h
 	CarbonPriceEURPerTonne float64       // put on imports in the objective
+	PlanOnly               bool          // plan and show, command nothing
+
+	Forecast Forecast
+	// Carbon returns the carbon intensity of what the grid gives in a slot, gCO2e/kWh, where it is known beforehand: a constant, or the values of a file. Nil, or
+	// false: it is foreseen from the recorded signal.
+	Carbon func(slot timegrid.Span) (gPerKWh float64, known bool)
+	// CarbonAssumed is the intensity where nothing is recorded either.
+	CarbonAssumed float64
+}
+
+// Forecast are the settings by which load and sun are foreseen, see package forecast.
+type Forecast struct {
+	SimilarDays  int           // how many similar days are averaged; default 5
+	LookBackDays int           // how many days back they may lie; default 21
+	Fade         time.Duration // time constant of the present deviation; default 2 h
 }
 
 // Scheduler runs one district. Its methods may be called from several goroutines, but Replan and Dispatch from one each.
@@ -97,6 +112,13 @@ func New(cfg Config) (*Scheduler, error) {
 	def(&cfg.DispatchEvery, 5*time.Second)
 	def(&cfg.Stale, time.Minute)
 	def(&cfg.PlanMaxAge, 2*time.Hour)
+	def(&cfg.Forecast.Fade, 2*time.Hour)
+	if cfg.Forecast.SimilarDays <= 0 {
+		cfg.Forecast.SimilarDays = 5
+	}
+	if cfg.Forecast.LookBackDays <= 0 {
+		cfg.Forecast.LookBackDays = 21
+	}
 	if cfg.Horizon < cfg.District.Step {
 		return nil, fmt.Errorf("scheduler: horizon %v is shorter than the step %v of %s", cfg.Horizon, cfg.District.Step, cfg.District.ID)
 	}
@@ -161,7 +183,12 @@ func (s *Scheduler) Wake() {
 }
 
 // Run plans and dispatches until ctx ends, then gives every device its own control back within two seconds. It waits for the first measurements before the first plan.
+// With PlanOnly it writes to no device at any time.
 func (s *Scheduler) Run(ctx context.Context) error {
+	if s.cfg.PlanOnly {
+		s.planLoop(ctx)
+		return nil
+	}
 	var wg sync.WaitGroup
 	wg.Add(2)
 	go func() { defer wg.Done(); s.planLoop(ctx) }()

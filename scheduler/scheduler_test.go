@@ -5,15 +5,18 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"quartier/drivers"
 	"quartier/optimizer/problem"
+	"quartier/scheduler/observe"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
 )
 
 var noon = time.Date(2026, 1, 15, 11, 0, 0, 0, time.UTC)
@@ -353,5 +356,120 @@ func TestRunReleases(t *testing.T) {
 	}
 	if l := w.lines[len(w.lines)-1]; l.Reason != ReasonReleased {
 		t.Errorf("last line %+v, want released", l)
+	}
+}
+
+// TestPlanOnly: without command every device keeps its own control, from the first plan to the end, and the plans are made all the same.
+func TestPlanOnly(t *testing.T) {
+	w := newTown(t)
+	w.s.cfg.PlanOnly, w.s.cfg.DispatchEvery = true, time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.s.Run(ctx) }()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if p, _ := w.s.Plan(); p != nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("no plan within 30 s")
+		}
+	}
+	time.Sleep(50 * time.Millisecond) // fifty rounds, were there any
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if len(w.writes) > 0 || len(w.lines) > 0 {
+		t.Errorf("devices were commanded: %v, %v", w.writes, w.lines)
+	}
+}
+
+// TestForecastSettings: load is foreseen from as many similar days, and as far back, as the settings say, and the present deviation fades as fast.
+func TestForecastSettings(t *testing.T) {
+	for _, tt := range []struct {
+		set  Forecast
+		want float64 // kW at the same hour of the next working day
+	}{
+		{Forecast{SimilarDays: 1, LookBackDays: 30, Fade: time.Minute}, 1},
+		{Forecast{SimilarDays: 2, LookBackDays: 30, Fade: time.Minute}, 1.5},
+		{Forecast{SimilarDays: 20, LookBackDays: 1, Fade: time.Minute}, 1},
+		{Forecast{SimilarDays: 20, LookBackDays: 2, Fade: time.Minute}, 1.5},
+	} {
+		w := newTown(t)
+		history := &remembered{town: w}
+		for day := 1; day <= 30; day++ { // the load of each earlier day is its distance in days
+			for slot := range 96 {
+				at := noon.Truncate(24*time.Hour).AddDate(0, 0, 1-day).Add(time.Duration(slot) * 15 * time.Minute)
+				if at.Before(noon) {
+					history.rows = append(history.rows, balance.Row{District: "d", Site: "s", Start: at, Step: 15 * time.Minute, OtherWh: units.WattHours(250 * day), Coverage: 1})
+				}
+			}
+		}
+		w.s.cfg.Store, w.s.cfg.Forecast = history, tt.set
+		in, err := w.s.gather(t.Context(), observe.Observe(w.d, w, noon, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// 22 hours from Thursday noon: the similar days before Friday 09:00 are Thursday (1 kW), Wednesday (2 kW), …
+		if got := in.loadKW["s"][22*4]; math.Abs(got-tt.want) > 1e-6 {
+			t.Errorf("%+v: %.3f kW, want %.3f kW", tt.set, got, tt.want)
+		}
+	}
+}
+
+// remembered is a town with a history of balances and carbon.
+type remembered struct {
+	*town
+	rows   []balance.Row
+	carbon []district.Sample
+}
+
+func (p *remembered) Balances(_ context.Context, _, _ string, sp timegrid.Span) (out []balance.Row, err error) {
+	for _, r := range p.rows {
+		if sp.Contains(r.Start) {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func (p *remembered) Read(_ context.Context, ids []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error {
+	for _, s := range p.carbon {
+		if slices.Contains(ids, s.Series) && sp.Contains(s.Time) {
+			if err := yield(s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// TestCarbonOfThePlan: what is known of the horizon is planned with as it is, the rest is foreseen from the record, and without any it is what the source assumes.
+func TestCarbonOfThePlan(t *testing.T) {
+	w := newTown(t)
+	gather := func() []float64 {
+		in, err := w.s.gather(t.Context(), observe.Observe(w.d, w, noon, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in.carbon
+	}
+	w.s.cfg.CarbonAssumed = 33
+	if got := gather(); got[0] != 33 || got[len(got)-1] != 33 {
+		t.Errorf("with nothing known: %v, want 33 throughout", got[:4])
+	}
+	history := &remembered{town: w}
+	for at := noon.Add(-10 * 24 * time.Hour); at.Before(noon); at = at.Add(15 * time.Minute) {
+		history.carbon = append(history.carbon, district.Sample{Series: "d/_/carbon/carbon_g_per_kwh", Time: at, Value: 50})
+	}
+	w.s.cfg.Store = history
+	if got := gather(); got[0] != 50 || got[len(got)-1] != 50 {
+		t.Errorf("with a record of 50: %v", got[:4])
+	}
+	w.s.cfg.Carbon = func(slot timegrid.Span) (float64, bool) {
+		return 10 + slot.Start.Sub(noon).Hours(), !slot.Start.Before(noon) && slot.Start.Before(noon.Add(6*time.Hour))
+	}
+	if got := gather(); got[0] != 10 || got[20] != 15 || got[40] != 50 {
+		t.Errorf("with six hours known: %v, %v, %v; want 10, 15 and the record's 50", got[0], got[20], got[40])
 	}
 }

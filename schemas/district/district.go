@@ -140,12 +140,11 @@ type WaterHeaterParams struct {
 
 // EVChargerParams describe a charging point and the car that usually stands at it.
 type EVChargerParams struct {
-	MaxKW, MinKW     float64 // power when charging, kW; the minimum follows from 6 A (IEC 61851)
-	Phases           int     // 1 or 3
-	CapacityKWh      float64 // of the car
-	ChargeEfficiency float64
-	TargetKWh        float64 // energy wanted per session, where the car tells nothing better
-	ReadyBy          string  // local time "07:00" by which it is wanted; empty: at the usual departure
+	MaxKW, MinKW float64 // power when charging, kW; the minimum follows from 6 A (IEC 61851)
+	Phases       int     // 1 or 3
+	CapacityKWh  float64 // of the car
+	TargetKWh    float64 // energy wanted per session, where the car tells nothing better
+	ReadyBy      string  // local time "07:00" by which it is wanted; empty: at the usual departure
 }
 
 // Series returns the name of the series of a quantity of a device.

@@ -24,15 +24,18 @@ type Accountant struct {
 	district *district.District
 	store    store.Store
 	tariff   *tariff.Tariff
-	carbon   config.Carbon
+	carbon   *tariff.Carbon
 	has      map[string]map[string]bool // quantities of each profile
 }
 
 // NewAccountant returns the accountant of a district of the configuration.
 func NewAccountant(cfg *config.Config, d *district.District, st store.Store) (*Accountant, error) {
-	a := &Accountant{district: d, store: st, tariff: cfg.Tariffs[d.Tariff], carbon: cfg.Carbon[d.Carbon], has: map[string]map[string]bool{}}
+	a := &Accountant{district: d, store: st, tariff: cfg.Tariffs[d.Tariff], carbon: cfg.Sources[d.Carbon], has: map[string]map[string]bool{}}
 	if a.tariff == nil {
 		return nil, fmt.Errorf("app: district %s: no tariff %q", d.ID, d.Tariff)
+	}
+	if a.carbon == nil {
+		return nil, fmt.Errorf("app: district %s: no source of carbon intensity %q", d.ID, d.Carbon)
 	}
 	for _, dev := range d.AllDevices {
 		if a.has[dev.Profile] != nil {
@@ -201,7 +204,7 @@ func idle(n int) []balance.SlotEnergy {
 	return out
 }
 
-// terms returns prices and carbon of the slots.
+// terms returns prices and carbon of the slots. Carbon is the source's own value, else what the record has from within the last two hours, else what the source assumes.
 func (a *Accountant) terms(sp timegrid.Span, points map[district.SeriesID][]balance.Point) (balance.Terms, error) {
 	var t balance.Terms
 	var err error
@@ -217,7 +220,9 @@ func (a *Accountant) terms(sp timegrid.Span, points map[district.SeriesID][]bala
 		for k+1 < len(signal) && !signal[k+1].Time.After(s.Start) {
 			k++
 		}
-		if k < len(signal) && !signal[k].Time.After(s.Start) && s.Start.Sub(signal[k].Time) <= margin && a.carbon.Kind != "constant" {
+		if v, ok := carbonOf(a.carbon, s); ok {
+			g = v
+		} else if k < len(signal) && !signal[k].Time.After(s.Start) && s.Start.Sub(signal[k].Time) <= margin {
 			g = signal[k].Value
 		}
 		t.CarbonG = append(t.CarbonG, g)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -30,6 +31,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/spool"
+	"quartier/schemas/tariff"
 	"quartier/schemas/timegrid"
 )
 
@@ -128,10 +130,8 @@ func (a *App) build(ctx context.Context, listen string) error {
 		if a.accountants[d.ID], err = NewAccountant(a.cfg, d, a.record); err != nil {
 			return err
 		}
-		if a.cfg.File.Control.Enabled {
-			if a.schedulers[d.ID], err = a.scheduler(d); err != nil {
-				return err
-			}
+		if a.schedulers[d.ID], err = a.scheduler(d); err != nil {
+			return err
 		}
 	}
 	a.poller = poll.New(polled, poll.Config{Sink: a.sink, Now: a.clock.Now, Timeout: 4 * time.Second, Log: a.log})
@@ -148,31 +148,59 @@ func (a *App) Address() string { return a.listener.Addr().String() }
 // Record returns the record, for what a demonstration puts there.
 func (a *App) Record() *Record { return a.record }
 
-// scheduler builds the scheduler of a district. Replanning and staleness follow the clock: an accelerated district is planned as often in its own time, but never more
-// often than every two seconds of the machine.
+// scheduler builds the scheduler of a district.
 func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
-	c := a.cfg.File.Control
-	budget := time.Duration(c.PlanSeconds * float64(time.Second))
-	every := time.Duration(c.ReplanMinutes * float64(time.Minute))
+	cfg := schedulerConfig(a.cfg, d, a.clock)
+	budget := time.Duration(a.cfg.File.Control.PlanSeconds * float64(time.Second))
 	if a.clock.Speed() > 1 {
-		every = max(a.clock.Wall(every), 5*time.Second)
-		budget = min(budget, every)
+		budget = min(budget, cfg.ReplanEvery)
 	}
-	return scheduler.New(scheduler.Config{
-		District: d, Live: a.hub, Store: a.record, Prices: a.cfg.Tariffs[d.Tariff],
-		Driver: func(site, device string) (drivers.Driver, bool) { return a.connections.driver(d.ID, site, device) },
-		Plan: func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error) {
-			start := time.Now()
-			sol, err := optimizer.Plan(ctx, p, optimizer.Settings{TimeLimit: budget, Gap: 0.01, Previous: previous, Workers: 1, Log: a.log})
-			a.metrics.planned(d.ID, sol, err, time.Since(start))
-			return sol, err
-		},
-		Now: a.clock.Now, Log: a.log,
-		Horizon: time.Duration(c.HorizonHours * float64(time.Hour)), ReplanEvery: every,
-		DispatchEvery: min(time.Duration(c.DispatchSeconds*float64(time.Second)), max(time.Second, a.clock.Wall(time.Minute))),
-		Stale:         max(time.Minute, a.clock.District(15*time.Second)), PlanMaxAge: max(2*time.Hour, a.clock.District(3*every)),
-		CarbonPriceEURPerTonne: c.CarbonPrice,
-	})
+	cfg.Live, cfg.Store, cfg.Now, cfg.Log = a.hub, a.record, a.clock.Now, a.log
+	cfg.Driver = func(site, device string) (drivers.Driver, bool) { return a.connections.driver(d.ID, site, device) }
+	cfg.Plan = func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error) {
+		start := time.Now()
+		sol, err := optimizer.Plan(ctx, p, optimizer.Settings{TimeLimit: budget, Gap: 0.01, Previous: previous, Workers: 1, Log: a.log})
+		a.metrics.planned(d.ID, sol, err, time.Since(start))
+		return sol, err
+	}
+	return scheduler.New(cfg)
+}
+
+// schedulerConfig is what a configuration says of the scheduling of a district. Replanning and staleness follow the clock: an accelerated district is planned as often in its
+// own time, but never more often than every five seconds of the machine, and its measurements and plans may be older in its time accordingly.
+func schedulerConfig(cfg *config.Config, d *district.District, clock *Clock) scheduler.Config {
+	c, f := cfg.File.Control, cfg.File.Forecast
+	hours := func(h float64) time.Duration { return time.Duration(h * float64(time.Hour)) }
+	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+	out := scheduler.Config{
+		District: d, Prices: cfg.Tariffs[d.Tariff], PlanOnly: !c.Enabled,
+		Horizon: hours(c.HorizonHours), ReplanEvery: seconds(60 * c.ReplanMinutes), DispatchEvery: seconds(c.DispatchSeconds),
+		Stale: seconds(c.StaleSeconds), PlanMaxAge: hours(c.PlanMaxAgeHours), CarbonPriceEURPerTonne: c.CarbonPrice,
+		Forecast: scheduler.Forecast{SimilarDays: f.SimilarDays, LookBackDays: f.LookBackDays, Fade: hours(f.FadeHours)},
+	}
+	if source := cfg.Sources[d.Carbon]; source != nil {
+		out.Carbon = func(slot timegrid.Span) (float64, bool) { return carbonOf(source, slot) }
+		out.CarbonAssumed = source.GPerKWh
+	}
+	if clock.Speed() > 1 {
+		out.ReplanEvery = max(clock.Wall(out.ReplanEvery), 5*time.Second)
+		out.DispatchEvery = min(out.DispatchEvery, max(time.Second, clock.Wall(time.Minute)))
+		out.Stale = max(out.Stale, clock.District(15*time.Second))
+		out.PlanMaxAge = max(out.PlanMaxAge, clock.District(3*out.ReplanEvery))
+	}
+	return out
+}
+
+// carbonOf returns the mean intensity of a slot by a source that has its values itself, gCO2e/kWh; false where it has none, as a signal, whose values are in the record.
+func carbonOf(source *tariff.Carbon, slot timegrid.Span) (float64, bool) {
+	if source == nil || source.Kind == tariff.CarbonSignal {
+		return 0, false
+	}
+	v, err := source.Values(slot, slot.End.Sub(slot.Start))
+	if err != nil || len(v) != 1 || math.IsNaN(v[0]) {
+		return 0, false
+	}
+	return v[0], true
 }
 
 // sink takes what was read: first to the record, then to everybody else. What the disk does not take is in the record's memory, and control goes on.
@@ -276,42 +304,49 @@ func (a *App) close() error {
 
 // signalLoop publishes prices and other signals at the begin of every slot.
 func (a *App) signalLoop(ctx context.Context) {
-	last := map[string]time.Time{}
+	var last time.Time
+	step := a.cfg.Districts[0].Step
+	for i := range a.cfg.Districts {
+		step = min(step, a.cfg.Districts[i].Step)
+	}
 	for {
-		now := a.clock.Now()
-		var out []district.Sample
-		next := now.Add(time.Minute)
-		for i := range a.cfg.Districts {
-			d := &a.cfg.Districts[i]
-			at := timegrid.Floor(now, d.Step)
-			next = at.Add(d.Step)
-			if last[d.ID].Equal(at) {
-				continue
-			}
-			last[d.ID] = at
-			t := a.cfg.Tariffs[d.Tariff]
-			if v, err := t.ImportAt(at); err == nil {
-				out = append(out, signal(d.ID, "tariff", district.ImportPrice, at, v))
-			}
-			if v, err := t.ExportAt(at); err == nil {
-				out = append(out, signal(d.ID, "tariff", district.ExportPrice, at, v))
-			}
-			if c := a.cfg.Carbon[d.Carbon]; c.Kind == "constant" {
-				out = append(out, signal(d.ID, "carbon", district.CarbonIntensity, at, c.GPerKWh))
-			}
-			if a.opt.Signals != nil && i == 0 {
-				out = append(out, a.opt.Signals(at)...)
-			}
-		}
-		if len(out) > 0 {
+		at := timegrid.Floor(a.clock.Now(), step)
+		if out := a.signals(last, at); len(out) > 0 {
 			if err := a.sink(ctx, out); err != nil && ctx.Err() == nil {
 				a.log.Warn("signals not recorded", "err", err)
 			}
 		}
-		if !wait(ctx, max(200*time.Millisecond, a.clock.Wall(next.Sub(a.clock.Now())))) {
+		last = at
+		if !wait(ctx, max(200*time.Millisecond, a.clock.Wall(at.Add(step).Sub(a.clock.Now())))) {
 			return
 		}
 	}
+}
+
+// signals returns the prices and the carbon intensity of every district's slot at an instant, of those whose slot has begun since the last time.
+func (a *App) signals(last, now time.Time) []district.Sample {
+	var out []district.Sample
+	for i := range a.cfg.Districts {
+		d := &a.cfg.Districts[i]
+		at := timegrid.Floor(now, d.Step)
+		if !at.After(last) {
+			continue
+		}
+		t := a.cfg.Tariffs[d.Tariff]
+		if v, err := t.ImportAt(at); err == nil {
+			out = append(out, signal(d.ID, "tariff", district.ImportPrice, at, v))
+		}
+		if v, err := t.ExportAt(at); err == nil {
+			out = append(out, signal(d.ID, "tariff", district.ExportPrice, at, v))
+		}
+		if g, ok := carbonOf(a.cfg.Sources[d.Carbon], timegrid.Span{Start: at, End: at.Add(d.Step)}); ok {
+			out = append(out, signal(d.ID, "carbon", district.CarbonIntensity, at, g))
+		}
+	}
+	if a.opt.Signals != nil && now.After(last) {
+		out = append(out, a.opt.Signals(now)...)
+	}
+	return out
 }
 
 func signal(districtID, device, quantity string, at time.Time, v float64) district.Sample {

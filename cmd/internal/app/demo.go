@@ -169,7 +169,7 @@ func (a *App) loadHistory(ctx context.Context, world sim.WorldConfig, months int
 		name := month.Start.In(zone).Format("2006-01")
 		for len(samples) > 0 {
 			n := min(len(samples), 20_000) // live samples get in between
-			if err := a.record.Append(ctx, samples[:n]); err != nil {
+			if err := a.record.durable().Append(ctx, samples[:n]); err != nil {
 				return err
 			}
 			total += n

@@ -59,6 +59,14 @@ func OpenStore(ctx context.Context, cfg *config.Config, now func() time.Time, lo
 	return &Record{Store: both, Relay: both.Run, Drain: both.Drain}, nil
 }
 
+// durable returns the record without the memory: who loads much, and reads it again at once, waits for the disk.
+func (r *Record) durable() store.Store {
+	if r.memory == nil {
+		return r.Store
+	}
+	return r.memory.Store
+}
+
 // ConfigOptions are the options by which every command reads a configuration: profiles are those that are embedded.
 func ConfigOptions() config.Options {
 	return config.Options{

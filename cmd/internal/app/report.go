@@ -232,7 +232,11 @@ func (r *Reporter) bill(out *report.Data, about *config.District, site *district
 	if t == nil {
 		return fmt.Errorf("app: report of %s: no tariff %q", m.ID, site.Tariff)
 	}
-	b := &report.Bill{Tariff: t.Name, PriceEUR: about.Sharing.Price, ExciseExempt: about.Sharing.ExciseExempt, Key: about.Sharing.Key}
+	name := t.Name
+	if t.TaxesExcluded {
+		name += map[bool]string{true: " (hors taxes)", false: " (before taxes)"}[out.Language == "fr"]
+	}
+	b := &report.Bill{Tariff: name, PriceEUR: about.Sharing.Price, ExciseExempt: about.Sharing.ExciseExempt, Key: about.Sharing.Key}
 	for i, row := range rows {
 		p := parts[i]
 		price, err := t.At(row.Start)

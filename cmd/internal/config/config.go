@@ -135,6 +135,9 @@ func (b *builder) build() {
 	case c.TLSCert == "" && forms["listen"].re.MatchString(c.Listen) && !loopback(c.Listen):
 		b.say("console.listen", "%s is reached beyond this machine: tls_cert_file and tls_key_file are needed, or a loopback address such as 127.0.0.1:8080", c.Listen)
 	}
+	if c := f.Control; c.PlanMaxAgeHours*60 <= c.ReplanMinutes && c.PlanMaxAgeHours > 0 {
+		b.say("control.plan_max_age_hours", "%v h is not above replan_minutes %v min: every plan would be too old before the next", c.PlanMaxAgeHours, c.ReplanMinutes)
+	}
 	for key, listen := range map[string]string{"modbus_listen": f.Face.ModbusListen, "opcua_listen": f.Face.OPCUAListen} {
 		if forms["listen"].re.MatchString(listen) && !loopback(listen) {
 			b.say("face."+key, "%s is reached beyond this machine: the building-system servers stay on loopback, such as 127.0.0.1:1502", listen)

@@ -95,7 +95,7 @@ func (b *builder) charger(x *EVCharger, path string) *district.EVChargerParams {
 	if x.TargetKWh > x.CapacityKWh && x.CapacityKWh > 0 {
 		b.say(path+".target_kwh", "%v kWh is above car_capacity_kwh %v kWh", x.TargetKWh, x.CapacityKWh)
 	}
-	return &district.EVChargerParams{MaxKW: x.MaxKW, MinKW: minKW, Phases: x.Phases, CapacityKWh: x.CapacityKWh, ChargeEfficiency: x.Efficiency,
+	return &district.EVChargerParams{MaxKW: x.MaxKW, MinKW: minKW, Phases: x.Phases, CapacityKWh: x.CapacityKWh,
 		TargetKWh: x.TargetKWh, ReadyBy: x.ReadyBy}
 }
 

@@ -25,7 +25,6 @@ var forms = map[string]form{
 	"prm":     {regexp.MustCompile(`^\d{14}$`), "a delivery point of 14 digits", nil},
 	"address": {regexp.MustCompile(`^(tcp|opc\.tcp)://[^\s]+$`), "tcp://host:port or opc.tcp://host:port", deviceAddress},
 	"listen":  {regexp.MustCompile(`^[^\s/]*:\d{1,5}$`), "host:port", listenAddress},
-	"url":     {regexp.MustCompile(`^https?://[^\s]+$`), "http:// or https:// with a host", nil},
 	"env":     {regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`), "the name of an environment variable", nil},
 }
 

@@ -20,10 +20,10 @@ func (c *Config) Summary(w io.Writer) error {
 	for i := range c.Districts {
 		c.summarize(t, &c.Districts[i])
 	}
-	fmt.Fprintln(t, "TARIFF\tKIND\tVALID\tROWS\tEUR/kWh\tSOURCE")
+	fmt.Fprintln(t, "TARIFF\tKIND\tVALID\tROWS\tEUR/kWh\tEUR/month\tTAXES\tSOURCE")
 	for _, f := range c.File.Tariffs {
 		x := c.Tariffs[f.ID]
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", x.ID, x.Kind, validity(x), len(x.Rows), priceRange(x), newestSource(x))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", x.ID, x.Kind, validity(x), len(x.Rows), priceRange(x), standing(x), f.Taxes, newestSource(x))
 	}
 	fmt.Fprintln(t, "\nCARBON\tKIND\tMEANING\tSOURCE")
 	for _, f := range c.File.Carbon {
@@ -57,7 +57,7 @@ func (c *Config) summarize(t *tabwriter.Writer, d *district.District) {
 	fmt.Fprintf(t, "sites\t%d\n", len(d.Sites))
 	fmt.Fprintf(t, "members\t%d, %d agreed to the monthly report\n", len(d.Members), consents)
 	if s := c.District(d.ID).Sharing; s != nil {
-		fmt.Fprintf(t, "sharing\t%s key, %g EUR/kWh\n", s.Key, s.Price)
+		fmt.Fprintf(t, "sharing\t%s key, %g EUR/kWh, by %s\n", s.Key, s.Price, cmp.Or(s.Source, "no source"))
 	}
 	fmt.Fprintln(t, "\nDEVICES\tNUMBER\tCONTROLLED\tINSTALLED")
 	total, commanded := 0, 0
@@ -112,6 +112,14 @@ func capacity(k district.Kind, kw, kwh float64) string {
 		return fmt.Sprintf("%.1f %s", kw, unit)
 	}
 	return "-"
+}
+
+// standing writes the newest standing charge.
+func standing(t *tariff.Tariff) string {
+	if len(t.Rows) == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", t.Rows[len(t.Rows)-1].SubscriptionEURPerMonth)
 }
 
 // service writes how the service runs.

@@ -29,10 +29,9 @@ type File struct {
 
 // Console is where the web console listens.
 type Console struct {
-	Listen    string `yaml:"listen" def:"127.0.0.1:8080" pattern:"listen" doc:"host:port; beyond loopback it needs a certificate"`
-	TLSCert   string `yaml:"tls_cert_file" doc:"PEM file of the certificate and its chain; relative to this file"`
-	TLSKey    string `yaml:"tls_key_file" doc:"PEM file of the private key; relative to this file"`
-	PublicURL string `yaml:"public_url" pattern:"url" doc:"address under which people reach the console, for links in reports"`
+	Listen  string `yaml:"listen" def:"127.0.0.1:8080" pattern:"listen" doc:"host:port; beyond loopback it needs a certificate"`
+	TLSCert string `yaml:"tls_cert_file" doc:"PEM file of the certificate and its chain; relative to this file"`
+	TLSKey  string `yaml:"tls_key_file" doc:"PEM file of the private key; relative to this file"`
 }
 
 // Database names the secret that holds the address of the database.
@@ -100,11 +99,10 @@ type Sharing struct {
 	Source       string  `yaml:"source" doc:"contract or decision that the figures are taken from"`
 }
 
-// Baseline is the stated comparison of every saving.
+// Baseline states in words the comparison of every saving: the same district without storage and without control of charging.
 type Baseline struct {
-	Method string `yaml:"method" def:"uncontrolled" enum:"uncontrolled" doc:"uncontrolled: the same district without storage and without control of charging"`
-	FR     string `yaml:"statement_fr" doc:"the comparison in one French sentence, printed beside every saving; absent: Quartier's own"`
-	EN     string `yaml:"statement_en" doc:"the comparison in one English sentence, printed beside every saving; absent: Quartier's own"`
+	FR string `yaml:"statement_fr" doc:"the comparison in one French sentence, printed beside every saving; absent: Quartier's own"`
+	EN string `yaml:"statement_en" doc:"the comparison in one English sentence, printed beside every saving; absent: Quartier's own"`
 }
 
 // Site is a delivery point: a building or an installation behind one grid meter.

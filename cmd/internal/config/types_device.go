@@ -69,7 +69,6 @@ type EVCharger struct {
 	MinKW       *float64 `yaml:"min_kw" above:"0" doc:"smallest charging power; absent: 6 A on each phase at 230 V (IEC 61851)"`
 	Phases      int      `yaml:"phases" def:"3" enum:"1,3" doc:"phases in use"`
 	CapacityKWh float64  `yaml:"car_capacity_kwh" def:"50" above:"0" max:"1000" doc:"battery of the car"`
-	Efficiency  float64  `yaml:"charge_efficiency" def:"0.9" above:"0" max:"1" doc:"energy stored in the car per energy drawn"`
 	TargetKWh   float64  `yaml:"target_kwh" def:"10" above:"0" doc:"energy wanted per session where the car tells nothing better"`
 	ReadyBy     string   `yaml:"ready_by" pattern:"clock" doc:"local time by which it is wanted, such as 07:00; absent: at the usual departure"`
 }

@@ -143,7 +143,7 @@ func devices(in []device) []district.Device {
 				CapacityKWh: w.VolumeL * 0.001163 * (w.MaxC - 12)}
 		case f.EVCharger != nil:
 			e := f.EVCharger
-			d.EVCharger = &district.EVChargerParams{MaxKW: e.MaxKW, MinKW: 6 * 0.23 * float64(e.Phases), Phases: e.Phases, CapacityKWh: e.Capacity, ChargeEfficiency: 0.92, TargetKWh: e.Target}
+			d.EVCharger = &district.EVChargerParams{MaxKW: e.MaxKW, MinKW: 6 * 0.23 * float64(e.Phases), Phases: e.Phases, CapacityKWh: e.Capacity, TargetKWh: e.Target}
 		}
 		out = append(out, d)
 	}
