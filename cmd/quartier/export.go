@@ -135,7 +135,7 @@ func (ex *exporter) samples(ctx context.Context, st store.Samples) error {
 // balances writes the balance rows of the districts whose district/site begins with the prefix: by district, then start, then site.
 func (ex *exporter) balances(ctx context.Context, st store.Balances, districts []string) error {
 	if err := ex.w.Write([]string{"district", "site", "start", "step_minutes", "import_wh", "export_wh", "production_wh", "charge_wh", "discharge_wh", "heat_wh", "cars_wh", "other_wh",
-		"residual_wh", "shared_wh", "cost_eur", "carbon_kg", "baseline_cost_eur", "baseline_carbon_kg", "coverage", "substituted"}); err != nil {
+		"residual_wh", "shared_wh", "station_residual_wh", "cost_eur", "carbon_kg", "baseline_cost_eur", "baseline_carbon_kg", "coverage", "substituted"}); err != nil {
 		return err
 	}
 	for _, id := range districts {
@@ -182,7 +182,7 @@ func (ex *exporter) balancePiece(ctx context.Context, st store.Balances, distric
 		}
 		rec := []string{r.District, r.Site, r.Start.UTC().Format(time.RFC3339), number(r.Step.Minutes())}
 		for _, wh := range []int64{int64(r.ImportWh), int64(r.ExportWh), int64(r.ProductionWh), int64(r.ChargeWh), int64(r.DischargeWh), int64(r.HeatWh), int64(r.CarsWh), int64(r.OtherWh),
-			int64(r.ResidualWh), int64(r.SharedWh)} {
+			int64(r.ResidualWh), int64(r.SharedWh), int64(r.StationResidualWh)} {
 			rec = append(rec, strconv.FormatInt(wh, 10))
 		}
 		rec = append(rec, number(r.CostEUR), number(r.CarbonKg), number(r.BaselineCostEUR), number(r.BaselineCarbonKg), number(r.Coverage), strconv.FormatBool(r.Substituted))

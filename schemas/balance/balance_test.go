@@ -218,3 +218,50 @@ func TestIndicators(t *testing.T) {
 		t.Errorf("self-sufficiency %v, want %v", ss, 9.0/13)
 	}
 }
+
+// TestStation: in every slot that all stations measured, what the sites drew net and the station's residual are exactly what the stations metered net; elsewhere the residual is zero,
+// the balance of the sites is as without a station, and sums stay exact.
+func TestStation(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 12).Draw(t, "slots")
+		sp := timegrid.NewSpan(t0, t0.Add(time.Duration(n)*step))
+		energy := rapid.Custom(func(t *rapid.T) SlotEnergy {
+			return SlotEnergy{Wh: units.WattHours(rapid.Int64Range(0, 1<<40).Draw(t, "wh")), Covered: rapid.IntRange(0, 4).Draw(t, "gap") > 0}
+		})
+		meter := func(k district.Kind) Meter {
+			return Meter{Kind: k, In: rapid.SliceOfN(energy, n, n).Draw(t, "in"), Out: rapid.SliceOfN(energy, n, n).Draw(t, "out")}
+		}
+		var sites [][]Row
+		for range rapid.IntRange(1, 4).Draw(t, "sites") {
+			sites = append(sites, Site("d", "s", []Meter{meter(district.GridMeter), meter(district.PV)}, sp, step, Terms{}))
+		}
+		rows := District("d", sites, sp, step, Terms{})
+		before := append([]Row(nil), rows...)
+		var stations []Meter
+		for range rapid.IntRange(0, 3).Draw(t, "stations") {
+			stations = append(stations, meter(district.Substation))
+		}
+		Station(rows, stations)
+		sum := units.WattHours(0)
+		for i, r := range rows {
+			metered, covered := units.WattHours(0), len(stations) > 0
+			for _, m := range stations {
+				metered += m.In[i].Wh - m.Out[i].Wh
+				covered = covered && m.In[i].Covered && m.Out[i].Covered
+			}
+			if covered && r.NetWh()+r.StationResidualWh != metered {
+				t.Fatalf("slot %d: sites %d Wh and residual %d Wh, the stations metered %d Wh", i, r.NetWh(), r.StationResidualWh, metered)
+			}
+			if !covered && r.StationResidualWh != 0 {
+				t.Fatalf("slot %d: residual %d Wh of a station that did not measure", i, r.StationResidualWh)
+			}
+			sum += r.StationResidualWh
+			if r.StationResidualWh = 0; r != before[i] || r.Unexplained() != 0 {
+				t.Fatalf("slot %d: the balance of the sites changed from %+v to %+v", i, before[i], r)
+			}
+		}
+		if got := Sum(rows).StationResidualWh; got != sum {
+			t.Fatalf("the sum has %d Wh, want %d Wh", got, sum)
+		}
+	})
+}

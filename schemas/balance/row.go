@@ -29,6 +29,11 @@ type Row struct {
 	ResidualWh   units.WattHours // what the meters do not explain; shown, never hidden
 	SharedWh     units.WattHours // district rows: fed by one site and drawn by another in the slot; site rows: the site's part of what it drew
 
+	// StationResidualWh is what the transformer station metered less what the sites exchanged, both net of what was fed, in the slots that all stations measured; zero
+	// elsewhere and in the rows of sites. Positive: lost in cables and transformer, or drawn without a meter; negative: fed without a meter. It is no
+	// part of the balance above, which is that of the sites, as energy is billed.
+	StationResidualWh units.WattHours
+
 	CostEUR  float64 // of import at the boundary's tariff, less the revenue of export
 	CarbonKg float64 // of import, at the intensity of the slot
 
@@ -41,6 +46,9 @@ type Row struct {
 
 // ConsumptionWh returns all that was consumed in the slot: heat, cars and other.
 func (r Row) ConsumptionWh() units.WattHours { return r.HeatWh + r.CarsWh + r.OtherWh }
+
+// NetWh returns what was drawn through the boundary less what was fed.
+func (r Row) NetWh() units.WattHours { return r.ImportWh - r.ExportWh }
 
 // Unexplained returns the two sides of the balance identity apart; it is zero for every row that this package makes.
 func (r Row) Unexplained() units.WattHours {

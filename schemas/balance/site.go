@@ -143,6 +143,24 @@ func District(districtID string, sites [][]Row, sp timegrid.Span, step time.Dura
 	return rows
 }
 
+// Station compares a district's rows with the meters of its transformer stations: in each slot that all of them measured, what they metered less what the sites exchanged is
+// the residual of the station. The rows are changed in place; without a station nothing is.
+func Station(rows []Row, stations []Meter) {
+	if len(stations) == 0 {
+		return
+	}
+	for i := range rows {
+		net, covered := units.WattHours(0), true
+		for _, m := range stations {
+			net += m.In[i].Wh - m.Out[i].Wh
+			covered = covered && m.In[i].Covered && m.Out[i].Covered
+		}
+		if covered {
+			rows[i].StationResidualWh = net - rows[i].NetWh()
+		}
+	}
+}
+
 // Sum adds rows up into one, as of the first; Step becomes the time from the first start to the last end.
 func Sum(rows []Row) Row {
 	if len(rows) == 0 {
@@ -161,6 +179,7 @@ func Sum(rows []Row) Row {
 		t.OtherWh += r.OtherWh
 		t.ResidualWh += r.ResidualWh
 		t.SharedWh += r.SharedWh
+		t.StationResidualWh += r.StationResidualWh
 		t.CostEUR += r.CostEUR
 		t.CarbonKg += r.CarbonKg
 		t.BaselineCostEUR += r.BaselineCostEUR

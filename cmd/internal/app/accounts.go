@@ -102,6 +102,15 @@ func (a *Accountant) Rows(ctx context.Context, sp timegrid.Span) ([]balance.Row,
 	}
 	whole := balance.District(d.ID, all, sp, d.Step, terms)
 	savings.Fill(whole, base, terms)
+	var stations []balance.Meter
+	for i := range d.Devices {
+		if dev := &d.Devices[i]; boundary(dev.Kind) {
+			if m, ok := a.meter(dev, district.DistrictSite, points, sp); ok {
+				stations = append(stations, m)
+			}
+		}
+	}
+	balance.Station(whole, stations)
 	out := make([]balance.Row, 0, (len(all)+1)*len(whole))
 	for t := range whole {
 		if whole[t].Coverage == 0 {
@@ -119,14 +128,14 @@ func (a *Accountant) Rows(ctx context.Context, sp timegrid.Span) ([]balance.Row,
 func (a *Accountant) read(ctx context.Context, sp timegrid.Span) (map[district.SeriesID][]balance.Point, error) {
 	d := a.district
 	ids := []district.SeriesID{carbonSeries(d.ID)}
-	for i := range d.Sites {
-		for k := range d.Sites[i].Devices {
-			dev := &d.Sites[i].Devices[k]
-			in, out, power := a.sources(dev)
-			for q, wanted := range map[string]bool{district.ImportKWh: in, district.ExportKWh: out, district.PowerKW: power, district.Connected: dev.Kind == district.EVCharger} {
-				if wanted {
-					ids = append(ids, dev.Series(d.ID, d.Sites[i].ID, q))
-				}
+	for site, dev := range d.AllDevices {
+		if site == district.DistrictSite && !boundary(dev.Kind) {
+			continue
+		}
+		in, out, power := a.sources(dev)
+		for q, wanted := range map[string]bool{district.ImportKWh: in, district.ExportKWh: out, district.PowerKW: power, district.Connected: dev.Kind == district.EVCharger} {
+			if wanted {
+				ids = append(ids, dev.Series(d.ID, site, q))
 			}
 		}
 	}
@@ -142,16 +151,19 @@ func (a *Accountant) read(ctx context.Context, sp timegrid.Span) (map[district.S
 	return points, nil
 }
 
+// boundary reports whether a device of the district itself meters what passes its boundary.
+func boundary(k district.Kind) bool { return k == district.Substation || k == district.GridMeter }
+
 // sources says what a device's energy comes from: counters where its profile has any, else its power. Devices outside the electrical balance have none.
 func (a *Accountant) sources(dev *district.Device) (in, out, power bool) {
 	switch dev.Kind {
-	case district.GridMeter, district.LoadMeter, district.PV, district.Battery, district.HeatPump, district.WaterHeater, district.EVCharger:
+	case district.Substation, district.GridMeter, district.LoadMeter, district.PV, district.Battery, district.HeatPump, district.WaterHeater, district.EVCharger:
 	default:
 		return false, false, false
 	}
 	has := a.has[dev.Profile]
 	in, out = has[district.ImportKWh], has[district.ExportKWh]
-	both := dev.Kind == district.GridMeter || dev.Kind == district.Battery
+	both := boundary(dev.Kind) || dev.Kind == district.Battery
 	if both && !(in && out) {
 		return false, false, has[district.PowerKW] // one counter of a two-way device tells only half
 	}

@@ -23,6 +23,7 @@ type Totals struct {
 	OtherKWh         float64   `json:"other_kwh" doc:"all other consumption"`
 	ConsumptionKWh   float64   `json:"consumption_kwh" doc:"heat, cars and other"`
 	ResidualKWh      float64   `json:"residual_kwh" doc:"what the meters do not explain"`
+	StationKWh       float64   `json:"station_residual_kwh" doc:"of the district: what its transformer station metered less what the sites exchanged, both net; positive: lost, or drawn without a meter; 0 without a station"`
 	SharedKWh        float64   `json:"shared_kwh" doc:"fed by one site and drawn by another in the same slot"`
 	CostEUR          float64   `json:"cost_eur" doc:"of import, less the revenue of export"`
 	CarbonKg         float64   `json:"carbon_kg" doc:"of import"`
@@ -37,9 +38,9 @@ type Totals struct {
 
 // sums adds balance rows in whole watt-hours.
 type sums struct {
-	imp, exp, prod, charge, discharge, heat, cars, other, residual, shared units.WattHours
-	cost, carbon, baseCost, baseCarbon, coverage                           float64
-	rows, substituted                                                      int
+	imp, exp, prod, charge, discharge, heat, cars, other, residual, shared, station units.WattHours
+	cost, carbon, baseCost, baseCarbon, coverage                                    float64
+	rows, substituted                                                               int
 }
 
 func (t *sums) add(r *balance.Row) {
@@ -53,6 +54,7 @@ func (t *sums) add(r *balance.Row) {
 	t.other += r.OtherWh
 	t.residual += r.ResidualWh
 	t.shared += r.SharedWh
+	t.station += r.StationResidualWh
 	t.cost += r.CostEUR
 	t.carbon += r.CarbonKg
 	t.baseCost += r.BaselineCostEUR
@@ -69,7 +71,7 @@ func (t *sums) totals(sp timegrid.Span, step time.Duration, now time.Time) Total
 	consumption := t.heat + t.cars + t.other
 	out := Totals{Start: sp.Start, End: sp.End, ImportKWh: t.imp.KWh(), ExportKWh: t.exp.KWh(), ProductionKWh: t.prod.KWh(), ChargeKWh: t.charge.KWh(),
 		DischargeKWh: t.discharge.KWh(), HeatKWh: t.heat.KWh(), CarsKWh: t.cars.KWh(), OtherKWh: t.other.KWh(), ConsumptionKWh: consumption.KWh(),
-		ResidualKWh: t.residual.KWh(), SharedKWh: t.shared.KWh(), CostEUR: t.cost, CarbonKg: t.carbon, BaselineCostEUR: t.baseCost,
+		ResidualKWh: t.residual.KWh(), SharedKWh: t.shared.KWh(), StationKWh: t.station.KWh(), CostEUR: t.cost, CarbonKg: t.carbon, BaselineCostEUR: t.baseCost,
 		BaselineCarbonKg: t.baseCarbon, Substituted: t.substituted, Slots: t.rows}
 	if t.prod > 0 {
 		out.SelfConsumption = share(float64(t.prod-t.exp) / float64(t.prod))

@@ -299,6 +299,7 @@ export const en = {
   'balance.other': 'Buildings',
   'balance.shared': 'Shared between sites',
   'balance.residual': 'Not explained by the meters',
+  'balance.station': 'Lost between station and sites',
   'balance.cost': 'Cost',
   'balance.carbon': 'CO₂',
   'balance.from': 'Where it came from',

@@ -301,6 +301,7 @@ export const fr: Record<Key, string> = {
   'balance.other': 'Bâtiments',
   'balance.shared': 'Partagé entre sites',
   'balance.residual': 'Non expliqué par les compteurs',
+  'balance.station': 'Perdu entre le poste et les sites',
   'balance.cost': 'Coût',
   'balance.carbon': 'CO₂',
   'balance.from': 'D’où elle vient',
