@@ -5,7 +5,10 @@
 package sharing
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 
 	"quartier/schemas/units"
 )
@@ -21,8 +24,8 @@ func Dynamic(produced units.WattHours, consumed []units.WattHours) (allocated []
 	return units.Split(total, consumed), produced - total, nil
 }
 
-// Static allocates by fixed shares in [0, 1] that sum to at most 1: a_i = min(C_i, k_i * P), rounded down. What a member cannot use is not given to
-// another: it is surplus.
+// Static allocates by fixed shares in [0, 1] that sum to at most 1: a_i = min(C_i, e_i), with what each is entitled to by [Entitled]. What a member cannot use is not
+// given to another: it is surplus.
 func Static(produced units.WattHours, consumed []units.WattHours, shares []float64) (allocated []units.WattHours, surplus units.WattHours, err error) {
 	if _, err := check(produced, consumed); err != nil {
 		return nil, 0, err
@@ -30,24 +33,56 @@ func Static(produced units.WattHours, consumed []units.WattHours, shares []float
 	if len(shares) != len(consumed) {
 		return nil, 0, fmt.Errorf("sharing: %d shares for %d members", len(shares), len(consumed))
 	}
+	if allocated, err = Entitled(produced, shares); err != nil {
+		return nil, 0, err
+	}
+	surplus = produced
+	for i, c := range consumed {
+		allocated[i] = min(c, allocated[i])
+		surplus -= allocated[i]
+	}
+	return allocated, surplus, nil
+}
+
+// Entitled returns what each member may use of the produced energy by fixed shares: k_i * P in whole watt-hours, together the whole watt-hours of sum k * P. Each is rounded
+// down and the rest goes to the largest remainders, ties to the lower index, so that nobody is a watt-hour away from the exact product.
+func Entitled(produced units.WattHours, shares []float64) ([]units.WattHours, error) {
+	if produced < 0 {
+		return nil, fmt.Errorf("sharing: produced energy %d Wh is negative", produced)
+	}
 	sum := 0.0
 	for i, k := range shares {
 		if !(k >= 0 && k <= 1) {
-			return nil, 0, fmt.Errorf("sharing: share %g of member %d is outside [0, 1]", k, i)
+			return nil, fmt.Errorf("sharing: share %g of member %d is outside [0, 1]", k, i)
 		}
 		sum += k
 	}
 	if sum > 1+1e-9 {
-		return nil, 0, fmt.Errorf("sharing: shares sum to %g, more than 1", sum)
+		return nil, fmt.Errorf("sharing: shares sum to %g, more than 1", sum)
 	}
-	allocated = make([]units.WattHours, len(consumed))
-	surplus = produced
-	for i, c := range consumed {
-		// 1e-9 keeps an exact product such as 0.29*100 from falling a watt-hour short
-		allocated[i] = min(c, units.WattHours(shares[i]*float64(produced)+1e-9), surplus)
-		surplus -= allocated[i]
+	out, remainders := make([]units.WattHours, len(shares)), make([]float64, len(shares))
+	rest := min(produced, whole(sum*float64(produced)))
+	order := make([]int, len(shares))
+	for i, k := range shares {
+		exact := k * float64(produced)
+		out[i] = min(whole(exact), rest)
+		remainders[i], order[i] = exact-float64(out[i]), i
+		rest -= out[i]
 	}
-	return allocated, surplus, nil
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(remainders[b], remainders[a]) })
+	for _, i := range order {
+		if rest == 0 || remainders[i] <= 0 {
+			break
+		}
+		out[i]++
+		rest--
+	}
+	return out, nil
+}
+
+// whole rounds down, but for a product such as 0.29*100 that falls short of its whole watt-hours by the last bits of a float.
+func whole(wh float64) units.WattHours {
+	return units.WattHours(math.Floor(wh + 1e-9 + wh*1e-15))
 }
 
 func check(produced units.WattHours, consumed []units.WattHours) (sum units.WattHours, err error) {

@@ -78,6 +78,88 @@ func TestInvariants(t *testing.T) {
 	})
 }
 
+// keys are shares whose exact value is known: parts of one whole, each at most the rest.
+var keys = rapid.Custom(func(t *rapid.T) (k struct {
+	parts []int64 // of whole
+	whole int64
+}) {
+	k.whole = rapid.Int64Range(1, 100_000).Draw(t, "whole")
+	left := k.whole
+	for range rapid.IntRange(1, 20).Draw(t, "members") {
+		part := rapid.Int64Range(0, left).Draw(t, "part")
+		k.parts, left = append(k.parts, part), left-part
+	}
+	if rapid.Bool().Draw(t, "all of it") {
+		k.parts[len(k.parts)-1] += left
+	}
+	return k
+})
+
+// TestStaticKey: against whole-number arithmetic, every member is entitled to its share to less than a watt-hour, the largest remainders get what is left, all together get exactly
+// the whole watt-hours of their shares, and what one member consumes changes nothing for another.
+func TestStaticKey(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key := keys.Draw(t, "key")
+		p := rapid.Int64Range(0, 1<<32).Draw(t, "produced")
+		n, shares, together := len(key.parts), make([]float64, len(key.parts)), int64(0)
+		for i, part := range key.parts {
+			shares[i] = float64(part) / float64(key.whole)
+			together += part
+		}
+		e, err := Entitled(wh(p), shares)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, least, most := int64(0), int64(-1), int64(-1) // remainders: the least that was rounded up, the most that was not
+		for i, got := range e {
+			floor, rem := key.parts[i]*p/key.whole, key.parts[i]*p%key.whole
+			switch int64(got) {
+			case floor:
+				most = max(most, rem)
+			case floor + 1:
+				if least < 0 || rem < least {
+					least = rem
+				}
+				if rem == 0 {
+					t.Fatalf("member %d is entitled to %d Wh, its share is exactly %d Wh", i, got, floor)
+				}
+			default:
+				t.Fatalf("member %d is entitled to %d Wh, its share is %d %d/%d Wh", i, got, floor, rem, key.whole)
+			}
+			sum += int64(got)
+		}
+		if want := together * p / key.whole; sum != want {
+			t.Fatalf("all are entitled to %d Wh, want %d Wh of %d", sum, want, p)
+		}
+		if least >= 0 && least < most { // equal ones go by index
+			t.Fatalf("a remainder of %d/%d was rounded up and one of %d was not", least, key.whole, most)
+		}
+		c := rapid.SliceOfN(rapid.Map(rapid.Int64Range(0, 1<<33), func(v int64) wh { return wh(v) }), n, n).Draw(t, "consumed")
+		a, surplus, err := Static(wh(p), c, shares)
+		if err != nil {
+			t.Fatal(err)
+		}
+		given := surplus
+		for i := range a {
+			if a[i] != min(c[i], e[i]) {
+				t.Fatalf("member %d gets %d Wh, consumed %d Wh and is entitled to %d Wh", i, a[i], c[i], e[i])
+			}
+			given += a[i]
+		}
+		if given != wh(p) || surplus < 0 {
+			t.Fatalf("allocated and surplus of %d Wh are %d Wh, want %d Wh", surplus, given, p)
+		}
+		other := rapid.IntRange(0, n-1).Draw(t, "other")
+		c[other] += 1000
+		b, _, err := Static(wh(p), c, shares)
+		for i := range a {
+			if err != nil || i != other && a[i] != b[i] {
+				t.Fatalf("member %d gets %d Wh in place of %d Wh because member %d consumes more (%v)", i, b[i], a[i], other, err)
+			}
+		}
+	})
+}
+
 func TestRefused(t *testing.T) {
 	for _, err := range []error{
 		second(Dynamic(-1, nil)), second(Dynamic(1, []wh{-1})), second(Static(1, []wh{1}, nil)), second(Static(1, []wh{1, 1}, []float64{0.6, 0.6})), second(Static(1, []wh{1}, []float64{-0.1})),

@@ -121,11 +121,17 @@ func (r *Reporter) parts(about *config.District, m *district.Member, rows, whole
 	if about == nil || about.Sharing == nil || about.Sharing.Key != "static" {
 		return out
 	}
-	k := 0.0
-	for _, x := range about.Members {
-		if x.ID == m.ID && x.ShareOfProduction != nil {
-			k = *x.ShareOfProduction
+	me, shares := -1, make([]float64, len(about.Members))
+	for i, x := range about.Members {
+		if x.ShareOfProduction != nil {
+			shares[i] = *x.ShareOfProduction
 		}
+		if x.ID == m.ID {
+			me = i
+		}
+	}
+	if me < 0 {
+		return out
 	}
 	fed := map[time.Time]units.WattHours{}
 	for _, w := range whole {
@@ -133,12 +139,13 @@ func (r *Reporter) parts(about *config.District, m *district.Member, rows, whole
 	}
 	for i, row := range rows {
 		drawn := out[i].shared + out[i].grid
-		// one member's part alone: what others leave unused is not given to it, so the others do not matter
-		got, _, err := sharing.Static(fed[row.Start], []units.WattHours{drawn}, []float64{k})
+		// what others leave unused is not given to it, so what they draw does not matter
+		entitled, err := sharing.Entitled(fed[row.Start], shares)
 		if err != nil {
 			continue // negative energies do not come out of balance rows
 		}
-		out[i].shared, out[i].grid = got[0], drawn-got[0]
+		out[i].shared = min(drawn, entitled[me])
+		out[i].grid = drawn - out[i].shared
 	}
 	return out
 }
