@@ -8,6 +8,7 @@ import (
 	"log"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"sync"
 	"syscall"
@@ -109,11 +110,21 @@ type Link struct {
 	last    time.Time     // end of the last request
 }
 
+// CheckAddress returns an error for an address that is neither tcp://host:port, Modbus TCP, nor rtuovertcp://host:port, RTU frames through a plain serial gateway.
+func CheckAddress(address string) error {
+	scheme, rest, ok := strings.Cut(address, "://")
+	host, port, err := net.SplitHostPort(strings.TrimSuffix(rest, "/"))
+	if !ok || err != nil || host == "" || port == "" || scheme != "tcp" && scheme != "rtuovertcp" {
+		return fmt.Errorf("modbus: address %q: want tcp://host:port or rtuovertcp://host:port", address)
+	}
+	return nil
+}
+
 // NewLink returns a link to tcp://host:port or rtuovertcp://host:port. It connects with the first request.
 func NewLink(address string, config Config) (*Link, error) {
-	scheme, rest, ok := strings.Cut(address, "://")
-	if !ok || rest == "" || scheme != "tcp" && scheme != "rtuovertcp" {
-		return nil, fmt.Errorf("modbus: address %q: want tcp://host:port or rtuovertcp://host:port", address)
+	address = strings.TrimSuffix(address, "/")
+	if err := CheckAddress(address); err != nil {
+		return nil, err
 	}
 	l := &Link{address: address, config: config.withDefaults(), closed: make(chan struct{}), ended: make(chan struct{}), wake: make(chan struct{}, 1),
 		queues: map[uint8][]*request{}, silent: map[uint8]*silence{}}

@@ -50,14 +50,27 @@ func (c *connections) open(dev district.Device, opt Options) (drivers.Driver, er
 		return nil, err
 	}
 	dev.Address = opt.Reach(dev.Address)
-	modbusAddress := strings.HasPrefix(dev.Address, "tcp://")
-	if modbusAddress != (prof.Protocol == profile.Modbus) {
-		return nil, fmt.Errorf("address %s does not fit profile %s, which speaks %s", dev.Address, dev.Profile, prof.Protocol)
+	if err := checkAddress(prof, dev.Address); err != nil {
+		return nil, err
 	}
 	if prof.Protocol == profile.Modbus {
 		return c.modbus.Device(dev, prof)
 	}
 	return c.opcua.Device(dev, prof)
+}
+
+// checkAddress says why the driver of a profile cannot reach an address, or nil.
+func checkAddress(prof *profile.Profile, address string) error {
+	var err error
+	switch opc := strings.HasPrefix(address, "opc.tcp://"); {
+	case opc != (prof.Protocol == profile.OPCUA):
+		return fmt.Errorf("%s does not fit profile %s, which speaks %s", address, prof.Name, prof.Protocol)
+	case opc:
+		err = opcua.CheckAddress(address)
+	default:
+		err = modbus.CheckAddress(address)
+	}
+	return err
 }
 
 func (c *connections) driver(districtID, site, device string) (drivers.Driver, bool) {

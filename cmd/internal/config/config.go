@@ -27,6 +27,8 @@ type Options struct {
 	Profile func(name string) (kinds []district.Kind, known bool)
 	// Profiles lists the known profiles, for the message about an unknown one.
 	Profiles []string
+	// Address says why a device of a known profile cannot be reached at an address of the right form, or nil.
+	Address func(profile, address string) error
 	// ReadFile reads a file that the configuration names, a series of prices or intensities, by its path as written. Nil: such files are not read and the
 	// series stay empty.
 	ReadFile func(path string) ([]byte, error)

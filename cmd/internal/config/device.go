@@ -41,7 +41,11 @@ func (b *builder) device(f *Device, path string) district.Device {
 	if d.Name == "" {
 		d.Name = f.ID
 	}
-	b.profile(f, path)
+	if b.profile(f, path) && b.opt.Address != nil && forms["address"].re.MatchString(f.Address) && deviceAddress(f.Address) == nil {
+		if err := b.opt.Address(f.Profile, f.Address); err != nil {
+			b.say(path+".address", "%v", err)
+		}
+	}
 	b.endpoint(f, path)
 	commanded := []district.Kind{district.PV, district.Battery, district.HeatPump, district.WaterHeater, district.EVCharger}
 	if f.Control && d.Kind.Valid() && !slices.Contains(commanded, d.Kind) {
@@ -131,10 +135,10 @@ func (b *builder) endpoint(f *Device, path string) {
 	}
 }
 
-// profile notes an unknown profile, or one of another kind of device.
-func (b *builder) profile(f *Device, path string) {
+// profile notes an unknown profile, or one of another kind of device; it reports whether the profile is known.
+func (b *builder) profile(f *Device, path string) bool {
 	if b.opt.Profile == nil || f.Profile == "" {
-		return
+		return false
 	}
 	kinds, known := b.opt.Profile(f.Profile)
 	switch {
@@ -147,6 +151,7 @@ func (b *builder) profile(f *Device, path string) {
 	case len(kinds) > 0 && !slices.Contains(kinds, district.Kind(f.Kind)) && district.Kind(f.Kind).Valid():
 		b.say(path+".profile", "%s is no profile of a %s", f.Profile, f.Kind)
 	}
+	return known
 }
 
 func span(minutes float64) time.Duration { return time.Duration(minutes * float64(time.Minute)) }

@@ -23,7 +23,7 @@ var forms = map[string]form{
 	"date":    {regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`), "a day such as 2026-01-31", calendar},
 	"clock":   {regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d$`), "a time such as 07:30", nil},
 	"prm":     {regexp.MustCompile(`^\d{14}$`), "a delivery point of 14 digits", nil},
-	"address": {regexp.MustCompile(`^(tcp|opc\.tcp)://[^\s]+$`), "tcp://host:port or opc.tcp://host:port", deviceAddress},
+	"address": {regexp.MustCompile(`^(tcp|rtuovertcp|opc\.tcp)://[^\s]+$`), "tcp://host:port, rtuovertcp://host:port or opc.tcp://host:port", deviceAddress},
 	"listen":  {regexp.MustCompile(`^[^\s/]*:\d{1,5}$`), "host:port", listenAddress},
 	"env":     {regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`), "the name of an environment variable", nil},
 }
@@ -52,7 +52,7 @@ func deviceAddress(s string) error {
 	if u.Hostname() == "" || u.Port() == "" {
 		return fmt.Errorf("%q has no host or no port", s)
 	}
-	if u.Scheme == "tcp" && u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+	if u.Scheme != "opc.tcp" && u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("%q has more than a host and a port", s)
 	}
 	return port(u.Port())

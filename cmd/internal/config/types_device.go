@@ -6,7 +6,7 @@ type Device struct {
 	Name       string  `yaml:"name" doc:"name for people; absent: the id"`
 	Kind       string  `yaml:"kind" required:"true" enum:"substation,grid_meter,load_meter,pv,battery,heat_pump,water_heater,ev_charger,heat_meter,weather" doc:"what it is in the energy balance"`
 	Profile    string  `yaml:"profile" required:"true" doc:"name of its register or node map, or the file of one"`
-	Address    string  `yaml:"address" required:"true" pattern:"address" doc:"tcp://host:port for Modbus, opc.tcp://host:port for OPC UA"`
+	Address    string  `yaml:"address" required:"true" pattern:"address" doc:"tcp://host:port for Modbus, rtuovertcp://host:port for Modbus RTU frames through a plain serial gateway, opc.tcp://host:port for OPC UA"`
 	Unit       int     `yaml:"unit_id" def:"1" min:"0" max:"255" doc:"Modbus unit id"`
 	SharedUnit bool    `yaml:"shared_unit" def:"false" doc:"true for one of several devices that are parts of one machine, such as the battery of a hybrid inverter, and share its address and unit id"`
 	Poll       float64 `yaml:"poll_seconds" def:"5" min:"1" max:"3600" doc:"how often it is read"`
