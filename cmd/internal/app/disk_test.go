@@ -110,6 +110,12 @@ func TestDiskRefuses(t *testing.T) {
 	if lost := metric("quartier_memory_dropped_rows_total"); lost != 0 {
 		t.Errorf("%v rows were lost of a short failure", lost)
 	}
+	until(t, "a slot of the failure is closed and measured whole", func() bool {
+		var covered float64
+		row := file.QueryRow(`select coalesce(max(coverage), 0) from balances b, (select time_us at from events where action='disk-back')
+			where b.site=? and b.start_us>at-45*60000000 and b.start_us+b.step_us<at-60000000`, d.Sites[0].ID)
+		return row.Scan(&covered) == nil && covered == 1
+	})
 	until(t, "the alarm is gone", func() bool { return !strings.Contains(get("/api/districts/"+d.ID+"/alarms"), "disk-refuses") })
 	cancel()
 	if err := <-done; err != nil {
