@@ -1,10 +1,12 @@
 package opcua_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net"
 	"runtime"
@@ -435,5 +437,31 @@ func TestSkewedClock(t *testing.T) {
 	set(t, s, "s=P", 11)
 	if r := in.await(t, "change", "power_kw", is(11)); cfg.Now().Sub(r.Time).Abs() > time.Minute {
 		t.Errorf("time %v with a clock at %v", r.Time, cfg.Now())
+	}
+}
+
+// TestSlowAnswer: the time that an answer takes is no difference of clocks. Both clocks run so fast that every answer takes long.
+func TestSlowAnswer(t *testing.T) {
+	t.Parallel()
+	p := parse(t, "{name: power_kw, node: s=P, type: f64, unit: kW}")
+	begin := time.Now()
+	fast := func() time.Time { return begin.Add(time.Since(begin) * 100_000) }
+	_, addr, _ := station(t, p, serve.Config{Now: fast})
+	cfg := quick(t)
+	cfg.Now = fast
+	var log bytes.Buffer
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	d, err := opcua.Open(district.Device{ID: "x", Address: "opc.tcp://" + addr}, p, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Read(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(log.String(), "clock differs") {
+		t.Error(log.String())
 	}
 }

@@ -97,6 +97,7 @@ func connect(l *Link) (*session, error) {
 func (s *session) learn(ctx context.Context) error {
 	s.batch = s.link.config.Batch
 	limit := ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead)
+	began := s.link.config.Now()
 	values, err := s.readNodes(ctx, []*ua.ReadValueID{
 		{NodeID: ua.NewNumericNodeID(0, id.Server_NamespaceArray)}, {NodeID: limit}, {NodeID: serverClock},
 	})
@@ -116,7 +117,7 @@ func (s *session) learn(ctx context.Context) error {
 	if n, ok := valueOf(values[1]).(uint32); ok && n > 0 && int(n) < s.batch {
 		s.batch = int(n)
 	}
-	s.clock(values[2])
+	s.clock(values[2], began)
 	return nil
 }
 
@@ -127,10 +128,11 @@ func valueOf(dv *ua.DataValue) any {
 	return dv.Value.Value()
 }
 
-// clock compares the server's clock with ours.
-func (s *session) clock(dv *ua.DataValue) {
+// clock compares the server's clock with ours. The server read it at some time between the begin of our request and now: how long the answer took is no
+// difference of clocks.
+func (s *session) clock(dv *ua.DataValue, began time.Time) {
 	if t, ok := valueOf(dv).(time.Time); ok {
-		off := t.Sub(s.link.config.Now())
+		off := max(0, t.Sub(s.link.config.Now())) + min(0, t.Sub(began))
 		if now := off.Abs() > maxSkew; s.skewed.Swap(now) != now && now {
 			s.link.config.Log.Warn("opc ua server's clock differs, times of arrival are used", "address", s.link.address, "off", off.Round(time.Second))
 		}
@@ -149,11 +151,12 @@ func (s *session) watch() {
 		case <-t.C:
 		}
 		ctx, cancel := context.WithTimeout(s.ctx, max(s.link.config.Heartbeat, time.Second))
+		began := s.link.config.Now()
 		values, err := s.readNodes(ctx, []*ua.ReadValueID{{NodeID: serverClock}})
 		cancel()
 		if err == nil {
 			missed = 0
-			s.clock(values[0])
+			s.clock(values[0], began)
 			continue
 		}
 		if missed++; missed >= missedBeats {

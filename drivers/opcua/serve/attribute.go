@@ -27,7 +27,7 @@ func (ses *session) read(hdr *ua.RequestHeader, body []byte) (ua.Response, error
 		return nil, ua.StatusBadMaxAgeInvalid
 	}
 	results := make([]*ua.DataValue, len(req.NodesToRead))
-	now := time.Now().UTC()
+	now := ses.srv.cfg.Now().UTC()
 	for i, r := range req.NodesToRead {
 		results[i] = stamps(ses.srv.space.attribute(r.NodeID, r.AttributeID, r.IndexRange), r.AttributeID, req.TimestampsToReturn, now)
 	}

@@ -134,12 +134,12 @@ func (sp *space) addServer() {
 	s := sp.srv
 	build := &ua.BuildInfo{ProductURI: productURI, ManufacturerName: "Quartier", ProductName: s.cfg.Name, SoftwareVersion: "", BuildNumber: "", BuildDate: s.start}
 	status := func() *ua.DataValue {
-		now := time.Now().UTC()
+		now := s.cfg.Now().UTC()
 		return stamped(ua.NewExtensionObject(&ua.ServerStatusDataType{
 			StartTime: s.start, CurrentTime: now, State: ua.ServerStateRunning, BuildInfo: build, ShutdownReason: ua.NewLocalizedText(""),
 		}), now)
 	}
-	now := func() *ua.DataValue { t := time.Now().UTC(); return stamped(t, t) }
+	now := func() *ua.DataValue { t := s.cfg.Now().UTC(); return stamped(t, t) }
 
 	namespaces := append([]string{"http://opcfoundation.org/UA/", s.applicationURI()}, s.cfg.OtherNamespaces...)
 	namespaces = append(namespaces, s.cfg.NamespaceURI)

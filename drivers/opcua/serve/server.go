@@ -54,6 +54,8 @@ type Config struct {
 	Name string
 	// MaxConnections is the largest number of open connections, 128 when 0.
 	MaxConnections int
+	// Now is the clock that the server shows and stamps answers with, the machine's when nil.
+	Now func() time.Time
 	// Log may be nil.
 	Log *slog.Logger
 }
@@ -90,11 +92,14 @@ func New(cfg Config) *Server {
 	if cfg.MaxConnections <= 0 {
 		cfg.MaxConnections = 128
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log, start: time.Now().UTC(), listening: make(chan struct{}),
+		cfg: cfg, log: cfg.Log, start: cfg.Now().UTC(), listening: make(chan struct{}),
 		conns: make(map[*conn]struct{}), sessions: make(map[string]*session), working: semaphore.NewWeighted(8),
 	}
 	s.space = newSpace(s)

@@ -119,7 +119,7 @@ func (e *Endpoints) add(ref sim.Ref, dev *district.Device, gateways map[string]*
 		}
 		s := stations[dev.Address]
 		if s == nil {
-			s = &station{world: e.world, namespace: p.Namespace, server: opcserve.New(opcserve.Config{NamespaceURI: p.Namespace, Name: "Simulated " + dev.Name})}
+			s = &station{world: e.world, namespace: p.Namespace, server: opcserve.New(opcserve.Config{NamespaceURI: p.Namespace, Name: "Simulated " + dev.Name, Now: e.now})}
 			stations[dev.Address] = s
 		}
 		return s.add(ref, p)
