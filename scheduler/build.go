@@ -162,19 +162,25 @@ func heatPumpDevice(dev *district.Device, now observe.Device, in inputs) problem
 	return x
 }
 
+// waterHeaterDevice plans the heat above the lowest temperature at the tap: what lies below warms nobody, so the plan may not spend it.
 func waterHeaterDevice(dev *district.Device, now observe.Device, in inputs, drawKW float64) problem.Device {
 	w := dev.WaterHeater
 	x := problem.NewWaterHeater(dev.ID)
 	x.MaxKW, x.MinKW = w.MaxKW, w.MaxKW
-	x.CapacityKWh = w.CapacityKWh
-	full := math.Max(1, w.MaxC-coldWaterC)
-	x.InitialKWh = w.CapacityKWh * math.Max(0, math.Min(1, (now.TankC.V-coldWaterC)/full))
-	x.FinalMinKWh = w.CapacityKWh * math.Max(0, math.Min(1, (w.MinC-coldWaterC)/full))
+	perK := w.CapacityKWh / math.Max(1, w.MaxC-coldWaterC)
+	x.CapacityKWh = perK * math.Max(1, w.MaxC-w.MinC)
+	x.InitialKWh = math.Max(0, math.Min(x.CapacityKWh, perK*(now.TankC.V-w.MinC)))
 	x.LossPerHour = w.LossPerHour
 	if drawKW <= 0 {
 		drawKW = w.CapacityKWh * 0.6 / 24 // nothing measured yet: six tenths of a tank a day
 	}
 	x.DrawKW = constant(drawKW, in.steps)
+	lacks := perK * math.Max(0, w.MinC-now.TankC.V) // to be made up for as fast as the heater can
+	for t := 0; t < in.steps && lacks > 1e-9 && w.MaxKW > drawKW; t++ {
+		kw := math.Min(w.MaxKW-drawKW, lacks/in.step.Hours())
+		x.DrawKW[t] += kw
+		lacks -= kw * in.step.Hours()
+	}
 	return x
 }
 

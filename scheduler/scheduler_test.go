@@ -193,13 +193,39 @@ func TestProblemIsTheState(t *testing.T) {
 				t.Errorf("car %+v, want a session to step 76 from 2 to 20 kWh", x.Sessions)
 			}
 		case *problem.WaterHeater:
-			if want := 12 * (55 - coldWaterC) / (62 - coldWaterC); math.Abs(x.InitialKWh-want) > 1e-9 {
-				t.Errorf("tank holds %v kWh, want %v kWh", x.InitialKWh, want)
+			if want := 12 * (55. - 50) / (62 - coldWaterC); math.Abs(x.InitialKWh-want) > 1e-9 || math.Abs(x.CapacityKWh-12*(62.-50)/(62-coldWaterC)) > 1e-9 {
+				t.Errorf("tank holds %v of %v kWh above 50 °C, want %v kWh", x.InitialKWh, x.CapacityKWh, want)
 			}
 		}
 	}
 	if len(p.Sites[0].Devices) != 5 {
 		t.Errorf("%d devices are planned, want 5", len(p.Sites[0].Devices))
+	}
+}
+
+// TestColdTank: what lacks to the lowest temperature at the tap is wanted at once, as fast as the heater can, and no more than that.
+func TestColdTank(t *testing.T) {
+	w := newTown(t)
+	w.measure("tank", district.TankC, 30)
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, dev := range w.asked[0].Sites[0].Devices {
+		x, ok := dev.(*problem.WaterHeater)
+		if !ok {
+			continue
+		}
+		usual := x.DrawKW[len(x.DrawKW)-1]
+		extra := 0.0
+		for i, kw := range x.DrawKW {
+			extra += (kw - usual) * 0.25
+			if kw > x.MaxKW+1e-9 || i > 0 && kw > x.DrawKW[i-1]+1e-9 {
+				t.Errorf("step %d draws %v kW, the heater makes %v kW", i, kw, x.MaxKW)
+			}
+		}
+		if want := 12 * (50. - 30) / (62 - coldWaterC); x.InitialKWh != 0 || math.Abs(extra-want) > 1e-9 {
+			t.Errorf("a tank of 30 °C holds %v kWh and lacks %v kWh, want 0 and %v", x.InitialKWh, extra, want)
+		}
 	}
 }
 

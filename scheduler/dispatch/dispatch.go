@@ -23,9 +23,11 @@ type Sender struct {
 
 type sent struct {
 	value   float64
+	kw      float64 // that value stands for
+	text    string  // of the command
 	ok      bool
 	at      time.Time // of the last write, on the wall clock
-	changed time.Time // of the last change of value
+	changed time.Time // of the last change of value, on the district's clock
 	outcome district.Outcome
 	reason  string
 	failed  int
@@ -36,8 +38,8 @@ func NewSender(districtID string) *Sender {
 	return &Sender{district: districtID, state: map[string]*sent{}}
 }
 
-// Send commands one device. now is the district's clock, wall the machine's: hold and reversion times are the device's own and run on the wall clock. It returns the
-// ledger line, and false when nothing worth a line happened.
+// Send commands one device. now is the district's clock, wall the machine's: a hold spares the machine in the district, a reversion and the patience after a failure belong to the
+// connection. It returns the ledger line, and false when nothing worth a line happened.
 func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW float64, planID int64, now, wall time.Time, safe bool) (district.Setpoint, bool) {
 	line := district.Setpoint{Time: now, District: s.district, Site: w.Site, Device: w.Device, WantedKW: w.WantedKW, Reason: w.Reason, PlanID: planID}
 	ctl, ok := drv.Control()
@@ -59,8 +61,9 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	switch {
 	case same && !refresh:
 		return line, false
-	case !same && !safe && st.ok && ctl.MinHold > 0 && wall.Sub(st.changed) < ctl.MinHold:
-		line.Outcome, line.Detail = district.Held, fmt.Sprintf("changed less than %v ago", ctl.MinHold)
+	case !same && !safe && st.ok && ctl.MinHold > 0 && now.Sub(st.changed) < ctl.MinHold:
+		line.Outcome, line.Detail = district.Held, fmt.Sprintf("hold: %g s", ctl.MinHold.Seconds())
+		line.Command, line.SentKW = st.text, st.kw // what the device goes on doing
 		return s.log(w, line, st.value, true)
 	case st.failed > 0 && wall.Sub(st.at) < backoff(st.failed):
 		return line, false
@@ -87,7 +90,7 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	}
 	st.failed = 0
 	if !same {
-		st.changed = wall
+		st.changed, st.kw, st.text = now, cmd.SentKW, cmd.Text
 	}
 	st.ok = true
 	if same { // a refresh is no decision

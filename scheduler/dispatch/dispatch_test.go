@@ -183,6 +183,24 @@ func TestSender(t *testing.T) {
 		if worth != st.line || worth && line.Outcome != st.outcome || len(f.writes) != st.writes {
 			t.Fatalf("%s: line %v %q with %d writes, want %v %q with %d", st.name, worth, line.Outcome, len(f.writes), st.line, st.outcome, st.writes)
 		}
+		if worth && line.Outcome == district.Held && (line.SentKW < 10.3 || line.SentKW > 11 || line.Command != "limit_a 15 A" || line.Detail != "hold: 30 s") {
+			t.Errorf("%s: the ledger says %q, %v kW, %q, want what the device goes on doing", st.name, line.Command, line.SentKW, line.Detail)
+		}
+	}
+}
+
+// TestHoldIsDistrictTime: where the district's clock runs faster, so does the time for which its machines are spared.
+func TestHoldIsDistrictTime(t *testing.T) {
+	ctl := charger
+	ctl.MinHold = 10 * time.Minute
+	f := &fake{ctl: ctl}
+	s := NewSender("d")
+	now, wall := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC), time.Now()
+	for i, want := range []district.Outcome{district.Applied, district.Held, district.Applied} {
+		line, _ := s.Send(t.Context(), f, Wish{Site: "s", Device: "ev", WantedKW: float64(11 - 2*min(i, 1))}, 22, 1, now.Add(time.Duration(i)*5*time.Minute), wall.Add(time.Duration(i)*time.Second), false)
+		if line.Outcome != want {
+			t.Errorf("after %d minutes of the district: %q, want %q", 5*i, line.Outcome, want)
+		}
 	}
 }
 

@@ -40,7 +40,7 @@ func Translate(c drivers.Control, wantedKW, maxKW float64) Command {
 			a = c.Min
 			clipped = wantedKW < c.Min*perA-1e-9
 		}
-		return Command{Value: a, SentKW: a * perA, Clipped: clipped, Text: fmt.Sprintf("%s %g A", c.Point, a)}
+		return Command{Value: a, SentKW: a * perA, Clipped: clipped, Text: fmt.Sprintf("%s %.4g A", c.Point, a)}
 	case drivers.ControlShare:
 		rated := c.RatedKW
 		if rated <= 0 {

@@ -97,11 +97,11 @@ type Setpoint struct {
 	Site     string    `json:"site"`
 	Device   string    `json:"device"`
 	WantedKW float64   `json:"wanted_kw"` // positive into the device
-	Command  string    `json:"command"`   // what was sent, in the device's own terms: "limit_a 16 A"
+	Command  string    `json:"command"`   // what holds, in the device's own terms: "limit_a 16 A"
 	SentKW   float64   `json:"sent_kw"`   // the power that the command stands for
-	Reason   string    `json:"reason"`    // a key with its numbers: "sun 3.2 kW surplus", "cheap 0.1579 EUR/kWh"
+	Reason   string    `json:"reason"`    // a key with its numbers: "sun: district feeds 3.2 kW", "cheap: 0.1579 EUR/kWh"
 	PlanID   int64     `json:"plan_id"`   // 0 without a plan
 	Outcome  Outcome   `json:"outcome"`
-	ReadBack float64   `json:"read_back"` // in the command's own unit
-	Detail   string    `json:"detail,omitempty"`
+	ReadBack float64   `json:"read_back"`        // in the command's own unit
+	Detail   string    `json:"detail,omitempty"` // why it was refused, failed or held: the error, or "hold: 15 s", the time for which the device keeps a command
 }
