@@ -277,6 +277,24 @@ func (d *polled) wanted(readings []drivers.Reading) []drivers.Reading {
 	return slices.DeleteFunc(readings, func(r drivers.Reading) bool { return !slices.Contains(d.Points, r.Point) })
 }
 
+// settle is how long the sink may still take once polling ends: what was read is recorded.
+const settle = 2 * time.Second
+
+// outlive returns a context that ends a while after ctx does.
+func outlive(ctx context.Context, while time.Duration) (out context.Context, done func()) {
+	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(while)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel(context.Cause(ctx))
+		case <-out.Done():
+		}
+	})
+	return out, func() { stop(); cancel(nil) }
+}
+
 // pass makes samples of readings and gives them to the sink.
 func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 	now := d.now()
@@ -300,7 +318,9 @@ func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 	if len(samples) == 0 {
 		return
 	}
-	err := d.config.Sink(ctx, samples)
+	sctx, done := outlive(ctx, settle)
+	err := d.config.Sink(sctx, samples)
+	done()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err == nil {

@@ -236,6 +236,31 @@ func TestSinkRefuses(t *testing.T) {
 	})
 }
 
+// TestEndLosesNothing: what was read when polling ends is still taken by a sink that is busy, and a sink that hangs holds the end up no longer than it may.
+func TestEndLosesNothing(t *testing.T) {
+	for busy, taken := range map[time.Duration]int{time.Second: 1, time.Hour: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			var s sink
+			slow := func(ctx context.Context, samples []district.Sample) error {
+				select {
+				case <-time.After(busy):
+					return s.add(ctx, samples)
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			p := New([]Device{polledDevice("x", &device{read: good(1)}, time.Minute)}, Config{Sink: slow})
+			stop := start(t, p)
+			time.Sleep(100 * time.Millisecond)
+			begun := time.Now()
+			stop()
+			if took := time.Since(begun); len(s.of("x")) != taken || took > settle {
+				t.Errorf("a sink that needs %v took %d samples in %v, want %d within %v", busy, len(s.of("x")), took, taken, settle)
+			}
+		})
+	}
+}
+
 // TestClock: samples and status carry the clock that was given.
 func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
