@@ -102,7 +102,7 @@ func (r *Reporter) Data(ctx context.Context, d *district.District, m *district.M
 			out.District.Baseline = about.Baseline.FR
 		}
 	}
-	parts := r.parts(about, m, rows, whole)
+	parts := r.Parts(d.ID, m, rows, whole)
 	r.fill(out, d, m, rows, whole, parts)
 	if err := r.bill(out, about, site, m, rows, parts); err != nil {
 		return nil, err
@@ -110,14 +110,11 @@ func (r *Reporter) Data(ctx context.Context, d *district.District, m *district.M
 	return out, nil
 }
 
-// parts returns the member's part of each of the site's slots. By the default key the site's shared energy is split by the member's share of the site; by a static key the
+// Parts returns the member's part of each of the site's slots; whole are the district's rows of the same time. By the default key the site's shared energy is split by the member's share of the site; by a static key the
 // member gets its fixed share of what the district's sites fed, within what it drew itself.
-func (r *Reporter) parts(about *config.District, m *district.Member, rows, whole []balance.Row) []part {
-	split := splitter{share: m.ShareOfSite}
-	out := make([]part, len(rows))
-	for i, row := range rows {
-		out[i] = split.next(row)
-	}
+func (r *Reporter) Parts(districtID string, m *district.Member, rows, whole []balance.Row) []sharing.Part {
+	about := r.cfg.District(districtID)
+	out := sharing.Parts(rows, m.ShareOfSite)
 	if about == nil || about.Sharing == nil || about.Sharing.Key != "static" {
 		return out
 	}
@@ -138,46 +135,20 @@ func (r *Reporter) parts(about *config.District, m *district.Member, rows, whole
 		fed[w.Start] = w.ExportWh + w.SharedWh
 	}
 	for i, row := range rows {
-		drawn := out[i].shared + out[i].grid
+		drawn := out[i].Shared + out[i].Grid
 		// what others leave unused is not given to it, so what they draw does not matter
 		entitled, err := sharing.Entitled(fed[row.Start], shares)
 		if err != nil {
 			continue // negative energies do not come out of balance rows
 		}
-		out[i].shared = min(drawn, entitled[me])
-		out[i].grid = drawn - out[i].shared
+		out[i].Shared = min(drawn, entitled[me])
+		out[i].Grid = drawn - out[i].Shared
 	}
 	return out
 }
 
-// part is a member's share of a site's slot, by origin.
-type part struct{ own, shared, grid units.WattHours }
-
-// splitter gives a member's part of each slot of a site so that the sums are exact.
-type splitter struct {
-	share float64
-	cum   part // of the site
-	given part // to the member
-}
-
-func (s *splitter) next(r balance.Row) part {
-	consumed := r.ConsumptionWh()
-	fromGrid := min(max(0, r.ImportWh), consumed)
-	shared := min(r.SharedWh, fromGrid)
-	s.cum.own += consumed - fromGrid
-	s.cum.shared += shared
-	s.cum.grid += fromGrid - shared
-	take := func(cum units.WattHours, given *units.WattHours) units.WattHours {
-		due := units.WattHours(math.Round(float64(cum) * s.share))
-		v := due - *given
-		*given = due
-		return v
-	}
-	return part{take(s.cum.own, &s.given.own), take(s.cum.shared, &s.given.shared), take(s.cum.grid, &s.given.grid)}
-}
-
 // fill puts the member's energies, days and habits into the report. Daily and hourly figures need consent to the load curve.
-func (r *Reporter) fill(out *report.Data, d *district.District, m *district.Member, rows, whole []balance.Row, parts []part) {
+func (r *Reporter) fill(out *report.Data, d *district.District, m *district.Member, rows, whole []balance.Row, parts []sharing.Part) {
 	var days []report.Day
 	index := map[time.Time]int{}
 	for day := range out.Month.Days(d.Zone) {
@@ -199,23 +170,23 @@ func (r *Reporter) fill(out *report.Data, d *district.District, m *district.Memb
 	last := 0.0
 	for i, row := range rows {
 		p := parts[i]
-		out.OwnWh += p.own
-		out.SharedWh += p.shared
-		out.GridWh += p.grid
+		out.OwnWh += p.Own
+		out.SharedWh += p.Shared
+		out.GridWh += p.Grid
 		if row.ImportWh > 0 {
 			last = row.CarbonKg / row.ImportWh.KWh()
 		} else if v, ok := intensity[row.Start]; ok {
 			last = v
 		}
 		out.Substituted = out.Substituted || row.Substituted
-		carbon.ConsumptionKg += p.grid.KWh() * last
-		carbon.AvoidedKg += (p.own + p.shared).KWh() * last
-		habits.ConsumptionWh[row.Start.In(d.Zone).Hour()] += p.own + p.shared + p.grid
+		carbon.ConsumptionKg += p.Grid.KWh() * last
+		carbon.AvoidedKg += (p.Own + p.Shared).KWh() * last
+		habits.ConsumptionWh[row.Start.In(d.Zone).Hour()] += p.Total()
 		day := timegrid.Day(row.Start, d.Zone)
 		x := &days[index[day.Start]]
-		x.OwnWh += p.own
-		x.SharedWh += p.shared
-		x.GridWh += p.grid
+		x.OwnWh += p.Own
+		x.SharedWh += p.Shared
+		x.GridWh += p.Grid
 		x.Coverage += row.Coverage / float64(day.Count(d.Step))
 		out.Coverage += row.Coverage / float64(out.Month.Count(d.Step))
 	}
@@ -231,7 +202,7 @@ func (r *Reporter) fill(out *report.Data, d *district.District, m *district.Memb
 }
 
 // bill computes what shared energy changed on the member's bill, where the district shares on bills: the supplier's price less what stays due on shared energy, slot by slot.
-func (r *Reporter) bill(out *report.Data, about *config.District, site *district.Site, m *district.Member, rows []balance.Row, parts []part) error {
+func (r *Reporter) bill(out *report.Data, about *config.District, site *district.Site, m *district.Member, rows []balance.Row, parts []sharing.Part) error {
 	if about == nil || about.Sharing == nil {
 		return nil
 	}
@@ -250,8 +221,8 @@ func (r *Reporter) bill(out *report.Data, about *config.District, site *district
 		if err != nil {
 			return fmt.Errorf("app: report of %s: %w", m.ID, err)
 		}
-		b.AvoidedEUR += p.shared.KWh() * price.AvoidedEURPerKWh(b.ExciseExempt)
-		b.PaidEUR += p.shared.KWh() * b.PriceEUR
+		b.AvoidedEUR += p.Shared.KWh() * price.AvoidedEURPerKWh(b.ExciseExempt)
+		b.PaidEUR += p.Shared.KWh() * b.PriceEUR
 	}
 	out.Bill = b
 	return nil

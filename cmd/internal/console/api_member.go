@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"quartier/schemas/district"
+	"quartier/schemas/sharing"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 )
@@ -114,24 +115,9 @@ func (s *Server) member(districtID, member string) (*district.District, *distric
 	return d, m, nil
 }
 
-// memberShare returns the part of the site's consumption that is the member's; a member alone behind a meter has all of it.
-func memberShare(m *district.Member) float64 {
-	if m.ShareOfSite <= 0 {
-		return 1
-	}
-	return m.ShareOfSite
-}
-
-// origin splits a site's consumption by where it came from: what was not drawn through the site's boundary is its own; of what was drawn, the part
-// that other sites fed in the same slot is shared.
-func origin(t *sums, start time.Time, share float64) MemberEnergy {
-	consumption := (t.heat + t.cars + t.other).KWh()
-	drawn := min(t.imp.KWh(), consumption)
-	shared := 0.0
-	if t.imp > 0 {
-		shared = drawn * min(1, t.shared.KWh()/t.imp.KWh())
-	}
-	return MemberEnergy{Start: start, ConsumptionKWh: share * consumption, OwnKWh: share * (consumption - drawn), SharedKWh: share * shared, GridKWh: share * (drawn - shared)}
+// energy says a part of a span in kWh.
+func energy(p sharing.Part, start time.Time) MemberEnergy {
+	return MemberEnergy{Start: start, ConsumptionKWh: p.Total().KWh(), OwnKWh: p.Own.KWh(), SharedKWh: p.Shared.KWh(), GridKWh: p.Grid.KWh()}
 }
 
 func (s *Server) getMember(ctx context.Context, in *memberInput) (*struct{ Body MemberView }, error) {
@@ -160,23 +146,30 @@ func (s *Server) getMember(ctx context.Context, in *memberInput) (*struct{ Body 
 	if err != nil {
 		return nil, s.broken(ctx, "reading the site's balance", err)
 	}
-	var total sums
-	i, share := 0, memberShare(m)
-	for day := range month.Days(d.Zone) {
-		var t sums
-		for ; i < len(rows) && rows[i].Start.Before(day.End); i++ {
-			t.add(&rows[i])
-			total.add(&rows[i])
-		}
-		if m.Consent.LoadCurve && t.rows > 0 {
-			out.Days = append(out.Days, origin(&t, day.Start, share))
-		}
-	}
-	out.Total = origin(&total, month.Start, share)
 	all, err := s.rows(ctx, d.ID, district.DistrictSite, month)
 	if err != nil {
 		return nil, s.broken(ctx, "reading the district's balance", err)
 	}
+	var parts []sharing.Part
+	if s.deps.Reports != nil {
+		parts = s.deps.Reports.Parts(d.ID, m, rows, all)
+	} else {
+		parts = sharing.Parts(rows, m.ShareOfSite)
+	}
+	var total sharing.Part
+	i := 0
+	for day := range month.Days(d.Zone) {
+		var sum sharing.Part
+		first := i
+		for ; i < len(rows) && rows[i].Start.Before(day.End); i++ {
+			sum.Add(parts[i])
+		}
+		total.Add(sum)
+		if m.Consent.LoadCurve && i > first {
+			out.Days = append(out.Days, energy(sum, day.Start))
+		}
+	}
+	out.Total = energy(total, month.Start)
 	var whole sums
 	for i := range all {
 		whole.add(&all[i])

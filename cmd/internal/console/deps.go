@@ -9,6 +9,7 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/sharing"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 )
@@ -89,6 +90,8 @@ type Reports interface {
 	// Report returns the report of a month ("2026-01") as "html" or "pdf" in "fr" or "en". It returns an error that wraps [store.ErrNotFound] when the
 	// month has no data.
 	Report(ctx context.Context, districtID, memberID, month, format, language string) ([]byte, error)
+	// Parts returns the member's part of each of its site's rows, as the report counts it; whole are the district's rows of the same time.
+	Parts(districtID string, m *district.Member, rows, whole []balance.Row) []sharing.Part
 }
 
 // Override is a device that an operator took out of Quartier's control.

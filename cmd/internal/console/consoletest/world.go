@@ -10,6 +10,7 @@ import (
 	"quartier/cmd/internal/console"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/sharing"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
@@ -489,6 +490,11 @@ func (w *World) Paused() []console.Override {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]console.Override(nil), w.paused...)
+}
+
+// Parts is as [console.Reports] says, by the default key.
+func (w *World) Parts(_ string, m *district.Member, rows, _ []balance.Row) []sharing.Part {
+	return sharing.Parts(rows, m.ShareOfSite)
 }
 
 // Report is as [console.Reports] says, with a page that holds its arguments alone.
