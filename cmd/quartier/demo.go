@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"quartier/cmd/internal/app"
@@ -46,6 +47,11 @@ func runDemo(ctx context.Context, c *call) error {
 	}
 	if opt.Name != "demo" && opt.Name != "small" {
 		return badInput{fmt.Errorf("quartier demo: --district %q is neither demo nor small", opt.Name)}
+	}
+	if host, _, err := net.SplitHostPort(opt.Listen); err != nil {
+		return badInput{fmt.Errorf("quartier demo: --listen %q is no host:port such as 127.0.0.1:8080", opt.Listen)}
+	} else if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return badInput{fmt.Errorf("quartier demo: --listen %s is reached from beyond this machine, and the demonstration's passwords are known to all: use 127.0.0.1 or localhost", opt.Listen)}
 	}
 	opt.Log = slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
 	if err := app.Demo(ctx, opt); err != nil && !errors.Is(err, context.Canceled) {

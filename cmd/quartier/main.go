@@ -122,7 +122,7 @@ func (c *call) parse(most int) error {
 			if errors.Is(err, flag.ErrHelp) {
 				return err
 			}
-			return badInput{fmt.Errorf("quartier %s: %w\nRun 'quartier %s -h' for its options", c.cmd.name, err, c.cmd.name)}
+			return badInput{fmt.Errorf("quartier %s: %s\nRun 'quartier %s -h' for its options", c.cmd.name, optionFault(err), c.cmd.name)}
 		}
 		rest = c.flags.Args()
 		if len(rest) == 0 {
@@ -137,12 +137,39 @@ func (c *call) parse(most int) error {
 	return nil
 }
 
+// optionFault says what package flag found in the words of the help, where options have two dashes.
+func optionFault(err error) string {
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		return "unknown option " + dashed(name)
+	}
+	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		return dashed(name) + " needs a value"
+	}
+	if head, tail, ok := strings.Cut(text, " for flag -"); ok {
+		name, why, _ := strings.Cut(tail, ": ")
+		if why == "parse error" {
+			why = "not a number"
+		}
+		return dashed(name) + ": " + head + ", " + why
+	}
+	return text
+}
+
+// dashed is an option as it is written.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
 // need returns an error for each flag that must be given and is not.
 func (c *call) need(names ...string) error {
 	var missing []string
 	for _, n := range names {
 		if f := c.flags.Lookup(n); f == nil || f.Value.String() == "" {
-			missing = append(missing, "--"+n)
+			missing = append(missing, dashed(n))
 		}
 	}
 	if len(missing) > 0 {
@@ -159,7 +186,7 @@ func (c *call) help(w io.Writer) {
 		fmt.Fprintln(w, "\nOptions:")
 		c.flags.VisitAll(func(f *flag.Flag) {
 			kind, text := flag.UnquoteUsage(f)
-			line := "  --" + f.Name
+			line := "  " + dashed(f.Name)
 			if kind != "" {
 				line += " " + strings.ToUpper(kind)
 			}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"quartier/cmd/internal/app"
 	"quartier/cmd/internal/config"
@@ -13,6 +16,11 @@ import (
 // openRecord opens the record of a configuration for one command, with its database connected where it names one: until then only the local file is read. A
 // database that does not answer is an error when whole is asked for, since the answer could be short, and else a note.
 func openRecord(ctx context.Context, c *call, cfg *config.Config, whole bool) (*app.Record, error) {
+	if file := filepath.Join(cfg.File.DataDir, "quartier.db"); whole && cfg.File.Database.URLEnv == "" {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return nil, badInput{fmt.Errorf("quartier %s: there is no record yet: %s does not exist", c.cmd.name, file)}
+		}
+	}
 	st, err := app.OpenStore(ctx, cfg, nil, slog.New(slog.DiscardHandler))
 	if err != nil || st.Drain == nil {
 		return st, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quartier/cmd/internal/app"
+	"quartier/cmd/internal/config"
 	"quartier/schemas/store"
 )
 
@@ -48,6 +49,9 @@ func runReport(ctx context.Context, c *call) error {
 	if *data != "" {
 		cfg.File.DataDir = *data
 	}
+	if *member != "" && !hasMember(cfg, *member) {
+		return badInput{fmt.Errorf("quartier report: no district has a member %q", *member)}
+	}
 	if err := os.MkdirAll(*out, 0o755); err != nil {
 		return badInput{fmt.Errorf("quartier report: %w", err)}
 	}
@@ -80,12 +84,23 @@ func runReport(ctx context.Context, c *call) error {
 			}
 		}
 	}
-	fmt.Fprintf(c.stdout, "%d documents in %s\n", written, *out)
+	if written > 0 {
+		fmt.Fprintf(c.stdout, "%d documents in %s\n", written, *out)
+	}
 	if empty > 0 {
-		fmt.Fprintf(c.stderr, "%d members have no data in %s\n", empty, *month)
+		fmt.Fprintf(c.stderr, "no data of %d members in %s\n", empty, *month)
 	}
 	if written == 0 {
 		return fmt.Errorf("nothing to report for %s", *month)
 	}
 	return nil
+}
+
+func hasMember(cfg *config.Config, id string) bool {
+	for i := range cfg.Districts {
+		if cfg.Districts[i].Member(id) != nil {
+			return true
+		}
+	}
+	return false
 }
