@@ -44,19 +44,19 @@ var catalogues = map[string]catalogue{
 
 		UsedAll:    "En %s, votre logement a consommé %s, entièrement fournis par le réseau.",
 		UsedShared: "En %s, votre logement a consommé %s, dont %s venus des toits de votre quartier",
-		UsedOwn:    "En %s, votre logement a consommé %s, dont %s venus de votre propre toit.",
-		UsedBoth:   "En %s, votre logement a consommé %s, dont %s de votre propre toit et %s des toits de votre quartier",
+		UsedOwn:    "En %s, votre logement a consommé %s, dont %s venus du toit de votre bâtiment.",
+		UsedBoth:   "En %s, votre logement a consommé %s, dont %s du toit de votre bâtiment et %s des autres toits de votre quartier",
 		UsedNone:   "En %s, votre logement n’a consommé aucune électricité.", NotMeasured: "En %s, votre logement n’a pas été mesuré : aucun chiffre n’est donné.",
 		Lower:       ", ce qui a réduit votre facture de %s.",
 		Higher:      ", ce qui a augmenté votre facture de %s.",
 		SharedLower: ". L’énergie partagée du quartier a réduit votre facture de %s.", SharedHigher: ". L’énergie partagée du quartier a augmenté votre facture de %s.",
 		Same: ".",
 
-		Chart: "Votre consommation jour par jour, selon son origine", ChartDesc: "Barres empilées, une par jour du mois, en kWh : %s de votre propre toit, %s des toits du quartier, %s du réseau.",
-		ChartMonth: "Votre consommation du mois, selon son origine", Own: "votre toit", Shared: "toits du quartier", Grid: "réseau", NoData: "sans mesure",
+		Chart: "Votre consommation jour par jour, selon son origine", ChartDesc: "Barres empilées, une par jour du mois, en kWh : %s du toit de votre bâtiment, %s des autres toits du quartier, %s du réseau.",
+		ChartMonth: "Votre consommation du mois, selon son origine", Own: "toit du bâtiment", Shared: "autres toits du quartier", Grid: "réseau", NoData: "sans mesure",
 		DayTable: "Les mêmes chiffres en tableau", Day: "Jour", PerDay: "kWh par jour",
 
-		Exact: "Ce qui est exact", ExactNote: "compteurs et contrats", Consumption: "Consommation", FromOwn: "de votre toit", FromShared: "des toits du quartier", FromGrid: "du réseau",
+		Exact: "Ce qui est exact", ExactNote: "compteurs et contrats", Consumption: "Consommation", FromOwn: "du toit du bâtiment", FromShared: "des autres toits du quartier", FromGrid: "du réseau",
 		Avoided: "Non facturé par votre fournisseur", Paid: "Payé pour l’énergie partagée", Effect: "Effet sur votre facture",
 		NoSharing: "Aucune énergie n’est partagée sur votre facture.",
 
@@ -103,19 +103,19 @@ var catalogues = map[string]catalogue{
 
 		UsedAll:    "In %s your home used %s, all of it from the grid.",
 		UsedShared: "In %s your home used %s; %s came from your district’s roofs",
-		UsedOwn:    "In %s your home used %s; %s came from your own roof.",
-		UsedBoth:   "In %s your home used %s; %s came from your own roof and %s from your district’s roofs",
+		UsedOwn:    "In %s your home used %s; %s came from your building’s roof.",
+		UsedBoth:   "In %s your home used %s; %s came from your building’s roof and %s from the district’s other roofs",
 		UsedNone:   "In %s your home used no electricity.", NotMeasured: "In %s your home was not measured: no figure is given.",
 		Lower:       ", which lowered your bill by %s.",
 		Higher:      ", which raised your bill by %s.",
 		SharedLower: ". The district’s shared energy lowered your bill by %s.", SharedHigher: ". The district’s shared energy raised your bill by %s.",
 		Same: ".",
 
-		Chart: "Your consumption day by day, by origin", ChartDesc: "Stacked bars, one per day of the month, in kWh: %s from your own roof, %s from the district’s roofs, %s from the grid.",
-		ChartMonth: "Your consumption of the month, by origin", Own: "your roof", Shared: "district’s roofs", Grid: "grid", NoData: "not measured",
+		Chart: "Your consumption day by day, by origin", ChartDesc: "Stacked bars, one per day of the month, in kWh: %s from your building’s roof, %s from the district’s other roofs, %s from the grid.",
+		ChartMonth: "Your consumption of the month, by origin", Own: "building’s roof", Shared: "district’s other roofs", Grid: "grid", NoData: "not measured",
 		DayTable: "The same figures as a table", Day: "Day", PerDay: "kWh per day",
 
-		Exact: "What is exact", ExactNote: "meters and contracts", Consumption: "Consumption", FromOwn: "from your roof", FromShared: "from the district’s roofs", FromGrid: "from the grid",
+		Exact: "What is exact", ExactNote: "meters and contracts", Consumption: "Consumption", FromOwn: "from the building’s roof", FromShared: "from the district’s other roofs", FromGrid: "from the grid",
 		Avoided: "Not billed by your supplier", Paid: "Paid for shared energy", Effect: "Effect on your bill",
 		NoSharing: "No energy is shared on your bill.",
 

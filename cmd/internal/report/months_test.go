@@ -130,7 +130,7 @@ func TestSubstituted(t *testing.T) {
 func TestSharedEffectStandsApart(t *testing.T) {
 	d := sample(t)
 	d.Language, d.OwnWh, d.GridWh, d.Days = "en", 10_000, d.GridWh-10_000, nil
-	if got, want := plain(words(t, d).Sentence), "62.0 kWh from your district’s roofs. The district’s shared energy lowered your bill by €2.23."; !strings.HasSuffix(got, want) {
+	if got, want := plain(words(t, d).Sentence), "62.0 kWh from the district’s other roofs. The district’s shared energy lowered your bill by €2.23."; !strings.HasSuffix(got, want) {
 		t.Errorf("sentence %q, want its end %q", got, want)
 	}
 }
