@@ -123,11 +123,11 @@ type Status struct {
 	Time          time.Time `json:"time"`
 	Speed         float64   `json:"speed"`
 	History       History   `json:"history"`
-	Store         string    `json:"store" doc:"kind and version"`
+	Store         string    `json:"store" doc:"software and version"`
 	Samples       int64     `json:"samples" doc:"about how many are stored"`
 	Bytes         int64     `json:"bytes"`
 	OutboxRows    int64     `json:"outbox_rows" doc:"samples that wait for the database"`
-	DatabaseUp    bool      `json:"database_up"`
+	DatabaseUp    bool      `json:"database_up" doc:"what holds the record answers; without a database, the file does"`
 	DevicesOnline int       `json:"devices_online"`
 	Devices       int       `json:"devices"`
 }
@@ -254,7 +254,7 @@ func (s *Server) getStatus(ctx context.Context, _ *struct{}) (*struct{ Body Stat
 	if err != nil {
 		return nil, s.broken(ctx, "reading the store's state", err)
 	}
-	out := Status{Version: s.deps.Version, Time: s.deps.Now().UTC(), Speed: s.deps.Speed, History: s.history(), Store: st.Kind + " " + st.Version,
+	out := Status{Version: s.deps.Version, Time: s.deps.Now().UTC(), Speed: s.deps.Speed, History: s.history(), Store: st.Version,
 		Samples: st.Samples, Bytes: st.Bytes, OutboxRows: st.OutboxRows, DatabaseUp: st.DatabaseUp}
 	for _, dev := range s.deps.DeviceStatus() {
 		out.Devices++

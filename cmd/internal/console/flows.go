@@ -8,7 +8,7 @@ import (
 
 // Flows are the power flows of a district or site at an instant. A group without a single fresh value is null.
 type Flows struct {
-	SunKW         *float64 `json:"sun_kw" doc:"produced by the sun, not negative but for the inverters' own use at night"`
+	SunKW         *float64 `json:"sun_kw" doc:"produced by the sun, not negative: what the inverters use at night counts with the buildings"`
 	GridKW        *float64 `json:"grid_kw" doc:"through the boundary: positive drawn, negative fed"`
 	StorageKW     *float64 `json:"storage_kw" doc:"into batteries: positive charging, negative discharging"`
 	StoredKWh     *float64 `json:"stored_kwh" doc:"in batteries"`
@@ -128,6 +128,9 @@ func (s *Server) addDevice(g *group, districtID, site string, dev *district.Devi
 // close computes the boundary and what is left for the buildings.
 func (g *group) close() Flows {
 	f := g.flows
+	if g.sun.known {
+		g.sun.sum = max(0, g.sun.sum)
+	}
 	f.SunKW, f.StorageKW, f.HeatKW, f.CarsKW, f.StoredKWh = g.sun.value(), g.storage.value(), g.heat.value(), g.cars.value(), g.stored.value()
 	f.GridKW = g.substation.value()
 	if f.GridKW == nil {

@@ -256,7 +256,7 @@ const countEvery = 10 * time.Minute
 
 // Stats describes the file. Samples is a count of at most ten minutes ago plus what was appended since, corrections included.
 func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
-	st := store.Stats{Kind: "sqlite"}
+	st := store.Stats{Kind: "sqlite", DatabaseUp: true}
 	if s.closed.Load() {
 		return st, s.fail("describe the record", errClosed)
 	}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { age, carbonMass, energy, isoDay, money, number, percent, power, price, value } from './format'
+import { age, carbonMass, dayStart, energy, isoDay, money, number, percent, power, price, value } from './format'
 
 const s = '\u202f'
 
@@ -36,6 +36,13 @@ describe('times for people', () => {
   it('are civil days of the zone', () => {
     expect(isoDay('2026-01-31T23:30:00Z', 'Europe/Paris')).toBe('2026-02-01')
     expect(isoDay('2026-01-31T22:30:00Z', 'Europe/Paris')).toBe('2026-01-31')
+  })
+  it('begin at midnight of the zone, also beside a change of clocks', () => {
+    expect(dayStart('2026-01-31', 'Europe/Paris').toISOString()).toBe('2026-01-30T23:00:00.000Z')
+    expect(dayStart('2026-03-29', 'Europe/Paris').toISOString()).toBe('2026-03-28T23:00:00.000Z')
+    expect(dayStart('2026-03-30', 'Europe/Paris').toISOString()).toBe('2026-03-29T22:00:00.000Z')
+    expect(dayStart('2026-10-26', 'Europe/Paris').toISOString()).toBe('2026-10-25T23:00:00.000Z')
+    expect(dayStart('2026-07-14', 'America/New_York').toISOString()).toBe('2026-07-14T04:00:00.000Z')
   })
   it('give an age in its largest unit', () => {
     expect(age('en', 12)).toBe(`12${s}s`)

@@ -101,6 +101,17 @@ export function isoDay(t: string | number | Date, zone: string): string {
   return p
 }
 
+/** The instant at which a civil day such as 2026-01-31 begins in a zone. */
+export function dayStart(day: string, zone: string): Date {
+  const utc = Date.parse(day + 'T00:00:00Z')
+  const clock = new Intl.DateTimeFormat('en-GB', { timeZone: zone, hourCycle: 'h23', year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric' })
+  const offset = (at: number) => {
+    const p = Object.fromEntries(clock.formatToParts(at).map((x) => [x.type, Number(x.value)]))
+    return Date.UTC(p.year!, p.month! - 1, p.day!, p.hour!, p.minute!, p.second!) - at
+  }
+  return new Date(utc - offset(utc - offset(utc))) // twice: the offset is that of the instant itself
+}
+
 /** An age in its largest unit: 12 s, 3 min, 5 h, 2 d. */
 export function age(lang: Lang, seconds: number): string {
   const day = lang === 'fr' ? 'j' : 'd'

@@ -1,5 +1,5 @@
 // Words in the reader's language. The type of fr demands every key of en, and t() takes no other key: a missing one fails the build.
-import { value } from '../format'
+import { age, value } from '../format'
 import { prefs } from '../prefs.svelte'
 import { en, type Key } from './en'
 import { fr } from './fr'
@@ -20,6 +20,24 @@ export function term(prefix: string, name: string): string {
   if (key in en) return t(key as Key)
   const plain = prefix === 'q.' ? name.replace(/_(kw|kwh|c|v|a|hz|kvar|kva)$/, '') : name
   return plain.replaceAll('_', ' ').replaceAll('-', ' ')
+}
+
+/** What a device was told, such as "limit_a 16 A", where it is no power, which stands beside it anyway. */
+export function commandWords(command: string): string {
+  const [, name = '', number, unit = '', state = ''] = /^(\w+) (on|off|-?\d+(?:\.\d+)?)(?: (kW|A|%))?(?: \((.+)\))?$/.exec(command) ?? []
+  if (number === undefined) return command
+  if (state === 'own control') return t('command.own')
+  if (number === 'on' || number === 'off') return t(`command.${number}`)
+  if (unit === 'kW') return ''
+  if (unit === '%') return value(prefs.lang, Number(number) / 100, 'share')
+  if (unit === 'A') return value(prefs.lang, Number(number), 'A')
+  return `${term('q.', name)} ${number}` + (state ? ` (${term('command.', state.replaceAll(' ', '-'))})` : '')
+}
+
+/** Why a command was held, refused or failed: "hold: 15 s" in words, and errors as the device's driver says them. */
+export function detailWords(detail: string): string {
+  const hold = /^hold: (\d+(?:\.\d+)?) s$/.exec(detail)
+  return hold ? t('outcome.held.text', { age: age(prefs.lang, Number(hold[1])) }) : detail
 }
 
 /** The key of a reason such as "cheap: 0.1579 EUR/kWh", in words. */
