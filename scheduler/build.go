@@ -12,7 +12,8 @@ import (
 const (
 	coldWaterC      = 12.0 // °C, mains water: the zero of a tank's stored heat
 	defaultIndoorC  = 20.0 // °C, where a zone is not measured
-	discomfortPerKH = 0.5  // EUR per K and hour outside the comfort band
+	discomfortPerKH = 0.5  // EUR per K and hour outside the comfort band, at least
+	lackPerKWhH     = 0.05 // EUR per hour and kWh of heat that a building lacks to its comfort band; putting heat off for hours never pays that
 	shortfallPerKWh = 1.0  // EUR per kWh that a car lacks at departure; far above any price, far below refusing everything
 	offKW           = 0.05 // kW below which a machine is off
 )
@@ -158,7 +159,7 @@ func heatPumpDevice(dev *district.Device, now observe.Device, in inputs) problem
 	x.Zone.OutdoorC = in.outdoorC
 	x.Zone.GainsKW = constant(h.GainsKW, in.steps)
 	x.Zone.MinC, x.Zone.MaxC = constant(h.MinC, in.steps), constant(h.MaxC, in.steps)
-	x.Zone.DiscomfortCostPerKH = discomfortPerKH
+	x.Zone.DiscomfortCostPerKH = math.Max(discomfortPerKH, lackPerKWhH*h.CapacityKWhPerK)
 	return x
 }
 

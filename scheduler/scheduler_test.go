@@ -203,6 +203,17 @@ func TestProblemIsTheState(t *testing.T) {
 	}
 }
 
+// TestColdNeverPays: eight hours at half a kelvin below the band on average cost more than moving a kelvin's heat could save between 0.70 and 0.20 EUR/kWh, whatever the building.
+func TestColdNeverPays(t *testing.T) {
+	for _, capacity := range []float64{2, 8, 60, 180, 900} {
+		dev := district.Device{ID: "hp", Kind: district.HeatPump, HeatPump: &district.HeatPumpParams{MaxKW: 18, COPNominal: 3, CapacityKWhPerK: capacity, ResistanceKPerKW: 1, MinC: 19, MaxC: 22}}
+		x := heatPumpDevice(&dev, observe.Device{}, inputs{steps: 4, step: 15 * time.Minute, outdoorC: []float64{0, 0, 0, 0}}).(*problem.HeatPump)
+		if cost, saved := x.Zone.DiscomfortCostPerKH*0.5*8, capacity/3*(0.70-0.20); cost < saved {
+			t.Errorf("in a building of %v kWh/K cold costs %.2f EUR and saves %.2f EUR", capacity, cost, saved)
+		}
+	}
+}
+
 // TestColdTank: what lacks to the lowest temperature at the tap is wanted at once, as fast as the heater can, and no more than that.
 func TestColdTank(t *testing.T) {
 	w := newTown(t)
