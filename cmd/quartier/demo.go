@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"syscall"
 	"time"
 
 	"quartier/cmd/internal/app"
@@ -54,7 +55,11 @@ func runDemo(ctx context.Context, c *call) error {
 		return badInput{fmt.Errorf("quartier demo: --listen %s is reached from beyond this machine, and the demonstration's passwords are known to all: use 127.0.0.1 or localhost", opt.Listen)}
 	}
 	opt.Log = slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
-	if err := app.Demo(ctx, opt); err != nil && !errors.Is(err, context.Canceled) {
+	err := app.Demo(ctx, opt)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: --listen 127.0.0.1:0 takes a free port", err)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}
 	fmt.Fprintln(c.stdout, "Stopped.")

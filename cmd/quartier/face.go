@@ -15,7 +15,8 @@ func faceCommand() *command {
 			if err := c.parse(0); err != nil {
 				return err
 			}
-			return face.RunChild(ctx, c.stdin, c.stdout)
+			// Ctrl-C reaches every process of a terminal: the parent gives devices back first, and ends this one by its input
+			return face.RunChild(context.WithoutCancel(ctx), c.stdin, c.stdout)
 		}}
 }
 

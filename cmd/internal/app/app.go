@@ -67,6 +67,7 @@ type App struct {
 	registry    *prometheus.Registry
 	metrics     *metrics
 	listener    net.Listener
+	unlock      func()
 
 	mu      sync.Mutex
 	history console.HistoryProgress
@@ -91,7 +92,11 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*App, error) {
 		listen = cfg.File.Console.Listen
 	}
 	var err error
+	if a.unlock, err = lockFolder(cfg.File.DataDir); err != nil {
+		return nil, err
+	}
 	if a.record, err = OpenStore(ctx, cfg, a.clock.Now, opt.Log); err != nil {
+		a.unlock()
 		return nil, err
 	}
 	a.record.HoldInMemory(spool.Options{Log: opt.Log, Now: a.clock.Now})
@@ -299,7 +304,9 @@ func (a *App) close() error {
 	if a.listener != nil {
 		a.listener.Close()
 	}
-	return errors.Join(err, a.record.Close())
+	err = errors.Join(err, a.record.Close())
+	a.unlock()
+	return err
 }
 
 // signalLoop publishes prices and other signals at the begin of every slot.

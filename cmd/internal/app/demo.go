@@ -64,7 +64,9 @@ func Demo(ctx context.Context, opt DemoOptions) (err error) {
 	}
 	start := opt.Start
 	if start.IsZero() {
-		start = time.Now()
+		if start, err = goOn(ctx, cfg, time.Now()); err != nil {
+			return err
+		}
 	}
 	world := sim.WorldConfig{Districts: cfg.Districts, Description: desc, Traces: testdata.Traces(), Start: start, Log: opt.Log}
 	w, err := sim.New(world)
@@ -128,6 +130,28 @@ func Demo(ctx context.Context, opt DemoOptions) (err error) {
 	return err
 }
 
+// goOn returns when the clock of a demonstration begins: now, or where its record ends when an accelerated run before it went beyond, so that no instant is lived twice.
+func goOn(ctx context.Context, cfg *config.Config, now time.Time) (time.Time, error) {
+	if _, err := os.Stat(filepath.Join(cfg.File.DataDir, recordFile)); err != nil {
+		return now, nil // a folder that cannot be read is told of when it is opened
+	}
+	st, err := OpenStore(ctx, cfg, nil, nil)
+	if err != nil {
+		return now, err
+	}
+	for i := range cfg.Districts {
+		d := &cfg.Districts[i]
+		have, err := st.BalanceSpan(ctx, d.ID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return now, errors.Join(err, st.Close())
+		}
+		if end := have.End.Add(2 * d.Step); err == nil && end.After(now) { // what was read since the last balance was closed
+			now = end
+		}
+	}
+	return now, st.Close()
+}
+
 // welcome tells the user where to look and how to sign in.
 func welcome(opt DemoOptions, cfg *config.Config, a *App, users []console.DemoUser) {
 	sites, devices := 0, 0
@@ -155,9 +179,17 @@ func (a *App) loadHistory(ctx context.Context, world sim.WorldConfig, months int
 	to := timegrid.Floor(world.Start, step)
 	l := world.Start.In(zone)
 	from := time.Date(l.Year(), l.Month()-time.Month(months), 1, 0, 0, 0, 0, zone)
-	if have, err := a.record.BalanceSpan(ctx, a.cfg.Districts[0].ID); err == nil && !have.Start.After(from.UTC()) {
-		a.log.Info("history is there already", "from", have.Start)
-		return
+	if have, err := a.record.BalanceSpan(ctx, a.cfg.Districts[0].ID); err == nil {
+		if !have.Start.After(from.UTC()) {
+			a.log.Info("history is there already", "from", have.Start)
+			return
+		}
+		// an earlier run was stopped while it loaded: its months stay, the oldest may lack accounts, and the rest is loaded before them
+		begin := timegrid.Month(have.Start, zone)
+		if err := a.CloseAccounts(ctx, begin.Overlap(timegrid.NewSpan(have.Start, to))); err != nil {
+			a.log.Warn("accounts not closed", "month", begin.Start, "err", err)
+		}
+		to = timegrid.Floor(have.Start, step)
 	}
 	begun := time.Now()
 	total := 0

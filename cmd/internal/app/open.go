@@ -38,6 +38,9 @@ func (r *Record) HoldInMemory(opts spool.Options) {
 	r.Store = r.memory
 }
 
+// recordFile is the name of the embedded record in its folder.
+const recordFile = "quartier.db"
+
 // OpenStore opens the record that a configuration describes: DataDir/quartier.db, in front of TimescaleDB where the configuration names one. now is the clock of
 // the samples; nil: time.Now. Close the record when done, and end Relay first.
 func OpenStore(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger) (*Record, error) {
@@ -48,7 +51,7 @@ func OpenStore(ctx context.Context, cfg *config.Config, now func() time.Time, lo
 	if err := os.MkdirAll(cfg.File.DataDir, 0o750); err != nil {
 		return nil, fmt.Errorf("app: data_dir: %w", err)
 	}
-	local, err := sqlite.Open(ctx, filepath.Join(cfg.File.DataDir, "quartier.db"), sqlite.Options{Log: log, Outbox: url != ""})
+	local, err := sqlite.Open(ctx, filepath.Join(cfg.File.DataDir, recordFile), sqlite.Options{Log: log, Outbox: url != ""})
 	if err != nil {
 		return nil, err
 	}
