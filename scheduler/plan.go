@@ -1,9 +1,13 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"quartier/optimizer/problem"
@@ -73,11 +77,8 @@ func (s *Scheduler) record(now time.Time, p *problem.Problem, sol *problem.Solut
 		}
 		plan.Sites = append(plan.Sites, sp)
 	}
-	for i, b := range sol.Binding {
-		if i == 20 {
-			break // the first twenty tell the story; all of them are in the problem's own solution
-		}
-		plan.Binding = append(plan.Binding, fmt.Sprintf("%s %s at %s: %.4f EUR per unit", b.Limit, place(b.Site, b.Device), p.At(b.Step).Format("15:04"), b.Value))
+	for _, b := range strongest(sol.Binding, 20) {
+		plan.Binding = append(plan.Binding, fmt.Sprintf("%s %s at %s: %.4f EUR/%s", b.Limit, place(b.Site, b.Device), p.At(b.Step).Format("2006-01-02 15:04"), b.Value, relief(b.Limit)))
 	}
 	for _, c := range sol.Conflict {
 		plan.Conflict = append(plan.Conflict, fmt.Sprintf("%s %s from %s to %s lacks %.3f %s", c.Limit, place(c.Site, c.Device), p.At(c.FromStep).Format("15:04"), p.At(c.ToStep).Format("15:04"), c.Amount, c.Unit))
@@ -85,6 +86,29 @@ func (s *Scheduler) record(now time.Time, p *problem.Problem, sol *problem.Solut
 	giveReasons(plan)
 	markCurtailed(plan, p)
 	return plan
+}
+
+// strongest returns the limits whose relief is worth most, each once and in the step in which it is, at most n of them. The problem's own solution has all.
+func strongest(all []problem.Binding, n int) []problem.Binding {
+	best := map[[3]string]problem.Binding{}
+	for _, b := range all {
+		k := [3]string{b.Limit, b.Site, b.Device}
+		if had, ok := best[k]; !ok || b.Value > had.Value {
+			best[k] = b
+		}
+	}
+	out := slices.SortedFunc(maps.Values(best), func(a, b problem.Binding) int {
+		return cmp.Or(cmp.Compare(b.Value, a.Value), strings.Compare(a.Site+"/"+a.Device+" "+a.Limit, b.Site+"/"+b.Device+" "+b.Limit))
+	})
+	return out[:min(n, len(out))]
+}
+
+// relief is the unit of a limit, for the price of a little more of it.
+func relief(limit string) string {
+	if strings.HasSuffix(limit, "_kwh") {
+		return "kWh"
+	}
+	return "kW"
 }
 
 func place(site, device string) string {

@@ -510,3 +510,15 @@ func TestCarbonOfThePlan(t *testing.T) {
 		t.Errorf("with six hours known: %v, %v, %v; want 10, 15 and the record's 50", got[0], got[20], got[40])
 	}
 }
+
+// TestStrongest: of each limit the step in which its relief is worth most, the dearest first.
+func TestStrongest(t *testing.T) {
+	got := strongest([]problem.Binding{
+		{Limit: "max_kw", Site: "s", Device: "hp", Step: 1, Value: 0.1}, {Limit: "max_kw", Site: "s", Device: "hp", Step: 2, Value: 0.3}, {Limit: "max_kw", Site: "s", Device: "hp", Step: 3, Value: 0.2},
+		{Limit: "capacity_kwh", Site: "s", Device: "bat", Step: 9, Value: 0.4}, {Limit: "import_limit_kw", Step: 5, Value: 0.05},
+	}, 2)
+	want := []problem.Binding{{Limit: "capacity_kwh", Site: "s", Device: "bat", Step: 9, Value: 0.4}, {Limit: "max_kw", Site: "s", Device: "hp", Step: 2, Value: 0.3}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}

@@ -488,6 +488,14 @@ func unitWord(name string) string {
 	return ""
 }
 
+// short cuts a text that is too long to show.
+func short(s string) string {
+	if r := []rune(s); len(r) > 60 {
+		return string(r[:60]) + "…"
+	}
+	return s
+}
+
 func describe(n ast.Node) string {
 	switch v := n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
@@ -499,12 +507,12 @@ func describe(n ast.Node) string {
 	case *ast.BoolNode:
 		return fmt.Sprint(v.Value)
 	case *ast.StringNode:
-		return strconv.Quote(v.Value)
+		return strconv.Quote(short(v.Value))
 	case *ast.AliasNode:
 		return "*" + v.Value.String() + ", which has no anchor"
 	}
 	if t := n.GetToken(); t != nil {
-		return strconv.Quote(t.Value)
+		return strconv.Quote(short(t.Value))
 	}
 	return "this"
 }

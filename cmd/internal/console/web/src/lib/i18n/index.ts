@@ -1,5 +1,5 @@
 // Words in the reader's language. The type of fr demands every key of en, and t() takes no other key: a missing one fails the build.
-import { age, value } from '../format'
+import { age, value, when } from '../format'
 import { prefs } from '../prefs.svelte'
 import { en, type Key } from './en'
 import { fr } from './fr'
@@ -32,6 +32,14 @@ export function commandWords(command: string): string {
   if (unit === '%') return value(prefs.lang, Number(number) / 100, 'share')
   if (unit === 'A') return value(prefs.lang, Number(number), 'A')
   return `${term('q.', name)} ${number}` + (state ? ` (${term('command.', state.replaceAll(' ', '-'))})` : '')
+}
+
+/** A limit that binds, "min_kwh of ecole/battery at 2026-01-31 10:15: 0.1200 EUR/kWh", in words; name gives an object's name. */
+export function bindingWords(text: string, name: (object: string) => string): string {
+  const [, limit, object = '', day, time, eur, unit] = /^(\w+) of (\S+|the district) at (\d{4}-\d\d-\d\d) (\d\d:\d\d): (-?[\d.]+) EUR\/(\w+)$/.exec(text) ?? []
+  if (limit === undefined) return text
+  const eurText = new Intl.NumberFormat(prefs.lang, { maximumFractionDigits: 2, minimumFractionDigits: 2 }).format(Number(eur) * 100)
+  return t('plan.binding.line', { limit: term('limit.', limit), object: object === 'the district' ? t('common.wholeDistrict') : name(object), time: when(prefs.lang, `${day}T${time}:00Z`, 'UTC', { weekday: 'short', hour: '2-digit', minute: '2-digit' }), eur: `${eurText}\u202fct/${unit}` })
 }
 
 /** Why a command was held, refused or failed: "hold: 15 s" in words, and errors as the device's driver says them. */
