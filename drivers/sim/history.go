@@ -92,6 +92,11 @@ func (h *history) month(ctx context.Context, span timegrid.Span) ([]district.Sam
 		for _, t := range tracks {
 			if t.counter {
 				h.next[t.id], _ = t.state.value(t.point)
+				if h.cfg.Counters != nil {
+					if v, ok := h.cfg.Counters(t.machine.ref, t.point); ok {
+						h.next[t.id] = v
+					}
+				}
 			}
 		}
 	}

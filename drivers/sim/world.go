@@ -19,9 +19,11 @@ import (
 type WorldConfig struct {
 	Districts   []district.District // as the configuration describes them; only read
 	Description *Description
-	Traces      fs.FS        // testdata/traces or a folder of that shape
-	Start       time.Time    // first instant; the world is run in for [RunIn] before it
-	Log         *slog.Logger // nil: silent. Defects of the traces are reported here once
+	Traces      fs.FS     // testdata/traces or a folder of that shape
+	Start       time.Time // first instant; the world is run in for [RunIn] before it
+	// Counters returns what a counter, import_kwh or export_kwh, showed last at Start, in kWh: the world goes on from there. Nil, or false: by an estimate of its age.
+	Counters func(ref Ref, quantity string) (kwh float64, ok bool)
+	Log      *slog.Logger // nil: silent. Defects of the traces are reported here once
 }
 
 // RunIn is how long a world is run in before its first instant, so that rooms, tanks and batteries are where their control keeps them.
@@ -76,6 +78,17 @@ func New(cfg WorldConfig) (*World, error) {
 	w.settle(w.now) // at a quarter-hour, where recorded history ends
 	w.run(timegrid.Floor(start, coarseStep), coarseStep)
 	w.run(start, fineStep)
+	if cfg.Counters != nil {
+		for _, d := range w.devices {
+			m := d.base()
+			if v, ok := cfg.Counters(m.ref, district.ImportKWh); ok {
+				m.importKWh = v
+			}
+			if v, ok := cfg.Counters(m.ref, district.ExportKWh); ok {
+				m.exportKWh = v
+			}
+		}
+	}
 	return w, nil
 }
 

@@ -68,7 +68,11 @@ func Demo(ctx context.Context, opt DemoOptions) (err error) {
 			return err
 		}
 	}
-	world := sim.WorldConfig{Districts: cfg.Districts, Description: desc, Traces: testdata.Traces(), Start: start, Log: opt.Log}
+	shown, err := counters(ctx, cfg, nil, start)
+	if err != nil {
+		return err
+	}
+	world := sim.WorldConfig{Districts: cfg.Districts, Description: desc, Traces: testdata.Traces(), Start: start, Counters: shown, Log: opt.Log}
 	w, err := sim.New(world)
 	if err != nil {
 		return err
@@ -152,6 +156,37 @@ func goOn(ctx context.Context, cfg *config.Config, now time.Time) (time.Time, er
 	return now, st.Close()
 }
 
+// counters returns what the meters of the record showed last at an instant, from which simulated devices go on: a device does not forget its counters when Quartier ends.
+// Without an open store the record's file is read, where there is one.
+func counters(ctx context.Context, cfg *config.Config, st store.Store, at time.Time) (func(sim.Ref, string) (float64, bool), error) {
+	if st == nil {
+		if _, err := os.Stat(filepath.Join(cfg.File.DataDir, recordFile)); err != nil {
+			return nil, nil
+		}
+		r, err := OpenStore(ctx, cfg, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
+		st = r
+	}
+	var ids []district.SeriesID
+	for i := range cfg.Districts {
+		d := &cfg.Districts[i]
+		for site, dev := range d.AllDevices {
+			ids = append(ids, dev.Series(d.ID, site, district.ImportKWh), dev.Series(d.ID, site, district.ExportKWh))
+		}
+	}
+	last, err := st.Latest(ctx, ids, at)
+	if err != nil {
+		return nil, fmt.Errorf("app: counters of the record: %w", err)
+	}
+	return func(ref sim.Ref, quantity string) (float64, bool) {
+		s, ok := last[district.NewSeriesID(ref.District, ref.Site, ref.Device, quantity)]
+		return s.Value, ok
+	}, nil
+}
+
 // welcome tells the user where to look and how to sign in.
 func welcome(opt DemoOptions, cfg *config.Config, a *App, users []console.DemoUser) {
 	sites, devices := 0, 0
@@ -190,6 +225,10 @@ func (a *App) loadHistory(ctx context.Context, world sim.WorldConfig, months int
 			a.log.Warn("accounts not closed", "month", begin.Start, "err", err)
 		}
 		to = timegrid.Floor(have.Start, step)
+		if world.Counters, err = counters(ctx, a.cfg, a.record, to); err != nil {
+			a.log.Error("history not loaded", "err", err)
+			return
+		}
 	}
 	begun := time.Now()
 	total := 0

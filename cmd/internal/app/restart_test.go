@@ -10,6 +10,7 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/units"
 )
 
 // TestFolderHasOneProcess: a second process is told which one has the folder, and gets it when that is gone.
@@ -90,10 +91,19 @@ func TestDemonstrationGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, b := balance.Sum(rows[4:]), balance.Sum(again[4:]); a.ImportWh != b.ImportWh || a.ProductionWh != b.ProductionWh || len(again) != len(rows) {
+	if a, b := balance.Sum(rows), balance.Sum(again); a.ImportWh != b.ImportWh || a.ProductionWh != b.ProductionWh || len(again) != len(rows) {
 		t.Errorf("what was recorded changed: %d rows with %d Wh drawn, were %d with %d Wh", len(again), b.ImportWh, len(rows), a.ImportWh)
 	}
 	whole, err := st.Balances(t.Context(), id, district.DistrictSite, after)
+	most := func(rows []balance.Row) (wh units.WattHours) {
+		for _, r := range rows {
+			wh = max(wh, r.ImportWh, r.OtherWh, r.ExportWh)
+		}
+		return wh
+	}
+	if a, b := most(rows), most(whole); b > 2*a {
+		t.Errorf("%d Wh in a quarter-hour, at most %d Wh before: the counters did not go on", b, a)
+	}
 	if want := after.Count(15 * time.Minute); err != nil || len(whole) != want {
 		t.Errorf("%d rows of %d quarter-hours (%v): a gap between what was there and what was loaded", len(whole), want, err)
 	}
