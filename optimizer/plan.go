@@ -11,6 +11,7 @@ import (
 
 	"quartier/optimizer/certify"
 	"quartier/optimizer/discrete"
+	"quartier/optimizer/exact"
 	"quartier/optimizer/ipm"
 	"quartier/optimizer/model"
 	"quartier/optimizer/problem"
@@ -143,9 +144,10 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 			}
 		}
 	}
+	alone := r.exactBound(ctx, relaxed, sol, burning)
 	target := r.bound + r.gap*math.Max(1, math.Abs(r.bound))
 	found := discrete.Run(ctx, discrete.Input{Problem: p, Relaxed: relaxed, Solution: sol, Burning: burning, Rounds: r.set.Rounds, Target: target,
-		Workers: r.set.Workers, Log: r.set.Log, Judge: r.judge, Best: best})
+		Workers: r.set.Workers, Log: r.set.Log, Judge: r.judge, Best: best, Alone: alone})
 	r.rounds = found.Rounds
 	if found.Infeasible {
 		return r.infeasible(ctx)
@@ -210,10 +212,10 @@ func (r *run) document(power [][][]float64, on [][][]bool) *problem.Solution {
 
 // raiseBound takes the certified bound that the prices of a solution prove, where it is higher than the present one.
 func (r *run) raiseBound(prog *model.Program, sol *ipm.Solution) {
-	dt := r.p.Hours()
-	d := certify.Duals{District: scaled(sol.Lambda, 1/dt), Site: make([][]float64, len(r.p.Sites)), Chain: map[certify.DeviceKey][]float64{}, Peak: sol.Bought}
+	d := r.duals(sol)
+	r.bound = math.Max(r.bound, certify.Bound(r.p, d))
+	d.Peak, d.Chain = sol.Bought, map[certify.DeviceKey][]float64{}
 	for i := range r.p.Sites {
-		d.Site[i] = scaled(sol.V[i], 1/dt)
 		for j, dev := range r.p.Sites[i].Devices {
 			if k := prog.Place[i][j].Chain; k >= 0 {
 				d.Chain[certify.DeviceKey{Site: r.p.Sites[i].ID, Device: dev.ID()}] = sol.Y[i][k]
@@ -221,8 +223,35 @@ func (r *run) raiseBound(prog *model.Program, sol *ipm.Solution) {
 		}
 	}
 	r.bound = math.Max(r.bound, certify.Bound(r.p, d))
-	d.Peak, d.Chain = nil, nil
-	r.bound = math.Max(r.bound, certify.Bound(r.p, d))
+}
+
+// exactBound raises the bound by what the on/off decisions of devices cost at the prices of the relaxation, and returns what each device would do at them.
+func (r *run) exactBound(ctx context.Context, relaxed *model.Program, sol *ipm.Solution, burning bool) [][]exact.Plan {
+	deciding := 0
+	for i := range r.p.Sites {
+		for _, d := range r.p.Sites[i].Devices {
+			if exact.Decides(d, burning) {
+				deciding++
+			}
+		}
+	}
+	if deciding == 0 {
+		return nil
+	}
+	bound, plans, done := certify.ExactBound(ctx, r.p, r.duals(sol), certify.Exact{Tolerance: discrete.Tolerance(sol.Info.Objective, deciding), Burning: burning, Workers: r.set.Workers})
+	r.set.Log.Debug("plan bound", "relaxed_eur", r.bound, "exact_eur", bound, "devices", deciding, "all", done)
+	r.bound = math.Max(r.bound, bound)
+	return plans
+}
+
+// duals are the balances' prices of a solution; those of stores, zones and the peak are left to the certificate.
+func (r *run) duals(sol *ipm.Solution) certify.Duals {
+	dt := r.p.Hours()
+	d := certify.Duals{District: scaled(sol.Lambda, 1/dt), Site: make([][]float64, len(r.p.Sites))}
+	for i := range r.p.Sites {
+		d.Site[i] = scaled(sol.V[i], 1/dt)
+	}
+	return d
 }
 
 func scaled(v []float64, f float64) []float64 {

@@ -1,9 +1,13 @@
 package certify
 
 import (
+	"context"
 	"math"
 	"sort"
+	"sync"
+	"sync/atomic"
 
+	"quartier/optimizer/exact"
 	"quartier/optimizer/problem"
 )
 
@@ -53,43 +57,116 @@ func DualsOf(p *problem.Problem, s *problem.Solution) Duals {
 // over the inputs' ranges and the states that can be reached at all. That holds for any y, since it adds y times an equation. Shiftable and
 // flexible loads are valued exactly. From the sum a margin for rounding is taken off: 16 units in the last place of the sum of all magnitudes.
 func Bound(p *problem.Problem, duals Duals) float64 {
-	b := &bounding{p: p, dt: p.Hours()}
+	v, _ := bound(p, duals, 1, nil)
+	return v
+}
+
+// Exact asks for devices with on/off decisions to be valued with these decisions, by package exact.
+type Exact struct {
+	Tolerance float64 // EUR that the value of a device may be missed by; the bound holds whatever it is
+	Burning   bool    // batteries and cars that give too: their directions exclude each other, which matters where burning energy pays
+	Workers   int     // goroutines; the result does not depend on it
+}
+
+// ExactBound is [Bound] with the on/off decisions of devices seen, and returns also what each such device does at these prices, by site and device (zero elsewhere).
+// When ctx ends, the devices not reached yet count as in Bound, which holds as well, and done is false.
+func ExactBound(ctx context.Context, p *problem.Problem, duals Duals, set Exact) (value float64, plans [][]exact.Plan, done bool) {
+	plans = make([][]exact.Plan, len(p.Sites))
+	for i := range plans {
+		plans[i] = make([]exact.Plan, len(p.Sites[i].Devices))
+	}
+	value, done = bound(p, duals, max(1, min(set.Workers, len(p.Sites))), &exactly{Exact: set, ctx: ctx, plans: plans})
+	return value, plans, done
+}
+
+// exactly is what the goroutines of an exact bound share.
+type exactly struct {
+	Exact
+	ctx   context.Context
+	plans [][]exact.Plan
+	cut   atomic.Bool
+}
+
+func bound(p *problem.Problem, duals Duals, workers int, ex *exactly) (value float64, done bool) {
 	district := clean(duals.District, p.Steps)
+	type part struct {
+		sum, rest, size float64
+		least, most     []float64
+	}
+	parts := make([]part, len(p.Sites))
+	var next atomic.Int64
+	work := func() {
+		b := &bounding{p: p, dt: p.Hours()}
+		if ex != nil {
+			b.exact, b.solver = ex, new(exact.Solver)
+		}
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(p.Sites) {
+				return
+			}
+			b.sum, b.rest, b.size = 0, 0, 0
+			least, most := b.site(i, district, duals)
+			parts[i] = part{b.sum, b.rest, b.size, least, most}
+		}
+	}
+	if workers == 1 {
+		work()
+	} else {
+		var wg sync.WaitGroup
+		for range workers {
+			wg.Go(work)
+		}
+		wg.Wait()
+	}
+	b := &bounding{p: p, dt: p.Hours()}
 	lowest, highest := make([]float64, p.Steps), make([]float64, p.Steps)
-	for i := range p.Sites {
-		site := &p.Sites[i]
-		price := district
-		if i < len(duals.Site) && duals.Site[i] != nil {
-			price = clean(duals.Site[i], p.Steps)
-		}
-		low, high := append([]float64(nil), site.LoadKW...), append([]float64(nil), site.LoadKW...)
-		for _, d := range site.Devices {
-			given, ok := duals.Chain[DeviceKey{site.ID, d.ID()}]
-			if ok {
-				given = clean(given, p.Steps)
-			}
-			b.device(d, price, given, low, high)
-		}
+	for i := range parts {
+		b.add(parts[i].sum)
+		b.add(parts[i].rest)
+		b.size += parts[i].size
 		for t := range p.Steps {
-			b.add(b.dt * price[t] * site.LoadKW[t])
-			least, most := max(low[t], -site.ExportLimitKW[t]), min(high[t], site.ImportLimitKW[t])
-			if least > most { // no plan at all: any bound holds
-				least, most = low[t], high[t]
-			}
-			slope := b.dt * (district[t] - price[t])
-			fee := b.dt * site.WithdrawalFee[t]
-			best := min(slope*least+fee*max(0, least), slope*most+fee*max(0, most))
-			if least < 0 && most > 0 {
-				best = min(best, 0)
-			}
-			b.add(best)
-			b.size += b.dt * (math.Abs(district[t]) + math.Abs(price[t])) * max(math.Abs(least), math.Abs(most))
-			lowest[t] += least
-			highest[t] += most
+			lowest[t] += parts[i].least[t]
+			highest[t] += parts[i].most[t]
 		}
 	}
 	b.grid(district, duals.Peak, lowest, highest)
-	return b.result()
+	return b.result(), ex == nil || !ex.cut.Load()
+}
+
+// site adds a site's devices and its net power, and returns the range of the net power.
+func (b *bounding) site(i int, district []float64, duals Duals) (lowest, highest []float64) {
+	p, site := b.p, &b.p.Sites[i]
+	b.at = i
+	price := district
+	if i < len(duals.Site) && duals.Site[i] != nil {
+		price = clean(duals.Site[i], p.Steps)
+	}
+	low, high := append([]float64(nil), site.LoadKW...), append([]float64(nil), site.LoadKW...)
+	for j, d := range site.Devices {
+		given, ok := duals.Chain[DeviceKey{site.ID, d.ID()}]
+		if ok {
+			given = clean(given, p.Steps)
+		}
+		b.device(j, d, price, given, low, high)
+	}
+	for t := range p.Steps {
+		b.add(b.dt * price[t] * site.LoadKW[t])
+		least, most := max(low[t], -site.ExportLimitKW[t]), min(high[t], site.ImportLimitKW[t])
+		if least > most { // no plan at all: any bound holds
+			least, most = low[t], high[t]
+		}
+		slope := b.dt * (district[t] - price[t])
+		fee := b.dt * site.WithdrawalFee[t]
+		best := min(slope*least+fee*max(0, least), slope*most+fee*max(0, most))
+		if least < 0 && most > 0 {
+			best = min(best, 0)
+		}
+		b.add(best)
+		b.size += b.dt * (math.Abs(district[t]) + math.Abs(price[t])) * max(math.Abs(least), math.Abs(most))
+		low[t], high[t] = least, most
+	}
+	return low, high
 }
 
 // clean returns T finite values.
@@ -108,6 +185,9 @@ type bounding struct {
 	p               *problem.Problem
 	dt              float64
 	sum, rest, size float64
+	exact           *exactly // nil: devices count with their relaxed value
+	solver          *exact.Solver
+	at              int // index of the site
 }
 
 func (b *bounding) add(v float64) {

@@ -69,6 +69,15 @@ func held(t *testing.T, seed uint64, p *problem.Problem, m *milp.Model, a highst
 		if b := certify.Bound(p, randomDuals(rnd, p)); b > a.Objective+size {
 			t.Errorf("seed %d: a bound of %.9g above the optimum %.9g", seed, b, a.Objective)
 		}
+		d := randomDuals(rnd, p)
+		plain := certify.Bound(p, d)
+		b, _, done := certify.ExactBound(t.Context(), p, d, certify.Exact{Tolerance: 1e-4, Burning: rnd.IntN(2) == 0, Workers: 2})
+		if !done || b > a.Objective+size {
+			t.Errorf("seed %d: an exact bound of %.9g above the optimum %.9g", seed, b, a.Objective)
+		}
+		if b < plain-1e-9*max(1, math.Abs(plain)) {
+			t.Errorf("seed %d: an exact bound of %.9g below the plain one %.9g at the same prices", seed, b, plain)
+		}
 	}
 }
 

@@ -4,12 +4,34 @@ import (
 	"math"
 	"sort"
 
+	"quartier/optimizer/exact"
 	"quartier/optimizer/problem"
 )
 
-// device adds the least value of a device at the site's prices to the bound, and the range of its power to low and high. given holds the duals of its store or
-// zone, or is nil.
-func (b *bounding) device(d problem.Device, price, given, low, high []float64) {
+// device adds the least value of the j-th device at the site's prices to the bound, and the range of its power to low and high. given holds the duals of its store
+// or zone, or is nil.
+func (b *bounding) device(j int, d problem.Device, price, given, low, high []float64) {
+	if b.exact != nil && exact.Decides(d, b.exact.Burning) {
+		sum, rest := b.sum, b.rest
+		b.relaxed(d, price, given, low, high)
+		if b.exact.ctx.Err() != nil {
+			b.exact.cut.Store(true)
+			return
+		}
+		relaxed := (b.sum - sum) + (b.rest - rest)
+		plan := b.solver.Device(d, b.dt, price, b.exact.Tolerance)
+		b.exact.plans[b.at][j] = plan
+		// +Inf: no way keeps the device's limits, and any bound holds
+		if gain := plan.Bound - relaxed; gain > 0 && !math.IsInf(gain, 1) {
+			b.add(gain)
+			b.size += math.Abs(plan.Bound)
+		}
+		return
+	}
+	b.relaxed(d, price, given, low, high)
+}
+
+func (b *bounding) relaxed(d problem.Device, price, given, low, high []float64) {
 	switch d := d.(type) {
 	case *problem.PV:
 		for t, available := range d.AvailableKW {

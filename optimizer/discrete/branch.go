@@ -185,12 +185,15 @@ func (t *tree) round(dec *model.Decisions, prog *model.Program, power [][][]floa
 	zero := make([]float64, t.Problem.Steps)
 	for _, u := range t.units {
 		is, v := &out.Device[u.site][u.dev], power[u.site][u.dev]
-		c := diffuse(t.Problem, t.device(u), v, zero)
 		if d, ok := t.device(u).(*problem.Shiftable); ok {
 			if is.Start == 0 {
 				is.Start = nearest(d, is, v) + 1
 			}
 			continue
+		}
+		c, rounded := diffuse(t.Problem, t.device(u), v)
+		if !rounded {
+			c = t.priced(&t.solvers[0], u, zero)
 		}
 		modes := append([]model.Mode(nil), c.dec.Modes...)
 		for k, m := range is.Modes {

@@ -1,92 +1,80 @@
 package discrete
 
 import (
+	"math"
+
+	"quartier/optimizer/exact"
 	"quartier/optimizer/model"
 	"quartier/optimizer/problem"
 )
 
 // diffuse rounds the relaxation's power of a device to on and off: it is on when the energy that it owes has grown to half of what its least power takes
-// in a step, as far as its limits and minimum times allow. Devices without such a reading are decided alone at prices.
-func diffuse(p *problem.Problem, d problem.Device, relaxed, price []float64) choice {
-	var m *machine
-	idle := false
+// in a step, as far as its limits and minimum times allow. ok is false for devices without such a reading.
+func diffuse(p *problem.Problem, d problem.Device, relaxed []float64) (c choice, ok bool) {
+	none := make([]float64, p.Steps) // prices do not matter here
 	switch d := d.(type) {
 	case *problem.HeatPump:
-		m, idle = heatPump(p, d, price), true
+		power, on := follow(exact.HeatPump(d, p.Hours(), none), relaxed, d.MinKW, d.MaxKW)
+		return choice{dec: model.Decision{Modes: onOff(power, on)}, power: power, on: on}, true
 	case *problem.WaterHeater:
-		m = waterHeater(p, d, price)
+		power, _ := follow(exact.WaterHeater(d, p.Hours(), none), relaxed, d.MinKW, d.MaxKW)
+		return choice{dec: model.Decision{Modes: onOff(power, nil)}, power: power}, true
 	case *problem.EV:
 		if d.DischargeKW > 0 {
-			return alone(p, d, price)
+			return choice{}, false
 		}
-		c := choice{dec: model.Decision{Modes: make([]model.Mode, p.Steps)}, power: make([]float64, p.Steps)}
+		power := make([]float64, p.Steps)
 		for k := range d.Sessions {
-			m := car(p, d, &d.Sessions[k], price)
-			power, on := m.diffuse(relaxed, d.MinKW)
-			copy(c.power[m.from:m.to], power)
-			copy(c.dec.Modes[m.from:m.to], onOff(power, on, false))
+			s := &d.Sessions[k]
+			if s.ArriveStep < s.DepartStep {
+				part, _ := follow(exact.Car(d, s, p.Hours(), none), relaxed[s.ArriveStep:s.DepartStep], d.MinKW, d.MaxKW)
+				copy(power[s.ArriveStep:], part)
+			}
 		}
-		return c
+		return choice{dec: model.Decision{Modes: onOff(power, nil)}, power: power}, true
 	case *problem.Battery:
-		return choice{dec: model.Decision{Modes: directions(relaxed)}, power: relaxed}
-	default:
-		return alone(p, d, price)
+		return choice{dec: model.Decision{Modes: directions(relaxed)}, power: relaxed}, true
 	}
-	least := m.levels
-	minimum := 0.0
-	if len(least) > 0 {
-		minimum = least[0]
-	}
-	power, on := m.diffuse(relaxed, minimum)
-	c := choice{dec: model.Decision{Modes: onOff(power, on, idle)}, power: power}
-	if idle {
-		c.on = on
-	}
-	return c
+	return choice{}, false
 }
 
-func (m *machine) diffuse(relaxed []float64, minimum float64) (power []float64, on []bool) {
-	n := m.to - m.from
+// follow runs a machine after the powers of the relaxation.
+func follow(m *exact.Machine, relaxed []float64, least, most float64) (power []float64, on []bool) {
+	n := len(m.Steps)
 	power, on = make([]float64, n), make([]bool, n)
-	up, down := max(1, m.minOn), max(1, m.minOff)
-	mode := m.firstMode(up, down)
-	x, owed := m.initial, 0.0
-	for t := m.from; t < m.to; t++ {
+	state, run := m.InitialOn, m.InitialSteps
+	x, owed := m.Initial, 0.0
+	for t := range n {
 		owed += relaxed[t]
-		want := owed >= minimum/2 && owed > 1e-6
-		if minimum == 0 {
+		want := owed >= least/2 && owed > 1e-6
+		if least == 0 {
 			want = relaxed[t] > 1e-6
 		}
-		switch {
-		case t < m.from+m.held:
-			want = m.initialOn
-		case mode < down-1: // too early to start
-			want = false
-		case mode >= down && mode < down+up-1: // too early to stop
-			want = true
+		if state && run < m.Up || !state && run < m.Down { // too early to change
+			want = state
 		}
-		p := 0.0
+		kw := 0.0
 		if want {
-			p = min(max(owed, minimum), m.most(minimum))
-			if y, _ := m.next(t, x, p); y > m.ceiling {
-				p = minimum
-				if y, _ := m.next(t, x, p); y > m.ceiling {
-					want, p = false, 0
+			kw = math.Min(math.Max(owed, least), most)
+			if !fits(m, t, x, kw) {
+				if kw = least; !fits(m, t, x, kw) {
+					want, kw = false, 0
 				}
 			}
 		}
-		k := t - m.from
-		power[k], on[k] = p, want
-		owed -= p
-		x, _ = m.next(t, x, p)
-		mode = nextMode(mode, want, up, down)
+		if want == state {
+			run++
+		} else {
+			state, run = want, 1
+		}
+		power[t], on[t] = kw, want
+		owed -= kw
+		x, _ = m.Next(t, x, kw)
 	}
 	return power, on
 }
 
-func (m *machine) most(least float64) float64 {
-	if len(m.levels) == 0 {
-		return least
-	}
-	return m.levels[len(m.levels)-1]
+func fits(m *exact.Machine, t int, x, kw float64) bool {
+	_, ok := m.Next(t, x, kw)
+	return ok
 }

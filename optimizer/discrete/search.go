@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"quartier/optimizer/exact"
 	"quartier/optimizer/ipm"
 	"quartier/optimizer/model"
 	"quartier/optimizer/problem"
@@ -24,8 +25,9 @@ type Input struct {
 	Workers int
 	Log     *slog.Logger
 
-	Judge Judge // called from one goroutine
-	Best  *Plan // a feasible plan known before, nil for none
+	Judge Judge          // called from one goroutine
+	Alone [][]exact.Plan // what devices do alone at the prices of Solution, by site and device, as far as known; nil: nothing is
+	Best  *Plan          // a feasible plan known before, nil for none
 }
 
 // Plan is a feasible plan with its decisions.
@@ -41,11 +43,12 @@ type Plan struct {
 // search is the state between rounds.
 type search struct {
 	Input
-	b     burning
-	units []unit
-	best  *Plan
-	extra [][]float64 // EUR per kW and step on top of a site's price, from failed rounds
-	chord []int       // steps whose direction is to be decided
+	units     []unit
+	best      *Plan
+	solvers   []exact.Solver // one per worker
+	tolerance float64        // EUR that a device's own decisions may miss
+	extra     [][]float64    // EUR per kW and step on top of a site's price, from failed rounds
+	chord     []int          // steps whose direction is to be decided
 
 	cursor, probes int   // next single change to try, and how many were tried
 	idle           int   // changes tried since the best plan
@@ -66,7 +69,7 @@ type Result struct {
 // Run searches until the rounds, the context or the ideas run out. Cancellation is no error: it ends the search. On small problems branch and bound
 // follows the rounds, a node a round.
 func Run(ctx context.Context, in Input) Result {
-	s := &search{Input: in, b: burning{in.Burning, in.Burning}}
+	s := &search{Input: in}
 	s.prepare()
 	s.best = in.Best
 	round, still := 0, 0
@@ -123,11 +126,13 @@ func (s *search) prepare() {
 	for i := range p.Sites {
 		s.extra[i] = make([]float64, p.Steps)
 		for j, d := range p.Sites[i].Devices {
-			if decides(d, s.b) {
+			if decides(d, s.Burning) {
 				s.units = append(s.units, unit{i, j})
 			}
 		}
 	}
+	s.solvers = make([]exact.Solver, max(1, min(s.Workers, len(s.units))))
+	s.tolerance = Tolerance(s.Solution.Info.Objective, len(s.units))
 	for t := 0; t < p.Steps; t++ {
 		if p.ImportCost(t) < p.Grid.ExportPrice[t] && s.Relaxed.IPM.Import.Lo[t] < 0 {
 			s.chord = append(s.chord, t)
@@ -146,12 +151,15 @@ func (s *search) propose(round, still int) (*model.Decisions, bool) {
 	dec := model.NewDecisions(s.Problem)
 	switch round {
 	case 1:
-		s.decide(dec, s.Solution, nil, s.priced)
+		s.decide(dec, s.Solution, nil, s.first)
 		return dec, true
 	case 2:
 		relaxed := s.Relaxed.Powers(s.Solution)
-		s.decide(dec, s.Solution, nil, func(u unit, price []float64) choice {
-			return diffuse(s.Problem, s.device(u), relaxed[u.site][u.dev], price)
+		s.decide(dec, s.Solution, nil, func(solver *exact.Solver, u unit, price []float64) choice {
+			if c, ok := diffuse(s.Problem, s.device(u), relaxed[u.site][u.dev]); ok {
+				return c
+			}
+			return s.priced(solver, u, price)
 		})
 		return dec, true
 	case 3:
@@ -199,27 +207,41 @@ func (s *search) propose(round, still int) (*model.Decisions, bool) {
 	return dec, true
 }
 
+// Tolerance is what the value of each of n devices may miss so that all together miss at most a thousandth of the objective (EUR).
+func Tolerance(objective float64, n int) float64 {
+	return 1e-3 * math.Max(1, math.Abs(objective)) / float64(max(1, n))
+}
+
 // scatter spreads neighbouring devices over the classes.
 func scatter(n int) int { return int((uint32(n+1) * 2654435761) >> 8) }
 
 func (s *search) device(u unit) problem.Device { return s.Problem.Sites[u.site].Devices[u.dev] }
 
-func (s *search) priced(u unit, price []float64) choice { return alone(s.Problem, s.device(u), price) }
+func (s *search) priced(solver *exact.Solver, u unit, price []float64) choice {
+	return alone(solver, s.Problem, s.device(u), price, s.tolerance)
+}
+
+// first takes what the devices were found to do at the prices of the relaxation.
+func (s *search) first(solver *exact.Solver, u unit, price []float64) choice {
+	if s.Alone != nil && s.Alone[u.site][u.dev].Power != nil {
+		return chosen(s.device(u), s.Alone[u.site][u.dev])
+	}
+	return s.priced(solver, u, price)
+}
 
 // quiet switches a device off where it may be; an appliance starts where prices, with what failures taught, are best.
-func (s *search) quiet(u unit, price []float64) choice {
-	switch d := s.device(u).(type) {
-	case *problem.Shiftable:
-		return shift(s.Problem, d, price)
-	default:
-		return diffuse(s.Problem, d, make([]float64, s.Problem.Steps), price)
+func (s *search) quiet(solver *exact.Solver, u unit, price []float64) choice {
+	if c, ok := diffuse(s.Problem, s.device(u), make([]float64, s.Problem.Steps)); ok {
+		return c
 	}
+	return s.priced(solver, u, price)
 }
 
 // decide lets the devices that pick chooses (nil: all) decide at the site prices of sol. Devices do so independently of each other.
-func (s *search) decide(dec *model.Decisions, sol *ipm.Solution, pick func(n int) bool, rule func(unit, []float64) choice) {
+func (s *search) decide(dec *model.Decisions, sol *ipm.Solution, pick func(n int) bool, rule func(*exact.Solver, unit, []float64) choice) {
 	var next atomic.Int64
-	work := func() {
+	dt := s.Problem.Hours()
+	work := func(solver *exact.Solver) {
 		price := make([]float64, s.Problem.Steps)
 		for {
 			n := int(next.Add(1)) - 1
@@ -231,18 +253,18 @@ func (s *search) decide(dec *model.Decisions, sol *ipm.Solution, pick func(n int
 			}
 			u := s.units[n]
 			for t := range price {
-				price[t] = sol.V[u.site][t] + s.extra[u.site][t]
+				price[t] = (sol.V[u.site][t] + s.extra[u.site][t]) / dt
 			}
-			dec.Device[u.site][u.dev] = rule(u, price).dec
+			dec.Device[u.site][u.dev] = rule(solver, u, price).dec
 		}
 	}
-	if s.Workers <= 1 {
-		work()
+	if len(s.solvers) == 1 {
+		work(&s.solvers[0])
 		return
 	}
 	var wg sync.WaitGroup
-	for w := 0; w < min(s.Workers, len(s.units)); w++ {
-		wg.Go(work)
+	for w := range s.solvers {
+		wg.Go(func() { work(&s.solvers[w]) })
 	}
 	wg.Wait()
 }
@@ -466,7 +488,7 @@ func Quiet(p *problem.Problem) (power [][][]float64, on [][][]bool) {
 			case *problem.Shiftable:
 				copy(v[d.EarliestStep:], d.ProfileKW)
 			case *problem.HeatPump:
-				c := diffuse(p, d, zero, zero)
+				c, _ := diffuse(p, d, zero)
 				v, on[i][j] = c.power, c.on
 			}
 			power[i][j] = v

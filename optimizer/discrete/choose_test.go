@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"quartier/optimizer/certify"
+	"quartier/optimizer/exact"
 	"quartier/optimizer/model"
 	"quartier/optimizer/problem"
 	"quartier/optimizer/problemtest"
@@ -49,7 +50,7 @@ func TestDevicesDecideWellAlone(t *testing.T) {
 					continue
 				}
 				tried++
-				c := alone(p, d, price)
+				c := alone(new(exact.Solver), p, d, scaled(price, 1/p.Hours()), 1e-6)
 				got, ok := cost(p, d, price, c.power, c.on)
 				if !ok {
 					t.Errorf("seed %d: %s %s breaks its own limits: %v", seed, d.Kind(), d.ID(), c.power)
@@ -94,7 +95,10 @@ func TestRoundedDevicesKeepTheirLimits(t *testing.T) {
 				for k := range relaxed {
 					relaxed[k] = 3 * r.Float64()
 				}
-				c := diffuse(p, d, relaxed, price)
+				c, rounded := diffuse(p, d, relaxed)
+				if !rounded {
+					continue
+				}
 				if _, ok := cost(p, d, price, c.power, c.on); !ok {
 					t.Errorf("seed %d: %s %s breaks its own limits: %v %v", seed, d.Kind(), d.ID(), c.power, c.on)
 				}
@@ -128,4 +132,12 @@ func TestMinimumTimes(t *testing.T) {
 	if !imply(d, modes) || modes[0] != off || modes[1] != off || modes[3] != on || modes[5] != off {
 		t.Errorf("implied %v", modes)
 	}
+}
+
+func scaled(v []float64, f float64) []float64 {
+	out := make([]float64, len(v))
+	for t := range v {
+		out[t] = f * v[t]
+	}
+	return out
 }
