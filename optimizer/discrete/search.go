@@ -140,8 +140,11 @@ func (s *search) prepare() {
 	}
 }
 
-// shares are the parts of the devices that a round of the later cycles decides anew.
-var shares = [...]int{3, 8}
+// shares say of how many devices one decides anew, in the rounds after the last improvement.
+var shares = [...]int{1, 3, 3, 8, 3, 8, 8, 1, 8, 16, 8, 16, 3, 16, 16, 8}
+
+// patience is how many rounds without improvement end the sweeps.
+const patience = 96
 
 // worthwhile is the relative improvement that starts the cycles again.
 const worthwhile = 1e-4
@@ -178,33 +181,25 @@ func (s *search) propose(round, still int) (*model.Decisions, bool) {
 	if len(s.units) == 0 && len(s.chord) == 0 {
 		return nil, false
 	}
-	period := func(cycle int) int { // both kinds of rounds in turn where there are both
-		if len(s.chord) > 0 && len(s.units) > 0 {
-			return 2 * shares[cycle]
-		}
-		return shares[cycle]
-	}
-	cycle, k := 0, still
-	for cycle < len(shares) && k >= period(cycle) {
-		k -= period(cycle)
-		cycle++
-	}
-	if cycle == len(shares) || (cycle > 0 && len(s.units)+len(s.chord) <= shares[cycle-1]) {
+	if still >= patience {
 		return s.probe()
 	}
-	share := shares[cycle]
-	dec = s.best.Decisions.Clone()
-	class := (round + k) % share
-	if len(s.chord) > 0 && (len(s.units) == 0 || k%2 == 1) {
+	if len(s.chord) > 0 && (len(s.units) == 0 || still%2 == 1) {
+		dec = s.best.Decisions.Clone()
 		for n, t := range s.chord {
-			if n%share == class {
+			if s.picks(n, round, min(shares[still/2%len(shares)], len(s.chord))) {
 				dec.Direction[t] = model.Importing + model.Exporting - dec.Direction[t]
 			}
 		}
 		return dec, true
 	}
-	s.decide(dec, s.best.Solution, func(n int) bool { return scatter(n)%share == class }, s.priced)
-	return dec, true
+	share := min(shares[still%len(shares)], len(s.units))
+	return s.again(round, func(n int) bool { return s.picks(n, round, share) }), true
+}
+
+// picks reports whether a round looks at the n-th device again, which one in so many times it does.
+func (s *search) picks(n, round, share int) bool {
+	return share <= 1 || scatter(n+7919*round)%share == 0
 }
 
 // Tolerance is what the value of each of n devices may miss so that all together miss at most a thousandth of the objective (EUR).

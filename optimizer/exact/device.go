@@ -75,6 +75,36 @@ func Battery(d *problem.Battery, dt float64, price []float64) *Machine {
 	return m
 }
 
+// Part is a machine that runs from step From of the horizon on.
+type Part struct {
+	From    int
+	Machine *Machine
+}
+
+// Machines returns the machines of a device that [Decides], at prices (EUR/kWh by step; dt is the step in hours): one, or of a car one a session; empty sessions have
+// none, and their cost (EUR) is returned beside. It panics for other kinds.
+func Machines(d problem.Device, dt float64, price []float64) (parts []Part, cost float64) {
+	switch d := d.(type) {
+	case *problem.Battery:
+		return []Part{{0, Battery(d, dt, price)}}, 0
+	case *problem.HeatPump:
+		return []Part{{0, HeatPump(d, dt, price)}}, 0
+	case *problem.WaterHeater:
+		return []Part{{0, WaterHeater(d, dt, price)}}, 0
+	case *problem.EV:
+		for k := range d.Sessions {
+			c := &d.Sessions[k]
+			if c.ArriveStep == c.DepartStep {
+				cost += d.ShortfallCostPerKWh * max(0, c.TargetKWh-c.InitialKWh)
+				continue
+			}
+			parts = append(parts, Part{c.ArriveStep, Car(d, c, dt, price)})
+		}
+		return parts, cost
+	}
+	panic("exact: device of kind " + string(d.Kind()))
+}
+
 // Plan is what a device does over the horizon.
 type Plan struct {
 	Bound  float64   // EUR: no way of running the device costs less; +Inf when none keeps its limits
@@ -83,37 +113,20 @@ type Plan struct {
 	Choice []Choice
 }
 
-// Device values a device that [Decides] at prices (EUR/kWh by step); dt is the step in hours, tolerance as in [Solver.Solve]. It panics for other kinds.
+// Device values a device that [Decides] at prices; see [Machines] for its arguments and [Solver.Solve] for the tolerance.
 func (s *Solver) Device(d problem.Device, dt float64, price []float64, tolerance float64) Plan {
-	var m *Machine
-	switch d := d.(type) {
-	case *problem.Battery:
-		m = Battery(d, dt, price)
-	case *problem.HeatPump:
-		m = HeatPump(d, dt, price)
-	case *problem.WaterHeater:
-		m = WaterHeater(d, dt, price)
-	case *problem.EV:
-		out := Plan{Power: make([]float64, len(price)), Choice: make([]Choice, len(price))}
-		for k := range d.Sessions {
-			c := &d.Sessions[k]
-			if c.ArriveStep == c.DepartStep {
-				short := d.ShortfallCostPerKWh * max(0, c.TargetKWh-c.InitialKWh)
-				out.Bound, out.Cost = out.Bound+short, out.Cost+short
-				continue
-			}
-			a := s.Solve(Car(d, c, dt, price), tolerance/float64(len(d.Sessions)))
-			out.Bound, out.Cost = out.Bound+a.Bound, out.Cost+a.Cost
-			copy(out.Power[c.ArriveStep:], a.Power)
-			copy(out.Choice[c.ArriveStep:], a.Choice)
-		}
-		return out
-	default:
-		panic("exact: device of kind " + string(d.Kind()))
+	parts, cost := Machines(d, dt, price)
+	return s.Parts(parts, cost, len(price), tolerance)
+}
+
+// Parts values machines that run one after the other within a horizon of so many steps; cost is added.
+func (s *Solver) Parts(parts []Part, cost float64, steps int, tolerance float64) Plan {
+	out := Plan{Bound: cost, Cost: cost, Power: make([]float64, steps), Choice: make([]Choice, steps)}
+	for _, part := range parts {
+		a := s.Solve(part.Machine, tolerance/float64(len(parts)))
+		out.Bound, out.Cost = out.Bound+a.Bound, out.Cost+a.Cost
+		copy(out.Power[part.From:], a.Power)
+		copy(out.Choice[part.From:], a.Choice)
 	}
-	a := s.Solve(m, tolerance)
-	if a.Power == nil {
-		a.Power, a.Choice = make([]float64, len(price)), make([]Choice, len(price))
-	}
-	return Plan(a)
+	return out
 }

@@ -96,6 +96,9 @@ func TestBoundIsReached(t *testing.T) {
 				if math.Abs(got-a.Cost) > 1e-6*(1+math.Abs(got)) {
 					t.Errorf("seed %d: %s %s costs %v by simulation, %v as told", seed, d.Kind(), d.ID(), got, a.Cost)
 				}
+				if again, ok := m.Cost(a.Power, nil); on == nil && (!ok || math.Abs(again-got) > 1e-6*(1+math.Abs(got))) {
+					t.Errorf("seed %d: %s %s costs %v by simulation, %v by its machine", seed, d.Kind(), d.ID(), got, again)
+				}
 				if got < a.Bound-1e-9*(1+math.Abs(got)) || got > a.Bound+tolerance+1e-6*(1+math.Abs(got)) {
 					t.Errorf("seed %d: %s %s costs %v, its bound is %v, apart %.3g", seed, d.Kind(), d.ID(), got, a.Bound, got-a.Bound)
 				}
@@ -195,5 +198,81 @@ func BenchmarkSolve(b *testing.B) {
 				b.ReportMetric(lost/float64(k), "EUR-lost/op")
 			})
 		}
+	}
+}
+
+// TestBends: where power becomes dearer from some point on, the bound is reached too, and other ways cost no less.
+func TestBends(t *testing.T) {
+	tried := 0
+	var s exact.Solver
+	for seed := range uint64(500) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		p := problemtest.Random(seed, problemtest.Options{Kinds: kinds, MaxSteps: 20})
+		price := make([]float64, p.Steps)
+		for k := range price {
+			price[k] = 0.3*r.Float64() - 0.05
+		}
+		for i := range p.Sites {
+			for _, d := range p.Sites[i].Devices {
+				m := machine(d, p.Hours(), price)
+				if m == nil {
+					continue
+				}
+				for t := range m.Steps {
+					q := &m.Steps[t]
+					at := 0.0
+					for range r.IntN(3) {
+						at += 2 * r.Float64() * float64(r.IntN(2))
+						q.Above = append(q.Above, exact.Bend{At: at, More: 0.1 * r.Float64()})
+						q.Beyond = append(q.Beyond, exact.Bend{At: at, More: 0.1 * r.Float64()})
+					}
+				}
+				dearer := func(power []float64, from int) float64 {
+					sum := 0.0
+					for t := range m.Steps {
+						for _, b := range m.Steps[t].Above {
+							sum += b.More * math.Max(0, power[from+t]-b.At)
+						}
+						for _, b := range m.Steps[t].Beyond {
+							sum += b.More * math.Max(0, -power[from+t]-b.At)
+						}
+					}
+					return sum
+				}
+				a := s.Solve(m, 1e-6)
+				if math.IsInf(a.Bound, 1) {
+					continue
+				}
+				tried++
+				from := 0
+				if car, ok := d.(*problem.EV); ok {
+					from = car.Sessions[0].ArriveStep
+				}
+				power, on := whole(p, d, a)
+				got, _ := cost(p, d, price, power, on)
+				got += dearer(power, from)
+				if size := 1e-6 * (1 + math.Abs(got)); math.Abs(got-a.Cost) > size || got < a.Bound-size || got > a.Bound+1e-6+size {
+					t.Errorf("seed %d: %s %s costs %v by simulation, %v as told, its bound is %v", seed, d.Kind(), d.ID(), got, a.Cost, a.Bound)
+				}
+				for range 50 {
+					other := append([]float64(nil), power...)
+					k := r.IntN(len(m.Steps))
+					if q := &m.Steps[k]; q.Most >= q.Least {
+						other[from+k] = q.Least + (q.Most-q.Least)*r.Float64()
+					}
+					var states []bool
+					if on != nil {
+						states = append([]bool(nil), on...)
+						states[k] = other[from+k] > 0
+					}
+					if got, ok := cost(p, d, price, other, states); ok && got+dearer(other, from) < a.Bound-1e-4*(1+math.Abs(got)) {
+						t.Errorf("seed %d: %s %s: %v costs %v, below the bound %v", seed, d.Kind(), d.ID(), other, got+dearer(other, from), a.Bound)
+					}
+				}
+			}
+		}
+	}
+	if tried < 300 {
+		t.Errorf("only %d devices", tried)
 	}
 }

@@ -15,8 +15,22 @@ type Step struct {
 	Gain, Least, Most float64 // on: Most below Least means that it cannot be on
 	Cost              float64
 	Drain, Give, Pay  float64 // give: Give 0 means that it cannot
-	Low, High         float64 // hard limits of the state at the step's end, may be infinite
-	Soft              Soft
+	// Above and Beyond make power dearer from some power on: for each bend, what exceeds At kW costs More (EUR per kW, from 0) on top, consumed and given. At ascends.
+	Above, Beyond []Bend
+	Low, High     float64 // hard limits of the state at the step's end, may be infinite
+	Soft          Soft
+}
+
+// Bend is a power (kW, from 0) above which each kW costs more.
+type Bend struct{ At, More float64 }
+
+// bent is what the bends add to the cost of a power.
+func bent(bends []Bend, u float64) float64 {
+	sum := 0.0
+	for _, b := range bends {
+		sum += b.More * max(0, u-b.At)
+	}
+	return sum
 }
 
 // Machine is one device alone.
@@ -47,6 +61,48 @@ func (m *Machine) Next(t int, x, power float64) (y float64, ok bool) {
 	return y, y <= q.High+edge
 }
 
+// Cost returns what running the machine costs (EUR) by powers (kW), and whether they keep its limits to within 1e-5; on tells when it is on, nil: when it draws power. Minimum
+// times are not looked at.
+func (m *Machine) Cost(power []float64, on []bool) (cost float64, ok bool) {
+	const tolerance = 1e-5 // kW, kWh or K, as of a plan
+	x, was, ok := m.Initial, m.InitialOn, true
+	for t := range m.Steps {
+		q, u := &m.Steps[t], power[t]
+		now := u > tolerance
+		if on != nil {
+			now = on[t]
+		}
+		switch {
+		case now:
+			cost += q.Cost*u + bent(q.Above, u)
+			ok = ok && u >= q.Least-tolerance && u <= q.Most+tolerance
+			if !was {
+				cost += m.StartCost
+			}
+		case u < 0:
+			cost += bent(q.Beyond, -u) - q.Pay*u
+			ok = ok && -u <= q.Give+tolerance
+		default:
+			u = 0
+		}
+		was = now
+		y := q.Keep*x + q.Drive
+		if u >= 0 {
+			y += q.Gain * u
+		} else {
+			y += q.Drain * u
+		}
+		if m.HasFloor && y < m.Floor {
+			cost += m.Short * (m.Floor - y)
+			y = m.Floor
+		}
+		ok = ok && y >= q.Low-tolerance && y <= q.High+tolerance
+		cost += q.Soft.at(y)
+		x = y
+	}
+	return cost, ok
+}
+
 // Choice is what a machine does in one step.
 type Choice int8
 
@@ -68,11 +124,11 @@ type Answer struct {
 
 // Solver holds the memory of one solve after the other. It is not safe for concurrent use.
 type Solver struct {
-	left          [][]curve // by step and mode: least cost of the state at the step's end and all that follows
-	a, b, c, d, e curve
-	next          []curve
-	work          scratch
-	arena         []float64
+	left                [][]curve // by step and mode: least cost of the state at the step's end and all that follows
+	a, b, c, d, e, f, g curve
+	next                []curve
+	work                scratch
+	arena               []float64
 }
 
 // keep copies a curve into the solver's memory.
@@ -260,7 +316,7 @@ func (s *Solver) back(m *Machine, k modes, t int) {
 	on := func(out *curve, mode int) {
 		out.reset()
 		if q.Most >= q.Least && q.Gain > 0 {
-			out.window(whole(mode), q.Gain*q.Least, q.Gain*q.Most, q.Cost/q.Gain, &s.work)
+			s.ranges(out, whole(mode), q.Gain, q.Least, q.Most, q.Cost, q.Above)
 		}
 	}
 	for mode := range k.count() {
@@ -280,10 +336,51 @@ func (s *Solver) back(m *Machine, k modes, t int) {
 			*out, s.e = s.e, *out
 		}
 		if k.one && q.Give > 0 && q.Drain > 0 {
-			s.d.window(whole(0), -q.Drain*q.Give, 0, -q.Pay/q.Drain, &s.work)
+			s.ranges(&s.d, whole(0), -q.Drain, 0, q.Give, q.Pay, q.Beyond)
 			s.e.lower(out, &s.d)
 			*out, s.e = s.e, *out
 		}
+	}
+}
+
+// ranges writes the least cost over the powers from lo to hi, which move the state by gain each, to out: a window for each stretch between bends.
+func (s *Solver) ranges(out, f *curve, gain, lo, hi, cost float64, bends []Bend) {
+	stretch := func(out *curve, lo, hi float64) {
+		slope := cost
+		middle := lo + (hi-lo)/2
+		for _, b := range bends {
+			if b.At <= middle {
+				slope += b.More
+			}
+		}
+		if gain > 0 {
+			out.window(f, gain*lo, gain*hi, slope/gain, &s.work)
+		} else {
+			out.window(f, gain*hi, gain*lo, slope/gain, &s.work)
+		}
+		if base := cost*lo + bent(bends, lo) - slope*lo; base != 0 {
+			for i := range out.y {
+				out.y[i] += base
+			}
+		}
+	}
+	from, first := lo, true
+	for k := 0; k <= len(bends); k++ {
+		to := hi
+		if k < len(bends) {
+			to = min(hi, bends[k].At)
+		}
+		if to <= from && !(k == len(bends) && first) {
+			continue
+		}
+		if first {
+			stretch(out, from, to)
+		} else {
+			stretch(&s.f, from, to)
+			s.g.lower(out, &s.f)
+			*out, s.g = s.g, *out
+		}
+		from, first = to, false
 	}
 }
 
@@ -304,12 +401,12 @@ func (s *Solver) follow(m *Machine, k modes, out *Answer) {
 			if start {
 				cost = m.StartCost
 			}
-			if u, v := s.least(m, t, next, y, q.Gain, q.Least, q.Most, q.Cost); v+cost < best {
+			if u, v := s.least(m, t, next, y, q.Gain, q.Least, q.Most, q.Cost, q.Above); v+cost < best {
 				best, choice, power, then = v+cost, On, u, next
 			}
 		}
 		if k.one && q.Give > 0 && q.Drain > 0 {
-			if u, v := s.least(m, t, 0, y, -q.Drain, 0, q.Give, q.Pay); v < best {
+			if u, v := s.least(m, t, 0, y, -q.Drain, 0, q.Give, q.Pay, q.Beyond); v < best {
 				best, choice, power = v, Give, -u
 			}
 		}
@@ -321,13 +418,13 @@ func (s *Solver) follow(m *Machine, k modes, out *Answer) {
 		switch choice {
 		case On:
 			y += q.Gain * power
-			out.Cost += q.Cost * power
+			out.Cost += q.Cost*power + bent(q.Above, power)
 			if _, _, start := k.run(mode); start {
 				out.Cost += m.StartCost
 			}
 		case Give:
 			y += q.Drain * power
-			out.Cost -= q.Pay * power
+			out.Cost += bent(q.Beyond, -power) - q.Pay*power
 		}
 		if m.HasFloor && y < m.Floor {
 			out.Cost += m.Short * (m.Floor - y)
@@ -349,15 +446,20 @@ func (s *Solver) after(m *Machine, t, mode int, y float64) float64 {
 }
 
 // least returns the power in [lo, hi] that costs least, and what it costs with all that follows: at an end of the range or where the function has a point.
-func (s *Solver) least(m *Machine, t, mode int, y, gain, lo, hi, cost float64) (power, value float64) {
+func (s *Solver) least(m *Machine, t, mode int, y, gain, lo, hi, cost float64, bends []Bend) (power, value float64) {
 	value = math.Inf(1)
 	try := func(u float64) {
-		if v := cost*u + s.after(m, t, mode, y+gain*u); v < value {
+		if v := cost*u + bent(bends, u) + s.after(m, t, mode, y+gain*u); v < value {
 			power, value = u, v
 		}
 	}
 	try(lo)
 	try(hi)
+	for _, b := range bends {
+		if b.At > lo && b.At < hi {
+			try(b.At)
+		}
+	}
 	if m.HasFloor {
 		if u := (m.Floor - y) / gain; u > lo && u < hi {
 			try(u)

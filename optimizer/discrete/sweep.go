@@ -1,0 +1,211 @@
+package discrete
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"quartier/optimizer/exact"
+	"quartier/optimizer/model"
+	"quartier/optimizer/problem"
+)
+
+// sweep goes through some devices of the best plan, one after the other. Each decides anew against what all others do by then: the price of its power is the site's dual as
+// long as it changes the district's flow by no more than the district's storage could make up for, and beyond that what the boundary charges: nothing more for export
+// forgone, the full price for import, and the peak on top. So devices do not all run to the same cheap step, and a large one feels its own weight.
+type sweep struct {
+	*search
+	best   *Plan
+	net    []float64 // kW of the district, as of now
+	peak   float64   // kW: import above it raises the peak
+	spare  []float64 // kW that storage can make up for
+	solver *exact.Solver
+}
+
+// flexibility is the share of its rated power that storage is taken to have to spare, by round.
+var flexibility = [...]float64{0.3, 0, 1, 0.1}
+
+// again returns the decisions of the best plan after a sweep over the devices that pick chooses, in an order that depends on the round.
+func (s *search) again(round int, pick func(n int) bool) *model.Decisions {
+	w := &sweep{search: s, best: s.best, net: make([]float64, s.Problem.Steps), spare: make([]float64, s.Problem.Steps), solver: &s.solvers[0]}
+	w.measure(flexibility[round%len(flexibility)])
+	dec := s.best.Decisions.Clone()
+	order := make([]int, 0, len(s.units))
+	for n := range s.units {
+		if pick == nil || pick(n) {
+			order = append(order, n)
+		}
+	}
+	r := rand.New(rand.NewPCG(uint64(round), uint64(len(order))))
+	r.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
+	for _, n := range order {
+		if c, power, ok := w.decide(s.units[n]); ok {
+			u := s.units[n]
+			for t, kw := range power {
+				w.net[t] += kw - s.best.Power[u.site][u.dev][t]
+			}
+			dec.Device[u.site][u.dev] = c
+		}
+	}
+	return dec
+}
+
+// measure finds the district's flow and what storage has to spare.
+func (w *sweep) measure(share float64) {
+	p := w.Problem
+	for i := range p.Sites {
+		for t := range w.net {
+			w.net[t] += p.Sites[i].LoadKW[t]
+			for j := range w.best.Power[i] {
+				w.net[t] += w.best.Power[i][j][t]
+			}
+		}
+		for _, d := range p.Sites[i].Devices {
+			if d, ok := d.(*problem.Battery); ok {
+				for t := range w.spare {
+					w.spare[t] += share * math.Min(d.ChargeKW, d.DischargeKW)
+				}
+			}
+		}
+	}
+	w.peak = p.Grid.PeakSoFarKW
+	for _, kw := range w.net {
+		w.peak = math.Max(w.peak, kw)
+	}
+}
+
+// decide returns what a device does at the present prices, where that is better for it than what it does in the best plan.
+func (w *sweep) decide(u unit) (dec model.Decision, power []float64, better bool) {
+	p, dt, d := w.Problem, w.Problem.Hours(), w.device(u)
+	now := w.best.Power[u.site][u.dev]
+	if d, ok := d.(*problem.Shiftable); ok {
+		return w.start(u, d, now)
+	}
+	price := make([]float64, p.Steps)
+	parts, _ := exact.Machines(d, dt, price)
+	for _, part := range parts {
+		for k := range part.Machine.Steps {
+			w.charge(&part.Machine.Steps[k], u, part.From+k, now[part.From+k])
+		}
+	}
+	old := 0.0
+	for _, part := range parts {
+		n := len(part.Machine.Steps)
+		var on []bool
+		if f := w.best.On[u.site][u.dev]; f != nil {
+			on = f[part.From : part.From+n]
+		}
+		cost, ok := part.Machine.Cost(now[part.From:part.From+n], on)
+		if !ok {
+			cost = math.Inf(1)
+		}
+		old += cost
+	}
+	plan := w.solver.Parts(parts, 0, p.Steps, w.tolerance)
+	if !(plan.Cost < old-1e-7*(1+math.Abs(old))) {
+		return model.Decision{}, nil, false
+	}
+	return chosen(d, plan).dec, plan.Power, true
+}
+
+// slope returns what one more kW costs (EUR in the step) at a change of the device's power from what it is, away from zero by beyond what storage makes up for.
+func (w *sweep) slope(u unit, t int, change float64) float64 {
+	p := w.Problem
+	price := w.best.Solution.V[u.site][t]
+	buy, sell := p.Hours()*p.ImportCost(t), p.Hours()*p.Grid.ExportPrice[t]
+	if buy < sell || math.Abs(change) <= w.spare[t] {
+		return price
+	}
+	lambda := w.best.Solution.Lambda[t]
+	at := func(net float64) float64 {
+		switch {
+		case net < 0:
+			return sell
+		case net < w.peak:
+			return buy
+		}
+		return buy + p.Grid.PeakPrice
+	}
+	if change > 0 {
+		return price + math.Max(0, at(w.net[t]+change-w.spare[t])-lambda)
+	}
+	return price + math.Min(0, at(w.net[t]+change+w.spare[t])-lambda)
+}
+
+// charge puts the price of power in step t into a machine's step; now is the device's present power, which the district's flow includes.
+func (w *sweep) charge(q *exact.Step, u unit, t int, now float64) {
+	most := math.Max(q.Most, q.Give)
+	spots := []float64{now - w.spare[t], now + w.spare[t], now - w.spare[t] - w.net[t], now + w.spare[t] - w.net[t], now + w.spare[t] + w.peak - w.net[t]}
+	up, down := []float64{}, []float64{}
+	for _, x := range spots {
+		if x > 1e-9 && x < most {
+			up = append(up, x)
+		}
+		if -x > 1e-9 && -x < most {
+			down = append(down, -x)
+		}
+	}
+	slices.Sort(up)
+	slices.Sort(down)
+	last := 0.0
+	for k, from := 0, 0.0; k <= len(up); k++ {
+		to := most + 1
+		if k < len(up) {
+			to = up[k]
+		}
+		v := w.slope(u, t, (from+to)/2-now)
+		if k == 0 {
+			q.Cost += v
+		} else if v > last {
+			q.Above = append(q.Above, exact.Bend{At: from, More: v - last})
+		}
+		last, from = v, to
+	}
+	for k, from := 0, 0.0; k <= len(down); k++ {
+		to := most + 1
+		if k < len(down) {
+			to = down[k]
+		}
+		v := w.slope(u, t, -(from+to)/2-now)
+		if k == 0 {
+			q.Pay -= v
+		} else if v < last {
+			q.Beyond = append(q.Beyond, exact.Bend{At: from, More: last - v})
+		}
+		last, from = v, to
+	}
+}
+
+// start tries every start of an appliance.
+func (w *sweep) start(u unit, d *problem.Shiftable, now []float64) (dec model.Decision, power []float64, better bool) {
+	cost := func(power func(t int) float64) float64 {
+		sum := 0.0
+		for t := d.EarliestStep; t < d.LatestStep+len(d.ProfileKW); t++ {
+			kw := power(t)
+			if kw == now[t] {
+				continue
+			}
+			// the change is small against the district's flow: its middle tells the price
+			sum += (kw - now[t]) * w.slope(u, t, kw-now[t])
+		}
+		return sum
+	}
+	best, at := -1e-9, -1
+	for s := d.EarliestStep; s <= d.LatestStep; s++ {
+		v := cost(func(t int) float64 {
+			if k := t - s; k >= 0 && k < len(d.ProfileKW) {
+				return d.ProfileKW[k]
+			}
+			return 0
+		})
+		if v < best {
+			best, at = v, s
+		}
+	}
+	if at < 0 {
+		return model.Decision{}, nil, false
+	}
+	power = make([]float64, w.Problem.Steps)
+	copy(power[at:], d.ProfileKW)
+	return model.Decision{Start: at + 1}, power, true
+}
