@@ -145,9 +145,9 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 		}
 	}
 	alone := r.exactBound(ctx, relaxed, sol, burning)
-	target := r.bound + r.gap*math.Max(1, math.Abs(r.bound))
-	found := discrete.Run(ctx, discrete.Input{Problem: p, Relaxed: relaxed, Solution: sol, Burning: burning, Rounds: r.set.Rounds, Target: target,
-		Workers: r.set.Workers, Log: r.set.Log, Judge: r.judge, Best: best, Alone: alone})
+	found := discrete.Run(ctx, discrete.Input{Problem: p, Relaxed: relaxed, Solution: sol, Burning: burning, Rounds: r.set.Rounds, Bound: r.bound, Gap: r.gap,
+		Workers: r.set.Workers, Log: r.set.Log, Judge: r.judge, Best: best, Alone: alone,
+		BoundAt: r.boundAt(burning)})
 	r.rounds = found.Rounds
 	if found.Infeasible {
 		return r.infeasible(ctx)
@@ -242,6 +242,24 @@ func (r *run) exactBound(ctx context.Context, relaxed *model.Program, sol *ipm.S
 	r.set.Log.Debug("plan bound", "relaxed_eur", r.bound, "exact_eur", bound, "devices", deciding, "all", done)
 	r.bound = math.Max(r.bound, bound)
 	return plans
+}
+
+// boundAt returns a bound for every plan in which the boundary's flow has given directions: that of the problem without the other direction in these steps.
+func (r *run) boundAt(burning bool) func(context.Context, []model.Direction, *ipm.Solution) float64 {
+	return func(ctx context.Context, directions []model.Direction, sol *ipm.Solution) float64 {
+		p := *r.p
+		p.Grid.ImportLimitKW, p.Grid.ExportLimitKW = append([]float64(nil), p.Grid.ImportLimitKW...), append([]float64(nil), p.Grid.ExportLimitKW...)
+		for t, d := range directions {
+			switch d {
+			case model.Importing:
+				p.Grid.ExportLimitKW[t] = 0
+			case model.Exporting:
+				p.Grid.ImportLimitKW[t] = 0
+			}
+		}
+		bound, _, _ := certify.ExactBound(ctx, &p, r.duals(sol), certify.Exact{Tolerance: discrete.Tolerance(sol.Info.Objective, len(r.p.Sites)), Burning: burning, Workers: r.set.Workers})
+		return bound
+	}
 }
 
 // duals are the balances' prices of a solution; those of stores, zones and the peak are left to the certificate.

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	branchSize   = 2000    // variables of the relaxation above which there is no branch and bound
-	branchBudget = 1000000 // nodes times variables
+	branchSize   = 2000     // variables of the relaxation above which only directions are branched on
+	branchBudget = 20000000 // nodes times variables
 )
 
 // tree is a branch and bound over decisions: a node fixes some, its relaxation bounds what the rest can reach. The nodes are taken in the order of their
@@ -23,6 +23,7 @@ type tree struct {
 	closed float64 // least bound of a node that was closed without being excluded
 	limit  int
 	made   int
+	whole  bool // devices are branched on too
 }
 
 type node struct {
@@ -49,11 +50,8 @@ func (h *nodes) Pop() any {
 	return n
 }
 
-func newTree(s *search, rounds int) *tree {
-	t := &tree{search: s, closed: math.Inf(1), limit: max(1, branchBudget/max(1, s.variables()))}
-	if s.Rounds > 0 {
-		t.limit = min(t.limit, rounds)
-	}
+func newTree(s *search, whole bool) *tree {
+	t := &tree{search: s, closed: math.Inf(1), limit: max(1, branchBudget/max(1, s.variables())), whole: whole}
 	t.push(model.NewDecisions(s.Problem), math.Inf(-1))
 	return t
 }
@@ -81,25 +79,26 @@ func (t *tree) bound() float64 {
 	return low - 1e-9*math.Max(1, math.Abs(low))
 }
 
-// run takes nodes until the limit, the context or the target, and returns how many.
-func (t *tree) run(ctx context.Context) int {
-	taken := 0
-	for len(t.open) > 0 && taken < t.limit && ctx.Err() == nil {
+// run takes nodes, a round each, until the limit, the context or the gap asked for.
+func (t *tree) run(ctx context.Context) {
+	for taken := 0; len(t.open) > 0 && taken < t.limit && !t.over(ctx); taken++ {
 		if t.best != nil && t.best.Cost-t.open[0].bound <= t.slack() {
-			break
+			return
 		}
 		n := heap.Pop(&t.open).(*node)
 		if !t.expand(ctx, n, taken) {
 			heap.Push(&t.open, n) // unfinished: still open
-			break
+			return
 		}
-		taken++
+		t.round++
+		if t.Log != nil && taken%16 == 0 {
+			t.Log.Debug("plan node", "node", taken, "bound_eur", t.bound(), "open", len(t.open))
+		}
 	}
-	return taken
 }
 
 // slack is how far from the best plan a bound may stay.
-func (t *tree) slack() float64 { return 1e-7 * math.Max(1, math.Abs(t.best.Cost)) }
+func (t *tree) slack() float64 { return math.Max(1e-7, t.Gap) * math.Max(1, math.Abs(t.best.Cost)) }
 
 func (t *tree) close(bound float64) { t.closed = math.Min(t.closed, bound) }
 
@@ -131,12 +130,22 @@ func (t *tree) expand(ctx context.Context, n *node, taken int) bool {
 		t.close(bound)
 		return true
 	}
+	if t.BoundAt != nil && len(t.chord) > 0 {
+		bound = math.Max(bound, t.BoundAt(ctx, n.dec.Direction, sol))
+		if ctx.Err() != nil {
+			return false
+		}
+		if t.best != nil && bound >= t.best.Cost-t.slack() {
+			t.close(bound)
+			return true
+		}
+	}
 	plan, ok := Take(t.Problem, prog, sol, n.dec, t.Judge)
 	if ok && (t.best == nil || plan.Cost < t.best.Cost) {
 		t.best = plan
 	}
 	if taken%8 == 0 {
-		if _, done := t.try(ctx, t.round(n.dec, prog, plan.Power)); !done {
+		if _, done := t.try(ctx, t.rounded(n.dec, prog, plan.Power)); !done {
 			return false
 		}
 	}
@@ -144,9 +153,16 @@ func (t *tree) expand(ctx context.Context, n *node, taken int) bool {
 		t.close(bound)
 		return true
 	}
+	if !t.whole && len(t.units) > 0 && taken%4 == 0 { // what the devices do in these directions
+		dec := n.dec.Clone()
+		t.search.decide(dec, sol, nil, t.priced)
+		if _, done := t.try(ctx, dec); !done {
+			return false
+		}
+	}
 	children := t.branch(n.dec, prog, sol, plan.Power)
 	if len(children) == 0 {
-		if _, done := t.try(ctx, t.round(n.dec, prog, plan.Power)); !done {
+		if _, done := t.try(ctx, t.rounded(n.dec, prog, plan.Power)); !done {
 			return false
 		}
 		t.close(bound)
@@ -179,8 +195,8 @@ func (t *tree) forcedStarts(dec *model.Decisions) float64 {
 	return sum
 }
 
-// round completes decisions by the powers of an answer.
-func (t *tree) round(dec *model.Decisions, prog *model.Program, power [][][]float64) *model.Decisions {
+// rounded completes decisions by the powers of an answer.
+func (t *tree) rounded(dec *model.Decisions, prog *model.Program, power [][][]float64) *model.Decisions {
 	out := dec.Clone()
 	zero := make([]float64, t.Problem.Steps)
 	for _, u := range t.units {
@@ -236,7 +252,11 @@ func (t *tree) branch(dec *model.Decisions, prog *model.Program, sol *ipm.Soluti
 		doubt float64
 	}
 	best := spot{doubt: 0}
-	for _, u := range t.units {
+	units := t.units
+	if !t.whole {
+		units = nil
+	}
+	for _, u := range units {
 		is, v := &dec.Device[u.site][u.dev], power[u.site][u.dev]
 		if d, ok := t.device(u).(*problem.Shiftable); ok {
 			lo, hi := model.Window(d, *is)

@@ -21,13 +21,16 @@ type Input struct {
 	Burning  bool          // batteries and cars need a direction in every step: burning energy pays somewhere
 
 	Rounds  int     // last round; 0: no limit
-	Target  float64 // EUR: a plan that costs at most this ends the search
+	Bound   float64 // EUR: no plan costs less
+	Gap     float64 // (cost - bound)/max(1, abs(bound)) at which the search ends
 	Workers int
 	Log     *slog.Logger
 
 	Judge Judge          // called from one goroutine
 	Alone [][]exact.Plan // what devices do alone at the prices of Solution, by site and device, as far as known; nil: nothing is
 	Best  *Plan          // a feasible plan known before, nil for none
+	// BoundAt bounds the cost of every plan in which the boundary's flow has the given directions, by the prices of sol; nil: nothing is known beyond the relaxation.
+	BoundAt func(ctx context.Context, directions []model.Direction, sol *ipm.Solution) float64
 }
 
 // Plan is a feasible plan with its decisions.
@@ -45,6 +48,7 @@ type search struct {
 	Input
 	units     []unit
 	best      *Plan
+	round     int            // completed
 	solvers   []exact.Solver // one per worker
 	tolerance float64        // EUR that a device's own decisions may miss
 	extra     [][]float64    // EUR per kW and step on top of a site's price, from failed rounds
@@ -62,52 +66,67 @@ type unit struct{ site, dev int }
 type Result struct {
 	Plan       *Plan   // the best plan, nil when no round gave a feasible one
 	Rounds     int     // rounds completed
-	Bound      float64 // EUR: no plan costs less; -Inf where the search proved nothing
+	Bound      float64 // EUR: no plan costs less; the given one where the search proved nothing better
 	Infeasible bool    // every combination of decisions was excluded: there is no plan
 }
 
-// Run searches until the rounds, the context or the ideas run out. Cancellation is no error: it ends the search. On small problems branch and bound
-// follows the rounds, a node a round.
+// Run searches until the rounds, the context or the ideas run out. Cancellation is no error: it ends the search. Where the boundary's directions are open, and on small problems
+// altogether, branch and bound follows the sweeps, a node a round.
 func Run(ctx context.Context, in Input) Result {
 	s := &search{Input: in}
 	s.prepare()
 	s.best = in.Best
-	round, still := 0, 0
-	out := Result{Bound: math.Inf(-1)}
-	reached := func() bool { return s.best != nil && s.best.Cost <= in.Target }
-	for ctx.Err() == nil && (in.Rounds == 0 || round < in.Rounds) {
-		if reached() {
-			break
+	out := Result{Bound: in.Bound}
+	s.rounds(ctx)
+	small := s.variables() <= branchSize
+	if (small || len(s.chord) > 0) && !s.reached() && !s.over(ctx) {
+		t := newTree(s, small)
+		t.run(ctx)
+		out.Infeasible = t.empty()
+		s.Bound = math.Max(s.Bound, t.bound())
+		if !small && !s.reached() { // sweeps again, in the best directions
+			s.rounds(ctx)
 		}
-		dec, more := s.propose(round+1, still)
+	}
+	out.Plan, out.Rounds, out.Bound = s.best, s.round, s.Bound
+	return out
+}
+
+// reached reports whether the best plan is as near to the bound as asked for.
+func (s *search) reached() bool {
+	return s.best != nil && s.best.Cost-s.Bound <= s.Gap*math.Max(1, math.Abs(s.Bound))
+}
+
+// over reports whether rounds or time have run out.
+func (s *search) over(ctx context.Context) bool {
+	return ctx.Err() != nil || s.Rounds > 0 && s.round >= s.Rounds
+}
+
+// rounds proposes and tries until nothing is left to propose.
+func (s *search) rounds(ctx context.Context) {
+	for still := 0; !s.over(ctx) && !s.reached(); {
+		dec, more := s.propose(s.round+1, still)
 		if !more {
-			break
+			return
 		}
 		before := s.best
 		better, done := s.try(ctx, dec)
 		if !done {
-			break
+			return
 		}
-		round++
+		s.round++
 		still++
 		if better && (before == nil || before.Cost-s.best.Cost > worthwhile*math.Max(1, math.Abs(s.best.Cost))) {
 			still = 0
 		}
-		if in.Log != nil {
+		if s.Log != nil {
 			cost := math.NaN()
 			if s.best != nil {
 				cost = s.best.Cost
 			}
-			in.Log.Debug("plan round", "round", round, "better", better, "cost_eur", cost)
+			s.Log.Debug("plan round", "round", s.round, "better", better, "cost_eur", cost)
 		}
 	}
-	if !reached() && ctx.Err() == nil && (in.Rounds == 0 || round < in.Rounds) && s.variables() <= branchSize {
-		t := newTree(s, in.Rounds-round)
-		round += t.run(ctx)
-		out.Bound, out.Infeasible = t.bound(), t.empty()
-	}
-	out.Plan, out.Rounds = s.best, round
-	return out
 }
 
 // variables counts those of the relaxation.
