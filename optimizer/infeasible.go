@@ -35,7 +35,7 @@ func (r *run) infeasible(ctx context.Context) *problem.Solution {
 		out.Conflict = r.rangeConflicts()
 		return out
 	}
-	dec := discrete.Decide(r.p, prog, sol, r.set.Workers)
+	dec := discrete.Decide(ctx, r.p, prog, sol, r.set.Workers)
 	opt.Decisions = dec
 	fixed := model.Build(r.p, opt)
 	if again, err := ipm.Solve(ctx, fixed.IPM, ipm.Settings{Workers: r.set.Workers, GapTol: 1e-6}); err == nil {

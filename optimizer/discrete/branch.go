@@ -155,7 +155,7 @@ func (t *tree) expand(ctx context.Context, n *node, taken int) bool {
 	}
 	if !t.whole && len(t.units) > 0 && taken%4 == 0 { // what the devices do in these directions
 		dec := n.dec.Clone()
-		t.search.decide(dec, sol, nil, t.priced)
+		t.decide(ctx, dec, sol, nil, t.priced)
 		if _, done := t.try(ctx, dec); !done {
 			return false
 		}

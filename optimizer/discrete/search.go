@@ -105,7 +105,7 @@ func (s *search) over(ctx context.Context) bool {
 // rounds proposes and tries until nothing is left to propose.
 func (s *search) rounds(ctx context.Context) {
 	for still := 0; !s.over(ctx) && !s.reached(); {
-		dec, more := s.propose(s.round+1, still)
+		dec, more := s.propose(ctx, s.round+1, still)
 		if !more {
 			return
 		}
@@ -169,15 +169,15 @@ const patience = 96
 const worthwhile = 1e-4
 
 // propose returns the decisions of a round; still is how many rounds before it brought nothing. It reports false when there are no more ideas.
-func (s *search) propose(round, still int) (*model.Decisions, bool) {
+func (s *search) propose(ctx context.Context, round, still int) (*model.Decisions, bool) {
 	dec := model.NewDecisions(s.Problem)
 	switch round {
 	case 1:
-		s.decide(dec, s.Solution, nil, s.first)
+		s.decide(ctx, dec, s.Solution, nil, s.first)
 		return dec, true
 	case 2:
 		relaxed := s.Relaxed.Powers(s.Solution)
-		s.decide(dec, s.Solution, nil, func(solver *exact.Solver, u unit, price []float64) choice {
+		s.decide(ctx, dec, s.Solution, nil, func(solver *exact.Solver, u unit, price []float64) choice {
 			if c, ok := diffuse(s.Problem, s.device(u), relaxed[u.site][u.dev]); ok {
 				return c
 			}
@@ -186,7 +186,7 @@ func (s *search) propose(round, still int) (*model.Decisions, bool) {
 		return dec, true
 	case 3:
 		if s.best == nil {
-			s.decide(dec, s.Solution, nil, s.quiet)
+			s.decide(ctx, dec, s.Solution, nil, s.quiet)
 			return dec, true
 		}
 	}
@@ -194,7 +194,7 @@ func (s *search) propose(round, still int) (*model.Decisions, bool) {
 		if round > 40 {
 			return nil, false
 		}
-		s.decide(dec, s.Solution, nil, s.priced)
+		s.decide(ctx, dec, s.Solution, nil, s.priced)
 		return dec, true
 	}
 	if len(s.units) == 0 && len(s.chord) == 0 {
@@ -213,7 +213,7 @@ func (s *search) propose(round, still int) (*model.Decisions, bool) {
 		return dec, true
 	}
 	share := min(shares[still%len(shares)], len(s.units))
-	return s.again(round, func(n int) bool { return s.picks(n, round, share) }), true
+	return s.again(ctx, round, func(n int) bool { return s.picks(n, round, share) }), true
 }
 
 // picks reports whether a round looks at the n-th device again, which one in so many times it does.
@@ -252,32 +252,39 @@ func (s *search) quiet(solver *exact.Solver, u unit, price []float64) choice {
 }
 
 // decide lets the devices that pick chooses (nil: all) decide at the site prices of sol. Devices do so independently of each other.
-func (s *search) decide(dec *model.Decisions, sol *ipm.Solution, pick func(n int) bool, rule func(*exact.Solver, unit, []float64) choice) {
-	var next atomic.Int64
+func (s *search) decide(ctx context.Context, dec *model.Decisions, sol *ipm.Solution, pick func(n int) bool, rule func(*exact.Solver, unit, []float64) choice) {
 	dt := s.Problem.Hours()
-	work := func(solver *exact.Solver) {
+	s.share(ctx, len(s.units), func(solver *exact.Solver, n int) {
+		if pick != nil && !pick(n) {
+			return
+		}
+		u := s.units[n]
 		price := make([]float64, s.Problem.Steps)
+		for t := range price {
+			price[t] = (sol.V[u.site][t] + s.extra[u.site][t]) / dt
+		}
+		dec.Device[u.site][u.dev] = rule(solver, u, price).dec
+	})
+}
+
+// share calls fn for 0..n-1 on the workers, each with its own solver, and waits. What fn does must not depend on the order. When ctx ends the rest is left out.
+func (s *search) share(ctx context.Context, n int, fn func(solver *exact.Solver, k int)) {
+	var next atomic.Int64
+	work := func(solver *exact.Solver) {
 		for {
-			n := int(next.Add(1)) - 1
-			if n >= len(s.units) {
+			k := int(next.Add(1)) - 1
+			if k >= n || ctx.Err() != nil {
 				return
 			}
-			if pick != nil && !pick(n) {
-				continue
-			}
-			u := s.units[n]
-			for t := range price {
-				price[t] = (sol.V[u.site][t] + s.extra[u.site][t]) / dt
-			}
-			dec.Device[u.site][u.dev] = rule(solver, u, price).dec
+			fn(solver, k)
 		}
 	}
-	if len(s.solvers) == 1 {
+	if len(s.solvers) == 1 || n == 1 {
 		work(&s.solvers[0])
 		return
 	}
 	var wg sync.WaitGroup
-	for w := range s.solvers {
+	for w := range min(n, len(s.solvers)) {
 		wg.Go(func() { work(&s.solvers[w]) })
 	}
 	wg.Wait()
@@ -477,12 +484,12 @@ func (s *search) learn(ctx context.Context, dec *model.Decisions) (done bool) {
 	return true
 }
 
-// Decide lets every device decide alone at the prices of an answer, as in the first round.
-func Decide(p *problem.Problem, prog *model.Program, sol *ipm.Solution, workers int) *model.Decisions {
+// Decide lets every device decide alone at the prices of an answer, as in the first round; those that ctx cuts off decide nothing.
+func Decide(ctx context.Context, p *problem.Problem, prog *model.Program, sol *ipm.Solution, workers int) *model.Decisions {
 	s := &search{Input: Input{Problem: p, Relaxed: prog, Solution: sol, Workers: workers}}
 	s.prepare()
 	dec := model.NewDecisions(p)
-	s.decide(dec, sol, nil, s.priced)
+	s.decide(ctx, dec, sol, nil, s.priced)
 	return dec
 }
 

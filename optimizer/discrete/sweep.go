@@ -1,6 +1,7 @@
 package discrete
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,19 +16,18 @@ import (
 // forgone, the full price for import, and the peak on top. So devices do not all run to the same cheap step, and a large one feels its own weight.
 type sweep struct {
 	*search
-	best   *Plan
-	net    []float64 // kW of the district, as of now
-	peak   float64   // kW: import above it raises the peak
-	spare  []float64 // kW that storage can make up for
-	solver *exact.Solver
+	best  *Plan
+	net   []float64 // kW of the district, as of now
+	peak  float64   // kW: import above it raises the peak
+	spare []float64 // kW that storage can make up for
 }
 
 // flexibility is the share of its rated power that storage is taken to have to spare, by round.
 var flexibility = [...]float64{0.3, 0, 1, 0.1}
 
 // again returns the decisions of the best plan after a sweep over the devices that pick chooses, in an order that depends on the round.
-func (s *search) again(round int, pick func(n int) bool) *model.Decisions {
-	w := &sweep{search: s, best: s.best, net: make([]float64, s.Problem.Steps), spare: make([]float64, s.Problem.Steps), solver: &s.solvers[0]}
+func (s *search) again(ctx context.Context, round int, pick func(n int) bool) *model.Decisions {
+	w := &sweep{search: s, best: s.best, net: make([]float64, s.Problem.Steps), spare: make([]float64, s.Problem.Steps)}
 	w.measure(flexibility[round%len(flexibility)])
 	dec := s.best.Decisions.Clone()
 	order := make([]int, 0, len(s.units))
@@ -38,16 +38,30 @@ func (s *search) again(round int, pick func(n int) bool) *model.Decisions {
 	}
 	r := rand.New(rand.NewPCG(uint64(round), uint64(len(order))))
 	r.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
-	for _, n := range order {
-		if c, power, ok := w.decide(s.units[n]); ok {
-			u := s.units[n]
-			for t, kw := range power {
+	for batch := range slices.Chunk(order, min(max(1, len(order)/12), mostAtOnce)) {
+		changes := make([]change, len(batch))
+		s.share(ctx, len(batch), func(solver *exact.Solver, k int) { changes[k] = w.decide(solver, s.units[batch[k]]) })
+		for k, c := range changes {
+			if c.power == nil {
+				continue
+			}
+			u := s.units[batch[k]]
+			for t, kw := range c.power {
 				w.net[t] += kw - s.best.Power[u.site][u.dev][t]
 			}
-			dec.Device[u.site][u.dev] = c
+			dec.Device[u.site][u.dev] = c.dec
 		}
 	}
 	return dec
+}
+
+// mostAtOnce is how many devices decide without knowing of each other: few against all, so that workers can share them without changing what they decide.
+const mostAtOnce = 8
+
+// change is what a device would rather do; no power: nothing else.
+type change struct {
+	dec   model.Decision
+	power []float64
 }
 
 // measure finds the district's flow and what storage has to spare.
@@ -75,7 +89,7 @@ func (w *sweep) measure(share float64) {
 }
 
 // decide returns what a device does at the present prices, where that is better for it than what it does in the best plan.
-func (w *sweep) decide(u unit) (dec model.Decision, power []float64, better bool) {
+func (w *sweep) decide(solver *exact.Solver, u unit) change {
 	p, dt, d := w.Problem, w.Problem.Hours(), w.device(u)
 	now := w.best.Power[u.site][u.dev]
 	if d, ok := d.(*problem.Shiftable); ok {
@@ -101,11 +115,11 @@ func (w *sweep) decide(u unit) (dec model.Decision, power []float64, better bool
 		}
 		old += cost
 	}
-	plan := w.solver.Parts(parts, 0, p.Steps, w.tolerance)
+	plan := solver.Parts(parts, 0, p.Steps, w.tolerance)
 	if !(plan.Cost < old-1e-7*(1+math.Abs(old))) {
-		return model.Decision{}, nil, false
+		return change{}
 	}
-	return chosen(d, plan).dec, plan.Power, true
+	return change{chosen(d, plan).dec, plan.Power}
 }
 
 // slope returns what one more kW costs (EUR in the step) at a change of the device's power from what it is, away from zero by beyond what storage makes up for.
@@ -177,7 +191,7 @@ func (w *sweep) charge(q *exact.Step, u unit, t int, now float64) {
 }
 
 // start tries every start of an appliance.
-func (w *sweep) start(u unit, d *problem.Shiftable, now []float64) (dec model.Decision, power []float64, better bool) {
+func (w *sweep) start(u unit, d *problem.Shiftable, now []float64) change {
 	cost := func(power func(t int) float64) float64 {
 		sum := 0.0
 		for t := d.EarliestStep; t < d.LatestStep+len(d.ProfileKW); t++ {
@@ -203,9 +217,9 @@ func (w *sweep) start(u unit, d *problem.Shiftable, now []float64) (dec model.De
 		}
 	}
 	if at < 0 {
-		return model.Decision{}, nil, false
+		return change{}
 	}
-	power = make([]float64, w.Problem.Steps)
+	power := make([]float64, w.Problem.Steps)
 	copy(power[at:], d.ProfileKW)
-	return model.Decision{Start: at + 1}, power, true
+	return change{model.Decision{Start: at + 1}, power}
 }

@@ -127,8 +127,15 @@ type Solver struct {
 	left                [][]curve // by step and mode: least cost of the state at the step's end and all that follows
 	a, b, c, d, e, f, g curve
 	next                []curve
+	ran                 []ran
 	work                scratch
 	arena               []float64
+}
+
+// ran is the value of being on in a step, once it is known.
+type ran struct {
+	curve
+	known bool
 }
 
 // keep copies a curve into the solver's memory.
@@ -246,7 +253,7 @@ func (s *Solver) Solve(m *Machine, tolerance float64) Answer {
 		s.left = append(s.left, nil)
 	}
 	for len(s.next) < n {
-		s.next = append(s.next, curve{})
+		s.next, s.ran = append(s.next, curve{}), append(s.ran, ran{})
 	}
 	size := 0.0
 	end := curve{x: []float64{low[T-1], high[T-1]}, y: []float64{0, 0}}
@@ -306,41 +313,62 @@ func (s *Solver) back(m *Machine, k modes, t int) {
 		deepest = max(0, m.Floor-(q.Keep*m.Floor+q.Drive)) + edge
 	}
 	whole := func(mode int) *curve {
-		s.c.copyFrom(&s.left[t][mode])
-		if m.HasFloor {
-			s.c.restrict(m.Floor, math.Inf(1))
-			s.c.extend(m.Floor-deepest, m.Short)
+		if !m.HasFloor {
+			return &s.left[t][mode]
 		}
+		s.c.copyFrom(&s.left[t][mode])
+		s.c.restrict(m.Floor, math.Inf(1))
+		s.c.extend(m.Floor-deepest, m.Short)
 		return &s.c
 	}
-	on := func(out *curve, mode int) {
-		out.reset()
-		if q.Most >= q.Least && q.Gain > 0 {
-			s.ranges(out, whole(mode), q.Gain, q.Least, q.Most, q.Cost, q.Above)
+	for mode := range s.ran {
+		s.ran[mode].known = false
+	}
+	on := func(mode int) *curve { // two modes before a step may lead to the same one after it
+		r := &s.ran[mode]
+		if !r.known {
+			r.known = true
+			r.reset()
+			if q.Most >= q.Least && q.Gain > 0 {
+				s.ranges(&r.curve, whole(mode), q.Gain, q.Least, q.Most, q.Cost, q.Above)
+			}
 		}
+		return &r.curve
 	}
 	for mode := range k.count() {
 		out := &s.next[mode]
 		out.reset()
+		off := out
 		if next, allowed := k.stop(mode); allowed {
-			out.copyFrom(whole(next))
-		}
-		if next, allowed, start := k.run(mode); allowed {
-			on(&s.d, next)
-			if start {
-				for i := range s.d.y {
-					s.d.y[i] += m.StartCost
-				}
+			if off = whole(next); m.HasFloor { // the next call of whole uses the same memory
+				out.copyFrom(off)
+				off = out
 			}
-			s.e.lower(out, &s.d)
-			*out, s.e = s.e, *out
+		}
+		if next, allowed, start := k.run(mode); !allowed {
+			if off != out {
+				out.copyFrom(off)
+			}
+		} else if run := on(next); start && m.StartCost > 0 {
+			s.d.copyFrom(run)
+			for i := range s.d.y {
+				s.d.y[i] += m.StartCost
+			}
+			s.lower(out, off, &s.d)
+		} else {
+			s.lower(out, off, run)
 		}
 		if k.one && q.Give > 0 && q.Drain > 0 {
 			s.ranges(&s.d, whole(0), -q.Drain, 0, q.Give, q.Pay, q.Beyond)
-			s.e.lower(out, &s.d)
-			*out, s.e = s.e, *out
+			s.lower(out, out, &s.d)
 		}
 	}
+}
+
+// lower sets out to the smaller of a and b, either of which may be out itself.
+func (s *Solver) lower(out, a, b *curve) {
+	s.e.lower(a, b)
+	*out, s.e = s.e, *out
 }
 
 // ranges writes the least cost over the powers from lo to hi, which move the state by gain each, to out: a window for each stretch between bends.
