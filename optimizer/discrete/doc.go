@@ -6,12 +6,12 @@
 // worth at every site in every step. Then numbered rounds follow. Each round proposes decisions, fixes them, solves the continuous program that remains, and keeps the plan
 // when it is feasible and cheaper than the best so far:
 //
-//	round 1   every device alone at the relaxation's prices, by dynamic programming over its state (temperature or energy)
-//	round 2   error diffusion: on when the energy owed to the relaxation's power has grown large enough
-//	round 3.. a share of the devices again, at the prices of the best plan, the others kept
+//	round 1    every device alone at the relaxation's prices, exactly (package exact)
+//	round 2    error diffusion: on when the energy owed to the relaxation's power has grown large enough
+//	round 3..  a sweep over a share of the devices of the best plan, one after the other, each at the price of its own weight (sweep.go)
 //
 // Small problems go on with single changes of the best plan (probe.go) and with branch and bound (branch.go), a node a round, which also raises the
-// bound and can prove that there is no plan.
+// bound and can prove that there is no plan. Larger ones branch on the boundary's directions alone, where importing is cheaper than exporting.
 //
 // A round's content depends on the problem and the round's number only, neither on the number of workers nor on the clock: a limit of
 // time chooses which round was the last, and the same number of rounds gives the same plan.

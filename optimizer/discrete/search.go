@@ -200,7 +200,7 @@ func (s *search) propose(ctx context.Context, round, still int) (*model.Decision
 	if len(s.units) == 0 && len(s.chord) == 0 {
 		return nil, false
 	}
-	if still >= patience {
+	if still >= min(patience, 6+4*len(s.units)+2*len(s.chord)) {
 		return s.probe()
 	}
 	if len(s.chord) > 0 && (len(s.units) == 0 || still%2 == 1) {
