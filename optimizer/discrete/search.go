@@ -77,6 +77,9 @@ func Run(ctx context.Context, in Input) Result {
 	s.prepare()
 	s.best = in.Best
 	out := Result{Bound: in.Bound}
+	if plan, ok := s.assemble(); ok && (s.best == nil || plan.Cost < s.best.Cost) {
+		s.best = plan
+	}
 	s.rounds(ctx)
 	small := s.variables() <= branchSize
 	if (small || len(s.chord) > 0) && !s.reached() && !s.over(ctx) {
@@ -100,6 +103,33 @@ func (s *search) reached() bool {
 // over reports whether rounds or time have run out.
 func (s *search) over(ctx context.Context) bool {
 	return ctx.Err() != nil || s.Rounds > 0 && s.round >= s.Rounds
+}
+
+// assemble puts together what the devices with decisions do alone, or what error diffusion makes of the relaxation, with the relaxation's powers of the others: a plan without
+// another solve, there even if time has run out.
+func (s *search) assemble() (*Plan, bool) {
+	power := s.Relaxed.Powers(s.Solution)
+	dec := model.NewDecisions(s.Problem)
+	for _, u := range s.units {
+		d := s.device(u)
+		c, ok := choice{}, false
+		if s.Alone != nil && s.Alone[u.site][u.dev].Power != nil {
+			c, ok = chosen(d, s.Alone[u.site][u.dev]), true
+		} else if d, is := d.(*problem.Shiftable); is {
+			c, ok = shift(s.Problem, d, s.Solution.V[u.site]), true
+		} else {
+			c, ok = diffuse(s.Problem, d, power[u.site][u.dev])
+		}
+		if !ok { // a car that may give waits
+			none := make([]float64, s.Problem.Steps)
+			c = choice{dec: model.Decision{Modes: onOff(none, nil)}, power: none}
+		}
+		power[u.site][u.dev], dec.Device[u.site][u.dev] = c.power, c.dec
+	}
+	model.Repair(s.Problem, power)
+	on := Flags(s.Problem, dec, power)
+	cost, ok := s.Judge(power, on)
+	return &Plan{Cost: cost, Power: power, On: on, Decisions: dec, Program: s.Relaxed, Solution: s.Solution}, ok
 }
 
 // rounds proposes and tries until nothing is left to propose.
