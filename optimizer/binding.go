@@ -2,6 +2,7 @@ package optimizer
 
 import (
 	"math"
+	"strings"
 
 	"quartier/optimizer/discrete"
 	"quartier/optimizer/problem"
@@ -10,14 +11,31 @@ import (
 // leastRelief is the smallest worth of a limit that is told, EUR per kW or kWh.
 const leastRelief = 1e-4
 
-// binding lists the limits that the plan meets and what one kW or kWh more would save, with the decisions as they are.
-func (r *run) binding(plan *discrete.Plan) []problem.Binding {
+// binding lists the limits that the plan meets and what one kW or kWh more of each would save in its step, with the decisions as they are, and what the same
+// would save in all steps together.
+//
+// The values are multipliers of the continuous program. With f(r) the least cost when a limit gives r more, f is convex and falls, and a value v is a
+// slope of it at 0: f(r) >= f(0) - v*r for every r. So a large relief saves less per unit than v, and taking as much away costs more.
+func (r *run) binding(plan *discrete.Plan) ([]problem.Binding, []problem.Worth) {
 	list := []problem.Binding{}
+	total := map[problem.Worth]float64{}
+	order := []problem.Worth{}
 	q, sol, p := plan.Program.IPM, plan.Solution, r.p
 	add := func(limit, site, device string, t int, value float64) {
+		if !(value > 0) {
+			return
+		}
 		if value >= leastRelief {
 			list = append(list, problem.Binding{Limit: limit, Site: site, Device: device, Step: t, Value: value})
 		}
+		key := problem.Worth{Limit: limit, Site: site, Device: device, Unit: "kW"}
+		if strings.HasSuffix(limit, "_kwh") {
+			key.Unit = "kWh"
+		}
+		if _, known := total[key]; !known {
+			order = append(order, key)
+		}
+		total[key] += value
 	}
 	near := func(x, limit float64) bool { return math.Abs(x-limit) <= 1e-4*math.Max(1, math.Abs(limit)) }
 	for t := 0; t < p.Steps; t++ {
@@ -28,16 +46,19 @@ func (r *run) binding(plan *discrete.Plan) []problem.Binding {
 		if near(sol.Export[t], p.Grid.ExportLimitKW[t]) {
 			add("grid.export_limit_kw", "", "", t, -price-q.Export.Cost[t])
 		}
-		if sol.Bought[t] > 0 && sol.Import[t] > p.Grid.PeakSoFarKW-1e-4 {
-			add("grid.peak_so_far_kw", "", "", t, sol.Bought[t])
+		if sol.Import[t] > p.Grid.PeakSoFarKW-1e-4 {
+			// where nothing is imported either, no more than importing would be worth
+			add("grid.peak_so_far_kw", "", "", t, math.Min(sol.Bought[t], price-q.Import.Cost[t]))
 		}
 	}
 	for i := range p.Sites {
 		site := &p.Sites[i]
 		for t := 0; t < p.Steps; t++ {
-			if n := sol.Net[i][t]; near(n, site.ImportLimitKW[t]) {
+			n := sol.Net[i][t]
+			if near(n, site.ImportLimitKW[t]) {
 				add("import_limit_kw", site.ID, "", t, sol.V[i][t]-sol.Lambda[t]-p.Hours()*site.WithdrawalFee[t])
-			} else if near(-n, site.ExportLimitKW[t]) {
+			}
+			if near(-n, site.ExportLimitKW[t]) {
 				add("export_limit_kw", site.ID, "", t, sol.Lambda[t]-sol.V[i][t])
 			}
 		}
@@ -45,7 +66,14 @@ func (r *run) binding(plan *discrete.Plan) []problem.Binding {
 			r.deviceBinding(plan, i, j, d, func(limit string, t int, value float64) { add(limit, site.ID, d.ID(), t, value) })
 		}
 	}
-	return list
+	worth := []problem.Worth{}
+	for _, w := range order {
+		if v := total[w]; v >= leastRelief {
+			w.Value = v
+			worth = append(worth, w)
+		}
+	}
+	return list, worth
 }
 
 // deviceBinding reads the reduced costs of a device's inputs and states where they meet their limits.
@@ -104,6 +132,7 @@ func (r *run) deviceBinding(plan *discrete.Plan, i, j int, d problem.Device, add
 		if len(pl.Input) > 1 {
 			power(1, "discharge_kw", d.DischargeKW)
 		}
+		energy(none, d.CapacityKWh)
 	case *problem.HeatPump:
 		power(0, "max_kw", d.MaxKW)
 	case *problem.WaterHeater:

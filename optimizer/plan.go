@@ -308,7 +308,7 @@ func (r *run) finish(plan *discrete.Plan) *problem.Solution {
 		out.Status = problem.Optimal
 	}
 	out.Rounds = r.rounds
-	out.Binding = r.binding(plan)
+	out.Binding, out.Worth = r.binding(plan)
 	return out
 }
 

@@ -37,6 +37,7 @@ type Solution struct {
 	Grid     *GridSolution  `json:"grid,omitempty"`
 	Sites    []SiteSolution `json:"sites,omitempty"`
 	Binding  []Binding      `json:"binding,omitempty"`
+	Worth    []Worth        `json:"worth,omitempty"`
 	Conflict []Conflict     `json:"conflict,omitempty"`
 	Elastic  bool           `json:"elastic,omitempty"` // Grid and Sites hold the nearest plan to an infeasible problem
 }
@@ -90,6 +91,16 @@ type Binding struct {
 	Device string  `json:"device,omitempty"`
 	Step   int     `json:"step"`
 	Value  float64 `json:"value"` // EUR per kW or kWh of relief
+}
+
+// Worth is what one more kW or kWh of a limit would save if it were given in all steps: the sum of the limit's binding values, those too small to be listed
+// included. It is a derivative, with the on/off decisions as they are: a large relief saves at most that much per unit.
+type Worth struct {
+	Limit  string  `json:"limit"` // as in Binding
+	Site   string  `json:"site,omitempty"`
+	Device string  `json:"device,omitempty"`
+	Value  float64 `json:"value"` // EUR per unit
+	Unit   string  `json:"unit"`  // kW or kWh
 }
 
 // Conflict is a limit that would have to give way for a plan to exist.
