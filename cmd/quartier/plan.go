@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"quartier/optimizer"
+	"quartier/optimizer/explain"
 	"quartier/optimizer/milp"
 	"quartier/optimizer/problem"
 )
@@ -18,9 +20,15 @@ import (
 func planCommand() *command {
 	return &command{name: "plan", does: "Plan one district from a problem document: loads and storage, with a certificate.",
 		usage: `plan --problem FILE --out FILE [options]
+plan --problem FILE [--solution FILE] --explain [SITE/DEVICE@STEP,...]
 
 Reads a problem document and writes a solution document. "-" is standard input or output.
 The answer carries its objective, a bound that no plan can beat, and the gap between them.
+--explain tells in words and numbers what the plan does, what binds, and what one kWh of storage
+or one kW of connection more would save; with SITE/DEVICE@STEP, why a device does what it does in
+a step (a number from 0, or a time such as 18:30). With --solution a plan made before is explained
+and nothing is solved. Among near-equal plans the one before (--previous) is kept where it is as
+good; apart from that, set-points change as rarely as they can.
 Exit: 0 with a plan, 1 without one in the time limit, 2 the document is refused (one line per
 fault), 3 infeasible: the document then names what would have to give way.`,
 		run: runPlan}
@@ -46,6 +54,69 @@ func (s *seconds) Set(text string) error {
 	return nil
 }
 
+// explainFlag is a flag that may have a value: the devices and steps to explain; without one the whole plan is.
+type explainFlag struct {
+	given bool
+	what  string
+	list  []explain.Selector
+}
+
+func (e *explainFlag) String() string   { return e.what }
+func (e *explainFlag) IsBoolFlag() bool { return true }
+func (e *explainFlag) Set(text string) error {
+	switch text {
+	case "true":
+		e.given, e.what = true, ""
+	case "false":
+		e.given = false
+	default:
+		e.given, e.what = true, text
+	}
+	return nil
+}
+
+// check finds the devices and steps in the problem.
+func (e *explainFlag) check(p *problem.Problem) (err error) {
+	if e.what != "" {
+		e.list, err = explain.ParseSelectors(p, e.what)
+	}
+	return err
+}
+
+func (e *explainFlag) write(w io.Writer, p *problem.Problem, sol *problem.Solution) error {
+	x, err := explain.New(p, sol)
+	if err != nil {
+		return err
+	}
+	if len(e.list) == 0 {
+		return x.Overview(w)
+	}
+	for _, s := range e.list {
+		step, err := x.Step(s.Site, s.Device, s.Step)
+		if err != nil {
+			return err
+		}
+		if _, err := step.WriteTo(w); err != nil {
+			return fmt.Errorf("write the explanation: %w", err)
+		}
+	}
+	return nil
+}
+
+// joinSelector makes one argument of --explain and a SITE/DEVICE@STEP that follows it.
+func joinSelector(args []string) []string {
+	var out []string
+	for k := 0; k < len(args); k++ {
+		a := args[k]
+		if (a == "--explain" || a == "-explain") && k+1 < len(args) && !strings.HasPrefix(args[k+1], "-") {
+			a += "=" + args[k+1]
+			k++
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
 func runPlan(ctx context.Context, c *call) error {
 	problemFile := c.flags.String("problem", "", "the problem document, a `file`")
 	out := c.flags.String("out", "", "where the solution document goes, a `file`")
@@ -54,17 +125,24 @@ func runPlan(ctx context.Context, c *call) error {
 	gap := c.flags.Float64("gap", 0, "relative `gap` at which a plan counts as optimal: 1e-6 without integer decisions and 5e-3 with them when not given")
 	rounds := c.flags.Int("rounds", 0, "stop after `n` rounds of the mixed search: reproduces a plan exactly")
 	preference := c.flags.Float64("preference-epsilon", 1e-4, "`share` of the objective that keeping the previous plan may cost")
+	solutionFile := c.flags.String("solution", "", "explain this solution document, a `file`, instead of solving")
+	var explaining explainFlag
+	c.flags.Var(&explaining, "explain", "explain the plan, or one device in one step: `site/device@step`, several parted by commas")
 	workers := c.flags.Int("workers", 0, "how many `cores` to use: all when not given; the plan does not depend on it")
 	limit := seconds(10 * time.Second)
 	c.flags.Var(&limit, "time-limit", "`time` for solving, such as 10s; a bare number is seconds")
+	c.args = joinSelector(c.args)
 	if err := c.parse(0); err != nil {
 		return err
 	}
 	if err := c.need("problem"); err != nil {
 		return err
 	}
-	if *out == "" && *mps == "" {
-		return badInput{errors.New("quartier plan: --out or --mps is required\nRun 'quartier plan -h' for its options")}
+	if *solutionFile != "" && (!explaining.given || *out != "") {
+		return badInput{errors.New("quartier plan: --solution goes with --explain and without --out\nRun 'quartier plan -h' for its options")}
+	}
+	if *out == "" && *mps == "" && !explaining.given {
+		return badInput{errors.New("quartier plan: --out, --mps or --explain is required\nRun 'quartier plan -h' for its options")}
 	}
 	data, err := readInput(c, *problemFile)
 	if err != nil {
@@ -78,9 +156,28 @@ func runPlan(ctx context.Context, c *call) error {
 		if err := writeOutput(c, *mps, func(w io.Writer) error { return milp.Build(p).WriteMPS(w) }); err != nil {
 			return err
 		}
-		if *out == "" {
+		if *out == "" && !explaining.given {
 			return nil
 		}
+	}
+	if explaining.given {
+		if err := explaining.check(p); err != nil {
+			return badInput{fmt.Errorf("quartier plan: %w", err)}
+		}
+	}
+	if *solutionFile != "" {
+		data, err := readInput(c, *solutionFile)
+		if err != nil {
+			return err
+		}
+		sol, err := problem.ParseSolution(data)
+		if err != nil {
+			return badInput{fmt.Errorf("%s: %w", *solutionFile, err)}
+		}
+		if err := explaining.write(c.stdout, p, sol); err != nil {
+			return badInput{fmt.Errorf("%s: %w", *solutionFile, err)}
+		}
+		return nil
 	}
 	set := optimizer.Settings{Gap: *gap, TimeLimit: time.Duration(limit), Rounds: *rounds, PreferenceEpsilon: *preference, Workers: *workers}
 	if *previousFile != "" {
@@ -96,19 +193,30 @@ func runPlan(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := writeOutput(c, *out, func(w io.Writer) error { return problem.EncodeSolution(w, sol) }); err != nil {
-		return err
+	if *out != "" {
+		if err := writeOutput(c, *out, func(w io.Writer) error { return problem.EncodeSolution(w, sol) }); err != nil {
+			return err
+		}
+	}
+	told := c.stdout
+	if *out == "-" { // the document has it
+		told = c.stderr
+	}
+	if explaining.given && len(sol.Sites) == len(p.Sites) {
+		if err := explaining.write(told, p, sol); err != nil {
+			return err
+		}
 	}
 	switch sol.Status {
 	case problem.Infeasible:
 		for _, x := range sol.Conflict {
-			fmt.Fprintf(c.stderr, "infeasible: %s %s %s steps %d to %d lacks %.6g %s\n", x.Limit, x.Site, x.Device, x.FromStep, x.ToStep, x.Amount, x.Unit)
+			fmt.Fprintf(c.stderr, "infeasible: %s\n", explain.ConflictText(p, x))
 		}
 		return exitError{exitInfeasible}
 	case problem.Unknown:
 		return fmt.Errorf("no plan within %v", time.Duration(limit))
 	}
-	if *out != "-" && sol.Objective != nil && sol.Gap != nil {
+	if *out != "-" && !explaining.given && sol.Objective != nil && sol.Gap != nil {
 		fmt.Fprintf(c.stdout, "%s: %.4f EUR, gap %.2g, %.2f s\n", sol.Status, *sol.Objective, *sol.Gap, sol.SolveSeconds)
 	}
 	return nil

@@ -35,6 +35,7 @@ var rules = []struct {
 	{"optimizer/exact/…", []string{"optimizer/problem"}, "a device alone knows no district"},
 	{"optimizer/milp/…", []string{"optimizer/problem"}, "the general program shares no code with the solver"},
 	{"optimizer/ipm/…", nil, "the solver knows its own structured program alone"},
+	{"optimizer/explain/…", []string{"optimizer/problem", "optimizer/certify", "optimizer/exact"}, "explanations read the documents, whoever made the plan"},
 	{"optimizer/forecast", []string{"schemas/units", "schemas/timegrid"}, "a forecast is a pure function of the past"},
 	{"optimizer/…", []string{"optimizer/…"}, "planning touches no I/O, clock or store"},
 	{"scheduler/dispatch", []string{"drivers", "schemas/units", "schemas/timegrid", "schemas/district"}, "dispatch knows no plan and no protocol"},
