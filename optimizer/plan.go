@@ -82,10 +82,15 @@ type run struct {
 	gap    float64
 	bound  float64
 	rounds int
+	excess []model.Excess // what presolve found
 }
 
 func (r *run) plan(ctx context.Context) *problem.Solution {
 	p := r.p
+	if r.excess = presolve(p); len(r.excess) > 0 {
+		r.set.Log.Debug("plan excluded by limits", "limits", len(r.excess))
+		return r.infeasible(ctx)
+	}
 	relaxed := model.Build(p, model.Options{})
 	r.gap = r.set.Gap
 	mixed := len(r.chords(relaxed)) > 0
@@ -99,9 +104,6 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 		if mixed {
 			r.gap = DefaultMixedGap
 		}
-	}
-	if relaxed.Impossible() {
-		return r.infeasible(ctx)
 	}
 	sol, err := ipm.Solve(ctx, relaxed.IPM, ipm.Settings{Workers: r.set.Workers, GapTol: math.Min(1e-7, r.gap/10)})
 	if err != nil {
@@ -136,6 +138,9 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 				return r.finish(best)
 			}
 		}
+		if best == nil && r.provenInfeasible(ctx) {
+			return r.infeasible(ctx)
+		}
 		if best == nil || r.gapOf(best.Cost) > r.gap {
 			// What remains between plan and bound is charging and discharging at once: directions per step are decisions then.
 			burning = burning || relaxed.Both(sol) > 1e-6
@@ -155,6 +160,9 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 	r.bound = math.Max(r.bound, found.Bound)
 	if found.Plan != nil {
 		return r.finish(found.Plan)
+	}
+	if mixed && r.provenInfeasible(ctx) {
+		return r.infeasible(ctx)
 	}
 	return r.lastResort()
 }
