@@ -30,10 +30,12 @@ type Settings struct {
 	Gap       float64       // relative gap at which a plan counts as optimal; 0: DefaultContinuousGap, with on/off decisions DefaultMixedGap
 	TimeLimit time.Duration // 0: DefaultTimeLimit
 	Rounds    int           // rounds of the mixed search after which to stop; 0: no limit. With a generous TimeLimit it makes a plan reproducible.
-	// Previous is the plan before this one, aligned by its start; nil: none. It is kept, shifted, where it is still feasible and costs at most
-	// PreferenceEpsilon (relative) more than the best plan found.
-	Previous          *problem.Solution
-	PreferenceEpsilon float64      // 0: DefaultPreferenceEpsilon; negative: Previous is not kept
+	// Previous is the plan before this one, aligned by its start; nil: none. A plan of the same problem is kept as it is when it keeps the limits, and its on/off
+	// decisions are not searched again; of another one, decisions and set-points are kept where they are still as good.
+	Previous *problem.Solution
+	// PreferenceEpsilon is the share of the objective (of 1 EUR where that is less) that the choice among near-equal plans may cost: keeping Previous, and without it
+	// fewer switches and smoother powers. 0: DefaultPreferenceEpsilon; negative: the plan is left as the solver gives it.
+	PreferenceEpsilon float64
 	Workers           int          // goroutines; 0: one per processor. The plan does not depend on it.
 	Log               *slog.Logger // nil: silent
 }
@@ -135,7 +137,7 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 		if plan, ok, _ := discrete.Settle(ctx, p, relaxed, sol, model.NewDecisions(p), ipm.Settings{Workers: r.set.Workers}, r.judge); ok && (best == nil || plan.Cost < best.Cost) {
 			best = plan
 			if r.gapOf(plan.Cost) <= r.gap {
-				return r.finish(best)
+				return r.finish(ctx, best)
 			}
 		}
 		if best == nil && r.provenInfeasible(ctx) {
@@ -150,6 +152,9 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 		}
 	}
 	alone := r.exactBound(ctx, relaxed, sol, burning)
+	if kept := r.remember(ctx, r.previous()); kept != nil {
+		return r.finish(ctx, kept) // the problem has not changed, and its plan stays
+	}
 	found := discrete.Run(ctx, discrete.Input{Problem: p, Relaxed: relaxed, Solution: sol, Burning: burning, Rounds: r.set.Rounds, Bound: r.bound, Gap: r.gap,
 		Workers: r.set.Workers, Log: r.set.Log, Judge: r.judge, Best: best, Alone: alone,
 		BoundAt: r.boundAt(burning)})
@@ -159,7 +164,7 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 	}
 	r.bound = math.Max(r.bound, found.Bound)
 	if found.Plan != nil {
-		return r.finish(found.Plan)
+		return r.finish(ctx, found.Plan)
 	}
 	if mixed && r.provenInfeasible(ctx) {
 		return r.infeasible(ctx)
@@ -291,22 +296,16 @@ func scaled(v []float64, f float64) []float64 {
 func (r *run) gapOf(cost float64) float64 { return certify.Gap(cost, r.bound) }
 
 // finish turns the best plan into the solution document.
-func (r *run) finish(plan *discrete.Plan) *problem.Solution {
-	power, on, preference := plan.Power, plan.On, 0.0
-	if old := r.previous(plan); old != nil && r.set.PreferenceEpsilon >= 0 {
-		cost, ok := r.judge(old.power, old.on)
-		if ok && cost <= plan.Cost+r.set.PreferenceEpsilon*math.Max(1, math.Abs(plan.Cost)) {
-			power, on, preference = old.power, old.on, math.Max(0, cost-plan.Cost)
-			r.set.Log.Debug("plan kept", "preference_eur", preference)
-		}
-	}
-	out := r.document(power, on)
+func (r *run) finish(ctx context.Context, plan *discrete.Plan) *problem.Solution {
+	best := plan.Cost
+	chosen, plan := r.prefer(ctx, plan)
+	out := r.document(chosen.power, chosen.on)
 	dt := r.p.Hours()
 	out.Grid = &problem.GridSolution{Price: scaled(plan.Solution.Lambda, 1/dt)}
 	for i := range out.Sites {
 		out.Sites[i].Price = scaled(plan.Solution.V[i], 1/dt)
 	}
-	out.Cost = &problem.Cost{Preference: preference}
+	out.Cost = &problem.Cost{Preference: math.Max(0, chosen.cost-best)}
 	report := certify.Complete(r.p, out)
 	bound := math.Min(r.bound, report.Objective)
 	gap := certify.Gap(report.Objective, bound)
