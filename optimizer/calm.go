@@ -40,7 +40,7 @@ func (r *run) calm(plan *discrete.Plan, best setPoints, from int, most float64) 
 		}
 	}
 	c := &calming{run: r, at: out, left: most - out.cost, book: newLedger(r.p, out.power), from: from}
-	c.free = c.absorbers(plan)
+	c.free = c.absorbers()
 	moved := false
 	for i := range r.p.Sites {
 		for j, d := range r.p.Sites[i].Devices {
@@ -83,19 +83,24 @@ type calming struct {
 	left float64 // EUR that may still be spent
 	book *ledger
 	from int
-	free []unit // devices that may take differences
+	free []absorber
 }
 
-type unit struct{ site, dev int }
+// absorber is a device that may take differences.
+type absorber struct {
+	site, dev int
+	alone     *solo
+	cost      float64 // EUR, its own at its present powers
+}
 
 // mostAbsorbers bounds how many devices are asked to take a difference.
 const mostAbsorbers = 3
 
 // absorbers are the devices with the most freedom that have no on/off decisions: those that move the most energy.
-func (c *calming) absorbers(plan *discrete.Plan) []unit {
+func (c *calming) absorbers() []absorber {
 	type one struct {
-		unit
-		kw float64
+		i, j int
+		kw   float64
 	}
 	var list []one
 	for i := range c.p.Sites {
@@ -108,14 +113,18 @@ func (c *calming) absorbers(plan *discrete.Plan) []unit {
 				kw = d.MaxKW * float64(d.LatestStep-d.EarliestStep) / float64(c.p.Steps)
 			}
 			if kw > 0 {
-				list = append(list, one{unit{i, j}, kw})
+				list = append(list, one{i, j, kw})
 			}
 		}
 	}
 	sort.SliceStable(list, func(a, b int) bool { return list[a].kw > list[b].kw })
-	var out []unit
+	var out []absorber
 	for _, l := range list[:min(len(list), mostAbsorbers)] {
-		out = append(out, l.unit)
+		f := absorber{site: l.i, dev: l.j, alone: newSolo(c.p, c.p.Sites[l.i].Devices[l.j])}
+		var ok bool
+		if f.cost, ok = f.alone.cost(c.at.power[l.i][l.j], nil); ok {
+			out = append(out, f)
+		}
 	}
 	return out
 }
@@ -276,7 +285,11 @@ func (c *calming) stretch(i, j int, d problem.Device, alone *solo, a, b int, lea
 		if kw := sum / n; kw >= least {
 			constant(kw)
 		}
-		for _, level := range []float64{peak, top} {
+		levels := []float64{peak, top}
+		if d.Kind() == problem.KindHeatPump {
+			levels = nil // a zone wants its heat when it wants it
+		}
+		for _, level := range levels {
 			k := int(math.Ceil(sum/level - 1e-6))
 			if kw := sum / float64(k); k < b-a && kw >= least-1e-9 {
 				early, late := make([]float64, b-a), make([]float64, b-a)
@@ -287,13 +300,22 @@ func (c *calming) stretch(i, j int, d problem.Device, alone *solo, a, b int, lea
 			}
 		}
 	}
-	ownWas, ok := alone.cost(was, c.at.on[i][j])
-	if !ok {
-		return false
+	known := false
+	ownWas := 0.0
+	own := func(v []float64, on []bool) (float64, bool) {
+		if !known {
+			known = true
+			var ok bool
+			if ownWas, ok = alone.cost(was, c.at.on[i][j]); !ok {
+				ownWas = math.Inf(-1) // nothing is cheaper
+			}
+		}
+		cost, ok := alone.cost(v, on)
+		return cost - ownWas, ok
 	}
 	unrestWas := unrestOf(was)
 	var take func()
-	calmest, spend := unrestWas, 0.0
+	calmest, spend, allowed := unrestWas, 0.0, c.left/4
 	for _, shape := range shapes {
 		v := append(append(append([]float64(nil), was[:a]...), shape...), was[b:]...)
 		u := unrestOf(v)
@@ -305,57 +327,30 @@ func (c *calming) stretch(i, j int, d problem.Device, alone *solo, a, b int, lea
 			change[t] = v[a+t] - was[a+t]
 		}
 		on := flags(c.at.on[i][j], v, a, b)
-		own, ok := alone.cost(v, on)
-		if !ok {
-			continue
-		}
-		allowed := c.left / 4
-		if cost, ok := c.book.change(i, change, a); ok && cost+own-ownWas <= allowed {
-			calmest, spend = u, cost+own-ownWas
-			take = func() {
-				c.book.apply(i, change, a)
-				c.at.power[i][j], c.at.on[i][j] = v, on
-			}
-			continue
-		}
-		for _, f := range c.free {
-			if f.site == i && f.dev == j {
-				continue
-			}
-			other := c.at.power[f.site][f.dev]
-			w := append([]float64(nil), other...)
-			back := make([]float64, b-a)
-			for t := range back {
-				w[a+t] -= change[t]
-				back[t] = -change[t]
-			}
-			both := u.plus(unrestOf(w))
-			if !both.less(unrestWas.plus(unrestOf(other))) {
-				continue
-			}
-			solo := newSolo(c.p, c.p.Sites[f.site].Devices[f.dev])
-			before, _ := solo.cost(other, nil)
-			after, ok := solo.cost(w, nil)
-			if !ok {
-				continue
-			}
-			c.book.apply(i, change, a)
-			cost, ok := c.book.change(f.site, back, a)
-			undo := make([]float64, b-a)
-			for t := range undo {
-				undo[t] = -change[t]
-			}
-			c.book.apply(i, undo, a)
-			first, _ := c.book.change(i, change, a)
-			if total := first + cost + own - ownWas + after - before; ok && total <= allowed {
-				calmest, spend = u, total
+		if cost, ok := c.book.change(i, change, a); ok && cost <= allowed {
+			if by, ok := own(v, on); ok && cost+by <= allowed {
+				calmest, spend = u, cost+by
 				take = func() {
 					c.book.apply(i, change, a)
-					c.book.apply(f.site, back, a)
+					c.at.power[i][j], c.at.on[i][j] = v, on
+				}
+			}
+			continue
+		}
+		if d.Kind() == problem.KindHeatPump {
+			continue
+		}
+		if k, w, cost, ok := c.absorb(i, j, change, a, u, unrestWas, allowed); ok {
+			if by, ok := own(v, on); ok && cost+by <= allowed {
+				f := &c.free[k]
+				calmest, spend = u, cost+by
+				take = func() {
+					c.book.apply(i, change, a)
+					c.book.apply(f.site, negative(change), a)
 					c.at.power[i][j], c.at.on[i][j] = v, on
 					c.at.power[f.site][f.dev] = w
+					f.cost, _ = f.alone.cost(w, nil)
 				}
-				break
 			}
 		}
 	}
@@ -363,8 +358,52 @@ func (c *calming) stretch(i, j int, d problem.Device, alone *solo, a, b int, lea
 		return false
 	}
 	take()
+	for k := range c.free {
+		if f := &c.free[k]; f.site == i && f.dev == j {
+			f.cost, _ = f.alone.cost(c.at.power[i][j], nil)
+		}
+	}
 	c.left -= math.Max(0, spend)
 	return true
+}
+
+// absorb finds a device that can take the difference so that nothing changes at the district's boundary, and both together are calmer. It returns the index of the device, its
+// powers and what that costs in EUR beside the first device's own cost.
+func (c *calming) absorb(i, j int, change []float64, a int, now, was unrest, allowed float64) (k int, w []float64, cost float64, ok bool) {
+	for k, f := range c.free {
+		if f.site == i && f.dev == j {
+			continue
+		}
+		other := c.at.power[f.site][f.dev]
+		w := append([]float64(nil), other...)
+		for t, kw := range change {
+			w[a+t] -= kw
+		}
+		if !now.plus(unrestOf(w)).less(was.plus(unrestOf(other))) {
+			continue
+		}
+		back := negative(change)
+		first, _ := c.book.change(i, change, a)
+		c.book.apply(i, change, a)
+		second, ok := c.book.change(f.site, back, a)
+		c.book.apply(i, back, a)
+		if !ok || first+second > allowed || !c.book.fits(i, change, a) {
+			continue
+		}
+		after, ok := f.alone.cost(w, nil)
+		if total := first + second + after - f.cost; ok && total <= allowed {
+			return k, w, total, true
+		}
+	}
+	return 0, nil, 0, false
+}
+
+func negative(v []float64) []float64 {
+	out := make([]float64, len(v))
+	for t := range v {
+		out[t] = -v[t]
+	}
+	return out
 }
 
 // flags are the on states with those of [a, b) as the powers say; nil stays nil.
@@ -402,34 +441,48 @@ func newLedger(p *problem.Problem, power [][][]float64) *ledger {
 	return b
 }
 
+// fits reports whether a site may draw so much more from step a on by its own limits.
+func (b *ledger) fits(i int, by []float64, a int) bool {
+	site := &b.p.Sites[i]
+	for k, v := range by {
+		if net := b.site[i][a+k]; v > 0 && net+v > site.ImportLimitKW[a+k] || v < 0 && -net-v > site.ExportLimitKW[a+k] {
+			return false
+		}
+	}
+	return true
+}
+
 // change returns what it costs (EUR) that a site draws so much more from step a on; ok is false where that oversteps a limit.
 func (b *ledger) change(i int, by []float64, a int) (cost float64, ok bool) {
-	p, site := b.p, &b.p.Sites[i]
-	dt, g := p.Hours(), &p.Grid
+	p, site, g := b.p, &b.p.Sites[i], &b.p.Grid
+	dt := p.Hours()
 	flow := func(t int, kw float64) float64 {
 		if kw > 0 {
 			return dt * p.ImportCost(t) * kw
 		}
 		return dt * g.ExportPrice[t] * kw
 	}
-	peakWas, peak := g.PeakSoFarKW, g.PeakSoFarKW
-	for t, kw := range b.total {
-		peakWas = math.Max(peakWas, kw)
-		if k := t - a; k >= 0 && k < len(by) {
-			kw += by[k]
-		}
-		peak = math.Max(peak, kw)
-	}
-	cost = g.PeakPrice * (peak - peakWas)
+	ok = b.fits(i, by, a)
 	for k, v := range by {
 		t := a + k
 		net, total := b.site[i][t], b.total[t]
-		if v > 0 && (net+v > site.ImportLimitKW[t] || total+v > g.ImportLimitKW[t]) || v < 0 && (-net-v > site.ExportLimitKW[t] || -total-v > g.ExportLimitKW[t]) {
-			return 0, false
+		if v > 0 && total+v > g.ImportLimitKW[t] || v < 0 && -total-v > g.ExportLimitKW[t] {
+			ok = false
 		}
 		cost += flow(t, total+v) - flow(t, total) + dt*site.WithdrawalFee[t]*(math.Max(0, net+v)-math.Max(0, net))
 	}
-	return cost, true
+	if g.PeakPrice > 0 {
+		was, is := g.PeakSoFarKW, g.PeakSoFarKW
+		for t, kw := range b.total {
+			was = math.Max(was, kw)
+			if k := t - a; k >= 0 && k < len(by) {
+				kw += by[k]
+			}
+			is = math.Max(is, kw)
+		}
+		cost += g.PeakPrice * (is - was)
+	}
+	return cost, ok
 }
 
 func (b *ledger) apply(i int, by []float64, a int) {

@@ -26,7 +26,8 @@ func (r *run) prefer(ctx context.Context, plan *discrete.Plan) (setPoints, *disc
 	if r.set.PreferenceEpsilon < 0 {
 		return best, plan
 	}
-	budget := r.set.PreferenceEpsilon * math.Max(1, math.Abs(plan.Cost))
+	size := math.Max(1, math.Abs(plan.Cost))
+	budget := r.set.PreferenceEpsilon * size
 	most := plan.Cost + 0.9*budget // the rest is left for keeping this plan again
 	from := 0
 	if old := r.previous(); old != nil {
@@ -40,6 +41,11 @@ func (r *run) prefer(ctx context.Context, plan *discrete.Plan) (setPoints, *disc
 		if near, ok := r.stayNear(ctx, plan, old, most); ok {
 			best = near
 		}
+	}
+	// What is only calmer must not spoil a plan that is as good as was asked for.
+	most = math.Min(most, best.cost+0.9*r.gap*size)
+	if r.gapOf(best.cost) <= r.gap {
+		most = math.Min(most, r.bound+r.gap*math.Max(1, math.Abs(r.bound)))
 	}
 	if calm, ok := r.calm(plan, best, from, most); ok {
 		best = calm
