@@ -187,7 +187,8 @@ func (r *run) remember(ctx context.Context, f *former) *discrete.Plan {
 			}
 		}
 	}
-	if _, ok := r.judge(f.power, f.on); !ok {
+	cost, ok := r.judge(f.power, f.on)
+	if !ok {
 		return nil
 	}
 	dec, ok := f.decisions(r.p, nil)
@@ -195,11 +196,35 @@ func (r *run) remember(ctx context.Context, f *former) *discrete.Plan {
 		return nil
 	}
 	dec.Direction = r.directions(f.power)
-	plan, ok, done := discrete.Fix(ctx, r.p, dec, ipm.Settings{Workers: r.set.Workers}, r.judge)
-	if !ok || !done {
+	r.storageDirections(dec, f.power)
+	plan, ok, _ := discrete.Fix(ctx, r.p, dec, ipm.Settings{Workers: r.set.Workers}, r.judge)
+	if !ok {
 		return nil
 	}
+	if cost > plan.Cost+r.set.PreferenceEpsilon*math.Max(1, math.Abs(plan.Cost)) && r.gapOf(cost) <= r.gap {
+		// There is a better one, but this is as good as is asked for: nothing moves.
+		return &discrete.Plan{Cost: cost, Power: f.power, On: f.on, Decisions: dec, Program: plan.Program, Solution: plan.Solution}
+	}
 	return plan
+}
+
+// storageDirections adds the directions of batteries, and of cars without other decisions, to those of machines.
+func (r *run) storageDirections(dec *model.Decisions, power [][][]float64) {
+	for i := range r.p.Sites {
+		for j, d := range r.p.Sites[i].Devices {
+			ev, car := d.(*problem.EV)
+			if d.Kind() != problem.KindBattery && !(car && ev.MinKW == 0 && ev.DischargeKW > 0) {
+				continue
+			}
+			modes := make([]model.Mode, r.p.Steps)
+			for t, kw := range power[i][j] {
+				if modes[t] = model.On; kw < 0 {
+					modes[t] = model.Discharging
+				}
+			}
+			dec.Device[i][j] = model.Decision{Modes: modes}
+		}
+	}
 }
 
 // directions are those of the boundary's flow where both were possible and the import is the cheaper one.
