@@ -38,6 +38,16 @@ type Settings struct {
 	PreferenceEpsilon float64
 	Workers           int          // goroutines; 0: one per processor. The plan does not depend on it.
 	Log               *slog.Logger // nil: silent
+	Info              func(Info)   // called once before Plan returns a solution; nil: not
+}
+
+// Info measures the work on one plan: where the time went and how far the methods came. What the plan itself is stands in the solution.
+type Info struct {
+	Iterations int     // of the interior-point method on the relaxation
+	Relaxation float64 // EUR: the relaxation's optimum, as far as it was reached
+	Rounds     int     // of the mixed search
+	// Seconds by the clock: for the relaxation, for the bound that its prices prove, for the search, for the choice among near-equal plans.
+	RelaxationSeconds, BoundSeconds, SearchSeconds, PreferenceSeconds float64
 }
 
 // Plan solves the problem. The solution's status tells what it is; whatever the status, its objective, bound and gap were recomputed by package
@@ -68,12 +78,16 @@ func Plan(ctx context.Context, p *problem.Problem, s Settings) (*problem.Solutio
 	}
 	limited, cancel := context.WithTimeout(ctx, s.TimeLimit)
 	defer cancel()
-	r := &run{p: p, set: s, bound: math.Inf(-1)}
+	r := &run{p: p, set: s, bound: math.Inf(-1), mark: began}
 	out := r.plan(limited)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("optimizer: plan of %d sites: %w", len(p.Sites), err)
 	}
 	out.SolveSeconds = time.Since(began).Seconds()
+	if s.Info != nil {
+		r.info.Rounds = r.rounds
+		s.Info(r.info)
+	}
 	return out, nil
 }
 
@@ -85,6 +99,15 @@ type run struct {
 	bound  float64
 	rounds int
 	excess []model.Excess // what presolve found
+	info   Info
+	mark   time.Time // when the present part of the work began
+}
+
+// lap adds the time since the last lap to a part of the work.
+func (r *run) lap(seconds *float64) {
+	now := time.Now()
+	*seconds += now.Sub(r.mark).Seconds()
+	r.mark = now
 }
 
 func (r *run) plan(ctx context.Context) *problem.Solution {
@@ -111,6 +134,8 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 	if err != nil {
 		return r.lastResort()
 	}
+	r.info.Iterations, r.info.Relaxation = sol.Info.Iterations, sol.Info.Objective
+	r.lap(&r.info.RelaxationSeconds)
 	r.set.Log.Debug("plan relaxation", "status", sol.Status, "iterations", sol.Info.Iterations, "objective_eur", sol.Info.Objective, "bound_eur", sol.Info.Bound)
 	var best *discrete.Plan
 	if sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved {
@@ -152,6 +177,7 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 		}
 	}
 	alone := r.exactBound(ctx, relaxed, sol, burning)
+	r.lap(&r.info.BoundSeconds)
 	if kept := r.remember(ctx, r.previous()); kept != nil {
 		return r.finish(ctx, kept) // the problem has not changed, and its plan stays
 	}
@@ -159,6 +185,7 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 		Workers: r.set.Workers, Log: r.set.Log, Judge: r.judge, Best: best, Alone: alone,
 		BoundAt: r.boundAt(burning)})
 	r.rounds = found.Rounds
+	r.lap(&r.info.SearchSeconds)
 	if found.Infeasible {
 		return r.infeasible(ctx)
 	}
@@ -298,7 +325,9 @@ func (r *run) gapOf(cost float64) float64 { return certify.Gap(cost, r.bound) }
 // finish turns the best plan into the solution document.
 func (r *run) finish(ctx context.Context, plan *discrete.Plan) *problem.Solution {
 	best := plan.Cost
+	r.lap(&r.info.SearchSeconds)
 	chosen, plan := r.prefer(ctx, plan)
+	r.lap(&r.info.PreferenceSeconds)
 	out := r.document(chosen.power, chosen.on)
 	dt := r.p.Hours()
 	out.Grid = &problem.GridSolution{Price: scaled(plan.Solution.Lambda, 1/dt)}
