@@ -279,83 +279,132 @@ func (x *Explainer) busiest(kwh []float64) string {
 	return fmt.Sprintf("half of it from %s to %s", x.clock(from), x.end(to))
 }
 
+// alike are limits of one name with nearly the same value, such as the batteries of a district that all end as low as they may.
+type alike struct {
+	limit, unit string
+	owners      []string
+	steps       int // of the first one
+	first, last int
+	value       float64 // of the first one
+}
+
+// group joins the entries that are alike; they come in descending order of value.
+func group(list []alike) []alike {
+	var out []alike
+next:
+	for _, e := range list {
+		for k := range out {
+			g := &out[k]
+			if g.limit == e.limit && g.value-e.value <= 0.01*g.value {
+				g.owners = append(g.owners, e.owners...)
+				g.first, g.last = min(g.first, e.first), max(g.last, e.last)
+				continue next
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// whose names the owners of a group.
+func (g *alike) whose() string {
+	switch n := len(g.owners); {
+	case n == 1:
+		return owner(g.limit, g.owners[0])
+	case n <= 3:
+		return limitName(g.limit) + " of each of " + strings.Join(g.owners, ", ")
+	default:
+		return fmt.Sprintf("%s of each of %s and %d others like them", limitName(g.limit), strings.Join(g.owners[:2], ", "), n-2)
+	}
+}
+
 // binding lists the limits that cost most, all their steps together.
 func (x *Explainer) binding(b *strings.Builder) {
-	type entry struct {
-		limit, site, device string
-		steps, first, last  int
-		value               float64
-	}
-	byLimit := map[place]*entry{}
-	var list []*entry
+	byLimit := map[place]*alike{}
+	var order []*alike
 	for _, v := range x.s.Binding {
 		key := place{v.Limit, v.Site, v.Device, 0}
 		e := byLimit[key]
 		if e == nil {
-			e = &entry{limit: v.Limit, site: v.Site, device: v.Device, first: v.Step, last: v.Step}
+			e = &alike{limit: v.Limit, owners: []string{name(v.Site, v.Device)}, first: v.Step, last: v.Step}
 			byLimit[key] = e
-			list = append(list, e)
+			order = append(order, e)
 		}
 		e.steps++
 		e.first, e.last = min(e.first, v.Step), max(e.last, v.Step)
 		e.value += v.Value
 	}
-	if len(list) == 0 {
+	if len(order) == 0 {
 		return
 	}
-	sort.SliceStable(list, func(i, k int) bool { return list[i].value > list[k].value })
-	fmt.Fprintf(b, "\nWhat binds (%s)\n", plural(len(list), "limit", "limits"))
+	sort.SliceStable(order, func(i, k int) bool { return order[i].value > order[k].value })
+	var list []alike
+	for _, e := range order {
+		list = append(list, *e)
+	}
+	list = group(list)
+	fmt.Fprintf(b, "\nWhat binds (%s; EUR that one unit more in these steps would save)\n", plural(len(order), "limit", "limits"))
 	for _, e := range list[:min(most, len(list))] {
 		when := "at " + x.clock(e.first)
-		if e.steps > 1 {
-			when = fmt.Sprintf("in %d steps between %s and %s", e.steps, x.clock(e.first), x.end(e.last+1))
+		if e.last > e.first {
+			when = fmt.Sprintf("between %s and %s", x.clock(e.first), x.end(e.last+1))
+			if len(e.owners) == 1 {
+				when = plural(e.steps, "step", "steps") + " " + when
+			}
 		}
-		fmt.Fprintf(b, "  %s %s: %.4f EUR\n", owner(e.limit, e.site, e.device), when, e.value)
+		fmt.Fprintf(b, "  %s, %s: %.4f EUR\n", e.whose(), when, e.value)
 	}
 	if n := len(list) - most; n > 0 {
 		fmt.Fprintf(b, "  and %d more\n", n)
 	}
 }
 
-func owner(limit, site, device string) string {
-	name := limitName(limit)
-	switch {
-	case site == "":
-		return name
-	case device == "":
-		return site + ", " + name
+// name is SITE/DEVICE, or the site; "" for the district.
+func name(site, device string) string {
+	if device == "" {
+		return site
 	}
-	return site + "/" + device + ", " + name
+	return site + "/" + device
+}
+
+// owner names a limit with what it belongs to.
+func owner(limit, whose string) string {
+	if whose == "" {
+		return limitName(limit)
+	}
+	return whose + ", " + limitName(limit)
 }
 
 // worth lists what one more unit of storage and of connection would save over the horizon.
 func (x *Explainer) worth(b *strings.Builder) {
-	var storage, connection []problem.Worth
-	for _, v := range x.s.Worth {
-		switch v.Limit {
-		case "capacity_kwh":
-			storage = append(storage, v)
-		case "import_limit_kw", "export_limit_kw", "grid.import_limit_kw", "grid.export_limit_kw", "grid.peak_so_far_kw":
-			connection = append(connection, v)
-		}
-	}
 	if !x.priced {
 		return
 	}
-	b.WriteString("\nWhat one unit more would save over the horizon, with the on/off decisions as they are\n")
-	list := func(what, unit string, v []problem.Worth) {
-		if len(v) == 0 {
-			fmt.Fprintf(b, "  one kW%s more %s: nothing anywhere\n", unit, what)
-			return
-		}
-		sort.SliceStable(v, func(i, k int) bool { return v[i].Value > v[k].Value })
-		for _, e := range v[:min(most, len(v))] {
-			fmt.Fprintf(b, "  one %s more, %s: %.4f EUR\n", e.Unit, owner(e.Limit, e.Site, e.Device), e.Value)
-		}
-		if n := len(v) - most; n > 0 {
-			fmt.Fprintf(b, "  and %d more, at least %.4f EUR each\n", n, v[len(v)-1].Value)
+	var storage, connection []alike
+	for _, v := range x.s.Worth {
+		e := alike{limit: v.Limit, unit: v.Unit, owners: []string{name(v.Site, v.Device)}, value: v.Value}
+		switch v.Limit {
+		case "capacity_kwh":
+			storage = append(storage, e)
+		case "import_limit_kw", "export_limit_kw", "grid.import_limit_kw", "grid.export_limit_kw", "grid.peak_so_far_kw":
+			connection = append(connection, e)
 		}
 	}
-	list("of storage", "h", storage)
-	list("of connection", "", connection)
+	b.WriteString("\nWhat one unit more would save over the horizon, with the on/off decisions as they are\n")
+	list := func(what string, v []alike) {
+		if len(v) == 0 {
+			fmt.Fprintf(b, "  %s: nothing anywhere\n", what)
+			return
+		}
+		sort.SliceStable(v, func(i, k int) bool { return v[i].value > v[k].value })
+		v = group(v)
+		for _, e := range v[:min(most, len(v))] {
+			fmt.Fprintf(b, "  one %s more, %s: %.4f EUR\n", e.unit, e.whose(), e.value)
+		}
+		if n := len(v) - most; n > 0 {
+			fmt.Fprintf(b, "  and %d more, of %.4f EUR and less\n", n, v[most].value)
+		}
+	}
+	list("one kWh of storage", storage)
+	list("one kW of connection", connection)
 }
