@@ -37,18 +37,22 @@ func (r *run) binding(plan *discrete.Plan) ([]problem.Binding, []problem.Worth) 
 		}
 		total[key] += value
 	}
-	near := func(x, limit float64) bool { return math.Abs(x-limit) <= 1e-4*math.Max(1, math.Abs(limit)) }
+	near := func(x, limit float64) bool {
+		return !math.IsInf(limit, 0) && math.Abs(x-limit) <= 1e-4*math.Max(1, math.Abs(limit))
+	}
 	for t := 0; t < p.Steps; t++ {
 		price := sol.Lambda[t]
+		over := price - q.Import.Cost[t] // what importing is worth beyond its cost: the peak's share, and the limit's
+		share := over
 		if near(sol.Import[t], p.Grid.ImportLimitKW[t]) {
-			add("grid.import_limit_kw", "", "", t, price-q.Import.Cost[t]-sol.Bought[t])
+			share = math.Min(over, sol.Bought[t])
+			add("grid.import_limit_kw", "", "", t, over-share)
+		}
+		if p.Grid.PeakPrice > 0 && sol.Import[t] > p.Grid.PeakSoFarKW-1e-4 {
+			add("grid.peak_so_far_kw", "", "", t, share)
 		}
 		if near(sol.Export[t], p.Grid.ExportLimitKW[t]) {
 			add("grid.export_limit_kw", "", "", t, -price-q.Export.Cost[t])
-		}
-		if sol.Import[t] > p.Grid.PeakSoFarKW-1e-4 {
-			// where nothing is imported either, no more than importing would be worth
-			add("grid.peak_so_far_kw", "", "", t, math.Min(sol.Bought[t], price-q.Import.Cost[t]))
 		}
 	}
 	for i := range p.Sites {
