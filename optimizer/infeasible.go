@@ -65,6 +65,17 @@ type nearest struct {
 	given []model.Excess
 }
 
+// judge allows a plan that cannot keep every limit anyway a thousandth of a kW or kWh beyond those that gave way.
+func (n *nearest) judge(power [][][]float64, on [][][]bool) (float64, bool) {
+	report := certify.Evaluate(n.q, n.document(power, on))
+	for _, v := range report.Violations {
+		if !(v.Amount < 1e-3) {
+			return report.Objective, false
+		}
+	}
+	return report.Objective, true
+}
+
 // give lets limits give way.
 func (n *nearest) give(list []model.Excess) {
 	if len(list) == 0 {
@@ -76,7 +87,6 @@ func (n *nearest) give(list []model.Excess) {
 
 // plan finds the plan of least cost within the limits as they gave way. Where they have not given way enough, it asks for the least excess.
 func (n *nearest) plan(ctx context.Context) (power [][][]float64, on [][][]bool, ok bool) {
-	sub := &run{p: n.q, set: n.set}
 	var prog *model.Program
 	var sol *ipm.Solution
 	for attempt := 0; ; attempt++ {
@@ -94,7 +104,6 @@ func (n *nearest) plan(ctx context.Context) (power [][][]float64, on [][][]bool,
 			return nil, nil, false
 		}
 		n.give(least.Excess(at))
-		sub.p = n.q
 	}
 	dec := model.NewDecisions(n.q)
 	if n.decides() {
@@ -102,10 +111,12 @@ func (n *nearest) plan(ctx context.Context) (power [][][]float64, on [][][]bool,
 		if ctx.Err() != nil {
 			return nil, nil, false
 		}
-	} else if plan, feasible, _ := discrete.Settle(ctx, n.q, prog, sol, dec, ipm.Settings{Workers: n.set.Workers}, sub.judge); feasible {
+	} else if plan, feasible := discrete.Take(n.q, prog, sol, dec, n.judge); feasible {
+		return plan.Power, plan.On, true
+	} else if plan, feasible, _ := discrete.Settle(ctx, n.q, prog, sol, dec, ipm.Settings{Workers: n.set.Workers}, n.judge); feasible {
 		return plan.Power, plan.On, true
 	}
-	if plan, feasible, _ := discrete.Fix(ctx, n.q, dec, ipm.Settings{Workers: n.set.Workers}, sub.judge); feasible {
+	if plan, feasible, _ := discrete.Fix(ctx, n.q, dec, ipm.Settings{Workers: n.set.Workers}, n.judge); feasible {
 		return plan.Power, plan.On, true
 	}
 	least, at, ok := n.leastOverstep(ctx, n.q, dec)
@@ -113,8 +124,7 @@ func (n *nearest) plan(ctx context.Context) (power [][][]float64, on [][][]bool,
 		return nil, nil, false
 	}
 	n.give(least.Excess(at))
-	sub.p = n.q
-	if plan, feasible, _ := discrete.Fix(ctx, n.q, dec, ipm.Settings{Workers: n.set.Workers}, sub.judge); feasible {
+	if plan, feasible, _ := discrete.Fix(ctx, n.q, dec, ipm.Settings{Workers: n.set.Workers}, n.judge); feasible {
 		return plan.Power, plan.On, true
 	}
 	// The point of least excess itself, whatever it costs.
