@@ -221,6 +221,34 @@ func TestShiftedPlanIsKeptWhereItIsAsGood(t *testing.T) {
 	}
 }
 
+// TestForeignPreviousPlans: one of a smaller district, of another horizon, of a later start or with powers out of range does no harm.
+func TestForeignPreviousPlans(t *testing.T) {
+	for _, mixed := range []bool{false, true} {
+		set := optimizer.Settings{Rounds: 3, TimeLimit: time.Minute}
+		small := plan(t, problemtest.District(2, 48, 30, 6, mixed), set)
+		p := problemtest.District(4, 48, 30, 6, mixed)
+		free := plan(t, p, set)
+		later, wild := reread(t, free), reread(t, free)
+		later.Start = later.Start.Add(24 * time.Hour)
+		for i := range wild.Sites {
+			for j := range wild.Sites[i].Devices {
+				for k := range wild.Sites[i].Devices[j].PowerKW {
+					wild.Sites[i].Devices[j].PowerKW[k] = 1e6 * float64(k%3-1)
+				}
+			}
+		}
+		short := plan(t, problemtest.District(4, 20, 30, 6, mixed), set)
+		for name, old := range map[string]*problem.Solution{"smaller": small, "later": later, "wild": wild, "shorter": short, "empty": {}} {
+			set.Previous = old
+			s := plan(t, p, set)
+			preference(t, name, s)
+			if s.Status == problem.Infeasible || s.Status == problem.Unknown || *s.Objective > *free.Objective*(1+6e-3) {
+				t.Errorf("mixed=%v, %s: %s, %v EUR, %v EUR without", mixed, name, s.Status, *s.Objective, *free.Objective)
+			}
+		}
+	}
+}
+
 func TestFlatTariffMakesFewChanges(t *testing.T) {
 	flat := func(sites int, mixed bool, seed uint64) *problem.Problem {
 		p := problemtest.District(sites, 96, 15, seed, mixed)

@@ -124,7 +124,7 @@ func runPlan(ctx context.Context, c *call) error {
 	previousFile := c.flags.String("previous", "", "the solution before, a `file`: among near-equal plans the one that keeps its set-points is taken")
 	gap := c.flags.Float64("gap", 0, "relative `gap` at which a plan counts as optimal: 1e-6 without integer decisions and 5e-3 with them when not given")
 	rounds := c.flags.Int("rounds", 0, "stop after `n` rounds of the mixed search: reproduces a plan exactly")
-	preference := c.flags.Float64("preference-epsilon", 1e-4, "`share` of the objective that keeping the previous plan may cost")
+	preference := c.flags.Float64("preference-epsilon", 1e-4, "`share` of the objective that the choice among near-equal plans may cost; 0 takes the best plan as it is")
 	solutionFile := c.flags.String("solution", "", "explain this solution document, a `file`, instead of solving")
 	var explaining explainFlag
 	c.flags.Var(&explaining, "explain", "explain the plan, or one device in one step: `site/device@step`, several parted by commas")
@@ -178,6 +178,12 @@ func runPlan(ctx context.Context, c *call) error {
 			return badInput{fmt.Errorf("%s: %w", *solutionFile, err)}
 		}
 		return nil
+	}
+	if !(*preference >= 0) {
+		return badInput{fmt.Errorf("quartier plan: --preference-epsilon %v: want a share of at least 0", *preference)}
+	}
+	if *preference == 0 {
+		*preference = -1 // a Settings of 0 means the default
 	}
 	set := optimizer.Settings{Gap: *gap, TimeLimit: time.Duration(limit), Rounds: *rounds, PreferenceEpsilon: *preference, Workers: *workers}
 	if *previousFile != "" {

@@ -418,3 +418,36 @@ func TestAPlanOfAnotherProblemIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAnyPlanCanBeExplained: every device in every step of random problems, plans or not, in words without a number that is none.
+func TestAnyPlanCanBeExplained(t *testing.T) {
+	for seed := range uint64(80) {
+		p := problemtest.Random(seed, problemtest.Options{MaxSteps: 6})
+		s := planned(t, p)
+		if len(s.Sites) == 0 {
+			continue
+		}
+		x, err := explain.New(p, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := x.Overview(&b); err != nil {
+			t.Fatal(err)
+		}
+		for i := range p.Sites {
+			for _, d := range p.Sites[i].Devices {
+				for k := range p.Steps {
+					e, err := x.Step(p.Sites[i].ID, d.ID(), k)
+					if err != nil {
+						t.Fatal(err)
+					}
+					b.WriteString(e.String())
+				}
+			}
+		}
+		if text := b.String(); strings.Contains(text, "NaN") || strings.Contains(text, "Inf") || strings.Contains(text, "%!") {
+			t.Errorf("seed %d: %s", seed, text)
+		}
+	}
+}
