@@ -65,11 +65,11 @@ type nearest struct {
 	given []model.Excess
 }
 
-// judge allows a plan that cannot keep every limit anyway a thousandth of a kW or kWh beyond those that gave way.
+// judge allows a plan that cannot keep every limit anyway a tenth of a W or Wh beyond those that gave way.
 func (n *nearest) judge(power [][][]float64, on [][][]bool) (float64, bool) {
 	report := certify.Evaluate(n.q, n.document(power, on))
 	for _, v := range report.Violations {
-		if !(v.Amount < 1e-3) {
+		if !(v.Amount < 1e-4) {
 			return report.Objective, false
 		}
 	}
