@@ -49,8 +49,11 @@ func (r *run) infeasible(ctx context.Context) *problem.Solution {
 	}
 	power, on, ok := n.plan(ctx)
 	out.Conflict = r.conflicts(n.given)
-	if !ok {
-		return out
+	if !ok { // no time was left: everything off that may be off, where that is within what gave way
+		power, on = discrete.Quiet(n.q)
+		if _, ok = n.judge(power, on); !ok {
+			return out
+		}
 	}
 	out.Sites = r.document(power, on).Sites
 	out.Elastic = true

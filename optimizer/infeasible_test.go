@@ -225,6 +225,16 @@ func TestVerdictsAgreeWithHiGHS(t *testing.T) {
 	}
 }
 
+// TestInfeasibleWithoutTime: the verdict needs no solver, and a plan is still given.
+func TestInfeasibleWithoutTime(t *testing.T) {
+	p := problemtest.District(30, 96, 15, 1, true)
+	p.Sites[15].LoadKW[40] = 30
+	s := plan(t, p, optimizer.Settings{TimeLimit: time.Nanosecond})
+	if s.Status != problem.Infeasible || !s.Elastic || len(s.Conflict) != 1 || s.Conflict[0].Site != "s00015" || s.Conflict[0].FromStep != 40 {
+		t.Errorf("%s, elastic %v, %+v", s.Status, s.Elastic, s.Conflict)
+	}
+}
+
 // BenchmarkInfeasible times the verdict with the nearest plan on a district in which one house draws more than its connection gives.
 func BenchmarkInfeasible(b *testing.B) {
 	for _, mixed := range []bool{false, true} {
