@@ -19,7 +19,7 @@ import (
 // HiGHS's optimum, an objective below HiGHS's bound or above its optimum by more than the gap claimed. exact asks for the optimum itself.
 func against(t *testing.T, p *problem.Problem, exact bool) (*problem.Solution, highstest.Answer) {
 	t.Helper()
-	sol, err := optimizer.Plan(t.Context(), p, optimizer.Settings{TimeLimit: 20 * time.Second, Rounds: 300})
+	sol, err := optimizer.Plan(t.Context(), p, optimizer.Settings{TimeLimit: 20 * time.Second, Rounds: 200})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func against(t *testing.T, p *problem.Problem, exact bool) (*problem.Solution, h
 		t.Error(line)
 	}
 	m := milp.Build(p)
-	answer := highstest.Solve(t, m, highstest.Options{TimeLimit: 8 * time.Second})
+	answer := highstest.Solve(t, m, highstest.Options{TimeLimit: 4 * time.Second})
 	if answer.Infeasible {
 		if sol.Status == problem.Optimal || sol.Status == problem.Feasible {
 			t.Errorf("status %s, HiGHS finds no plan", sol.Status)
@@ -66,14 +66,17 @@ func TestContinuousProblemsAreSolvedExactly(t *testing.T) {
 // TestMixedProblemsAreSolvedHonestly: on a thousand random small problems the plan is never below HiGHS's bound, the bound never above HiGHS's plan, and the gap between the two as
 // claimed.
 func TestMixedProblemsAreSolvedHonestly(t *testing.T) {
-	const parts, seeds = 8, 125
+	parts, seeds := uint64(8), uint64(125)
+	if raced {
+		seeds = 10
+	}
 	var mu sync.Mutex
 	worst, solved := 0.0, 0
 	t.Run("all", func(t *testing.T) {
-		for part := range uint64(parts) {
+		for part := range parts {
 			t.Run(fmt.Sprint(part), func(t *testing.T) {
 				t.Parallel()
-				for k := range uint64(seeds) {
+				for k := range seeds {
 					seed := part*seeds + k
 					sol, answer := against(t, problemtest.Random(seed, problemtest.Options{MaxSteps: 16}), false)
 					if t.Failed() {
@@ -90,7 +93,7 @@ func TestMixedProblemsAreSolvedHonestly(t *testing.T) {
 		}
 	})
 	t.Logf("%d compared, at worst %.4f above HiGHS's optimum (relative)", solved, worst)
-	if solved < parts*seeds*2/3 {
+	if solved < int(parts*seeds)*2/3 {
 		t.Errorf("only %d compared", solved)
 	}
 }
@@ -101,8 +104,11 @@ func TestFamilies(t *testing.T) {
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
 			sites := 3
-			if f.Name == "week" || f.Name == "five minutes" {
+			if f.Name == "week" || f.Name == "five minutes" || raced {
 				sites = 1
+			}
+			if raced && f.Name == "week" {
+				return // minutes under the race detector; without it the test runs too
 			}
 			exact := f.Name != "import cheaper than export" // which has a decision in each of some steps
 			against(t, f.Make(sites, 1, false), exact)

@@ -115,8 +115,8 @@ func (s *search) assemble() (*Plan, bool) {
 		c, ok := choice{}, false
 		if s.Alone != nil && s.Alone[u.site][u.dev].Power != nil {
 			c, ok = chosen(d, s.Alone[u.site][u.dev]), true
-		} else if d, is := d.(*problem.Shiftable); is {
-			c, ok = shift(s.Problem, d, s.Solution.V[u.site]), true
+		} else if appliance, is := d.(*problem.Shiftable); is {
+			c, ok = shift(s.Problem, appliance, s.Solution.V[u.site]), true
 		} else {
 			c, ok = diffuse(s.Problem, d, power[u.site][u.dev])
 		}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package optimizer_test
+
+const raced = false
