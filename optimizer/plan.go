@@ -130,7 +130,7 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 			r.gap = DefaultMixedGap
 		}
 	}
-	sol, err := ipm.Solve(ctx, relaxed.IPM, ipm.Settings{Workers: r.set.Workers, GapTol: math.Min(1e-7, r.gap/10)})
+	sol, err := ipm.Solve(ctx, relaxed.IPM, ipm.Settings{Workers: r.set.Workers, GapTol: math.Min(1e-5, r.gap/4)})
 	if err != nil {
 		return r.lastResort()
 	}
@@ -250,19 +250,29 @@ func (r *run) document(power [][][]float64, on [][][]bool) *problem.Solution {
 	return out
 }
 
-// raiseBound takes the certified bound that the prices of a solution prove, where it is higher than the present one.
+// raiseBound takes the certified bound that the prices of a solution prove, where it is higher than the present one: first with the solver's own duals of stores, zones and
+// peak, and where that leaves more than the gap asked for, with the best there are at its prices.
 func (r *run) raiseBound(prog *model.Program, sol *ipm.Solution) {
 	d := r.duals(sol)
+	d.Peak, d.Chain = sol.Bought, r.chains(prog, sol)
 	r.bound = math.Max(r.bound, certify.Bound(r.p, d))
-	d.Peak, d.Chain = sol.Bought, map[certify.DeviceKey][]float64{}
+	if certify.Gap(sol.Info.Objective, r.bound) > math.Min(r.gap, DefaultContinuousGap)/2 {
+		d.Peak, d.Chain = nil, nil
+		r.bound = math.Max(r.bound, certify.Bound(r.p, d))
+	}
+}
+
+// chains are the duals of stores and zones that a solution found.
+func (r *run) chains(prog *model.Program, sol *ipm.Solution) map[certify.DeviceKey][]float64 {
+	out := map[certify.DeviceKey][]float64{}
 	for i := range r.p.Sites {
 		for j, dev := range r.p.Sites[i].Devices {
 			if k := prog.Place[i][j].Chain; k >= 0 {
-				d.Chain[certify.DeviceKey{Site: r.p.Sites[i].ID, Device: dev.ID()}] = sol.Y[i][k]
+				out[certify.DeviceKey{Site: r.p.Sites[i].ID, Device: dev.ID()}] = sol.Y[i][k]
 			}
 		}
 	}
-	r.bound = math.Max(r.bound, certify.Bound(r.p, d))
+	return out
 }
 
 // exactBound raises the bound by what the on/off decisions of devices cost at the prices of the relaxation, and returns what each device would do at them.
@@ -278,7 +288,9 @@ func (r *run) exactBound(ctx context.Context, relaxed *model.Program, sol *ipm.S
 	if deciding == 0 {
 		return nil
 	}
-	bound, plans, done := certify.ExactBound(ctx, r.p, r.duals(sol), certify.Exact{Tolerance: discrete.Tolerance(sol.Info.Objective, deciding), Burning: burning, Workers: r.set.Workers})
+	d := r.duals(sol)
+	d.Chain = r.chains(relaxed, sol)
+	bound, plans, done := certify.ExactBound(ctx, r.p, d, certify.Exact{Tolerance: discrete.Tolerance(sol.Info.Objective, deciding), Burning: burning, Workers: r.set.Workers})
 	r.set.Log.Debug("plan bound", "relaxed_eur", r.bound, "exact_eur", bound, "devices", deciding, "all", done)
 	r.bound = math.Max(r.bound, bound)
 	return plans
