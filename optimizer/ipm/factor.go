@@ -2,133 +2,218 @@ package ipm
 
 import "math"
 
-// factor is the elimination of one site: its site rows, then its chains as a block tridiagonal matrix in time.
+// factor is the elimination of one group: its site rows, then its chains as a block tridiagonal matrix in time.
 type factor struct {
-	d                    int
-	cinv                 []float64 // T blocks d*d: inverse of the t-th pivot block
-	xi                   []float64 // T*d: inverse curvature of the states
-	q, h                 []float64 // T*d: coupling of chain rows to the site row, and to the grid row
-	c                    []float64 // T: inverse pivot of the site row (0 when nothing moves it)
-	nn                   []float64 // T: inverse curvature of the net power
-	fr                   []float64 // T*d: right-hand side after the forward pass
-	rv                   []float64 // T: right-hand side of the site row
-	gmat, mmat, tmp, inv []float64 // d*d work
+	cinv []float64 // n blocks d*d: inverse of the t-th pivot block
+	link []float64 // n*d: keep into the next step times the inverse curvature of the state
+	q, h []float64 // n*d: coupling of chain rows to the site row, and to the grid row; the same without a site row
+	ic   []float64 // n: inverse pivot of the site row (0 when nothing moves it)
+	nn   []float64 // n: inverse curvature of the net power
 }
 
-func newFactor(T, d int) factor {
-	fl := make([]float64, T*d*d+4*T*d+3*T+4*d*d)
-	take := func(n int) []float64 { v := fl[:n:n]; fl = fl[n:]; return v }
-	return factor{d: d, cinv: take(T * d * d), xi: take(T * d), q: take(T * d), h: take(T * d), fr: take(T * d),
-		c: take(T), nn: take(T), rv: take(T), gmat: take(d * d), mmat: take(d * d), tmp: take(d * d), inv: take(d * d)}
-}
-
-// factorSite eliminates site b at the current curvature and adds its share of the grid matrix to schur (upper triangle).
-func (s *solver) factorSite(b *block, schur, buf []float64) {
-	T, d, f := s.T, b.d, &b.f
-	net := b.v0 + (b.in+d)*T
-	clear(f.mmat)
-	for t := 0; t < T; t++ {
-		nn := s.dinv[net+t]
-		pu := 0.0
-		for j := range b.p.Inputs {
-			if g := b.p.Inputs[j].Sign; g != 0 {
-				pu += g * g * s.dinv[b.v0+j*T+t]
+// eliminate factorises group g at the curvature that its cells hold and adds its share of the grid matrix to the shard's. The shard holds, per step, the sum of
+// the inputs' inverse curvature (pu), and per step and chain gain^2 (bb), gain*sign (g.q), sign^2 (pk) times it and Lagrange's cross terms.
+func (s *solver) eliminate(g *group, h *shard) {
+	T, d, n := s.T, g.d(), g.n
+	if g.netted {
+		for t := 0; t < n; t++ {
+			nn, pu := g.net.cells[t].dinv, h.pu[t]
+			ic := 0.0
+			if nn+pu > 0 {
+				ic = 1 / (nn + pu)
+			}
+			g.nn[t], g.ic[t] = nn, ic
+			h.schur[t*T+t] += nn * pu * ic
+			for k := 0; k < d; k++ {
+				g.h[t*d+k] = g.q[t*d+k] * nn * ic
 			}
 		}
-		f.nn[t] = nn
-		f.c[t] = 0
-		if nn+pu > 0 {
-			f.c[t] = 1 / (nn + pu)
+	} else {
+		for t, v := range h.pu[:n] {
+			h.schur[(g.from+t)*(T+1)] += v
 		}
-		ic := f.c[t]
-		schur[t*T+t] += nn * pu * ic
-		if d == 0 {
+	}
+	switch {
+	case d == 0:
+	case d == 1:
+		s.eliminateOne(g, h)
+		s.schurOne(g, h)
+	default:
+		s.eliminateBlocks(g, h)
+		s.schurBlocks(g, h)
+	}
+}
+
+// others is nn + pu without the inputs of chain k, formed by adding what remains.
+func (g *group) others(h *shard, t, k int) float64 {
+	d := g.d()
+	rest := g.nn[t] + h.p0[t]
+	for l := 0; l < d; l++ {
+		if l != k {
+			rest += h.pk[t*d+l]
+		}
+	}
+	return rest
+}
+
+// eliminateOne is the recursion for one chain: scalars.
+func (s *solver) eliminateOne(g *group, h *shard) {
+	st := &g.ch[0]
+	past := 0.0 // parallel sum of the state's inverse curvature and the pivot without it
+	bb, cross := h.bb, h.cross
+	cells, keep := st.cells, st.keep
+	cinv, link := g.cinv[st.from:st.to], g.link[st.from:st.to]
+	clear(g.cinv)
+	clear(g.link)
+	for i := range cells {
+		t := st.from + i
+		G := bb[t]
+		if g.netted {
+			if ic := g.ic[t]; ic > 0 {
+				G = (G*g.others(h, t, 0) + cross[t]) * ic
+			}
+		}
+		if i > 0 {
+			G += keep[i] * keep[i] * past
+		}
+		xi := cells[i].dinv
+		c, inv := G+xi, 0.0
+		if c > 0 {
+			inv = 1 / c
+		}
+		past = xi * inv * G
+		cinv[i] = inv
+		if i+1 < len(keep) {
+			link[i] = keep[i+1] * xi
+		}
+	}
+}
+
+// schurOne subtracts h' K^-1 h from the grid matrix, K^-1 by its semiseparable form: P[s] = C[s]^-1 + F[s] P[s+1] F[s],
+// X(s,t) = F[s] X(s+1,t), F[s] = C[s]^-1 link[s]. A restart ends the reach of the past.
+func (s *solver) schurOne(g *group, h *shard) {
+	T := s.T
+	X := h.xbuf[:g.n]
+	end := g.n
+	P := 0.0
+	for t := g.n - 1; t >= 0; t-- {
+		inv := g.cinv[t]
+		F := inv * g.link[t]
+		P = inv + F*F*P
+		ht := g.h[t]
+		X[t] = P * ht
+		if F == 0 {
+			end = t + 1
+		}
+		r := (g.from+t)*(T+1) - t
+		row := h.schur[r+t : r+end]
+		x := X[t:end]
+		row = row[:len(x)]
+		if ht == 0 {
+			if F != 1 {
+				for i := 1; i < len(x); i++ {
+					x[i] *= F
+				}
+			}
+			row[0] -= 0
 			continue
 		}
-		q, h, xi := f.q[t*d:t*d+d], f.h[t*d:t*d+d], f.xi[t*d:t*d+d]
-		G := f.gmat
-		for k := 0; k < d; k++ {
-			qk, bb, pk, cross := 0.0, 0.0, 0.0, 0.0
-			for n, j := range b.by[k] {
-				u := &b.p.Inputs[j]
-				e := s.dinv[b.v0+j*T+t]
-				gain, sign := u.Gain[t], u.Sign
-				qk += gain * sign * e
-				bb += gain * gain * e
-				pk += sign * sign * e
-				for _, j2 := range b.by[k][:n] { // Lagrange's identity: no difference of near-equal squares
-					u2 := &b.p.Inputs[j2]
-					det := gain*u2.Sign - u2.Gain[t]*sign
-					cross += e * s.dinv[b.v0+j2*T+t] * det * det
+		row[0] -= ht * x[0]
+		row, x = row[1:], x[1:]
+		row = row[:len(x)]
+		for len(x) >= 4 && len(row) >= 4 {
+			a, b, c, e := x[0]*F, x[1]*F, x[2]*F, x[3]*F
+			x[0], x[1], x[2], x[3] = a, b, c, e
+			row[0] -= ht * a
+			row[1] -= ht * b
+			row[2] -= ht * c
+			row[3] -= ht * e
+			x, row = x[4:], row[4:]
+		}
+		for i := range x {
+			v := x[i] * F
+			x[i] = v
+			row[i] -= ht * v
+		}
+	}
+}
+
+// eliminateBlocks is the recursion for several chains.
+func (s *solver) eliminateBlocks(g *group, h *shard) {
+	d := g.d()
+	G, M, C := h.blocks[:d*d], h.blocks[d*d:2*d*d], h.blocks[2*d*d:3*d*d]
+	xi, keep := h.blocks[6*d*d:6*d*d+d], h.blocks[6*d*d+d:6*d*d+2*d]
+	clear(M)
+	clear(g.link)
+	for t := 0; t < g.n; t++ {
+		ic := 0.0
+		if g.netted {
+			ic = g.ic[t]
+		}
+		q := g.q[t*d : t*d+d]
+		for k := range g.ch {
+			st := &g.ch[k]
+			xi[k], keep[k] = 0, 0
+			if i := t - st.from; i >= 0 && t < st.to {
+				xi[k] = st.cells[i].dinv
+				if i > 0 {
+					keep[k] = st.keep[i]
+				}
+				if t+1 < st.to {
+					g.link[t*d+k] = st.keep[i+1] * xi[k]
 				}
 			}
-			rest := nn // nn + pu - pk, formed by adding the others
-			for j := range b.p.Inputs {
-				if u := &b.p.Inputs[j]; u.Chain != k && u.Sign != 0 {
-					rest += u.Sign * u.Sign * s.dinv[b.v0+j*T+t]
-				}
-			}
-			q[k] = qk
-			h[k] = qk * nn * ic
-			xi[k] = s.dinv[b.v0+(b.in+k)*T+t]
 			if ic > 0 {
-				G[k*d+k] = (bb*rest + cross) * ic
+				G[k*d+k] = (h.bb[t*d+k]*g.others(h, t, k) + h.cross[t*d+k]) * ic
 			} else {
-				G[k*d+k] = bb
+				G[k*d+k] = h.bb[t*d+k]
 			}
 			for l := 0; l < k; l++ {
-				G[k*d+l] = -qk * q[l] * ic
-				G[l*d+k] = G[k*d+l]
+				v := -q[k] * q[l] * ic
+				G[k*d+l], G[l*d+k] = v, v
 			}
 		}
-		if t > 0 { // what the past leaves: keep * parallel sum of (xi, pivot without xi) * keep
-			for k := 0; k < d; k++ {
-				ak := b.p.Chains[k].Keep[t]
-				for l := 0; l < d; l++ {
-					G[k*d+l] += ak * f.mmat[k*d+l] * b.p.Chains[l].Keep[t]
-				}
+		// what the past leaves: keep * parallel sum of (xi, pivot without xi) * keep
+		for k := 0; k < d; k++ {
+			if keep[k] == 0 {
+				continue
+			}
+			for l := 0; l < d; l++ {
+				G[k*d+l] += keep[k] * M[k*d+l] * keep[l]
 			}
 		}
-		C := f.tmp
 		copy(C, G)
 		for k := 0; k < d; k++ {
 			C[k*d+k] += xi[k]
 		}
-		inv := f.cinv[t*d*d : (t+1)*d*d]
+		inv := g.cinv[t*d*d : (t+1)*d*d]
 		invert(C, inv, d)
-		// mmat = Xi C^-1 G, symmetric
+		// M = Xi C^-1 G, symmetric
 		for k := 0; k < d; k++ {
+			if xi[k] == 0 {
+				clear(M[k*d : k*d+d])
+				continue
+			}
 			for l := 0; l < d; l++ {
 				sum := 0.0
 				for m := 0; m < d; m++ {
 					sum += inv[k*d+m] * G[m*d+l]
 				}
-				f.mmat[k*d+l] = xi[k] * sum
+				M[k*d+l] = xi[k] * sum
 			}
 		}
 		for k := 0; k < d; k++ {
 			for l := 0; l < k; l++ {
-				m := (f.mmat[k*d+l] + f.mmat[l*d+k]) / 2
-				f.mmat[k*d+l], f.mmat[l*d+k] = m, m
+				m := (M[k*d+l] + M[l*d+k]) / 2
+				M[k*d+l], M[l*d+k] = m, m
 			}
 		}
-	}
-	if d > 0 {
-		s.schurSite(b, schur, buf)
 	}
 }
 
 // invert writes the inverse of the symmetric positive semidefinite d*d matrix c, which it destroys. Rows without a pivot get a zero
 // inverse: nothing can move them.
 func invert(c, inv []float64, d int) {
-	switch d {
-	case 1:
-		inv[0] = 0
-		if c[0] > 0 {
-			inv[0] = 1 / c[0]
-		}
-		return
-	}
 	// c = L L' in place; the diagonal keeps 1/L[k][k]
 	for k := 0; k < d; k++ {
 		piv, orig := c[k*d+k], c[k*d+k]
@@ -173,34 +258,26 @@ func invert(c, inv []float64, d int) {
 	}
 }
 
-// schurSite subtracts h' K^-1 h of the site from the grid matrix (upper triangle), K^-1 by its semiseparable form:
-// P[s] = C[s]^-1 + F[s] P[s+1] F[s]', X(s,t) = F[s] X(s+1,t), F[s] = C[s]^-1 diag(keep[s+1]*xi[s]).
-func (s *solver) schurSite(b *block, schur, buf []float64) {
-	T, d, f := s.T, b.d, &b.f
-	X := buf[:d*T]
-	P := buf[d*T : d*T+d*d]
-	F := buf[d*T+d*d : d*T+2*d*d]
-	W := buf[d*T+2*d*d : d*T+3*d*d]
-	col := buf[d*T+4*d*d : d*T+4*d*d+d]
-	for t := T - 1; t >= 0; t-- {
-		inv := f.cinv[t*d*d : (t+1)*d*d]
-		if t == T-1 {
-			copy(P, inv)
-		} else {
-			live := false
+// schurBlocks is schurOne for several chains.
+func (s *solver) schurBlocks(g *group, h *shard) {
+	T, d, n := s.T, g.d(), g.n
+	X := h.xbuf[:d*n]
+	P, F, W := h.blocks[:d*d], h.blocks[d*d:2*d*d], h.blocks[2*d*d:3*d*d]
+	col := h.blocks[6*d*d : 6*d*d+d]
+	end := n // the past reaches no step from here on
+	for t := n - 1; t >= 0; t-- {
+		inv := g.cinv[t*d*d : (t+1)*d*d]
+		live := false
+		if t < n-1 {
 			for k := 0; k < d; k++ {
 				for l := 0; l < d; l++ {
-					F[k*d+l] = inv[k*d+l] * b.p.Chains[l].Keep[t+1] * f.xi[t*d+l]
+					F[k*d+l] = inv[k*d+l] * g.link[t*d+l]
 					live = live || F[k*d+l] != 0
 				}
 			}
-			if live {
-				multiply(F, X, d, T, t+1, col)
-			} else {
-				for k := 0; k < d; k++ {
-					clear(X[k*T+t+1 : (k+1)*T])
-				}
-			}
+		}
+		if live {
+			multiply(F, X, d, n, t+1, end, col)
 			for k := 0; k < d; k++ { // W = F P
 				for l := 0; l < d; l++ {
 					v := 0.0
@@ -219,41 +296,40 @@ func (s *solver) schurSite(b *block, schur, buf []float64) {
 					P[k*d+l], P[l*d+k] = v, v
 				}
 			}
+		} else {
+			end = t + 1
+			copy(P, inv)
 		}
-		h := f.h[t*d : t*d+d]
+		hk := g.h[t*d : t*d+d]
 		for k := 0; k < d; k++ {
 			v := 0.0
 			for l := 0; l < d; l++ {
-				v += P[k*d+l] * h[l]
+				v += P[k*d+l] * hk[l]
 			}
-			X[k*T+t] = v
+			X[k*n+t] = v
 		}
-		row := schur[t*T+t : (t+1)*T]
+		r := (g.from+t)*(T+1) - t
+		row := h.schur[r+t : r+end]
 		for k := 0; k < d; k++ {
-			hk := h[k]
-			if hk == 0 {
+			v := hk[k]
+			if v == 0 {
 				continue
 			}
-			xk := X[k*T+t : (k+1)*T]
-			for i, v := range xk {
-				row[i] -= hk * v
+			x := X[k*n+t : k*n+end]
+			x = x[:len(row)]
+			for i := range row {
+				row[i] -= v * x[i]
 			}
 		}
 	}
 }
 
-// multiply replaces columns from..T-1 of the d*T array X by F X.
-func multiply(F, X []float64, d, T, from int, col []float64) {
+// multiply replaces columns from..to-1 of the d*n array X by F X.
+func multiply(F, X []float64, d, n, from, to int, col []float64) {
 	switch d {
-	case 1:
-		f0 := F[0]
-		x0 := X[from:T]
-		for i := range x0 {
-			x0[i] *= f0
-		}
 	case 2:
 		a, b, c, e := F[0], F[1], F[2], F[3]
-		x0, x1 := X[from:T], X[T+from:2*T]
+		x0, x1 := X[from:to], X[n+from:n+to]
 		x1 = x1[:len(x0)]
 		for i, u := range x0 {
 			v := x1[i]
@@ -261,7 +337,7 @@ func multiply(F, X []float64, d, T, from int, col []float64) {
 			x1[i] = c*u + e*v
 		}
 	case 3:
-		x0, x1, x2 := X[from:T], X[T+from:2*T], X[2*T+from:3*T]
+		x0, x1, x2 := X[from:to], X[n+from:n+to], X[2*n+from:2*n+to]
 		x1, x2 = x1[:len(x0)], x2[:len(x0)]
 		f00, f01, f02, f10, f11, f12, f20, f21, f22 := F[0], F[1], F[2], F[3], F[4], F[5], F[6], F[7], F[8]
 		for i, u := range x0 {
@@ -270,18 +346,78 @@ func multiply(F, X []float64, d, T, from int, col []float64) {
 			x1[i] = f10*u + f11*v + f12*w
 			x2[i] = f20*u + f21*v + f22*w
 		}
+	case 4:
+		x0, x1, x2, x3 := X[from:to], X[n+from:n+to], X[2*n+from:2*n+to], X[3*n+from:3*n+to]
+		x1, x2, x3 = x1[:len(x0)], x2[:len(x0)], x3[:len(x0)]
+		f := (*[16]float64)(F)
+		for i, u := range x0 {
+			v, w, z := x1[i], x2[i], x3[i]
+			x0[i] = f[0]*u + f[1]*v + f[2]*w + f[3]*z
+			x1[i] = f[4]*u + f[5]*v + f[6]*w + f[7]*z
+			x2[i] = f[8]*u + f[9]*v + f[10]*w + f[11]*z
+			x3[i] = f[12]*u + f[13]*v + f[14]*w + f[15]*z
+		}
 	default:
-		for t := from; t < T; t++ {
+		for t := from; t < to; t++ {
 			for k := 0; k < d; k++ {
 				v := 0.0
 				for m := 0; m < d; m++ {
-					v += F[k*d+m] * X[m*T+t]
+					v += F[k*d+m] * X[m*n+t]
 				}
 				col[k] = v
 			}
 			for k := 0; k < d; k++ {
-				X[k*T+t] = col[k]
+				X[k*n+t] = col[k]
 			}
 		}
+	}
+}
+
+// solve replaces y, the chain rows' right-hand side, by K^-1 y.
+func (g *group) solve(y []float64, h *shard) {
+	d, n := g.d(), g.n
+	if d == 1 {
+		cinv, link := g.cinv[:n], g.link[:n]
+		y = y[:n]
+		for t := 1; t < n; t++ {
+			y[t] += link[t-1] * cinv[t-1] * y[t-1]
+		}
+		next := 0.0
+		for t := n - 1; t >= 0; t-- {
+			next = cinv[t] * (y[t] + link[t]*next)
+			y[t] = next
+		}
+		return
+	}
+	tmp := h.blocks[:d]
+	for t := 1; t < n; t++ {
+		inv := g.cinv[(t-1)*d*d : t*d*d]
+		prev, here := y[(t-1)*d:t*d], y[t*d:t*d+d]
+		for k := 0; k < d; k++ {
+			if e := g.link[(t-1)*d+k]; e != 0 {
+				v := 0.0
+				for m := 0; m < d; m++ {
+					v += inv[k*d+m] * prev[m]
+				}
+				here[k] += e * v
+			}
+		}
+	}
+	for t := n - 1; t >= 0; t-- {
+		here := y[t*d : t*d+d]
+		if t+1 < n {
+			for k := 0; k < d; k++ {
+				here[k] += g.link[t*d+k] * y[(t+1)*d+k]
+			}
+		}
+		inv := g.cinv[t*d*d : (t+1)*d*d]
+		for k := 0; k < d; k++ {
+			v := 0.0
+			for m := 0; m < d; m++ {
+				v += inv[k*d+m] * here[m]
+			}
+			tmp[k] = v
+		}
+		copy(here, tmp)
 	}
 }

@@ -8,77 +8,98 @@ import (
 	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
-// measureGrid does for import, export and peak what measure does for a site. net is the sum of the sites' net powers.
-func (s *solver) measureGrid(net []float64, acc *sums) {
-	T := s.T
-	for t := 0; t < T; t++ {
-		s.grad[s.gi+t] = s.cost[s.gi+t] - s.lam[t]
-		s.grad[s.ge+t] = s.cost[s.ge+t] + s.lam[t]
-		s.resLam[t] = net[t] - s.x[s.gi+t] + s.x[s.ge+t]
-		acc.primal = math.Max(acc.primal, math.Abs(s.resLam[t]))
-	}
-	s.measureBox(s.gi, s.ge+T, acc)
+// peak is the price of the highest import: pk >= 0 above what it was so far, w = so far + pk - import >= 0 in every step.
+type peak struct {
+	on             bool
+	price          float64
+	pk, zk         float64
+	w, zp, dw, dzp []float64
+	cw             []float64
+	ck             float64
+	dpk, dzk       float64
+	f              []float64
+	kap, gpk       float64
+	zsave          []float64
+}
+
+// measureGrid does for import, export and peak what measure does for a group; s.net holds the sum of net powers.
+func (s *solver) measureGrid(acc *sums) {
 	k := &s.peak
+	ap, ad := s.ap, s.ad
+	dual, high := k.price-k.zk, 0.0
 	if k.on {
-		high := 0.0
-		acc.mu += k.pk * k.zk
-		dual := k.price - k.zk
-		for t := 0; t < T; t++ {
-			high = math.Max(high, s.x[s.gi+t]-s.p.Peak.SoFar)
-			acc.mu += k.w[t] * k.zp[t]
-			dual -= k.zp[t]
-			if g := s.grad[s.gi+t]; !s.fixed[s.gi+t] {
-				acc.bound -= math.Min(g*s.lo[s.gi+t], g*s.hi[s.gi+t])
-			} else {
-				acc.bound -= g * s.lo[s.gi+t]
-			}
-		}
-		acc.objective += k.price * high
-		acc.dual = math.Max(acc.dual, math.Abs(dual))
-		acc.bound += s.boundPeak()
-	}
-	for v := s.gi; v < s.ge+T; v++ {
-		if !s.fixed[v] && v >= s.ge {
-			s.dinv[v] = 1 / s.dinv[v]
-		}
-	}
-	// import: curvature with the peak rows, inverted; f and kap of the rank-one term
-	if k.on {
+		k.pk += ap * k.dpk
+		k.zk += ad * k.dzk
 		k.kap = k.zk / k.pk
+		acc.mu += k.pk * k.zk
+		dual = k.price - k.zk
 	}
-	for t := 0; t < T; t++ {
-		v := s.gi + t
+	for t := range s.lam {
+		acc.bound += s.base[t] * s.lam[t]
+		x := s.measureFlow(&s.imp, t, -s.lam[t], k.on, acc)
+		y := s.measureFlow(&s.exp, t, s.lam[t], false, acc)
+		s.resLam[t] = s.base[t] + s.net[t] - x + y
+		acc.primal = max(acc.primal, math.Abs(s.resLam[t]))
 		if !k.on {
-			if !s.fixed[v] {
-				s.dinv[v] = 1 / s.dinv[v]
-			}
 			continue
 		}
+		k.w[t] += ap * k.dw[t]
+		k.zp[t] += ad * k.dzp[t]
+		high = max(high, x-s.p.Peak.SoFar)
+		acc.mu += k.w[t] * k.zp[t]
+		dual -= k.zp[t]
+		// the import's curvature takes the peak row in; f and kap are the rank-one term
+		c := &s.imp.cells[t]
 		dp := k.zp[t] / k.w[t]
-		if s.fixed[v] {
+		if c.wu == 0 {
 			k.f[t] = 0
 			k.kap += dp
 			continue
 		}
-		inv := 1 / (s.dinv[v] + dp)
-		k.f[t] = dp * inv
-		k.kap += k.f[t] * s.dinv[v]
-		s.dinv[v] = inv
+		box := 1 / c.dinv
+		c.dinv = 1 / (box + dp)
+		k.f[t] = dp * c.dinv
+		k.kap += k.f[t] * box
 	}
+	if k.on {
+		acc.objective += k.price * high
+		acc.dual = max(acc.dual, math.Abs(dual))
+		acc.bound += s.boundPeak()
+	}
+}
+
+// measureFlow takes the step of a boundary flow and measures it. bought says that its bound is the peak's.
+func (s *solver) measureFlow(r *row, t int, dual float64, bought bool, acc *sums) float64 {
+	c := &r.cells[t]
+	lo, hi := r.lo[t], r.hi[t]
+	grad := s.unit*r.cost[t] + dual
+	x := lo
+	if c.wu != 0 {
+		c.move(s.ap, s.ad)
+		x = lo + c.wl
+		acc.mu += c.wl*c.zl + c.wu*c.zu
+		c.invert()
+	}
+	c.d = grad
+	acc.objective += s.unit * r.cost[t] * x
+	if !bought {
+		acc.bound += min(grad*lo, grad*hi)
+	}
+	return x
 }
 
 // boundPeak is the least cost of import and peak at the present prices: over the peak alone it is convex and piecewise linear
 // with corners where an import limit is reached.
 func (s *solver) boundPeak() float64 {
-	T, k := s.T, &s.peak
+	k := &s.peak
 	so := s.p.Peak.SoFar
 	pk := 0.0
 	for {
 		slope, next := k.price, math.Inf(1)
-		for t := 0; t < T; t++ {
-			if room := s.hi[s.gi+t] - so; s.grad[s.gi+t] < 0 && room > pk {
-				slope += s.grad[s.gi+t]
-				next = math.Min(next, room)
+		for t := range s.imp.cells {
+			if room := s.imp.hi[t] - so; s.imp.cells[t].d < 0 && room > pk {
+				slope += s.imp.cells[t].d
+				next = min(next, room)
 			}
 		}
 		if slope >= 0 || math.IsInf(next, 1) {
@@ -87,56 +108,58 @@ func (s *solver) boundPeak() float64 {
 		pk = next
 	}
 	y := k.price * pk
-	for t := 0; t < T; t++ {
-		v := s.gi + t
-		g := s.grad[v]
+	for t := range s.imp.cells {
+		g := s.imp.cells[t].d
 		if g >= 0 {
-			y += g * s.lo[v]
+			y += g * s.imp.lo[t]
 		} else {
-			y += g * math.Max(s.lo[v], math.Min(s.hi[v], so+pk))
+			y += g * max(s.imp.lo[t], min(s.imp.hi[t], so+pk))
 		}
 	}
 	return y
 }
 
-// rightGrid forms the grid rows' right-hand side; lam holds the sites' share.
-func (s *solver) rightGrid(mu float64, lam []float64) {
-	T, k := s.T, &s.peak
-	sumf := 0.0
-	for t := 0; t < T; t++ {
-		for _, v := range [2]int{s.gi + t, s.ge + t} {
-			s.g[v] = 0
-			if !s.fixed[v] {
-				s.g[v] = s.grad[v] - (mu-s.cl[v])/s.wl[v] + (mu-s.cu[v])/s.wu[v]
-			}
-		}
-		if k.on && !s.fixed[s.gi+t] {
-			s.g[s.gi+t] += (mu - k.cw[t]) / k.w[t]
-			sumf += k.f[t] * s.g[s.gi+t]
-		}
+// newton is the Newton gradient of a boundary flow at target mu.
+func (c *cell) newton(mu float64) float64 {
+	if c.wu == 0 {
+		return 0
 	}
+	return c.d - (mu-c.pl)/c.wl + (mu-c.pu)/c.wu
+}
+
+// rightGrid forms the grid rows' right-hand side at target mu, which in the predictor is 0 with no second-order products.
+func (s *solver) rightGrid(mu float64) {
+	k := &s.peak
+	sum := 0.0
 	if k.on {
 		k.gpk = k.price - (mu-k.ck)/k.pk
-		for t := 0; t < T; t++ {
-			k.gpk -= (mu - k.cw[t]) / k.w[t]
-		}
 	}
-	for t := 0; t < T; t++ {
-		y := s.resLam[t] + lam[t] + s.g[s.gi+t]*s.dinv[s.gi+t] - s.g[s.ge+t]*s.dinv[s.ge+t]
+	for t := range s.rhsLam {
+		gi, ge := s.imp.cells[t].newton(mu), s.exp.cells[t].newton(mu)
 		if k.on {
-			y += k.f[t] * (k.gpk + sumf) / k.kap
+			k.gpk -= (mu - k.cw[t]) / k.w[t]
+			if s.imp.cells[t].wu != 0 {
+				gi += (mu - k.cw[t]) / k.w[t]
+				sum += k.f[t] * gi
+			}
 		}
-		s.rhsLam[t] = y
+		s.gi[t], s.ge[t] = gi, ge
+		s.rhsLam[t] = s.resLam[t] + s.lam0[t] + mu*s.lam1[t] + gi*s.imp.cells[t].dinv - ge*s.exp.cells[t].dinv
+	}
+	if k.on {
+		for t := range s.rhsLam {
+			s.rhsLam[t] += k.f[t] * (k.gpk + sum) / k.kap
+		}
 	}
 }
 
-// factorGrid completes the grid matrix, of which s.schur holds the sites' sum in its upper triangle, and factorises it.
+// factorGrid completes the grid matrix, of which s.schur holds the groups' sum in its upper triangle, and factorises it.
 // It reports false when the matrix is not positive definite even with a small multiple of its diagonal added.
-func (s *solver) factorGrid(work []float64) bool {
+func (s *solver) factorGrid() bool {
 	T, k := s.T, &s.peak
 	for t := 0; t < T; t++ {
 		row := s.schur[t*T : (t+1)*T]
-		row[t] += s.dinv[s.gi+t] + s.dinv[s.ge+t]
+		row[t] += s.imp.cells[t].dinv + s.exp.cells[t].dinv
 		if k.on && k.f[t] != 0 {
 			ft := k.f[t] / k.kap
 			for i := t; i < T; i++ {
@@ -144,6 +167,7 @@ func (s *solver) factorGrid(work []float64) bool {
 			}
 		}
 	}
+	work := s.work
 	for _, add := range [...]float64{0, 1e-13, 1e-11, 1e-9} {
 		copy(work, s.schur)
 		for t := 0; t < T; t++ {
@@ -164,154 +188,157 @@ func (s *solver) factorGrid(work []float64) bool {
 	return false
 }
 
-// refineGrid improves the step of the grid prices by what it left of the grid rows.
-func (s *solver) refineGrid(work []float64) {
-	before := s.dlam
-	s.dlam = s.left
-	s.solveTriangles(work)
-	for t, v := range s.left {
-		before[t] += v
-	}
-	s.dlam = before
-}
-
-// solveGrid computes the step of the grid prices.
-func (s *solver) solveGrid(work []float64) {
-	copy(s.dlam, s.rhsLam)
-	s.solveTriangles(work)
-}
-
-// solveTriangles replaces s.dlam by the solution for it as right-hand side.
-func (s *solver) solveTriangles(work []float64) {
+// solveGrid replaces x, a right-hand side of the grid rows, by the solution.
+func (s *solver) solveGrid(x []float64) {
 	T := s.T
 	for t := 0; t < T; t++ {
 		if s.schur[t*T+t] <= 0 {
-			s.dlam[t] = 0
+			x[t] = 0
 		}
 	}
-	lapack64.Potrs(blas64.Triangular{Uplo: blas.Upper, Diag: blas.NonUnit, N: T, Stride: T, Data: work},
-		blas64.General{Rows: T, Cols: 1, Stride: 1, Data: s.dlam})
+	lapack64.Potrs(blas64.Triangular{Uplo: blas.Upper, Diag: blas.NonUnit, N: T, Stride: T, Data: s.work},
+		blas64.General{Rows: T, Cols: 1, Stride: 1, Data: x})
 }
 
-// respondGrid substitutes the price step into import, export and peak; net is the step of the sites' net power. It returns the
-// largest part of a grid row's residual that the step leaves, by rounding, and writes what is left to s.left.
-func (s *solver) respondGrid(net []float64) float64 {
-	T, k := s.T, &s.peak
+// respondGrid substitutes the price step into import, export and peak; s.net holds the step of the net powers. It returns the largest part of a grid row's
+// residual that the step leaves, by rounding, and writes what is left to s.left.
+func (s *solver) respondGrid() float64 {
+	k := &s.peak
 	if k.on {
 		k.dpk = -k.gpk
-		for t := 0; t < T; t++ {
+		for t := range s.dlam {
 			if k.f[t] != 0 {
-				k.dpk += k.f[t] * (s.dlam[t] - s.g[s.gi+t])
+				k.dpk += k.f[t] * (s.dlam[t] - s.gi[t])
 			}
 		}
 		k.dpk /= k.kap
 	}
 	worst := 0.0
-	for t := 0; t < T; t++ {
-		s.dx[s.gi+t] = (s.dlam[t] - s.g[s.gi+t]) * s.dinv[s.gi+t]
+	for t := range s.dlam {
+		s.di[t] = (s.dlam[t] - s.gi[t]) * s.imp.cells[t].dinv
 		if k.on {
-			s.dx[s.gi+t] += k.f[t] * k.dpk
+			s.di[t] += k.f[t] * k.dpk
 		}
-		s.dx[s.ge+t] = (-s.dlam[t] - s.g[s.ge+t]) * s.dinv[s.ge+t]
-		left := s.resLam[t] + net[t] - s.dx[s.gi+t] + s.dx[s.ge+t]
-		s.left[t] = left
-		worst = max(worst, math.Abs(left))
+		s.de[t] = (-s.dlam[t] - s.ge[t]) * s.exp.cells[t].dinv
+		s.left[t] = s.resLam[t] + s.net[t] - s.di[t] + s.de[t]
+		worst = max(worst, math.Abs(s.left[t]))
 	}
 	return worst
 }
 
 // closeGrid gives what rounding left of the grid rows to import or export where they move freely.
 func (s *solver) closeGrid() {
-	for t := 0; t < s.T; t++ {
-		di, de, most := s.dinv[s.gi+t], s.dinv[s.ge+t], 0.0
+	for t := range s.left {
+		di, de, most := s.imp.cells[t].dinv, s.exp.cells[t].dinv, 0.0
 		for i := range s.shards {
 			most = max(most, s.shards[i].most[t])
 		}
 		switch {
 		case max(di, de) <= 1e-4*most:
 		case di >= de:
-			s.dx[s.gi+t] += s.left[t]
+			s.di[t] += s.left[t]
 		default:
-			s.dx[s.ge+t] -= s.left[t]
+			s.de[t] -= s.left[t]
 		}
 	}
 }
 
-// reachGrid finds how far import, export and peak may go.
-func (s *solver) reachGrid(mu float64, store bool, acc *sums) {
-	T, k := s.T, &s.peak
-	s.reach(s.gi, s.ge+T, mu, store, acc)
-	if !k.on {
-		return
-	}
-	ap, ad := acc.alphaP, acc.alphaD
-	k.dzk = (mu-k.ck-k.zk*k.dpk)/k.pk - k.zk
-	if k.dpk < 0 && k.pk < -ap*k.dpk {
-		ap = -k.pk / k.dpk
-	}
-	if k.dzk < 0 && k.zk < -ad*k.dzk {
-		ad = -k.zk / k.dzk
-	}
-	if store {
-		acc.wdz += k.pk * k.dzk
-		acc.zdw += k.zk * k.dpk
-		acc.dwdz += k.dpk * k.dzk
-		k.ck = k.dpk * k.dzk
-	}
-	for t := 0; t < T; t++ {
-		dw := k.dpk - s.dx[s.gi+t]
-		dz := (mu-k.cw[t]-k.zp[t]*dw)/k.w[t] - k.zp[t]
-		k.dw[t], k.dzp[t] = dw, dz
-		if dw < 0 && k.w[t] < -ap*dw {
-			ap = -k.w[t] / dw
+// reachGrid finds how far import, export and peak may go. The predictor keeps the second-order products, the corrector the steps.
+func (s *solver) reachGrid(mu float64, predictor bool, acc *sums) {
+	var r reach
+	k := &s.peak
+	flow := func(c *cell, dx float64) {
+		if c.wu == 0 {
+			return
 		}
-		if dz < 0 && k.zp[t] < -ad*dz {
-			ad = -k.zp[t] / dz
+		dzl, dzu := (mu-c.pl-c.zl*dx)/c.wl-c.zl, (mu-c.pu+c.zu*dx)/c.wu-c.zu
+		r.see(c.wl, dx, c.zl, dzl)
+		r.see(c.wu, -dx, c.zu, dzu)
+		if predictor {
+			c.pl, c.pu = dx*dzl, -dx*dzu
+			acc.wdz += c.wl*dzl + c.wu*dzu
+			acc.zdw += (c.zl - c.zu) * dx
+			acc.dwdz += c.pl + c.pu
+			return
 		}
-		if store {
-			acc.wdz += k.w[t] * dz
-			acc.zdw += k.zp[t] * dw
-			acc.dwdz += dw * dz
-			k.cw[t] = dw * dz
+		c.d, c.pl, c.pu = dx, dzl, dzu
+	}
+	for t := range s.di {
+		flow(&s.imp.cells[t], s.di[t])
+		flow(&s.exp.cells[t], s.de[t])
+	}
+	if k.on {
+		k.dzk = (mu-k.ck-k.zk*k.dpk)/k.pk - k.zk
+		r.see(k.pk, k.dpk, k.zk, k.dzk)
+		if predictor {
+			k.ck = k.dpk * k.dzk
+			acc.wdz += k.pk * k.dzk
+			acc.zdw += k.zk * k.dpk
+			acc.dwdz += k.ck
+		}
+		for t := range k.w {
+			dw := k.dpk - s.di[t]
+			dz := (mu-k.cw[t]-k.zp[t]*dw)/k.w[t] - k.zp[t]
+			k.dw[t], k.dzp[t] = dw, dz
+			r.see(k.w[t], dw, k.zp[t], dz)
+			if predictor {
+				k.cw[t] = dw * dz
+				acc.wdz += k.w[t] * dz
+				acc.zdw += k.zp[t] * dw
+				acc.dwdz += k.cw[t]
+			}
 		}
 	}
-	acc.alphaP, acc.alphaD = ap, ad
+	r.limit(acc)
 }
 
-// moveGrid takes the step.
-func (s *solver) moveGrid(mu, ap, ad float64) {
-	T, k := s.T, &s.peak
-	s.moveBox(s.gi, s.ge+T, mu, ap, ad)
-	for t := 0; t < T; t++ {
-		s.lam[t] += ad * s.dlam[t]
+// forgetProducts readies the grid's second-order products for a predictor.
+func (s *solver) forgetProducts() {
+	for t := range s.imp.cells {
+		s.imp.cells[t].pl, s.imp.cells[t].pu = 0, 0
+		s.exp.cells[t].pl, s.exp.cells[t].pu = 0, 0
 	}
-	if !k.on {
-		return
-	}
-	k.pk += ap * k.dpk
-	k.zk += ad * k.dzk
-	k.ck = 0
-	for t := 0; t < T; t++ {
-		k.w[t] += ap * k.dw[t]
-		k.zp[t] += ad * k.dzp[t]
-		k.cw[t] = 0
-	}
+	s.peak.ck = 0
+	clear(s.peak.cw)
 }
 
 // highestCost is a cost that no point of the boxes exceeds.
 func (s *solver) highestCost() float64 {
-	top := 0.0
-	for v := range s.x {
-		top += math.Max(s.cost[v]*s.lo[v], s.cost[v]*s.hi[v])
+	top := s.constant
+	add := func(r *row, bands []band) {
+		for i := range r.cells {
+			if r.cost != nil {
+				top += s.unit * max(r.cost[i]*r.lo[i], r.cost[i]*r.hi[i])
+			}
+		}
+		for i := range bands {
+			b := &bands[i]
+			top += b.pen * max(0, b.e*(b.level-r.lo[b.at]), b.e*(b.level-r.hi[b.at]))
+		}
 	}
-	for i := range s.bands {
-		b := &s.bands[i]
-		top += b.pen * math.Max(0, math.Max(b.e*(b.level-s.lo[b.v]), b.e*(b.level-s.hi[b.v])))
+	for i := range s.groups {
+		g := &s.groups[i]
+		for j := range g.in {
+			u := &g.in[j]
+			for t := range u.cells {
+				if u.cells[t].wu != 0 { // what is fixed is in the constant
+					top += s.unit * max(u.cost[t]*u.lo[t], u.cost[t]*u.hi[t])
+				}
+			}
+		}
+		for k := range g.ch {
+			add(&g.ch[k].row, g.ch[k].bands)
+		}
+		if g.netted {
+			add(&g.net, g.netband)
+		}
 	}
+	add(&s.imp, nil)
+	add(&s.exp, nil)
 	if s.peak.on {
 		high := 0.0
-		for t := 0; t < s.T; t++ {
-			high = math.Max(high, s.hi[s.gi+t]-s.p.Peak.SoFar)
+		for t := range s.imp.hi {
+			high = max(high, s.imp.hi[t]-s.p.Peak.SoFar)
 		}
 		top += s.peak.price * high
 	}

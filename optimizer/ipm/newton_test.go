@@ -6,65 +6,123 @@ import (
 	"testing"
 )
 
-// direction runs one elimination at target mu from the present iterate of s.
-func direction(t *testing.T, s *solver, mu float64) {
-	t.Helper()
-	h := &s.shards[0]
-	if len(s.shards) != 1 {
-		t.Fatal("one shard wanted")
-	}
-	clear(h.schur)
-	clear(h.net)
-	clear(h.lam)
-	h.acc = sums{}
-	for i := range s.blocks {
-		s.measure(&s.blocks[i], h.net, &h.acc)
-		s.factorSite(&s.blocks[i], h.schur, h.xbuf)
-		s.right(&s.blocks[i], mu, h.lam)
-	}
-	copy(s.schur, h.schur)
-	s.measureGrid(h.net, &h.acc)
-	work := make([]float64, s.T*s.T)
-	if !s.factorGrid(work) {
-		t.Fatal("grid matrix not positive definite")
-	}
-	s.rightGrid(mu, h.lam)
-	s.solveGrid(work)
-	clear(h.net)
-	clear(h.most)
-	h.acc = sums{alphaP: 1, alphaD: 1}
-	for i := range s.blocks {
-		s.back(&s.blocks[i], mu, false, h.net, h.most, &h.acc)
-	}
-	s.respondGrid(h.net)
-	s.reachGrid(mu, false, &h.acc)
-}
-
 // TestNewtonDirection holds the eliminated direction against every equation of the whole Newton system, written down from the problem: rows, stationarity and
-// complementarity of each pair. The system has one solution, so satisfying it is being right.
+// complementarity of each pair, with the second-order products that the predictor left. The system has one solution, so satisfying it is being right.
 func TestNewtonDirection(t *testing.T) {
 	const mu = 1e-3
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		p := randomProblem(r, 1+r.IntN(6), 1+r.IntN(3))
-		s := newSolver(p, 0.01)
-		s.shards = s.shards[:1]
-		s.shards[0].to = len(s.blocks)
+		if seed%3 == 0 { // nothing limits the sites
+			for i := range p.Sites {
+				p.Sites[i].Fee = nil
+				for k := range p.Sites[i].Lo {
+					p.Sites[i].Lo[k], p.Sites[i].Hi[k] = -99, 99
+				}
+			}
+		}
+		s := newSolver(p, int(seed%2))
 		for v := range s.lam {
 			s.lam[v] = r.NormFloat64() * 0.1
 		}
-		for v := range s.dual {
-			s.dual[v] = r.NormFloat64() * 0.1
+		for i := range s.groups {
+			for k := range s.groups[i].y {
+				s.groups[i].y[k] = r.NormFloat64() * 0.1
+			}
+			for k := range s.groups[i].v {
+				s.groups[i].v[k] = r.NormFloat64() * 0.1
+			}
 		}
-		direction(t, s, mu)
-		if worst := newtonResidual(s, mu); worst > 1e-8 {
-			t.Errorf("seed %d (%d steps): the Newton system is violated by %.3g", seed, p.Steps, worst)
+		before := s.direction(t, mu)
+		if worst := before.residual(s, mu); worst > 1e-8 {
+			t.Errorf("seed %d (%d steps, %d groups): the Newton system is violated by %.3g", seed, p.Steps, len(s.groups), worst)
 		}
 	}
 }
 
-// newtonResidual is the largest violation of the Newton system by the direction that s holds.
-func newtonResidual(s *solver, mu float64) float64 {
+// held is what the sweeps overwrite: the products by cell and band, in the order of each.
+type held struct {
+	cells map[*cell]cell
+	bands map[*band]band
+	ck    float64
+	cw    []float64
+}
+
+// rows calls see for every row of variables with its bands; the boundary flows have group nil.
+func (s *solver) rows(see func(g *group, r *row, bands []band)) {
+	for i := range s.groups {
+		g := &s.groups[i]
+		for j := range g.in {
+			see(g, &g.in[j].row, nil)
+		}
+		for k := range g.ch {
+			see(g, &g.ch[k].row, g.ch[k].bands)
+		}
+		see(g, &g.net, g.netband)
+	}
+	see(nil, &s.imp, nil)
+	see(nil, &s.exp, nil)
+}
+
+// direction runs one iteration up to the corrector's step and returns what the cells held before it.
+func (s *solver) direction(t *testing.T, mu float64) held {
+	t.Helper()
+	each := func(sweep func(*shard)) {
+		for i := range s.shards {
+			sweep(&s.shards[i])
+		}
+	}
+	each(s.measureShard)
+	s.total(s.net, ofNet)
+	acc := s.gather()
+	s.measureGrid(&acc)
+	s.total(s.schur, ofSchur)
+	if !s.factorGrid() {
+		t.Fatal("grid matrix not positive definite")
+	}
+	s.total(s.lam0, ofLam0)
+	s.forgetProducts()
+	s.rightGrid(0)
+	copy(s.dlam, s.rhsLam)
+	s.solveGrid(s.dlam)
+	each(s.predictShard)
+	s.total(s.net, ofNet)
+	acc = s.gather()
+	s.respondGrid()
+	s.reachGrid(0, true, &acc)
+	h := held{cells: map[*cell]cell{}, bands: map[*band]band{}, ck: s.peak.ck, cw: append([]float64(nil), s.peak.cw...)}
+	s.rows(func(_ *group, r *row, bands []band) {
+		for i := range r.cells {
+			h.cells[&r.cells[i]] = r.cells[i]
+		}
+		for i := range bands {
+			h.bands[&bands[i]] = bands[i]
+		}
+	})
+	s.total(s.lam0, ofLam0)
+	s.total(s.lam1, ofLam1)
+	s.mu = mu
+	s.rightGrid(mu)
+	copy(s.dlam, s.rhsLam)
+	s.solveGrid(s.dlam)
+	each(s.correctShard)
+	s.total(s.net, ofNet)
+	s.respondGrid()
+	copy(s.delta, s.left) // as a refinement would: it must not spoil the direction
+	s.solveGrid(s.delta)
+	for t, v := range s.delta {
+		s.dlam[t] += v
+	}
+	each(s.refineShard)
+	s.total(s.net, ofNet)
+	s.respondGrid()
+	acc = s.gather()
+	s.reachGrid(mu, false, &acc)
+	return h
+}
+
+// residual is the largest violation of the Newton system by the direction that s holds.
+func (h held) residual(s *solver, mu float64) float64 {
 	worst := 0.0
 	see := func(v float64) {
 		if !(math.Abs(v) <= worst) {
@@ -72,88 +130,139 @@ func newtonResidual(s *solver, mu float64) float64 {
 		}
 	}
 	T := s.T
-	station := make([]float64, len(s.x)) // A'ddual per variable, to be completed
-	rows := make([]float64, len(s.dual)) // A dx per row
+	dx := func(r *row, i int) float64 {
+		if r.cells[i].wu == 0 {
+			return 0
+		}
+		return r.cells[i].d
+	}
+	// stationarity: cost - A'dual - zl + zu + bands + peak = 0 after the step
+	station := func(r *row, i int, dual float64, boxed bool, bands []band, extra float64) {
+		c := &r.cells[i]
+		if c.wu == 0 {
+			return
+		}
+		total := dual + extra
+		if r.cost != nil {
+			total += s.unit * r.cost[i]
+		}
+		if boxed {
+			old := h.cells[c]
+			see(c.wl*c.zl + c.wl*c.pl + c.zl*c.d + old.pl - mu)
+			see(c.wu*c.zu + c.wu*c.pu - c.zu*c.d + old.pu - mu)
+			total += -c.zl - c.pl + c.zu + c.pu
+		}
+		for k := range bands {
+			b := &bands[k]
+			if b.at != i {
+				continue
+			}
+			dw := b.e*c.d + b.p
+			see(b.w*b.z + b.w*b.q + b.z*dw + h.bands[b].p - mu)
+			see(b.s*b.zs - b.s*b.q + b.zs*b.p + h.bands[b].q - mu)
+			total -= b.e * (b.z + b.q)
+		}
+		see(total)
+	}
 	grid := make([]float64, T)
-	for i := range s.blocks {
-		b := &s.blocks[i]
-		net, nd := b.v0+(b.in+b.d)*T, b.r0+b.d*T
-		put := func(row, v int, a float64) {
-			station[v] += a * s.ddual[row]
-			rows[row] += a * s.dx[v]
+	for t := range grid {
+		grid[t] = s.base[t]
+	}
+	for i := range s.groups {
+		g := &s.groups[i]
+		d := g.d()
+		price := func(t int) float64 {
+			if g.netted {
+				return g.v[t] + g.dv[t]
+			}
+			return s.lam[g.from+t] + s.dlam[g.from+t]
 		}
-		for t := 0; t < T; t++ {
-			put(nd+t, net+t, 1)
-			station[net+t] -= s.dlam[t]
-			grid[t] -= s.dx[net+t]
-			for j := range b.p.Inputs {
-				u := &b.p.Inputs[j]
-				put(nd+t, b.v0+j*T+t, -u.Sign)
-				if u.Chain >= 0 {
-					put(b.r0+u.Chain*T+t, b.v0+j*T+t, -u.Gain[t])
+		value := func(t, k int) float64 { return g.y[t*d+k] + g.dy[t*d+k] }
+		made := make([]float64, g.n)
+		fed := make([]float64, g.n*max(1, d))
+		after := func(r *row, i int) float64 { return r.lo[i] + r.cells[i].wl + dx(r, i) }
+		for j := range g.in {
+			u := &g.in[j]
+			for i := range u.cells {
+				t := u.from + i
+				dual := u.sign * price(t)
+				if u.chain >= 0 {
+					dual += u.gain[i] * value(t, u.chain)
+				}
+				station(&u.row, i, dual, true, nil, 0)
+				if u.cells[i].wu == 0 {
+					continue // in the right-hand sides
+				}
+				made[t] += u.sign * after(&u.row, i)
+				if u.chain >= 0 {
+					fed[t*d+u.chain] += u.gain[i] * after(&u.row, i)
 				}
 			}
-			for k := range b.p.Chains {
-				put(b.r0+k*T+t, b.v0+(b.in+k)*T+t, 1)
-				if t > 0 {
-					put(b.r0+k*T+t, b.v0+(b.in+k)*T+t-1, -b.p.Chains[k].Keep[t])
+		}
+		for k := range g.ch {
+			st := &g.ch[k]
+			for i := range st.cells {
+				t := st.from + i
+				dual := -value(t, k)
+				row := st.drive[i] + fed[t*d+k] - after(&st.row, i)
+				if i+1 < len(st.cells) {
+					dual += st.keep[i+1] * value(t+1, k)
+				}
+				if i > 0 {
+					row += st.keep[i] * after(&st.row, i-1)
+				}
+				station(&st.row, i, dual, st.boxed, st.bands, 0)
+				if movable(g, st, i) {
+					see(row)
 				}
 			}
 		}
-	}
-	for t := 0; t < T; t++ {
-		station[s.gi+t] += s.dlam[t]
-		station[s.ge+t] -= s.dlam[t]
-		grid[t] += s.dx[s.gi+t] - s.dx[s.ge+t]
-		see(grid[t] - s.resLam[t])
-	}
-	for r := range rows {
-		movable := false
-		for i := range s.blocks {
-			b := &s.blocks[i]
-			for v := b.v0; v < b.v0+(b.in+b.d+1)*T && !movable; v++ {
-				movable = r >= b.r0 && r < b.r0+(b.d+1)*T && !s.fixed[v]
+		for t := range g.n {
+			if !g.netted {
+				grid[g.from+t] += made[t]
+				continue
+			}
+			station(&g.net, t, s.lam[t]+s.dlam[t]-price(t), true, g.netband, 0)
+			grid[t] += after(&g.net, t)
+			if g.net.cells[t].wu != 0 {
+				see(g.base[t] + made[t] - after(&g.net, t))
 			}
 		}
-		if movable {
-			see(rows[r] - s.res[r])
-		}
 	}
-	// stationarity: grad - zl + zu + bands + peak = 0 after the step, grad losing A'ddual
-	total := make([]float64, len(s.x))
-	for v := range s.x {
-		if s.fixed[v] {
-			continue
+	k := &s.peak
+	for t := range grid {
+		extra := 0.0
+		if k.on {
+			extra = k.zp[t] + k.dzp[t]
+			see(k.dw[t] - k.dpk + dx(&s.imp, t))
+			see(k.w[t]*k.zp[t] + k.w[t]*k.dzp[t] + k.zp[t]*k.dw[t] + h.cw[t] - mu)
 		}
-		dzl := (mu-s.zl[v]*s.dx[v])/s.wl[v] - s.zl[v]
-		dzu := (mu+s.zu[v]*s.dx[v])/s.wu[v] - s.zu[v]
-		see((s.wl[v]*s.zl[v] + s.wl[v]*dzl + s.zl[v]*s.dx[v]) - mu)
-		see((s.wu[v]*s.zu[v] + s.wu[v]*dzu - s.zu[v]*s.dx[v]) - mu)
-		total[v] = s.grad[v] - station[v] - s.zl[v] - dzl + s.zu[v] + dzu
+		station(&s.imp, t, -s.lam[t]-s.dlam[t], true, nil, extra)
+		station(&s.exp, t, s.lam[t]+s.dlam[t], true, nil, 0)
+		imp, exp := s.imp.lo[t]+s.imp.cells[t].wl+dx(&s.imp, t), s.exp.lo[t]+s.exp.cells[t].wl+dx(&s.exp, t)
+		see(grid[t] - imp + exp)
 	}
-	for i := range s.bands {
-		a := &s.bands[i]
-		if s.fixed[a.v] {
-			continue
-		}
-		see(a.dw - a.e*s.dx[a.v] - a.ds)
-		see(a.w*a.z + a.w*a.dz + a.z*a.dw - mu)
-		see(a.s*a.zs - a.s*a.dz + a.zs*a.ds - mu)
-		total[a.v] -= a.e * (a.z + a.dz)
-	}
-	if k := &s.peak; k.on {
+	if k.on {
 		left := k.price - k.zk - k.dzk
-		for t := 0; t < T; t++ {
-			total[s.gi+t] += k.zp[t] + k.dzp[t]
+		see(k.pk*k.zk + k.pk*k.dzk + k.zk*k.dpk + h.ck - mu)
+		for t := range k.zp {
 			left -= k.zp[t] + k.dzp[t]
-			see(k.dw[t] - k.dpk + s.dx[s.gi+t])
 		}
 		see(left)
 	}
-	for v := range total {
-		if !s.fixed[v] {
-			see(total[v])
+	return worst
+}
+
+// movable reports whether anything in the chain row can move.
+func movable(g *group, st *state, i int) bool {
+	if st.cells[i].wu != 0 || i > 0 && st.cells[i-1].wu != 0 {
+		return true
+	}
+	for _, j := range st.inputs {
+		u := &g.in[j]
+		if k := st.from + i - u.from; k >= 0 && k < len(u.cells) && u.cells[k].wu != 0 {
+			return true
 		}
 	}
-	return worst
+	return false
 }

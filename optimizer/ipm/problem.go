@@ -151,10 +151,11 @@ const (
 	AlmostSolved                 // gap within 1e-4 and residuals within a hundred times the tolerance, then no further progress
 	Infeasible                   // the bound exceeds the cost of every point of the boxes: no feasible point exists
 	IterationLimit               // MaxIterations reached
+	Interrupted                  // the context's deadline came first; the point is the best so far
 )
 
 func (s Status) String() string {
-	return [...]string{"stalled", "solved", "almost solved", "infeasible", "iteration limit"}[s]
+	return [...]string{"stalled", "solved", "almost solved", "infeasible", "iteration limit", "interrupted"}[s]
 }
 
 // Info measures the returned iterate.

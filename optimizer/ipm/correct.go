@@ -1,0 +1,335 @@
+package ipm
+
+import "math"
+
+// The third sweep substitutes the corrector's price step into every group and finds how far the new direction goes.
+
+func (s *solver) correctShard(h *shard) {
+	clear(h.net)
+	h.acc = sums{alphaP: 1, alphaD: 1}
+	for i := h.from; i < h.to; i++ {
+		if s.pool.stopped() {
+			return
+		}
+		s.correct(&s.groups[i], h)
+	}
+}
+
+func (s *solver) correct(g *group, h *shard) {
+	d, n, mu := g.d(), g.n, s.mu
+	nd := n * d
+	for i := range g.dy {
+		g.dy[i] = g.r0[i] + mu*g.r1[i]
+	}
+	for i := range g.rv0 {
+		g.rv0[i] += mu * g.rv1[i]
+	}
+	price := s.backSubstitute(g, g.rv0, s.dlam, h)
+	clear(h.su[:n])
+	clear(h.xs[:nd])
+	var r reach
+	for j := range g.in {
+		u := &g.in[j]
+		cells, gain := u.cells, u.gain
+		at := u.from*d + u.chain
+		for i := range cells {
+			c := &cells[i]
+			if c.wu == 0 {
+				continue
+			}
+			a := -u.sign * price[u.from+i]
+			if u.chain >= 0 {
+				a -= gain[i] * g.dy[at+i*d]
+			}
+			dx := c.correct(a, 0, mu, &r)
+			h.su[u.from+i] += u.sign * dx
+			if u.chain >= 0 {
+				h.xs[at+i*d] += gain[i] * dx
+			}
+		}
+	}
+	for k := range g.ch {
+		s.correctState(g, k, h, &r)
+	}
+	if g.netted {
+		s.correctNet(g, h, &r)
+	} else {
+		net := h.net[g.from : g.from+n]
+		for t := range net {
+			net[t] += h.su[t]
+		}
+	}
+	r.limit(&h.acc)
+}
+
+// correct turns what the cell holds into its step, where a is the part of the Newton equation that the duals give, and g what bands add to the gradient.
+func (c *cell) correct(a, g, mu float64, r *reach) (dx float64) {
+	inv := 1 / (c.wl * c.wu)
+	rl, ru := c.wu*inv, c.wl*inv
+	dx = (a - g - c.d - mu*(ru-rl)) * c.dinv
+	dl, du := dx*rl, -dx*ru
+	r.p = max(r.p, -dl, -du)
+	dzl, dzu := (mu-c.pl)*rl-c.zl*(1+dl), (mu-c.pu)*ru-c.zu*(1+du)
+	if -dzl > r.q*c.zl {
+		r.q = -dzl / c.zl
+	}
+	if -dzu > r.q*c.zu {
+		r.q = -dzu / c.zu
+	}
+	c.d, c.pl, c.pu = dx, dzl, dzu
+	return dx
+}
+
+// nudge changes the step of a cell by a little.
+func (c *cell) nudge(by float64, r *reach) {
+	c.d += by
+	c.pl -= c.zl * by / c.wl
+	c.pu += c.zu * by / c.wu
+	r.see(c.wl, c.d, c.zl, c.pl)
+	r.see(c.wu, -c.d, c.zu, c.pu)
+}
+
+// perMu is what a band adds to its variable's Newton gradient per unit of mu.
+func (b *band) perMu() float64 { return -b.e * (b.zs - b.z) / (b.w*b.zs + b.s*b.z) }
+
+// correct turns a band's products into its step.
+func (b *band) correct(dx, mu float64, r *reach) {
+	den := 1 / (b.w*b.zs + b.s*b.z)
+	rs := mu - b.q - b.s*b.zs
+	dz := ((mu-b.p-b.w*b.z)*b.zs-rs*b.z)*den - b.z*b.zs*den*b.e*dx
+	ds := (rs + b.s*dz) / b.zs
+	b.p, b.q = ds, dz
+	r.see(b.w, b.e*dx+ds, b.z, dz)
+	r.see(b.s, ds, b.zs, -dz)
+}
+
+// nudge follows a small change of the variable's step, which is dx with it.
+func (b *band) nudge(by, dx float64, r *reach) {
+	dz := -b.z * b.zs / (b.w*b.zs + b.s*b.z) * b.e * by
+	b.q += dz
+	b.p += b.s * dz / b.zs
+	r.see(b.w, b.e*dx+b.p, b.z, b.q)
+	r.see(b.s, b.p, b.zs, -b.q)
+}
+
+// correctState computes the states' steps forward in time and takes rounding out of them, so that a row loses exactly its residual: what is left over goes to
+// the variable of the row that moves most freely, where it matters least.
+func (s *solver) correctState(g *group, k int, h *shard, r *reach) {
+	d, mu := g.d(), s.mu
+	st := &g.ch[k]
+	cells, keep := st.cells, st.keep
+	bands := st.bands
+	at := st.from*d + k
+	before := 0.0
+	for i := range cells {
+		c := &cells[i]
+		left := g.res[at] + h.xs[at]
+		if i > 0 {
+			left += keep[i] * before
+		}
+		nb := 0
+		if c.wu != 0 {
+			a := g.dy[at]
+			if i+1 < len(cells) {
+				a -= keep[i+1] * g.dy[at+d]
+			}
+			pull := 0.0
+			for nb < len(bands) && bands[nb].at == i {
+				pull += mu * bands[nb].perMu()
+				nb++
+			}
+			if st.boxed {
+				c.correct(a, pull, mu, r)
+			} else {
+				c.d = (a - pull - c.d) * c.dinv
+			}
+			for b := range bands[:nb] {
+				bands[b].correct(c.d, mu, r)
+			}
+			left -= c.d
+		}
+		if math.Abs(left) > s.tiny() {
+			if !g.closeRow(st, i, left, h, r) && c.wu != 0 {
+				if st.boxed {
+					c.nudge(left, r)
+				} else {
+					c.d += left
+				}
+				for b := range bands[:nb] {
+					bands[b].nudge(left, c.d, r)
+				}
+			}
+		}
+		before = 0
+		if c.wu != 0 {
+			before = c.d
+		}
+		bands = bands[nb:]
+		at += d
+	}
+}
+
+// tiny is a residual that is left where it is.
+func (s *solver) tiny() float64 { return 1e-14 * s.power }
+
+// closeRow gives what is left of a chain row to the freest of its inputs, and reports false when the state itself is freer.
+func (g *group) closeRow(st *state, i int, left float64, h *shard, r *reach) bool {
+	t := st.from + i
+	most, at := st.cells[i].dinv, -1
+	for _, j := range st.inputs {
+		u := &g.in[j]
+		if t < u.from || t >= u.to {
+			continue
+		}
+		if gain := u.gain[t-u.from]; gain*gain*u.cells[t-u.from].dinv > most {
+			most, at = gain*gain*u.cells[t-u.from].dinv, j
+		}
+	}
+	if at < 0 {
+		return false
+	}
+	u := &g.in[at]
+	by := -left / u.gain[t-u.from]
+	u.cells[t-u.from].nudge(by, r)
+	h.su[t] += u.sign * by
+	return true
+}
+
+func (s *solver) correctNet(g *group, h *shard, r *reach) {
+	mu := s.mu
+	bands := g.netband
+	for t := range g.net.cells {
+		c := &g.net.cells[t]
+		if c.wu == 0 {
+			continue
+		}
+		nb, pull := 0, 0.0
+		for nb < len(bands) && bands[nb].at == t {
+			pull += mu * bands[nb].perMu()
+			nb++
+		}
+		dx := c.correct(g.dv[t]-s.dlam[t], pull, mu, r)
+		for b := range bands[:nb] {
+			bands[b].correct(dx, mu, r)
+		}
+		if left := g.resv[t] + h.su[t] - dx; math.Abs(left) > s.tiny() {
+			g.closeSite(t, left, bands[:nb], r)
+		}
+		h.net[t] += c.d
+		bands = bands[nb:]
+	}
+}
+
+// closeSite gives what is left of a site row to its freest input without a chain, or to the net power, unless an input with a chain is far freer.
+func (g *group) closeSite(t int, left float64, bands []band, r *reach) {
+	c := &g.net.cells[t]
+	most, free, at := c.dinv, c.dinv, -1
+	for j := range g.in {
+		u := &g.in[j]
+		if u.sign == 0 || t < u.from || t >= u.to {
+			continue
+		}
+		v := u.cells[t-u.from].dinv
+		most = max(most, v)
+		if u.chain < 0 && v > free {
+			free, at = v, j
+		}
+	}
+	switch {
+	case free < 1e-4*most || free == 0:
+	case at >= 0:
+		g.in[at].cells[t-g.in[at].from].nudge(-left/g.in[at].sign, r)
+	default:
+		c.nudge(left, r)
+		for b := range bands {
+			bands[b].nudge(left, c.d, r)
+		}
+	}
+}
+
+// refineShard adds to the direction what a change s.delta of the grid prices' step makes of it.
+func (s *solver) refineShard(h *shard) {
+	clear(h.net)
+	h.acc = sums{alphaP: 1, alphaD: 1}
+	for i := h.from; i < h.to; i++ {
+		if s.pool.stopped() {
+			return
+		}
+		s.refine(&s.groups[i], h)
+	}
+}
+
+func (s *solver) refine(g *group, h *shard) {
+	d := g.d()
+	copy(g.r0, g.dy) // the step so far, to which a change is added
+	copy(g.rv1, g.dv)
+	clear(g.dy)
+	clear(g.rv0)
+	price := s.backSubstitute(g, g.rv0, s.delta, h)
+	var r reach
+	net := h.net[g.from : g.from+g.n]
+	for j := range g.in {
+		u := &g.in[j]
+		at := u.from*d + u.chain
+		for i := range u.cells {
+			c := &u.cells[i]
+			if c.wu == 0 {
+				continue
+			}
+			a := -u.sign * price[u.from+i]
+			if u.chain >= 0 {
+				a -= u.gain[i] * g.dy[at+i*d]
+			}
+			c.nudge(a*c.dinv, &r)
+			if !g.netted {
+				net[u.from+i] += u.sign * c.d
+			}
+		}
+	}
+	for k := range g.ch {
+		st := &g.ch[k]
+		bands := st.bands
+		for i := range st.cells {
+			c := &st.cells[i]
+			if c.wu == 0 {
+				continue
+			}
+			at := (st.from+i)*d + k
+			a := g.dy[at]
+			if i+1 < len(st.cells) {
+				a -= st.keep[i+1] * g.dy[at+d]
+			}
+			by := a * c.dinv
+			if st.boxed {
+				c.nudge(by, &r)
+			} else {
+				c.d += by
+			}
+			for len(bands) > 0 && bands[0].at == i {
+				bands[0].nudge(by, c.d, &r)
+				bands = bands[1:]
+			}
+		}
+	}
+	bands := g.netband
+	for t := range g.net.cells {
+		c := &g.net.cells[t]
+		if c.wu == 0 {
+			continue
+		}
+		by := (g.dv[t] - s.delta[t]) * c.dinv
+		c.nudge(by, &r)
+		for len(bands) > 0 && bands[0].at == t {
+			bands[0].nudge(by, c.d, &r)
+			bands = bands[1:]
+		}
+		net[t] += c.d
+	}
+	for i, v := range g.r0 {
+		g.dy[i] += v
+	}
+	for i, v := range g.rv1 {
+		g.dv[i] += v
+	}
+	r.limit(&h.acc)
+}

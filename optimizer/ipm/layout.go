@@ -1,0 +1,150 @@
+package ipm
+
+// cell is one variable in one step: its distances to the box and their multipliers, and what a sweep leaves for the next one. It fills one line of
+// the processor's cache. A fixed variable has no distances (wu == 0) and takes no work.
+type cell struct {
+	wl, wu, zl, zu float64
+	d              float64 // gradient; then the Newton gradient's part without mu; then the step
+	pl, pu         float64 // second-order products; then the steps of zl and zu
+	dinv           float64 // inverse curvature
+}
+
+// row is one variable in the steps from..to-1 in which it can move, counted from the first step of its group; all series are cut to them.
+type row struct {
+	from, to     int
+	cells        []cell
+	lo, hi, cost []float64 // cost in the caller's money; nil: none
+}
+
+// input is one decided quantity of a group.
+type input struct {
+	row
+	index int // in the site
+	chain int // in the group, -1 for none
+	sign  float64
+	gain  []float64 // cut like the row; nil without a chain
+}
+
+// state is a chain's variable.
+type state struct {
+	row
+	index       int // in the site
+	keep, drive []float64
+	boxed       bool // false: bands alone hold it; its box follows from the inputs' boxes and is no barrier term
+	bands       []band
+	inputs      []int // those that move it
+	before      float64
+}
+
+// band is a priced distance beyond a level: s >= 0 the distance paid for, w = e*(x-level) + s >= 0 with e = +1 below and -1 above, and their
+// multipliers z and zs with z + zs = pen.
+type band struct {
+	at            int // step of its row
+	e, level, pen float64
+	w, s, z, zs   float64
+	p, q          float64 // second-order products of w and s; then the steps of s and z
+}
+
+// group is what one elimination handles: a site with its net power's row, or, where nothing limits or prices the net power, one chain with its
+// inputs, or one input. Without a site row the site's price is the district's. Series have n steps from step `from` of the program; those of d
+// chains are interleaved (step*d + chain).
+type group struct {
+	site    int
+	from, n int
+	in      []input
+	ch      []state
+	net     row // without cells where there is no site row
+	netted  bool
+	netband []band
+	base    []float64
+	factor
+	y, dy, res   []float64 // chain rows: dual, its step, residual
+	r0, r1       []float64 // chain rows' right-hand side without mu, and per mu
+	v, dv, resv  []float64 // site row
+	rv0, rv1     []float64
+	ysave, vsave []float64 // of the best bound
+	xsave        []float64 // of the best point: inputs, states, net
+}
+
+// d is the number of chains.
+func (g *group) d() int { return len(g.ch) }
+
+// solver holds every number of one solve.
+type solver struct {
+	p        *Problem
+	T        int
+	groups   []group
+	shards   []shard
+	imp, exp row
+	base     []float64 // load of the sites without a row of their own
+	constant float64   // scaled cost of what is fixed
+	scale    float64   // EUR of the caller per EUR inside
+	unit     float64   // 1/scale
+	pairs    int       // complementarity pairs
+	power    float64   // typical power of a row, for relative residuals
+	maxCost  float64   // no point of the boxes costs more
+
+	ap, ad, mu float64 // the step to take; the target of the corrector
+	delta      []float64
+	saveX      bool // the next move leaves a best point, or bound, behind
+	saveDual   bool
+
+	lam, dlam      []float64
+	lamSave        []float64
+	impSave        []float64
+	expSave        []float64
+	resLam, rhsLam []float64
+	left           []float64 // of the grid rows' residual after the step, by rounding
+	lam0, lam1     []float64 // the groups' share of the right-hand side, without mu and per mu
+	net            []float64 // sum of net powers, or of their steps
+	gi, ge, di, de []float64 // Newton gradients and steps of import and export
+	peak           peak
+	schur, work    []float64
+	pool           pool
+}
+
+// shard is a fixed share of the groups with its own sums and working memory.
+type shard struct {
+	from, to     int
+	schur        []float64
+	net          []float64 // sum of the net powers, or of their steps
+	most         []float64 // largest freedom of a net power
+	lam0, lam1   []float64 // right-hand side of the grid rows
+	acc          sums
+	pu, p0, su   []float64 // per step
+	g0, g1       []float64
+	bb, cross    []float64 // per step and chain
+	pk, xs       []float64
+	k0, k1, tmp  []float64
+	xbuf, blocks []float64
+}
+
+// sums are what one sweep over a shard adds up.
+type sums struct {
+	mu, wdz, zdw, dwdz float64
+	objective, bound   float64
+	primal, dual       float64 // largest residuals
+	alphaP, alphaD     float64
+}
+
+func (a *sums) add(b *sums) {
+	a.mu += b.mu
+	a.wdz += b.wdz
+	a.zdw += b.zdw
+	a.dwdz += b.dwdz
+	a.objective += b.objective
+	a.bound += b.bound
+	a.primal = max(a.primal, b.primal)
+	a.dual = max(a.dual, b.dual)
+	a.alphaP = min(a.alphaP, b.alphaP)
+	a.alphaD = min(a.alphaD, b.alphaD)
+}
+
+const (
+	fixedWidth = 1e-11 // a box narrower than this, relative to its level, is a constant
+	startCost  = 0.04  // scaled cost of a typical kW and step, to which startMus were chosen
+	maxShards  = 8
+)
+
+// startMus are the first complementarity products, in scaled EUR, of the attempts.
+var startMus = [...]float64{0.01, 0.3, 10}
