@@ -8,7 +8,7 @@ func newSolver(p *Problem, attempt int) *solver {
 	s := &solver{p: p, T: T, base: make([]float64, T)}
 	s.setScale()
 	s.delta = make([]float64, T)
-	for _, v := range []*[]float64{&s.lam, &s.dlam, &s.lamSave, &s.impSave, &s.expSave, &s.resLam, &s.rhsLam, &s.left, &s.lam0, &s.lam1, &s.net, &s.gi, &s.ge, &s.di, &s.de} {
+	for _, v := range []*[]float64{&s.lam, &s.dlam, &s.lamSave, &s.impSave, &s.expSave, &s.resLam, &s.rhsLam, &s.left, &s.lam0, &s.lam1, &s.net, &s.before, &s.gi, &s.ge, &s.di, &s.de} {
 		*v = make([]float64, T)
 	}
 	s.schur, s.work = make([]float64, T*T), make([]float64, T*T)
@@ -25,7 +25,9 @@ func newSolver(p *Problem, attempt int) *solver {
 	}
 	s.start(attempt)
 	s.maxCost = s.highestCost()
-	n := min(maxShards, max(1, len(s.groups)/4))
+	s.lengths = make([]float64, len(s.groups))
+	s.sweeps = sweeps{s.measureShard, s.predictShard, s.correctShard, s.holdShard, s.refineShard}
+	n := min(maxShards, max(1, len(s.groups)/shardGroups))
 	for n > 1 && n*T*T > 1<<24 { // at most 128 MB of partial sums
 		n--
 	}
@@ -74,11 +76,14 @@ func (s *solver) setScale() {
 	}
 	s.unit = 1 / s.scale
 	s.power = 1
+	sum = 0
 	for i := range s.p.Sites {
 		for _, b := range s.p.Sites[i].Base {
 			s.power = max(s.power, math.Abs(b))
+			sum += math.Abs(b)
 		}
 	}
+	s.wide = max(1, sum/float64(s.T)/s.power)
 }
 
 func isFixed(lo, hi float64) bool { return hi-lo <= fixedWidth*(1+math.Abs(lo)) }

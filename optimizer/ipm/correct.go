@@ -60,6 +60,7 @@ func (s *solver) correct(g *group, h *shard) {
 		}
 	}
 	r.limit(&h.acc)
+	g.ap, g.ad = r.lengths()
 }
 
 // correct turns what the cell holds into its step, where a is the part of the Newton equation that the duals give, and g what bands add to the gradient.
@@ -332,4 +333,5 @@ func (s *solver) refine(g *group, h *shard) {
 		g.dv[i] += v
 	}
 	r.limit(&h.acc)
+	g.ap, g.ad = r.lengths()
 }

@@ -5,7 +5,7 @@ import "math"
 // factor is the elimination of one group: its site rows, then its chains as a block tridiagonal matrix in time.
 type factor struct {
 	cinv []float64 // n blocks d*d: inverse of the t-th pivot block
-	link []float64 // n*d: keep into the next step times the inverse curvature of the state
+	link []float64 // n*d: keep into the next step times the inverse curvature of the state; for one chain also times cinv
 	q, h []float64 // n*d: coupling of chain rows to the site row, and to the grid row; the same without a site row
 	ic   []float64 // n: inverse pivot of the site row (0 when nothing moves it)
 	nn   []float64 // n: inverse curvature of the net power
@@ -84,7 +84,7 @@ func (s *solver) eliminateOne(g *group, h *shard) {
 		past = xi * inv * G
 		cinv[i] = inv
 		if i+1 < len(keep) {
-			link[i] = keep[i+1] * xi
+			link[i] = keep[i+1] * xi * inv
 		}
 	}
 }
@@ -97,8 +97,7 @@ func (s *solver) schurOne(g *group, h *shard) {
 	end := g.n
 	P := 0.0
 	for t := g.n - 1; t >= 0; t-- {
-		inv := g.cinv[t]
-		F := inv * g.link[t]
+		inv, F := g.cinv[t], g.link[t]
 		P = inv + F*F*P
 		ht := g.h[t]
 		X[t] = P * ht
@@ -373,18 +372,45 @@ func multiply(F, X []float64, d, n, from, to int, col []float64) {
 	}
 }
 
+// solveBoth is solve for two right-hand sides.
+func (g *group) solveBoth(y, x []float64, h *shard) {
+	if g.d() > 1 {
+		g.solve(y, h)
+		g.solve(x, h)
+		return
+	}
+	n := g.n
+	cinv, F := g.cinv[:n], g.link[:n]
+	y, x = y[:n], x[:n]
+	p, q := 0.0, 0.0
+	for t, f := range F {
+		p, q = p+y[t], q+x[t]
+		y[t], x[t] = p, q
+		p, q = p*f, q*f
+	}
+	p, q = 0, 0
+	for t := n - 1; t >= 0; t-- {
+		c, f := cinv[t], F[t]
+		p, q = c*y[t]+f*p, c*x[t]+f*q
+		y[t], x[t] = p, q
+	}
+}
+
 // solve replaces y, the chain rows' right-hand side, by K^-1 y.
 func (g *group) solve(y []float64, h *shard) {
 	d, n := g.d(), g.n
 	if d == 1 {
-		cinv, link := g.cinv[:n], g.link[:n]
+		cinv, F := g.cinv[:n], g.link[:n]
 		y = y[:n]
-		for t := 1; t < n; t++ {
-			y[t] += link[t-1] * cinv[t-1] * y[t-1]
+		past := 0.0
+		for t := range y {
+			past = past + y[t]
+			y[t] = past
+			past *= F[t]
 		}
 		next := 0.0
 		for t := n - 1; t >= 0; t-- {
-			next = cinv[t] * (y[t] + link[t]*next)
+			next = cinv[t]*y[t] + F[t]*next
 			y[t] = next
 		}
 		return

@@ -39,7 +39,7 @@ func (s *solver) measureGrid(acc *sums) {
 		x := s.measureFlow(&s.imp, t, -s.lam[t], k.on, acc)
 		y := s.measureFlow(&s.exp, t, s.lam[t], false, acc)
 		s.resLam[t] = s.base[t] + s.net[t] - x + y
-		acc.primal = max(acc.primal, math.Abs(s.resLam[t]))
+		acc.primal = max(acc.primal, math.Abs(s.resLam[t])/s.wide)
 		if !k.on {
 			continue
 		}

@@ -11,7 +11,7 @@ type keeper struct {
 }
 
 // worthKeeping is the merit from which a point is copied: a worse one is not missed.
-const worthKeeping = 0.05
+const worthKeeping = 1e-3
 
 // place says where the numbers of a point or of duals are.
 type place int

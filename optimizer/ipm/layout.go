@@ -58,6 +58,7 @@ type group struct {
 	netband []band
 	base    []float64
 	factor
+	ap, ad       float64   // how far its own step may go
 	y, dy, res   []float64 // chain rows: dual, its step, residual
 	r0, r1       []float64 // chain rows' right-hand side without mu, and per mu
 	v, dv, resv  []float64 // site row
@@ -81,7 +82,8 @@ type solver struct {
 	scale    float64   // EUR of the caller per EUR inside
 	unit     float64   // 1/scale
 	pairs    int       // complementarity pairs
-	power    float64   // typical power of a row, for relative residuals
+	power    float64   // typical power of a site's row, for relative residuals
+	wide     float64   // how many times that a grid row's is
 	maxCost  float64   // no point of the boxes costs more
 
 	ap, ad, mu float64 // the step to take; the target of the corrector
@@ -101,7 +103,13 @@ type solver struct {
 	peak           peak
 	schur, work    []float64
 	pool           pool
+	sweeps         sweeps
+	lengths        []float64 // of the groups' steps, to be sorted
+	before         []float64
 }
+
+// sweeps are the solver's own, bound once: binding allocates.
+type sweeps struct{ measure, predict, correct, hold, refine func(*shard) }
 
 // shard is a fixed share of the groups with its own sums and working memory.
 type shard struct {
@@ -144,6 +152,8 @@ const (
 	fixedWidth = 1e-11 // a box narrower than this, relative to its level, is a constant
 	startCost  = 0.04  // scaled cost of a typical kW and step, to which startMus were chosen
 	maxShards  = 8
+	// shardGroups are enough to be worth a shard: each has a grid matrix of its own to clear and to add
+	shardGroups = 32
 )
 
 // startMus are the first complementarity products, in scaled EUR, of the attempts.

@@ -82,13 +82,13 @@ func (s *solver) measure(g *group, h *shard) {
 	}
 	if d > 0 {
 		copy(g.r0, h.k0[:nd])
-		s.share(g, h.k0[:nd], h.lam0, h)
+		g.solve(h.k0[:nd], h)
+		g.share(h.k0[:nd], h.lam0)
 	}
 }
 
-// share adds -h' K^-1 y to lam, where y, the chain rows' right-hand side, is replaced.
-func (s *solver) share(g *group, y, lam []float64, h *shard) {
-	g.solve(y, h)
+// share adds -h' y to lam, where y is K^-1 times the chain rows' right-hand side.
+func (g *group) share(y, lam []float64) {
 	d := g.d()
 	lam = lam[g.from : g.from+g.n]
 	if d == 1 {

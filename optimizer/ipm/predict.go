@@ -12,7 +12,12 @@ func (s *solver) predictShard(h *shard) {
 		if s.pool.stopped() {
 			return
 		}
-		s.predict(&s.groups[i], h)
+		g := &s.groups[i]
+		ap, ad := h.acc.alphaP, h.acc.alphaD
+		h.acc.alphaP, h.acc.alphaD = 1, 1
+		s.predict(g, h)
+		g.ap, g.ad = h.acc.alphaP, h.acc.alphaD
+		h.acc.alphaP, h.acc.alphaD = min(ap, g.ap), min(ad, g.ad)
 	}
 }
 
@@ -36,6 +41,13 @@ func (r *reach) limit(acc *sums) {
 	if r.q > 0 {
 		acc.alphaD = min(acc.alphaD, 1/r.q)
 	}
+}
+
+// lengths are how far the point may go.
+func (r *reach) lengths() (ap, ad float64) {
+	acc := sums{alphaP: 1, alphaD: 1}
+	r.limit(&acc)
+	return acc.alphaP, acc.alphaD
 }
 
 // backSubstitute computes the steps of a group's duals from its chain rows' right-hand side in g.dy, its site rows' in rv (nil without), and the grid
@@ -100,8 +112,9 @@ func (s *solver) predict(g *group, h *shard) {
 	if nd > 0 {
 		copy(g.r0, h.k0[:nd])
 		copy(g.r1, h.k1[:nd])
-		s.share(g, h.k0[:nd], h.lam0, h)
-		s.share(g, h.k1[:nd], h.lam1, h)
+		g.solveBoth(h.k0[:nd], h.k1[:nd], h)
+		g.share(h.k0[:nd], h.lam0)
+		g.share(h.k1[:nd], h.lam1)
 	}
 }
 

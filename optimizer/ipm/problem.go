@@ -135,7 +135,7 @@ func (p *Problem) Validate() error {
 // Settings steer one solve. The zero value means the defaults.
 type Settings struct {
 	GapTol        float64 // relative distance of objective and proven bound at which it is solved; 0 means 1e-7
-	ResidualTol   float64 // largest violation of a row, relative to the problem's powers; 0 means 5e-6
+	ResidualTol   float64 // largest violation of a row, relative to the loads of a site, for grid rows to those of all sites; 0 means 5e-6
 	MaxIterations int     // 0 means 150
 	Workers       int     // goroutines; 0 means 1. The result does not depend on it.
 	Trace         func(Info)
@@ -164,7 +164,7 @@ type Info struct {
 	Objective  float64 // EUR at the returned inputs, bands evaluated
 	Bound      float64 // EUR, no feasible point costs less
 	Gap        float64 // (Objective-Bound)/max(1,|Bound|)
-	Primal     float64 // largest row violation, in the rows' units
+	Primal     float64 // largest row violation, in the rows' units; of a grid row divided by how many times a site's load the sites' together is
 	Dual       float64 // largest stationarity violation, EUR per unit
 	Mu         float64 // mean complementarity product
 }

@@ -91,13 +91,12 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 	s.pool.open(s.shards, set.Workers)
 	defer s.pool.close()
 	defer context.AfterFunc(ctx, func() { s.pool.stop(ctx.Err()) })()
-	measure, predict, correct, refine := s.measureShard, s.predictShard, s.correctShard, s.refineShard
 	best := newKeeper()
 	status := IterationLimit
 	var info Info
 	poor := 0
 	for it := 0; ; it++ {
-		s.pool.run(measure)
+		s.pool.run(s.sweeps.measure)
 		if s.pool.gone.Load() {
 			return nil, ctx.Err()
 		}
@@ -142,13 +141,15 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 		s.rightGrid(0)
 		copy(s.dlam, s.rhsLam)
 		s.solveGrid(s.dlam)
-		s.pool.run(predict)
+		s.pool.run(s.sweeps.predict)
 		if s.pool.stopped() {
 			status = Interrupted
 			break
 		}
 		s.total(s.net, ofNet)
 		acc = s.gather()
+		ap, ad := s.usual()
+		acc.alphaP, acc.alphaD = max(acc.alphaP, ap), max(acc.alphaD, ad)
 		s.respondGrid()
 		s.reachGrid(0, true, &acc)
 		here := mu * float64(s.pairs)
@@ -163,11 +164,15 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 		s.rightGrid(s.mu)
 		copy(s.dlam, s.rhsLam)
 		s.solveGrid(s.dlam)
-		s.pool.run(correct)
+		s.pool.run(s.sweeps.correct)
 		s.total(s.net, ofNet)
 		left := s.respondGrid()
-		for range 2 {
-			if left <= 1e-9*s.power || s.pool.stopped() {
+		held := s.hold()
+		if held {
+			left = s.respondGrid()
+		}
+		for range 3 {
+			if left <= 0.1*set.ResidualTol*s.power*s.wide || s.pool.stopped() {
 				break
 			}
 			before := left
@@ -176,7 +181,7 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 			for t, v := range s.delta {
 				s.dlam[t] += v
 			}
-			s.pool.run(refine)
+			s.pool.run(s.sweeps.refine)
 			s.total(s.net, ofNet)
 			if left = s.respondGrid(); left > before/4 {
 				break

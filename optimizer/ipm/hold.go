@@ -1,0 +1,102 @@
+package ipm
+
+import "slices"
+
+// A step is as long as its worst pair allows, and of ten thousand sites there is always one whose heat pump is just changing its mind. So the step length is
+// what all groups but a few allow; those few are held: their step is cut to what they can take, the grid rows' residual that this leaves is spread by
+// another solve over all groups, and the common step goes on. The direction keeps every linear row as the Newton direction does.
+
+const (
+	heldShare = 0.08 // of the groups at most
+	holdGain  = 1.2  // how much longer the step must get for it
+)
+
+// usual returns the step lengths that all groups but a heldShare can take.
+func (s *solver) usual() (ap, ad float64) {
+	k := int(heldShare * float64(len(s.groups)))
+	if k == 0 {
+		return 0, 0
+	}
+	for i := range s.groups {
+		s.lengths[i] = s.groups[i].ap
+	}
+	slices.Sort(s.lengths)
+	ap = s.lengths[k]
+	for i := range s.groups {
+		s.lengths[i] = s.groups[i].ad
+	}
+	slices.Sort(s.lengths)
+	return ap, s.lengths[k]
+}
+
+// holdShard cuts the steps of the shard's groups that cannot go along with s.ap and s.ad; h.net becomes the change of the net powers' steps.
+func (s *solver) holdShard(h *shard) {
+	clear(h.net)
+	for i := h.from; i < h.to; i++ {
+		if g := &s.groups[i]; g.ap < s.ap || g.ad < s.ad {
+			g.hold(min(1, g.ap/s.ap), min(1, g.ad/s.ad), h.net)
+		}
+	}
+}
+
+// hold scales the group's step by p, of the multipliers and duals by q.
+func (g *group) hold(p, q float64, net []float64) {
+	net = net[g.from : g.from+g.n]
+	for j := range g.in {
+		u := &g.in[j]
+		if !g.netted {
+			for i := range u.cells {
+				if c := &u.cells[i]; c.wu != 0 {
+					net[u.from+i] -= (1 - p) * u.sign * c.d
+				}
+			}
+		}
+		u.scale(nil, p, q)
+	}
+	for k := range g.ch {
+		g.ch[k].scale(g.ch[k].bands, p, q)
+	}
+	for t := range g.net.cells {
+		if c := &g.net.cells[t]; c.wu != 0 {
+			net[t] -= (1 - p) * c.d
+		}
+	}
+	g.net.scale(g.netband, p, q)
+	for i := range g.dy {
+		g.dy[i] *= q
+	}
+	for i := range g.dv {
+		g.dv[i] *= q
+	}
+}
+
+// scale multiplies the row's steps.
+func (r *row) scale(bands []band, p, q float64) {
+	for i := range r.cells {
+		c := &r.cells[i]
+		c.d *= p
+		c.pl *= q
+		c.pu *= q
+	}
+	for i := range bands {
+		bands[i].p *= p
+		bands[i].q *= q
+	}
+}
+
+// hold holds the groups that shorten the step most, if that pays, and reports whether it did; the grid rows' residual is in s.left then.
+func (s *solver) hold() bool {
+	acc := s.gather()
+	ap, ad := s.usual()
+	if ap < holdGain*acc.alphaP && ad < holdGain*acc.alphaD {
+		return false
+	}
+	s.ap, s.ad = max(ap, acc.alphaP), max(ad, acc.alphaD)
+	copy(s.before, s.net)
+	s.pool.run(s.sweeps.hold)
+	s.total(s.net, ofNet)
+	for t, v := range s.before {
+		s.net[t] += v
+	}
+	return true
+}
