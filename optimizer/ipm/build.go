@@ -39,7 +39,7 @@ func newSolver(p *Problem, attempt int) *solver {
 }
 
 func newShard(T, d, from, to int) shard {
-	h := shard{from: from, to: to, schur: make([]float64, T*T), blocks: make([]float64, 6*d*d+2*d)}
+	h := shard{from: from, to: to, schur: make([]float64, T*T), blocks: make([]float64, 6*d*d+3*d+8)}
 	for _, v := range []*[]float64{&h.net, &h.most, &h.lam0, &h.lam1, &h.pu, &h.p0, &h.su, &h.g0, &h.g1} {
 		*v = make([]float64, T)
 	}
@@ -403,9 +403,11 @@ func (g *group) allocate() {
 	}
 	for j := range g.in {
 		take(&g.in[j].row)
+		g.in[j].at = g.in[j].chain*n + g.in[j].from
 	}
 	for k := range g.ch {
 		take(&g.ch[k].row)
+		g.ch[k].at = k*n + g.ch[k].from
 	}
 	size := n*d*d + 8*n*d + cells
 	if g.netted {

@@ -16,37 +16,19 @@ func (s *solver) correctShard(h *shard) {
 }
 
 func (s *solver) correct(g *group, h *shard) {
-	d, n, mu := g.d(), g.n, s.mu
-	nd := n * d
-	for i := range g.dy {
-		g.dy[i] = g.r0[i] + mu*g.r1[i]
+	n, mu := g.n, s.mu
+	for i, v := range g.r1 {
+		g.dy[i] = g.r0[i] + mu*v
 	}
-	for i := range g.rv0 {
-		g.rv0[i] += mu * g.rv1[i]
+	for i, v := range g.rv1 {
+		g.rv0[i] += mu * v
 	}
 	price := s.backSubstitute(g, g.rv0, s.dlam, h)
 	clear(h.su[:n])
-	clear(h.xs[:nd])
+	clear(h.xs[:n*g.d()])
 	var r reach
 	for j := range g.in {
-		u := &g.in[j]
-		cells, gain := u.cells, u.gain
-		at := u.from*d + u.chain
-		for i := range cells {
-			c := &cells[i]
-			if c.wu == 0 {
-				continue
-			}
-			a := -u.sign * price[u.from+i]
-			if u.chain >= 0 {
-				a -= gain[i] * g.dy[at+i*d]
-			}
-			dx := c.correct(a, 0, mu, &r)
-			h.su[u.from+i] += u.sign * dx
-			if u.chain >= 0 {
-				h.xs[at+i*d] += gain[i] * dx
-			}
-		}
+		s.correctInput(g, &g.in[j], price, h, &r)
 	}
 	for k := range g.ch {
 		s.correctState(g, k, h, &r)
@@ -63,13 +45,67 @@ func (s *solver) correct(g *group, h *shard) {
 	g.ap, g.ad = r.lengths()
 }
 
+func (s *solver) correctInput(g *group, u *input, price []float64, h *shard, r *reach) {
+	sign, mu := u.sign, s.mu
+	cells := u.cells
+	m := len(cells)
+	price = price[u.from:u.to]
+	su := h.su[u.from:u.to]
+	price, su = price[:m], su[:m]
+	var y, gain, xs []float64
+	chained := u.chain >= 0
+	if chained {
+		y, gain, xs = g.dy[u.at:][:m], u.gain[:m], h.xs[u.at:][:m]
+	}
+	near, q := -r.p, r.q
+	for i := range cells {
+		c := &cells[i]
+		wl, wu := c.wl, c.wu
+		if wu == 0 {
+			continue
+		}
+		inv := 1 / (wl * wu)
+		rl, ru := wu*inv, wl*inv
+		dx := -sign*price[i] - c.d - mu*(ru-rl)
+		if chained {
+			dx -= gain[i] * y[i]
+		}
+		dx *= c.dinv
+		dl, du := dx*rl, -dx*ru
+		if dl < near {
+			near = dl
+		}
+		if du < near {
+			near = du
+		}
+		zl, zu := c.zl, c.zu
+		dzl, dzu := (mu-c.pl)*rl-zl*(1+dl), (mu-c.pu)*ru-zu*(1+du)
+		if -dzl > q*zl {
+			q = -dzl / zl
+		}
+		if -dzu > q*zu {
+			q = -dzu / zu
+		}
+		c.d, c.pl, c.pu = dx, dzl, dzu
+		su[i] += sign * dx
+		if chained {
+			xs[i] += gain[i] * dx
+		}
+	}
+	r.p, r.q = -near, q
+}
+
 // correct turns what the cell holds into its step, where a is the part of the Newton equation that the duals give, and g what bands add to the gradient.
 func (c *cell) correct(a, g, mu float64, r *reach) (dx float64) {
-	inv := 1 / (c.wl * c.wu)
-	rl, ru := c.wu*inv, c.wl*inv
+	rl, ru := c.inverses()
 	dx = (a - g - c.d - mu*(ru-rl)) * c.dinv
 	dl, du := dx*rl, -dx*ru
-	r.p = max(r.p, -dl, -du)
+	if -dl > r.p {
+		r.p = -dl
+	}
+	if -du > r.p {
+		r.p = -du
+	}
 	dzl, dzu := (mu-c.pl)*rl-c.zl*(1+dl), (mu-c.pu)*ru-c.zu*(1+du)
 	if -dzl > r.q*c.zl {
 		r.q = -dzl / c.zl
@@ -83,11 +119,21 @@ func (c *cell) correct(a, g, mu float64, r *reach) (dx float64) {
 
 // nudge changes the step of a cell by a little.
 func (c *cell) nudge(by float64, r *reach) {
-	c.d += by
-	c.pl -= c.zl * by / c.wl
-	c.pu += c.zu * by / c.wu
-	r.see(c.wl, c.d, c.zl, c.pl)
-	r.see(c.wu, -c.d, c.zu, c.pu)
+	rl, ru := c.inverses()
+	dx, dzl, dzu := c.d+by, c.pl-c.zl*by*rl, c.pu+c.zu*by*ru
+	c.d, c.pl, c.pu = dx, dzl, dzu
+	if dl := -dx * rl; dl > r.p {
+		r.p = dl
+	}
+	if du := dx * ru; du > r.p {
+		r.p = du
+	}
+	if -dzl > r.q*c.zl {
+		r.q = -dzl / c.zl
+	}
+	if -dzu > r.q*c.zu {
+		r.q = -dzu / c.zu
+	}
 }
 
 // perMu is what a band adds to its variable's Newton gradient per unit of mu.
@@ -116,23 +162,25 @@ func (b *band) nudge(by, dx float64, r *reach) {
 // correctState computes the states' steps forward in time and takes rounding out of them, so that a row loses exactly its residual: what is left over goes to
 // the variable of the row that moves most freely, where it matters least.
 func (s *solver) correctState(g *group, k int, h *shard, r *reach) {
-	d, mu := g.d(), s.mu
+	mu := s.mu
 	st := &g.ch[k]
-	cells, keep := st.cells, st.keep
-	bands := st.bands
-	at := st.from*d + k
+	cells := st.cells
+	m := len(cells)
+	keep, bands := st.keep[:m], st.bands
+	y, res, xs := g.dy[st.at:][:m], g.res[st.at:][:m], h.xs[st.at:][:m]
+	tiny := s.tiny()
 	before := 0.0
 	for i := range cells {
 		c := &cells[i]
-		left := g.res[at] + h.xs[at]
+		left := res[i] + xs[i]
 		if i > 0 {
 			left += keep[i] * before
 		}
 		nb := 0
 		if c.wu != 0 {
-			a := g.dy[at]
-			if i+1 < len(cells) {
-				a -= keep[i+1] * g.dy[at+d]
+			a := y[i]
+			if i+1 < m {
+				a -= keep[i+1] * y[i+1]
 			}
 			pull := 0.0
 			for nb < len(bands) && bands[nb].at == i {
@@ -149,7 +197,7 @@ func (s *solver) correctState(g *group, k int, h *shard, r *reach) {
 			}
 			left -= c.d
 		}
-		if math.Abs(left) > s.tiny() {
+		if math.Abs(left) > tiny {
 			if !g.closeRow(st, i, left, h, r) && c.wu != 0 {
 				if st.boxed {
 					c.nudge(left, r)
@@ -166,7 +214,6 @@ func (s *solver) correctState(g *group, k int, h *shard, r *reach) {
 			before = c.d
 		}
 		bands = bands[nb:]
-		at += d
 	}
 }
 
@@ -261,7 +308,6 @@ func (s *solver) refineShard(h *shard) {
 }
 
 func (s *solver) refine(g *group, h *shard) {
-	d := g.d()
 	copy(g.r0, g.dy) // the step so far, to which a change is added
 	copy(g.rv1, g.dv)
 	clear(g.dy)
@@ -271,36 +317,46 @@ func (s *solver) refine(g *group, h *shard) {
 	net := h.net[g.from : g.from+g.n]
 	for j := range g.in {
 		u := &g.in[j]
-		at := u.from*d + u.chain
-		for i := range u.cells {
-			c := &u.cells[i]
+		cells := u.cells
+		m := len(cells)
+		price := price[u.from:u.to][:m]
+		net, sign := net[u.from:u.to][:m], u.sign
+		if g.netted {
+			net = h.su[:m] // of no use
+		}
+		var y, gain []float64
+		chained := u.chain >= 0
+		if chained {
+			y, gain = g.dy[u.at:][:m], u.gain[:m]
+		}
+		for i := range cells {
+			c := &cells[i]
 			if c.wu == 0 {
 				continue
 			}
-			a := -u.sign * price[u.from+i]
-			if u.chain >= 0 {
-				a -= u.gain[i] * g.dy[at+i*d]
+			by := -sign * price[i]
+			if chained {
+				by -= gain[i] * y[i]
 			}
-			c.nudge(a*c.dinv, &r)
-			if !g.netted {
-				net[u.from+i] += u.sign * c.d
-			}
+			c.nudge(by*c.dinv, &r)
+			net[i] += sign * c.d
 		}
 	}
 	for k := range g.ch {
 		st := &g.ch[k]
-		bands := st.bands
-		for i := range st.cells {
-			c := &st.cells[i]
+		cells := st.cells
+		m := len(cells)
+		y, keep, bands := g.dy[st.at:][:m], st.keep[:m], st.bands
+		for i := range cells {
+			c := &cells[i]
 			if c.wu == 0 {
 				continue
 			}
-			at := (st.from+i)*d + k
-			a := g.dy[at]
-			if i+1 < len(st.cells) {
-				a -= st.keep[i+1] * g.dy[at+d]
+			by := y[i]
+			if i+1 < m {
+				by -= keep[i+1] * y[i+1]
 			}
-			by := a * c.dinv
+			by *= c.dinv
 			if st.boxed {
 				c.nudge(by, &r)
 			} else {

@@ -25,7 +25,7 @@ func (s *solver) eliminate(g *group, h *shard) {
 			g.nn[t], g.ic[t] = nn, ic
 			h.schur[t*T+t] += nn * pu * ic
 			for k := 0; k < d; k++ {
-				g.h[t*d+k] = g.q[t*d+k] * nn * ic
+				g.h[k*n+t] = g.q[k*n+t] * nn * ic
 			}
 		}
 	} else {
@@ -50,7 +50,7 @@ func (g *group) others(h *shard, t, k int) float64 {
 	rest := g.nn[t] + h.p0[t]
 	for l := 0; l < d; l++ {
 		if l != k {
-			rest += h.pk[t*d+l]
+			rest += h.pk[l*g.n+t]
 		}
 	}
 	return rest
@@ -139,9 +139,9 @@ func (s *solver) schurOne(g *group, h *shard) {
 
 // eliminateBlocks is the recursion for several chains.
 func (s *solver) eliminateBlocks(g *group, h *shard) {
-	d := g.d()
+	d, n := g.d(), g.n
 	G, M, C := h.blocks[:d*d], h.blocks[d*d:2*d*d], h.blocks[2*d*d:3*d*d]
-	xi, keep := h.blocks[6*d*d:6*d*d+d], h.blocks[6*d*d+d:6*d*d+2*d]
+	xi, keep, q := h.blocks[6*d*d:6*d*d+d], h.blocks[6*d*d+d:6*d*d+2*d], h.blocks[6*d*d+2*d:6*d*d+3*d]
 	clear(M)
 	clear(g.link)
 	for t := 0; t < g.n; t++ {
@@ -149,8 +149,8 @@ func (s *solver) eliminateBlocks(g *group, h *shard) {
 		if g.netted {
 			ic = g.ic[t]
 		}
-		q := g.q[t*d : t*d+d]
 		for k := range g.ch {
+			q[k] = g.q[k*n+t]
 			st := &g.ch[k]
 			xi[k], keep[k] = 0, 0
 			if i := t - st.from; i >= 0 && t < st.to {
@@ -163,9 +163,9 @@ func (s *solver) eliminateBlocks(g *group, h *shard) {
 				}
 			}
 			if ic > 0 {
-				G[k*d+k] = (h.bb[t*d+k]*g.others(h, t, k) + h.cross[t*d+k]) * ic
+				G[k*d+k] = (h.bb[k*n+t]*g.others(h, t, k) + h.cross[k*n+t]) * ic
 			} else {
-				G[k*d+k] = h.bb[t*d+k]
+				G[k*d+k] = h.bb[k*n+t]
 			}
 			for l := 0; l < k; l++ {
 				v := -q[k] * q[l] * ic
@@ -262,7 +262,7 @@ func (s *solver) schurBlocks(g *group, h *shard) {
 	T, d, n := s.T, g.d(), g.n
 	X := h.xbuf[:d*n]
 	P, F, W := h.blocks[:d*d], h.blocks[d*d:2*d*d], h.blocks[2*d*d:3*d*d]
-	col := h.blocks[6*d*d : 6*d*d+d]
+	hk := h.blocks[6*d*d : 6*d*d+d]
 	end := n // the past reaches no step from here on
 	for t := n - 1; t >= 0; t-- {
 		inv := g.cinv[t*d*d : (t+1)*d*d]
@@ -276,7 +276,6 @@ func (s *solver) schurBlocks(g *group, h *shard) {
 			}
 		}
 		if live {
-			multiply(F, X, d, n, t+1, end, col)
 			for k := 0; k < d; k++ { // W = F P
 				for l := 0; l < d; l++ {
 					v := 0.0
@@ -299,75 +298,76 @@ func (s *solver) schurBlocks(g *group, h *shard) {
 			end = t + 1
 			copy(P, inv)
 		}
-		hk := g.h[t*d : t*d+d]
+		for k := range hk {
+			hk[k] = g.h[k*n+t]
+		}
+		r := (g.from+t)*(T+1) - t
+		row := h.schur[r+t : r+end]
+		if live {
+			subtract(row[1:], F, hk, X, d, n, t+1, end)
+		}
 		for k := 0; k < d; k++ {
 			v := 0.0
 			for l := 0; l < d; l++ {
 				v += P[k*d+l] * hk[l]
 			}
 			X[k*n+t] = v
-		}
-		r := (g.from+t)*(T+1) - t
-		row := h.schur[r+t : r+end]
-		for k := 0; k < d; k++ {
-			v := hk[k]
-			if v == 0 {
-				continue
-			}
-			x := X[k*n+t : k*n+end]
-			x = x[:len(row)]
-			for i := range row {
-				row[i] -= v * x[i]
-			}
+			row[0] -= hk[k] * v
 		}
 	}
 }
 
-// multiply replaces columns from..to-1 of the d*n array X by F X.
-func multiply(F, X []float64, d, n, from, to int, col []float64) {
+// subtract replaces the columns from..to-1 of the d*n array X by F X and subtracts h' X from the row.
+func subtract(row, F, h, X []float64, d, n, from, to int) {
 	switch d {
 	case 2:
-		a, b, c, e := F[0], F[1], F[2], F[3]
 		x0, x1 := X[from:to], X[n+from:n+to]
-		x1 = x1[:len(x0)]
-		for i, u := range x0 {
-			v := x1[i]
-			x0[i] = a*u + b*v
-			x1[i] = c*u + e*v
+		x0, x1 = x0[:len(row)], x1[:len(row)]
+		f00, f01, f10, f11, h0, h1 := F[0], F[1], F[2], F[3], h[0], h[1]
+		for i := range row {
+			u, v := x0[i], x1[i]
+			a, b := f00*u+f01*v, f10*u+f11*v
+			x0[i], x1[i] = a, b
+			row[i] -= h0*a + h1*b
 		}
 	case 3:
 		x0, x1, x2 := X[from:to], X[n+from:n+to], X[2*n+from:2*n+to]
-		x1, x2 = x1[:len(x0)], x2[:len(x0)]
+		x0, x1, x2 = x0[:len(row)], x1[:len(row)], x2[:len(row)]
 		f00, f01, f02, f10, f11, f12, f20, f21, f22 := F[0], F[1], F[2], F[3], F[4], F[5], F[6], F[7], F[8]
-		for i, u := range x0 {
-			v, w := x1[i], x2[i]
-			x0[i] = f00*u + f01*v + f02*w
-			x1[i] = f10*u + f11*v + f12*w
-			x2[i] = f20*u + f21*v + f22*w
+		h0, h1, h2 := h[0], h[1], h[2]
+		for i := range row {
+			u, v, w := x0[i], x1[i], x2[i]
+			a, b, c := f00*u+f01*v+f02*w, f10*u+f11*v+f12*w, f20*u+f21*v+f22*w
+			x0[i], x1[i], x2[i] = a, b, c
+			row[i] -= h0*a + h1*b + h2*c
 		}
 	case 4:
 		x0, x1, x2, x3 := X[from:to], X[n+from:n+to], X[2*n+from:2*n+to], X[3*n+from:3*n+to]
-		x1, x2, x3 = x1[:len(x0)], x2[:len(x0)], x3[:len(x0)]
-		f := (*[16]float64)(F)
-		for i, u := range x0 {
-			v, w, z := x1[i], x2[i], x3[i]
-			x0[i] = f[0]*u + f[1]*v + f[2]*w + f[3]*z
-			x1[i] = f[4]*u + f[5]*v + f[6]*w + f[7]*z
-			x2[i] = f[8]*u + f[9]*v + f[10]*w + f[11]*z
-			x3[i] = f[12]*u + f[13]*v + f[14]*w + f[15]*z
+		x0, x1, x2, x3 = x0[:len(row)], x1[:len(row)], x2[:len(row)], x3[:len(row)]
+		f, g := (*[16]float64)(F), (*[4]float64)(h)
+		for i := range row {
+			u, v, w, z := x0[i], x1[i], x2[i], x3[i]
+			a, b := f[0]*u+f[1]*v+f[2]*w+f[3]*z, f[4]*u+f[5]*v+f[6]*w+f[7]*z
+			c, e := f[8]*u+f[9]*v+f[10]*w+f[11]*z, f[12]*u+f[13]*v+f[14]*w+f[15]*z
+			x0[i], x1[i], x2[i], x3[i] = a, b, c, e
+			row[i] -= g[0]*a + g[1]*b + g[2]*c + g[3]*e
 		}
 	default:
-		for t := from; t < to; t++ {
+		col := make([]float64, d)
+		for i := range row {
+			sum := 0.0
 			for k := 0; k < d; k++ {
 				v := 0.0
 				for m := 0; m < d; m++ {
-					v += F[k*d+m] * X[m*n+t]
+					v += F[k*d+m] * X[m*n+from+i]
 				}
 				col[k] = v
+				sum += h[k] * v
 			}
 			for k := 0; k < d; k++ {
-				X[k*n+t] = col[k]
+				X[k*n+from+i] = col[k]
 			}
+			row[i] -= sum
 		}
 	}
 }
@@ -415,35 +415,39 @@ func (g *group) solve(y []float64, h *shard) {
 		}
 		return
 	}
-	tmp := h.blocks[:d]
-	for t := 1; t < n; t++ {
-		inv := g.cinv[(t-1)*d*d : t*d*d]
-		prev, here := y[(t-1)*d:t*d], y[t*d:t*d+d]
+	past, here := h.blocks[:d], h.blocks[d:2*d]
+	clear(past)
+	for t := 0; t < n; t++ { // past becomes C^-1 times the right-hand side after the forward pass
 		for k := 0; k < d; k++ {
-			if e := g.link[(t-1)*d+k]; e != 0 {
-				v := 0.0
-				for m := 0; m < d; m++ {
-					v += inv[k*d+m] * prev[m]
-				}
-				here[k] += e * v
+			if t > 0 {
+				y[k*n+t] += g.link[(t-1)*d+k] * past[k]
 			}
+			here[k] = y[k*n+t]
+		}
+		times(g.cinv[t*d*d:(t+1)*d*d], here, past)
+	}
+	clear(past)
+	for t := n - 1; t >= 0; t-- {
+		for k := 0; k < d; k++ {
+			here[k] = y[k*n+t] + g.link[t*d+k]*past[k]
+		}
+		times(g.cinv[t*d*d:(t+1)*d*d], here, past)
+		for k := 0; k < d; k++ {
+			y[k*n+t] = past[k]
 		}
 	}
-	for t := n - 1; t >= 0; t-- {
-		here := y[t*d : t*d+d]
-		if t+1 < n {
-			for k := 0; k < d; k++ {
-				here[k] += g.link[t*d+k] * y[(t+1)*d+k]
-			}
+}
+
+// times writes the product of the square matrix a with x to y.
+func times(a, x, y []float64) {
+	d := len(x)
+	y = y[:d]
+	for k := range y {
+		v := 0.0
+		row := a[k*d : k*d+d]
+		for m, e := range row {
+			v += e * x[m]
 		}
-		inv := g.cinv[t*d*d : (t+1)*d*d]
-		for k := 0; k < d; k++ {
-			v := 0.0
-			for m := 0; m < d; m++ {
-				v += inv[k*d+m] * here[m]
-			}
-			tmp[k] = v
-		}
-		copy(here, tmp)
+		y[k] = v
 	}
 }

@@ -256,7 +256,6 @@ func (s *solver) reachGrid(mu float64, predictor bool, acc *sums) {
 		r.see(c.wu, -dx, c.zu, dzu)
 		if predictor {
 			c.pl, c.pu = dx*dzl, -dx*dzu
-			acc.wdz += c.wl*dzl + c.wu*dzu
 			acc.zdw += (c.zl - c.zu) * dx
 			acc.dwdz += c.pl + c.pu
 			return
@@ -272,7 +271,6 @@ func (s *solver) reachGrid(mu float64, predictor bool, acc *sums) {
 		r.see(k.pk, k.dpk, k.zk, k.dzk)
 		if predictor {
 			k.ck = k.dpk * k.dzk
-			acc.wdz += k.pk * k.dzk
 			acc.zdw += k.zk * k.dpk
 			acc.dwdz += k.ck
 		}
@@ -283,7 +281,6 @@ func (s *solver) reachGrid(mu float64, predictor bool, acc *sums) {
 			r.see(k.w[t], dw, k.zp[t], dz)
 			if predictor {
 				k.cw[t] = dw * dz
-				acc.wdz += k.w[t] * dz
 				acc.zdw += k.zp[t] * dw
 				acc.dwdz += k.cw[t]
 			}

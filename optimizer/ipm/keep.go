@@ -168,14 +168,13 @@ func (s *solver) siteSolution(out *Solution, i int, groups []group) {
 			n := copy(in[u.index][g.from+u.from:], x[:len(u.cells)])
 			x = x[n:]
 		}
-		d := g.d()
 		for c := range g.ch {
 			chain := &g.ch[c]
 			n := copy(st[chain.index][g.from+chain.from:], x[:len(chain.cells)])
 			x = x[n:]
 			moves[chain.index] = [2]int{g.from + chain.from, g.from + chain.to}
 			for t := chain.from; t < chain.to; t++ {
-				y[chain.index][g.from+t] = s.scale * g.ysave[t*d+c]
+				y[chain.index][g.from+t] = s.scale * g.ysave[c*g.n+t]
 			}
 		}
 		if g.netted {

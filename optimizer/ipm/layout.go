@@ -23,6 +23,7 @@ type input struct {
 	chain int // in the group, -1 for none
 	sign  float64
 	gain  []float64 // cut like the row; nil without a chain
+	at    int       // of its first step in the chain rows' series
 }
 
 // state is a chain's variable.
@@ -33,6 +34,7 @@ type state struct {
 	boxed       bool // false: bands alone hold it; its box follows from the inputs' boxes and is no barrier term
 	bands       []band
 	inputs      []int // those that move it
+	at          int   // of its first step in the chain rows' series
 	before      float64
 }
 
@@ -47,7 +49,7 @@ type band struct {
 
 // group is what one elimination handles: a site with its net power's row, or, where nothing limits or prices the net power, one chain with its
 // inputs, or one input. Without a site row the site's price is the district's. Series have n steps from step `from` of the program; those of d
-// chains are interleaved (step*d + chain).
+// chains lie one behind the other (chain*n + step).
 type group struct {
 	site    int
 	from, n int
@@ -129,15 +131,14 @@ type shard struct {
 
 // sums are what one sweep over a shard adds up.
 type sums struct {
-	mu, wdz, zdw, dwdz float64
-	objective, bound   float64
-	primal, dual       float64 // largest residuals
-	alphaP, alphaD     float64
+	mu, zdw, dwdz    float64
+	objective, bound float64
+	primal, dual     float64 // largest residuals
+	alphaP, alphaD   float64
 }
 
 func (a *sums) add(b *sums) {
 	a.mu += b.mu
-	a.wdz += b.wdz
 	a.zdw += b.zdw
 	a.dwdz += b.dwdz
 	a.objective += b.objective

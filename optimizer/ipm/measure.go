@@ -89,19 +89,11 @@ func (s *solver) measure(g *group, h *shard) {
 
 // share adds -h' y to lam, where y is K^-1 times the chain rows' right-hand side.
 func (g *group) share(y, lam []float64) {
-	d := g.d()
 	lam = lam[g.from : g.from+g.n]
-	if d == 1 {
-		hh := g.h[:len(lam)]
-		y = y[:len(lam)]
+	for k := range g.ch {
+		hh, yy := g.h[k*g.n:(k+1)*g.n], y[k*g.n:(k+1)*g.n]
 		for t := range lam {
-			lam[t] -= hh[t] * y[t]
-		}
-		return
-	}
-	for t := range lam {
-		for k := 0; k < d; k++ {
-			lam[t] -= g.h[t*d+k] * y[t*d+k]
+			lam[t] -= hh[t] * yy[t]
 		}
 	}
 }
@@ -125,75 +117,56 @@ func (s *solver) measureInput(g *group, u *input, price []float64, h *shard) {
 	cells := u.cells
 	m := len(cells)
 	lo, hi, cost, price := u.lo[:m], u.hi[:m], u.cost[:m], price[u.from:u.to]
-	price = price[:m]
 	pu, su, g0 := h.pu[u.from:u.to], h.su[u.from:u.to], h.g0[u.from:u.to]
-	pu, su, g0 = pu[:m], su[:m], g0[:m]
+	price, pu, su, g0 = price[:m], pu[:m], su[:m], g0[:m]
+	// an input without a chain adds to p0, and to no chain row
+	p0 := h.p0[u.from:u.to]
+	p0 = p0[:m]
+	var y, gain, bb, xs, k0, q []float64
+	chained := u.chain >= 0
+	if chained {
+		y, gain, bb, xs, k0, p0, q = g.y[u.at:][:m], u.gain[:m], h.bb[u.at:][:m], h.xs[u.at:][:m], h.k0[u.at:][:m], h.pk[u.at:][:m], g.q[u.at:][:m]
+	}
 	var mu, objective, bound float64
-	if u.chain < 0 {
-		p0 := h.p0[u.from:u.to]
-		p0 = p0[:m]
-		for i := range cells {
-			c := &cells[i]
-			if c.wu == 0 {
-				continue
-			}
-			c.move(ap, ad)
-			l := lo[i]
-			x := l + c.wl
-			co := unit * cost[i]
-			grad := co + sign*price[i]
-			objective += co * x
-			mu += c.wl*c.zl + c.wu*c.zu
-			if grad >= 0 {
-				bound += grad * l
-			} else {
-				bound += grad * hi[i]
-			}
-			c.d = grad
-			e := c.invert()
-			su[i] += sign * x
-			if sign != 0 {
-				pu[i] += e
-				p0[i] += e
-				g0[i] += sign * grad * e
-			}
+	for i := range cells {
+		c := &cells[i]
+		wu := c.wu
+		if wu == 0 {
+			continue
 		}
-	} else {
-		d, k := g.d(), u.chain
-		gain := u.gain[:m]
-		at := u.from*d + k
-		for i := range cells {
-			c := &cells[i]
-			if c.wu == 0 {
-				at += d
-				continue
-			}
-			c.move(ap, ad)
-			l, b := lo[i], gain[i]
-			x := l + c.wl
-			co := unit * cost[i]
-			grad := co + sign*price[i] + b*g.y[at]
-			objective += co * x
-			mu += c.wl*c.zl + c.wu*c.zu
-			if grad >= 0 {
-				bound += grad * l
-			} else {
-				bound += grad * hi[i]
-			}
-			c.d = grad
-			e := c.invert()
+		step := ap * c.d
+		wl := c.wl + step
+		wu -= step
+		zl, zu := c.zl+ad*c.pl, c.zu+ad*c.pu
+		c.wl, c.wu, c.zl, c.zu = wl, wu, zl, zu
+		l := lo[i]
+		x := l + wl
+		co := unit * cost[i]
+		grad := co + sign*price[i]
+		if chained {
+			grad += gain[i] * y[i]
+		}
+		objective += co * x
+		mu += wl*zl + wu*zu
+		if grad < 0 {
+			bound += grad * hi[i]
+		} else {
+			bound += grad * l
+		}
+		e := wl * wu / (zl*wu + zu*wl)
+		c.d, c.dinv = grad, e
+		se := sign * e
+		su[i] += sign * x
+		pu[i] += sign * se
+		p0[i] += sign * se
+		g0[i] += se * grad
+		if chained {
+			b := gain[i]
 			be := b * e
-			h.bb[at] += b * be
-			h.xs[at] += b * x
-			h.k0[at] -= be * grad
-			if sign != 0 {
-				su[i] += sign * x
-				pu[i] += e
-				g0[i] += sign * grad * e
-				h.pk[at] += e
-				g.q[at] += sign * be
-			}
-			at += d
+			bb[i] += b * be
+			xs[i] += b * x
+			k0[i] -= be * grad
+			q[i] += sign * be
 		}
 	}
 	h.acc.mu += mu
@@ -203,7 +176,7 @@ func (s *solver) measureInput(g *group, u *input, price []float64, h *shard) {
 
 // crossTerms forms Lagrange's identity for a chain with several inputs: no difference of near-equal squares.
 func (g *group) crossTerms(k int, h *shard) {
-	d := g.d()
+	n := g.n
 	list := g.ch[k].inputs
 	for a := 1; a < len(list); a++ {
 		u := &g.in[list[a]]
@@ -212,7 +185,7 @@ func (g *group) crossTerms(k int, h *shard) {
 			for t := max(u.from, w.from); t < min(u.to, w.to); t++ {
 				i, j := t-u.from, t-w.from
 				det := u.gain[i]*w.sign - w.gain[j]*u.sign
-				h.cross[t*d+k] += u.cells[i].dinv * w.cells[j].dinv * det * det
+				h.cross[k*n+t] += u.cells[i].dinv * w.cells[j].dinv * det * det
 			}
 		}
 	}
@@ -220,28 +193,28 @@ func (g *group) crossTerms(k int, h *shard) {
 
 // measureState forms the chain rows: their residuals, the state's gradient and curvature, and the predictor's right-hand side without the site row's part.
 func (s *solver) measureState(g *group, k int, h *shard) {
-	ap, ad, unit, d := s.ap, s.ad, s.unit, g.d()
+	ap, ad, unit := s.ap, s.ad, s.unit
 	st := &g.ch[k]
 	cells := st.cells
 	m := len(cells)
 	lo, hi, cost, keep, drive := st.lo[:m], st.hi[:m], st.cost[:m], st.keep[:m], st.drive[:m]
 	bands := st.bands
 	var mu, objective, bound, primal float64
-	at := st.from*d + k
+	ys, res, k0, xs := g.y[st.at:][:m], g.res[st.at:][:m], h.k0[st.at:][:m], h.xs[st.at:][:m]
 	before, push := 0.0, 0.0 // state, and its gradient times its inverse curvature, of the step before
 	for i := range cells {
 		c := &cells[i]
-		y := g.y[at]
+		y := ys[i]
 		co := unit * cost[i]
 		grad := co - y
 		row := drive[i]
-		rhs := h.k0[at]
+		rhs := k0[i]
 		if i > 0 {
 			row += keep[i] * before
 			rhs -= keep[i] * push
 		}
 		if i+1 < m {
-			grad += keep[i+1] * g.y[at+d]
+			grad += keep[i+1] * ys[i+1]
 		}
 		l := lo[i]
 		x, pull := l, 0.0
@@ -249,46 +222,48 @@ func (s *solver) measureState(g *group, k int, h *shard) {
 			bound += grad * l
 		} else {
 			moved := ap * c.d
-			var curve float64
+			num, den := 0.0, 1.0 // of the curvature
 			if st.boxed {
 				c.move(ap, ad)
 				mu += c.wl*c.zl + c.wu*c.zu
-				curve = (c.zl*c.wu + c.zu*c.wl) / (c.wl * c.wu)
+				num, den = c.zl*c.wu+c.zu*c.wl, c.wl*c.wu
 			} else {
 				c.wl += moved
 			}
 			x = l + c.wl
-			of := bands[:0]
-			for len(bands) > len(of) && bands[len(of)].at == i {
-				b := &bands[len(of)]
-				of = bands[:len(of)+1]
+			n := 0
+			for n < len(bands) && bands[n].at == i {
+				b := &bands[n]
+				n++
 				b.move(moved, ap, ad)
 				mu += b.w*b.z + b.s*b.zs
-				den := 1 / (b.w*b.zs + b.s*b.z)
-				curve += b.z * b.zs * den
-				pull -= b.e * b.s * b.z * b.pen * den
-				objective += b.pen * math.Max(0, b.e*(b.level-x))
+				inv := 1 / (b.w*b.zs + b.s*b.z)
+				num += b.z * b.zs * inv * den
+				pull -= b.e * b.s * b.z * b.pen * inv
+				if over := b.e * (b.level - x); over > 0 {
+					objective += b.pen * over
+				}
 			}
-			if len(of) > 0 {
-				bound += boundBands(of, grad, l, hi[i])
-				bands = bands[len(of):]
-			} else if grad >= 0 {
-				bound += grad * l
-			} else {
+			switch {
+			case n > 0:
+				bound += boundBands(bands[:n], grad, l, hi[i])
+				bands = bands[n:]
+			case grad < 0:
 				bound += grad * hi[i]
+			default:
+				bound += grad * l
 			}
-			c.dinv = 1 / curve
+			c.dinv = den / num
 			c.d = grad + pull
 		}
 		objective += co * x
-		row += h.xs[at] - x
-		g.res[at] = row
+		row += xs[i] - x
+		res[i] = row
 		primal = max(primal, math.Abs(row))
 		bound += drive[i] * y
 		before = x
 		push = c.d * c.dinv
-		h.k0[at] = rhs + row + push
-		at += d
+		k0[i] = rhs + row + push
 	}
 	h.acc.mu += mu
 	h.acc.objective += objective
@@ -382,7 +357,7 @@ func (s *solver) measureNet(g *group, h *shard) {
 		}
 		h.lam0[t] += y*c.dinv*ic - gn
 		for k := 0; k < d; k++ {
-			h.k0[t*d+k] -= g.q[t*d+k] * y * ic
+			h.k0[k*g.n+t] -= g.q[k*g.n+t] * y * ic
 		}
 	}
 }

@@ -177,7 +177,7 @@ func (h held) residual(s *solver, mu float64) float64 {
 			}
 			return s.lam[g.from+t] + s.dlam[g.from+t]
 		}
-		value := func(t, k int) float64 { return g.y[t*d+k] + g.dy[t*d+k] }
+		value := func(t, k int) float64 { return g.y[k*g.n+t] + g.dy[k*g.n+t] }
 		made := make([]float64, g.n)
 		fed := make([]float64, g.n*max(1, d))
 		after := func(r *row, i int) float64 { return r.lo[i] + r.cells[i].wl + dx(r, i) }

@@ -53,21 +53,15 @@ func (r *reach) lengths() (ap, ad float64) {
 // backSubstitute computes the steps of a group's duals from its chain rows' right-hand side in g.dy, its site rows' in rv (nil without), and the grid
 // prices' step. It returns the step of the inputs' price.
 func (s *solver) backSubstitute(g *group, rv []float64, dlam []float64, h *shard) []float64 {
-	d, n := g.d(), g.n
+	n := g.n
 	dlam = dlam[g.from : g.from+n]
-	switch {
-	case d == 1:
-		y, hh := g.dy[:n], g.h[:n]
+	for k := range g.ch {
+		y, hh := g.dy[k*n:(k+1)*n], g.h[k*n:(k+1)*n]
 		for t, v := range dlam {
 			y[t] -= hh[t] * v
 		}
-		g.solve(y, h)
-	case d > 1:
-		for t, v := range dlam {
-			for k := 0; k < d; k++ {
-				g.dy[t*d+k] -= g.h[t*d+k] * v
-			}
-		}
+	}
+	if len(g.ch) > 0 {
 		g.solve(g.dy, h)
 	}
 	if !g.netted {
@@ -75,8 +69,8 @@ func (s *solver) backSubstitute(g *group, rv []float64, dlam []float64, h *shard
 	}
 	for t := 0; t < n; t++ {
 		v := rv[t] + g.nn[t]*dlam[t]
-		for k := 0; k < d; k++ {
-			v -= g.q[t*d+k] * g.dy[t*d+k]
+		for k := range g.ch {
+			v -= g.q[k*n+t] * g.dy[k*n+t]
 		}
 		g.dv[t] = v * g.ic[t]
 	}
@@ -118,36 +112,57 @@ func (s *solver) predict(g *group, h *shard) {
 	}
 }
 
+// inverses are 1/wl and 1/wu, by one division.
+func (c *cell) inverses() (rl, ru float64) {
+	inv := 1 / (c.wl * c.wu)
+	return c.wu * inv, c.wl * inv
+}
+
+// affine sums what the predictor's steps tell of the next iterate: far and near are the largest and least dw/w, zdw and dwdz the sums of z*dw and dw*dz. Of each
+// pair w*dz = -w*z - z*dw, so that their sum needs no place.
+type affine struct{ near, far, zdw, dwdz float64 }
+
+// add puts the sums into acc: -dw/w is largest at near, and -dz/z = 1 + dw/w at far.
+func (a *affine) add(acc *sums) {
+	acc.zdw += a.zdw
+	acc.dwdz += a.dwdz
+	if a.near < 0 {
+		acc.alphaP = min(acc.alphaP, -1/a.near)
+	}
+	if a.far > -1 {
+		acc.alphaD = min(acc.alphaD, 1/(1+a.far))
+	}
+}
+
 // predict takes the affine step dx of a cell: it keeps the second-order products and leaves the Newton gradient's parts: the constant one in d, and
 // the one per mu, which it returns.
-func (c *cell) predict(dx float64, r *reach, acc *sums) (perMu float64) {
-	inv := 1 / (c.wl * c.wu)
-	rl, ru := c.wu*inv, c.wl*inv
+func (c *cell) predict(dx float64, sum *affine) (perMu float64) {
+	rl, ru := c.inverses()
 	a, b := dx*rl, -dx*ru
-	r.p = max(r.p, -a, -b)
-	r.q = max(r.q, 1+a, 1+b)
+	sum.near = min(sum.near, a, b)
+	sum.far = max(sum.far, a, b)
 	dzl, dzu := -c.zl*(1+a), -c.zu*(1+b)
 	pl, pu := dx*dzl, -dx*dzu
-	acc.wdz += c.wl*dzl + c.wu*dzu
-	acc.zdw += (c.zl - c.zu) * dx
-	acc.dwdz += pl + pu
+	sum.zdw += (c.zl - c.zu) * dx
+	sum.dwdz += pl + pu
 	c.pl, c.pu = pl, pu
 	c.d += pl*rl - pu*ru
 	return ru - rl
 }
 
 // predict takes the affine step dx of a band's variable and returns the parts of the Newton gradient that it adds.
-func (b *band) predict(dx float64, r *reach, acc *sums) (constant, perMu float64) {
+func (b *band) predict(dx float64, sum *affine) (constant, perMu float64) {
 	den := 1 / (b.w*b.zs + b.s*b.z)
 	dz := (b.s*b.zs*b.z-b.w*b.z*b.zs)*den - b.z*b.zs*den*b.e*dx
-	ds := b.s * (dz/b.zs - 1)
+	rel := dz/b.zs - 1 // ds/s, and for the other pair dw/w follows from dz
+	ds := b.s * rel
 	dw := b.e*dx + ds
-	r.see(b.w, dw, b.z, dz)
-	r.see(b.s, ds, b.zs, -dz)
+	other := -dz/b.z - 1
+	sum.near = min(sum.near, rel, other)
+	sum.far = max(sum.far, rel, other)
 	cw, cs := dw*dz, -ds*dz
-	acc.wdz += (b.w - b.s) * dz
-	acc.zdw += b.z*dw + b.zs*ds
-	acc.dwdz += cw + cs
+	sum.zdw += b.z*dw + b.zs*ds
+	sum.dwdz += cw + cs
 	b.p, b.q = cw, cs
 	return -b.e * (cs*b.z - cw*b.zs) * den, -b.e * (b.zs - b.z) * den
 }
@@ -159,104 +174,112 @@ func (s *solver) predictInput(g *group, u *input, price []float64, h *shard) {
 	price = price[u.from:u.to]
 	su, g0, g1 := h.su[u.from:u.to], h.g0[u.from:u.to], h.g1[u.from:u.to]
 	price, su, g0, g1 = price[:m], su[:m], g0[:m], g1[:m]
-	var r reach
-	acc := sums{alphaP: 1, alphaD: 1}
-	if u.chain < 0 {
-		for i := range cells {
-			c := &cells[i]
-			if c.wu == 0 {
-				continue
-			}
-			dx := (-sign*price[i] - c.d) * c.dinv
-			perMu := c.predict(dx, &r, &acc)
-			su[i] += sign * dx
-			g0[i] += sign * c.d * c.dinv
-			g1[i] += sign * perMu * c.dinv
+	var y, gain, k0, k1 []float64
+	chained := u.chain >= 0
+	if chained {
+		y, gain, k0, k1 = g.dy[u.at:][:m], u.gain[:m], h.k0[u.at:][:m], h.k1[u.at:][:m]
+	}
+	near, far, zdw, dwdz := 0.0, -1.0, 0.0, 0.0
+	for i := range cells {
+		c := &cells[i]
+		wl, wu := c.wl, c.wu
+		if wu == 0 {
+			continue
 		}
-	} else {
-		d := g.d()
-		at := u.from*d + u.chain
-		gain := u.gain[:m]
-		for i := range cells {
-			c := &cells[i]
-			if c.wu == 0 {
-				at += d
-				continue
-			}
+		e := c.dinv
+		dx := -sign*price[i] - c.d
+		if chained {
+			dx -= gain[i] * y[i]
+		}
+		dx *= e
+		inv := 1 / (wl * wu)
+		rl, ru := wu*inv, wl*inv
+		a, b := dx*rl, -dx*ru
+		if a < near {
+			near = a
+		}
+		if b < near {
+			near = b
+		}
+		if a > far {
+			far = a
+		}
+		if b > far {
+			far = b
+		}
+		zl, zu := c.zl, c.zu
+		pl, pu := -dx*zl*(1+a), dx*zu*(1+b)
+		zdw += (zl - zu) * dx
+		dwdz += pl + pu
+		c.pl, c.pu = pl, pu
+		gc := c.d + pl*rl - pu*ru
+		c.d = gc
+		p0, p1 := gc*e, (ru-rl)*e
+		su[i] += sign * dx
+		g0[i] += sign * p0
+		g1[i] += sign * p1
+		if chained {
 			b := gain[i]
-			dx := (-sign*price[i] - b*g.dy[at] - c.d) * c.dinv
-			perMu := c.predict(dx, &r, &acc)
-			p0, p1 := c.d*c.dinv, perMu*c.dinv
-			h.k0[at] -= b * p0
-			h.k1[at] -= b * p1
-			su[i] += sign * dx
-			g0[i] += sign * p0
-			g1[i] += sign * p1
-			at += d
+			k0[i] -= b * p0
+			k1[i] -= b * p1
 		}
 	}
-	r.limit(&acc)
-	h.acc.add(&acc)
+	sum := affine{near, far, zdw, dwdz}
+	sum.add(&h.acc)
 }
 
 func (s *solver) predictState(g *group, k int, h *shard) {
-	d := g.d()
 	st := &g.ch[k]
 	cells := st.cells
 	m := len(cells)
 	keep := st.keep[:m]
 	bands := st.bands
-	var r reach
-	acc := sums{alphaP: 1, alphaD: 1}
-	at := st.from*d + k
+	sum := affine{far: -1}
+	y, res, k0, k1 := g.dy[st.at:][:m], g.res[st.at:][:m], h.k0[st.at:][:m], h.k1[st.at:][:m]
 	push0, push1 := 0.0, 0.0
 	for i := range cells {
 		c := &cells[i]
-		k0, k1 := h.k0[at]+g.res[at], h.k1[at]
+		r0, r1 := k0[i]+res[i], k1[i]
 		if i > 0 {
-			k0 -= keep[i] * push0
-			k1 -= keep[i] * push1
+			r0 -= keep[i] * push0
+			r1 -= keep[i] * push1
 		}
 		push0, push1 = 0, 0
 		if c.wu != 0 {
-			a := g.dy[at]
+			a := y[i]
 			if i+1 < m {
-				a -= keep[i+1] * g.dy[at+d]
+				a -= keep[i+1] * y[i+1]
 			}
 			dx := (a - c.d) * c.dinv
 			perMu := 0.0
 			if st.boxed {
-				perMu = c.predict(dx, &r, &acc)
+				perMu = c.predict(dx, &sum)
 			}
 			for len(bands) > 0 && bands[0].at == i {
-				v, w := bands[0].predict(dx, &r, &acc)
+				v, w := bands[0].predict(dx, &sum)
 				c.d += v
 				perMu += w
 				bands = bands[1:]
 			}
 			push0, push1 = c.d*c.dinv, perMu*c.dinv
 		}
-		h.k0[at] = k0 + push0
-		h.k1[at] = k1 + push1
-		at += d
+		k0[i] = r0 + push0
+		k1[i] = r1 + push1
 	}
-	r.limit(&acc)
-	h.acc.add(&acc)
+	sum.add(&h.acc)
 }
 
 func (s *solver) predictNet(g *group, h *shard) {
-	d := g.d()
 	bands := g.netband
-	var r reach
-	acc := sums{alphaP: 1, alphaD: 1}
+	sum := affine{far: -1}
 	for t := range g.net.cells {
 		c := &g.net.cells[t]
 		gn0, gn1 := 0.0, 0.0
 		if c.wu != 0 {
 			dx := (g.dv[t] - s.dlam[t] - c.d) * c.dinv
-			perMu := c.predict(dx, &r, &acc)
+			perMu := c.predict(dx, &sum)
 			for len(bands) > 0 && bands[0].at == t {
-				v, w := bands[0].predict(dx, &r, &acc)
+				v, w := bands[0].predict(dx, &sum)
 				c.d += v
 				perMu += w
 				bands = bands[1:]
@@ -269,11 +292,10 @@ func (s *solver) predictNet(g *group, h *shard) {
 		ic := g.ic[t]
 		h.lam0[t] += y0*c.dinv*ic - gn0
 		h.lam1[t] += y1*c.dinv*ic - gn1
-		for k := 0; k < d; k++ {
-			h.k0[t*d+k] -= g.q[t*d+k] * y0 * ic
-			h.k1[t*d+k] -= g.q[t*d+k] * y1 * ic
+		for k := range g.ch {
+			h.k0[k*g.n+t] -= g.q[k*g.n+t] * y0 * ic
+			h.k1[k*g.n+t] -= g.q[k*g.n+t] * y1 * ic
 		}
 	}
-	r.limit(&acc)
-	h.acc.add(&acc)
+	sum.add(&h.acc)
 }

@@ -153,7 +153,7 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 		s.respondGrid()
 		s.reachGrid(0, true, &acc)
 		here := mu * float64(s.pairs)
-		next := here + acc.alphaP*acc.zdw + acc.alphaD*acc.wdz + acc.alphaP*acc.alphaD*acc.dwdz
+		next := here + acc.alphaP*acc.zdw - acc.alphaD*(here+acc.zdw) + acc.alphaP*acc.alphaD*acc.dwdz
 		ratio := max(0, next/here)
 		// below the target nothing is gained but rounding
 		floor := 0.1 * set.GapTol * max(1, math.Abs(info.Bound)) / s.scale / float64(max(1, s.pairs))
