@@ -42,7 +42,7 @@ func Settle(ctx context.Context, p *problem.Problem, prog *model.Program, sol *i
 		}
 		if next := directed(p, prog, dec, got.Power); next != nil {
 			dec = next
-		} else if prog.Both(sol) < 1e-7 || (feasible && got.Cost <= sol.Info.Objective+startCosts(p, got.On)+1e-7*math.Max(1, math.Abs(got.Cost))) {
+		} else if prog.Both(sol) < 1e-7 || (feasible && got.Cost <= max(sol.Info.Objective, sol.Info.Bound)+startCosts(p, got.On)+2.5e-7*max(1, math.Abs(got.Cost))) {
 			break
 		} else {
 			dec = dec.Clone()

@@ -7,8 +7,9 @@ import "slices"
 // another solve over all groups, and the common step goes on. The direction keeps every linear row as the Newton direction does.
 
 const (
-	heldShare = 0.08 // of the groups at most
-	holdGain  = 1.2  // how much longer the step must get for it
+	heldShare  = 0.15 // of the groups at most
+	holdGain   = 1.5  // how much longer the step must get for it
+	holdRounds = 4    // times in an iteration; each is a sweep
 )
 
 // usual returns the step lengths that all groups but a heldShare can take.

@@ -118,6 +118,16 @@ func (c *cell) inverses() (rl, ru float64) {
 	return c.wu * inv, c.wl * inv
 }
 
+// limited cuts a second-order product to three times the pair's product: a predictor that leaves the box by far says nothing of what lies there.
+func limited(v, product float64) float64 {
+	if m := 3 * product; v > m {
+		return m
+	} else if v < -m {
+		return -m
+	}
+	return v
+}
+
 // affine sums what the predictor's steps tell of the next iterate: far and near are the largest and least dw/w, zdw and dwdz the sums of z*dw and dw*dz. Of each
 // pair w*dz = -w*z - z*dw, so that their sum needs no place.
 type affine struct{ near, far, zdw, dwdz float64 }
@@ -141,8 +151,7 @@ func (c *cell) predict(dx float64, sum *affine) (perMu float64) {
 	a, b := dx*rl, -dx*ru
 	sum.near = min(sum.near, a, b)
 	sum.far = max(sum.far, a, b)
-	dzl, dzu := -c.zl*(1+a), -c.zu*(1+b)
-	pl, pu := dx*dzl, -dx*dzu
+	pl, pu := limited(-dx*c.zl*(1+a), c.wl*c.zl), limited(dx*c.zu*(1+b), c.wu*c.zu)
 	sum.zdw += (c.zl - c.zu) * dx
 	sum.dwdz += pl + pu
 	c.pl, c.pu = pl, pu
@@ -160,7 +169,7 @@ func (b *band) predict(dx float64, sum *affine) (constant, perMu float64) {
 	other := -dz/b.z - 1
 	sum.near = min(sum.near, rel, other)
 	sum.far = max(sum.far, rel, other)
-	cw, cs := dw*dz, -ds*dz
+	cw, cs := limited(dw*dz, b.w*b.z), limited(-ds*dz, b.s*b.zs)
 	sum.zdw += b.z*dw + b.zs*ds
 	sum.dwdz += cw + cs
 	b.p, b.q = cw, cs
@@ -208,7 +217,7 @@ func (s *solver) predictInput(g *group, u *input, price []float64, h *shard) {
 			far = b
 		}
 		zl, zu := c.zl, c.zu
-		pl, pu := -dx*zl*(1+a), dx*zu*(1+b)
+		pl, pu := limited(-dx*zl*(1+a), wl*zl), limited(dx*zu*(1+b), wu*zu)
 		zdw += (zl - zu) * dx
 		dwdz += pl + pu
 		c.pl, c.pu = pl, pu

@@ -167,12 +167,12 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 		s.pool.run(s.sweeps.correct)
 		s.total(s.net, ofNet)
 		left := s.respondGrid()
-		held := s.hold()
-		if held {
-			left = s.respondGrid()
-		}
-		for range 3 {
-			if left <= 0.1*set.ResidualTol*s.power*s.wide || s.pool.stopped() {
+		for round := 0; ; round++ {
+			held := round < holdRounds && s.hold()
+			if held {
+				left = s.respondGrid()
+			}
+			if left <= 0.1*set.ResidualTol*s.power*s.wide || round >= 2*holdRounds || s.pool.stopped() {
 				break
 			}
 			before := left
@@ -183,7 +183,7 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 			}
 			s.pool.run(s.sweeps.refine)
 			s.total(s.net, ofNet)
-			if left = s.respondGrid(); left > before/4 {
+			if left = s.respondGrid(); left > before/4 && !held {
 				break
 			}
 		}
