@@ -138,6 +138,9 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 	r.lap(&r.info.RelaxationSeconds)
 	r.set.Log.Debug("plan relaxation", "status", sol.Status, "iterations", sol.Info.Iterations, "objective_eur", sol.Info.Objective, "bound_eur", sol.Info.Bound)
 	var best *discrete.Plan
+	if sol.Status == ipm.Interrupted {
+		return r.interrupted(ctx, relaxed, sol)
+	}
 	if sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved {
 		// Either there is no plan, or hardly one: then the program with priced limits finds it.
 		if r.provenInfeasible(ctx) {
@@ -197,6 +200,20 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 		return r.infeasible(ctx)
 	}
 	return r.lastResort()
+}
+
+// interrupted makes do with a relaxation that time cut off: its prices prove a bound, and its powers are mostly a plan once stores are rolled forward and devices with decisions
+// are rounded.
+func (r *run) interrupted(ctx context.Context, relaxed *model.Program, sol *ipm.Solution) *problem.Solution {
+	d := r.duals(sol)
+	d.Chain = r.chains(relaxed, sol)
+	r.bound = math.Max(r.bound, certify.Bound(r.p, d))
+	found := discrete.Run(ctx, discrete.Input{Problem: r.p, Relaxed: relaxed, Solution: sol, Bound: r.bound, Gap: r.gap, Workers: r.set.Workers, Judge: r.judge})
+	last := r.lastResort()
+	if found.Plan == nil || last.Objective != nil && *last.Objective <= found.Plan.Cost {
+		return last
+	}
+	return r.finish(ctx, found.Plan)
 }
 
 // chords returns the steps in which importing is cheaper than exporting and both are possible.

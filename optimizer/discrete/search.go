@@ -77,8 +77,10 @@ func Run(ctx context.Context, in Input) Result {
 	s.prepare()
 	s.best = in.Best
 	out := Result{Bound: in.Bound}
-	if plan, ok := s.assemble(); ok && (s.best == nil || plan.Cost < s.best.Cost) {
-		s.best = plan
+	for _, alone := range []bool{false, true} {
+		if plan, ok := s.assemble(alone); ok && (s.best == nil || plan.Cost < s.best.Cost) {
+			s.best = plan
+		}
 	}
 	s.rounds(ctx)
 	small := s.variables() <= branchSize
@@ -105,15 +107,15 @@ func (s *search) over(ctx context.Context) bool {
 	return ctx.Err() != nil || s.Rounds > 0 && s.round >= s.Rounds
 }
 
-// assemble puts together what the devices with decisions do alone, or what error diffusion makes of the relaxation, with the relaxation's powers of the others: a plan without
-// another solve, there even if time has run out.
-func (s *search) assemble() (*Plan, bool) {
+// assemble puts together what the devices with decisions do alone, where that is asked for and known, or what error diffusion makes of the relaxation, with the relaxation's powers
+// of the others: a plan without another solve, there even if time has run out.
+func (s *search) assemble(alone bool) (*Plan, bool) {
 	power := s.Relaxed.Powers(s.Solution)
 	dec := model.NewDecisions(s.Problem)
 	for _, u := range s.units {
 		d := s.device(u)
 		c, ok := choice{}, false
-		if s.Alone != nil && s.Alone[u.site][u.dev].Power != nil {
+		if alone && s.Alone != nil && s.Alone[u.site][u.dev].Power != nil {
 			c, ok = chosen(d, s.Alone[u.site][u.dev]), true
 		} else if appliance, is := d.(*problem.Shiftable); is {
 			c, ok = shift(s.Problem, appliance, s.Solution.V[u.site]), true
