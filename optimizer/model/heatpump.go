@@ -11,7 +11,10 @@ import (
 // more, so it never binds. Without a price of discomfort the temperature does not matter and has no chain.
 func (b *builder) heatPump(d *problem.HeatPump, dec Decision) Place {
 	z := &d.Zone
-	lo, hi := b.series(0), b.series(d.MaxKW)
+	lo, hi := b.constant(0), b.constant(d.MaxKW)
+	if dec.Modes != nil {
+		lo, hi = b.series(0), b.series(d.MaxKW)
+	}
 	for t, m := range dec.Modes {
 		switch m {
 		case Off:
@@ -20,13 +23,13 @@ func (b *builder) heatPump(d *problem.HeatPump, dec Decision) Place {
 			lo[t] = d.MinKW
 		}
 	}
-	u := ipm.Input{Chain: -1, Sign: 1, Lo: lo, Hi: hi, Cost: b.series(0)}
+	u := ipm.Input{Chain: -1, Sign: 1, Lo: lo, Hi: hi, Cost: b.constant(0)}
 	if z.DiscomfortCostPerKH == 0 {
 		return Place{Input: []int{b.input(u)}, Chain: -1}
 	}
 	a := math.Exp(-b.dt / (z.ResistanceKPerKW * z.CapacityKWhPerK))
-	c := ipm.Chain{Keep: b.series(a), Drive: b.series(0), Lo: b.series(0), Hi: b.series(0), Cost: b.series(0)}
-	c.Low = &ipm.Band{Level: z.MinC, Penalty: b.series(b.dt * z.DiscomfortCostPerKH)}
+	c := ipm.Chain{Keep: b.constant(a), Drive: b.series(0), Lo: b.series(0), Hi: b.series(0), Cost: b.constant(0)}
+	c.Low = &ipm.Band{Level: z.MinC, Penalty: b.constant(b.dt * z.DiscomfortCostPerKH)}
 	c.High = &ipm.Band{Level: z.MaxC, Penalty: c.Low.Penalty}
 	u.Gain = b.series(0)
 	cold, warm := z.InitialC, z.InitialC

@@ -97,6 +97,18 @@ type builder struct {
 	dt   float64
 	site *ipm.Site
 	out  *ipm.Problem
+	// shared are the constant series by value: most are zero, or the same in many devices. They are read only.
+	shared map[float64][]float64
+}
+
+// constant returns a series of one value that others share; whoever writes into one takes series.
+func (b *builder) constant(v float64) []float64 {
+	s, ok := b.shared[v]
+	if !ok {
+		s = b.series(v)
+		b.shared[v] = s
+	}
+	return s
 }
 
 func (b *builder) series(v float64) []float64 {
@@ -133,10 +145,11 @@ func Build(p *problem.Problem, opt Options) *Program {
 	out := &Program{Problem: p, opt: opt, Place: make([][]Place, len(p.Sites)),
 		IPM: &ipm.Problem{Steps: T, Sites: make([]ipm.Site, len(p.Sites)), Peak: ipm.Peak{Price: p.Grid.PeakPrice, SoFar: p.Grid.PeakSoFarKW}}}
 	low, high := make([]float64, T), make([]float64, T)
+	shared := map[float64][]float64{}
 	for i := range p.Sites {
 		s := &p.Sites[i]
 		site := &out.IPM.Sites[i]
-		b := &builder{p: p, opt: &opt, T: T, dt: dt, site: site, out: out.IPM}
+		b := &builder{p: p, opt: &opt, T: T, dt: dt, site: site, out: out.IPM, shared: shared}
 		site.Base = append([]float64(nil), s.LoadKW...)
 		out.Place[i] = make([]Place, len(s.Devices))
 		for j, d := range s.Devices {
@@ -298,15 +311,16 @@ func (out *Program) onlyExcess() {
 	q.Peak.Price = 0
 	clear(q.Import.Cost)
 	clear(q.Export.Cost)
+	zero := make([]float64, q.Steps)
 	for i := range out.Place {
 		s := &q.Sites[i]
 		s.Fee = nil
 		for j := range s.Inputs {
-			clear(s.Inputs[j].Cost)
+			s.Inputs[j].Cost = zero
 		}
 		for k := range s.Chains {
 			c := &s.Chains[k]
-			clear(c.Cost)
+			c.Cost = zero
 			c.High = nil
 		}
 		for j, d := range out.Problem.Sites[i].Devices {

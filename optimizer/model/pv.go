@@ -15,6 +15,6 @@ func (b *builder) pv(d *problem.PV) Place {
 		}
 		return Place{Chain: -1, fixed: fixed}
 	}
-	u := b.input(ipm.Input{Chain: -1, Sign: -1, Lo: b.series(0), Hi: append([]float64(nil), d.AvailableKW...), Cost: b.series(0)})
+	u := b.input(ipm.Input{Chain: -1, Sign: -1, Lo: b.constant(0), Hi: d.AvailableKW, Cost: b.constant(0)})
 	return Place{Input: []int{u}, Chain: -1}
 }

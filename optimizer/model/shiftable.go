@@ -28,7 +28,7 @@ func (b *builder) shiftable(d *problem.Shiftable, dec Decision) Place {
 	}
 	total := sum[n]
 	lo, hi := b.series(math.Inf(1)), b.series(0)
-	c := ipm.Chain{Keep: b.series(1), Drive: b.series(0), Lo: b.series(0), Hi: b.series(0), Cost: b.series(0)}
+	c := ipm.Chain{Keep: b.constant(1), Drive: b.constant(0), Lo: b.series(0), Hi: b.series(0), Cost: b.constant(0)}
 	for t := 0; t < b.T; t++ {
 		for s := max(earliest, t-n); s <= min(latest, t+1); s++ { // s = t-n: over; s = t+1: not begun
 			v := 0.0
@@ -47,7 +47,7 @@ func (b *builder) shiftable(d *problem.Shiftable, dec Decision) Place {
 		c.Hi[b.T-1] = total
 	}
 	k := b.chain(c)
-	u := b.input(ipm.Input{Chain: k, Sign: 1, Gain: b.series(b.dt), Lo: lo, Hi: hi, Cost: b.series(0)})
+	u := b.input(ipm.Input{Chain: k, Sign: 1, Gain: b.constant(b.dt), Lo: lo, Hi: hi, Cost: b.constant(0)})
 	return Place{Input: []int{u}, Chain: k}
 }
 
