@@ -149,7 +149,7 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 		top := r.highestPrice()
 		soft := model.Build(p, model.Options{Elastic: &model.Elastic{LimitPrice: 100 * top, FinalPrice: 10 * top}})
 		again, err := ipm.Solve(ctx, soft.IPM, ipm.Settings{Workers: r.set.Workers})
-		if err != nil {
+		if err != nil || again.Status == ipm.Interrupted {
 			return r.lastResort()
 		}
 		r.set.Log.Debug("plan elastic relaxation", "status", again.Status, "objective_eur", again.Info.Objective, "bound_eur", again.Info.Bound)

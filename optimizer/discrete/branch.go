@@ -109,7 +109,7 @@ func (t *tree) expand(ctx context.Context, n *node, taken int) bool {
 		return true
 	}
 	sol, err := ipm.Solve(ctx, prog.IPM, ipm.Settings{GapTol: 1e-6})
-	if err != nil {
+	if err != nil || sol.Status == ipm.Interrupted {
 		return false
 	}
 	if sol.Status == ipm.Infeasible {
@@ -118,7 +118,7 @@ func (t *tree) expand(ctx context.Context, n *node, taken int) bool {
 	if sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved {
 		strict := model.Build(t.Problem, model.Options{Decisions: n.dec, Elastic: &model.Elastic{LimitPrice: 1, FinalPrice: 1, Only: true}})
 		least, err := ipm.Solve(ctx, strict.IPM, ipm.Settings{GapTol: 1e-5})
-		if err != nil {
+		if err != nil || least.Status == ipm.Interrupted {
 			return false
 		}
 		if least.Info.Bound > 2e-4 { // kWh beyond limits, far above what a plan may overstep

@@ -20,7 +20,7 @@ func Fix(ctx context.Context, p *problem.Problem, dec *model.Decisions, set ipm.
 		return nil, false, true
 	}
 	sol, err := ipm.Solve(ctx, prog.IPM, set)
-	if err != nil {
+	if err != nil || sol.Status == ipm.Interrupted {
 		return nil, false, false
 	}
 	if sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved {
@@ -53,7 +53,7 @@ func Settle(ctx context.Context, p *problem.Problem, prog *model.Program, sol *i
 			break
 		}
 		var err error
-		if sol, err = ipm.Solve(ctx, prog.IPM, set); err != nil {
+		if sol, err = ipm.Solve(ctx, prog.IPM, set); err != nil || sol.Status == ipm.Interrupted {
 			return plan, ok, false
 		}
 		if sol.Status != ipm.Solved && sol.Status != ipm.AlmostSolved {

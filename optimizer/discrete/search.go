@@ -348,7 +348,7 @@ func (s *search) learn(ctx context.Context, dec *model.Decisions) (done bool) {
 	}
 	prog := model.Build(s.Problem, model.Options{Decisions: dec, Elastic: &model.Elastic{LimitPrice: 1, FinalPrice: 1, Only: true}})
 	sol, err := ipm.Solve(ctx, prog.IPM, ipm.Settings{Workers: s.Workers, GapTol: 1e-5})
-	if err != nil {
+	if err != nil || sol.Status == ipm.Interrupted {
 		return false
 	}
 	typical := 0.0

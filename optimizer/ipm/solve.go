@@ -2,7 +2,6 @@ package ipm
 
 import (
 	"context"
-	"errors"
 	"math"
 )
 
@@ -25,9 +24,6 @@ func Solve(ctx context.Context, p *Problem, set Settings) (*Solution, error) {
 	var out *Solution
 	for attempt := range startMus {
 		if err := ctx.Err(); err != nil {
-			if out != nil && errors.Is(err, context.DeadlineExceeded) {
-				break
-			}
 			return nil, err
 		}
 		sol, err := newSolver(p, attempt).run(ctx, set)
@@ -42,7 +38,7 @@ func Solve(ctx context.Context, p *Problem, set Settings) (*Solution, error) {
 		} else {
 			out.Info.Iterations += sol.Info.Iterations
 		}
-		if out.Status == Solved || out.Status == AlmostSolved || out.Status == Infeasible {
+		if out.Status == Solved || out.Status == AlmostSolved || out.Status == Infeasible || sol.Status == Interrupted {
 			break
 		}
 	}
@@ -128,6 +124,11 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 			break
 		}
 		if it >= set.MaxIterations {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			s.pool.stop(err)
+			status = Interrupted
 			break
 		}
 		s.total(s.schur, ofSchur)
