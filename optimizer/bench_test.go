@@ -2,22 +2,29 @@ package optimizer_test
 
 import (
 	"fmt"
+	"math"
+	"os"
 	"testing"
+	"time"
 
 	"quartier/optimizer"
+	"quartier/optimizer/highstest"
 	"quartier/optimizer/ipm"
+	"quartier/optimizer/milp"
 	"quartier/optimizer/model"
+	"quartier/optimizer/problem"
 	"quartier/optimizer/problemtest"
 )
 
-// go test ./optimizer -run '^$' -bench Plan -count 10 | tee new.txt; benchstat new.txt
+// BenchmarkPlan times mixed plans.
+//
+//	go test ./optimizer -run '^$' -bench Plan/ -count 10 | tee new.txt; benchstat new.txt
 func BenchmarkPlan(b *testing.B) {
 	for _, c := range []struct {
 		sites, rounds int
-		mixed         bool
-	}{{10, 0, false}, {100, 0, false}, {10, 3, true}, {100, 3, true}} {
-		p := problemtest.District(c.sites, 96, 15, 1, c.mixed)
-		b.Run(fmt.Sprintf("sites=%d/mixed=%v/rounds=%d", c.sites, c.mixed, c.rounds), func(b *testing.B) {
+	}{{10, 3}, {100, 3}} {
+		p := problemtest.District(c.sites, 96, 15, 1, true)
+		b.Run(fmt.Sprintf("sites=%d/rounds=%d", c.sites, c.rounds), func(b *testing.B) {
 			b.ReportAllocs()
 			gap := 0.0
 			for b.Loop() {
@@ -28,11 +35,79 @@ func BenchmarkPlan(b *testing.B) {
 				gap = *s.Gap
 			}
 			b.ReportMetric(gap, "gap")
-			sol, err := ipm.Solve(b.Context(), model.Build(p, model.Options{}).IPM, ipm.Settings{})
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportMetric(float64(sol.Info.Iterations), "iters/op")
 		})
 	}
+}
+
+// BenchmarkContinuous holds continuous plans against HiGHS in the same run: highs-s is HiGHS's own run time, the better of its simplex and its interior point with
+// crossover, at its own tolerance; ratio is how many times longer that is than the whole of Plan. Both solve the same problem to a relative gap of 1e-6. HiGHS's
+// linear programming runs on one thread whatever it may use. With QUARTIER_BENCH_PROBLEM, the problem document in that file is solved instead.
+//
+//	go test ./optimizer -run '^$' -bench Continuous -benchtime 5x
+func BenchmarkContinuous(b *testing.B) {
+	problems := map[string]*problem.Problem{}
+	var names []string
+	add := func(name string, p *problem.Problem) {
+		names = append(names, name)
+		problems[name] = p
+	}
+	if file := os.Getenv("QUARTIER_BENCH_PROBLEM"); file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		p, err := problem.Parse(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		add(fmt.Sprintf("sites=%d", len(p.Sites)), p)
+	} else {
+		for _, n := range []int{10, 100, 1000} {
+			add(fmt.Sprintf("sites=%d", n), problemtest.District(n, 96, 15, 1, false))
+		}
+	}
+	for _, name := range names {
+		p := problems[name]
+		judge := math.Inf(1)
+		if len(p.Sites) <= 100 || !testing.Short() {
+			judge = highsSeconds(b, p)
+		}
+		for _, workers := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/workers=%d", name, workers), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					s, err := optimizer.Plan(b.Context(), p, optimizer.Settings{Workers: workers, TimeLimit: 10 * time.Minute})
+					if err != nil || s.Status != problem.Optimal || *s.Gap > 1e-6 {
+						b.Fatal(s.Status, s.Gap, err)
+					}
+				}
+				if !math.IsInf(judge, 1) {
+					b.ReportMetric(judge, "highs-s")
+					b.ReportMetric(judge*float64(b.N)/b.Elapsed().Seconds(), "ratio")
+				}
+				sol, err := ipm.Solve(b.Context(), model.Build(p, model.Options{}).IPM, ipm.Settings{Workers: workers, GapTol: optimizer.DefaultContinuousGap / 4})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(sol.Info.Iterations), "iters/op")
+			})
+		}
+	}
+}
+
+// highsSeconds is the shorter of HiGHS's run times.
+func highsSeconds(b *testing.B, p *problem.Problem) float64 {
+	b.Helper()
+	if _, err := highstest.Tree(); err != nil {
+		b.Log(err)
+		return math.Inf(1)
+	}
+	m, best := milp.Build(p), math.Inf(1)
+	for _, solver := range []string{"simplex", "ipm"} {
+		a := highstest.Solve(b, m, highstest.Options{Solver: solver, Relaxed: true, Threads: 1, Tolerance: 1e-7, TimeLimit: 5 * time.Minute})
+		if a.Optimal && a.Run > 0 {
+			best = min(best, a.Run.Seconds())
+		}
+	}
+	return best
 }

@@ -27,6 +27,8 @@ type Options struct {
 	TimeLimit time.Duration // 0: a minute
 	Solver    string        // "simplex", "ipm" or "choose"; "": choose
 	Relaxed   bool          // leave out that whole columns are whole
+	Threads   int           // 0: as HiGHS chooses
+	Tolerance float64       // of feasibility; 0: 1e-9
 }
 
 // Answer is what HiGHS says.
@@ -39,6 +41,7 @@ type Answer struct {
 	Columns    []float64     // values, nil without a point
 	RowDuals   []float64     // of a continuous program: d objective / d right-hand side
 	Elapsed    time.Duration // of the whole process, reading the file included
+	Run        time.Duration // HiGHS's own run time, as it says; 0 when it says nothing
 }
 
 // Tree returns the Debian 13 tree; its error names the command that prepares it.
@@ -88,8 +91,11 @@ func Run(ctx context.Context, m *milp.Model, o Options) (Answer, error) {
 	if o.Solver == "" {
 		o.Solver = "choose"
 	}
-	options := fmt.Sprintf("solver = %s\ntime_limit = %g\nmip_rel_gap = %g\nmip_abs_gap = 1e-9\nmip_feasibility_tolerance = 1e-9\nprimal_feasibility_tolerance = 1e-9\ndual_feasibility_tolerance = 1e-9\nlog_to_console = true\n",
-		o.Solver, o.TimeLimit.Seconds(), o.Gap)
+	if o.Tolerance == 0 {
+		o.Tolerance = 1e-9
+	}
+	options := fmt.Sprintf("solver = %s\ntime_limit = %g\nthreads = %d\nmip_rel_gap = %g\nmip_abs_gap = 1e-9\nmip_feasibility_tolerance = %[5]g\nprimal_feasibility_tolerance = %[5]g\ndual_feasibility_tolerance = %[5]g\nlog_to_console = true\n",
+		o.Solver, o.TimeLimit.Seconds(), o.Threads, o.Gap, o.Tolerance)
 	if err := os.WriteFile(filepath.Join(dir, "options"), []byte(options), 0o600); err != nil {
 		return Answer{}, fmt.Errorf("highstest: %w", err)
 	}
@@ -107,6 +113,9 @@ func Run(ctx context.Context, m *milp.Model, o Options) (Answer, error) {
 		return Answer{}, fmt.Errorf("highstest: highs wrote no solution: %w\n%s", errors.Join(err, readErr), log)
 	}
 	a := Answer{Elapsed: elapsed}
+	if v, ok := field(string(log), "HiGHS run time"); ok {
+		a.Run = time.Duration(v * float64(time.Second))
+	}
 	if err := a.read(m, string(solution)); err != nil {
 		return Answer{}, fmt.Errorf("highstest: read the solution file: %w\n%s", err, log)
 	}

@@ -148,8 +148,8 @@ func TestAwkwardPrograms(t *testing.T) {
 	}
 	for name, p := range map[string]*ipm.Problem{
 		"one step":     model.Build(problemtest.District(30, 1, 15, 1, false), model.Options{}).IPM,
-		"a week":       model.Build(problemtest.District(8, 672, 15, 1, false), model.Options{}).IPM,
-		"five minutes": model.Build(problemtest.District(8, 288, 5, 1, false), model.Options{}).IPM,
+		"a week":       model.Build(problemtest.District(3, 672, 15, 1, false), model.Options{}).IPM,
+		"five minutes": model.Build(problemtest.District(4, 288, 5, 1, false), model.Options{}).IPM,
 		"giant site":   giant,
 		"no site":      iptest.Random(r, 4, 0),
 		"large money":  scaled(district(8), 1e6),
