@@ -2,8 +2,8 @@ package ipm
 
 import "math"
 
-// newSolver lays the program out and sets the starting point of an attempt.
-func newSolver(p *Problem, attempt int) *solver {
+// newSolver lays the program out, with rows for the limited sites (nil: all) whose limits can be reached, and sets the starting point of an attempt.
+func newSolver(p *Problem, limited []bool, attempt int) *solver {
 	T := p.Steps
 	s := &solver{p: p, T: T, base: make([]float64, T)}
 	s.setScale()
@@ -13,7 +13,7 @@ func newSolver(p *Problem, attempt int) *solver {
 	}
 	s.schur, s.work = make([]float64, T*T), make([]float64, T*T)
 	for i := range p.Sites {
-		s.addSite(i)
+		s.addSite(i, limited == nil || limited[i])
 	}
 	s.imp = row{to: T, cells: make([]cell, T), lo: p.Import.Lo, hi: p.Import.Hi, cost: p.Import.Cost}
 	s.exp = row{to: T, cells: make([]cell, T), lo: p.Export.Lo, hi: p.Export.Hi, cost: p.Export.Cost}
@@ -102,7 +102,7 @@ func span(lo, hi []float64) (from, to int) {
 
 // addSite makes the groups of one site. What cannot move is folded into the rows' right-hand sides: fixed inputs everywhere, and a chain's states before its first
 // free input and after its last restart.
-func (s *solver) addSite(i int) {
+func (s *solver) addSite(i int, limited bool) {
 	q, T := &s.p.Sites[i], s.T
 	base := q.Base
 	owned := false
@@ -145,7 +145,7 @@ func (s *solver) addSite(i int) {
 	for k := range states {
 		states[k] = s.chainState(&q.Chains[k], k, drives[k], inputs)
 	}
-	if s.needsRow(q, base, inputs) {
+	if s.needsRow(q, base, inputs, limited) {
 		s.groups = append(s.groups, siteGroup(s, i, q, base, inputs, states))
 		return
 	}
@@ -282,10 +282,18 @@ func (s *solver) boxImplied(c *Chain, st *state, inputs []input) bool {
 	return true
 }
 
-// needsRow reports whether a site's net power has a price of its own, or limits that its inputs can reach.
-func (s *solver) needsRow(q *Site, base []float64, inputs []input) bool {
+// likely is the share of what a site's inputs can add to its load below which a limit is expected to bind.
+const likely = 0.6
+
+// needsRow reports whether a site's net power has a price of its own, or limits that its inputs can reach; where it is not known to be limited, only such as
+// are likely to bind.
+func (s *solver) needsRow(q *Site, base []float64, inputs []input, limited bool) bool {
 	if countBand(q.Low)+countBand(q.High)+countBand(&Band{Penalty: q.Fee}) > 0 {
 		return true
+	}
+	share := likely
+	if limited {
+		share = 1
 	}
 	for t, b := range base {
 		lo, hi := b, b
@@ -295,7 +303,7 @@ func (s *solver) needsRow(q *Site, base []float64, inputs []input) bool {
 				lo, hi = lo+min(x, y), hi+max(x, y)
 			}
 		}
-		if lo < q.Lo[t] || hi > q.Hi[t] {
+		if b < q.Lo[t] || b > q.Hi[t] || lo < q.Lo[t] && q.Lo[t] > b+share*(lo-b) || hi > q.Hi[t] && q.Hi[t] < b+share*(hi-b) {
 			return true
 		}
 	}

@@ -21,7 +21,7 @@ func TestNewtonDirection(t *testing.T) {
 				}
 			}
 		}
-		s := newSolver(p, int(seed%2))
+		s := newSolver(p, nil, int(seed%2))
 		for v := range s.lam {
 			s.lam[v] = r.NormFloat64() * 0.1
 		}

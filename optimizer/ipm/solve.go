@@ -20,13 +20,51 @@ func Solve(ctx context.Context, p *Problem, set Settings) (*Solution, error) {
 	if set.MaxIterations == 0 {
 		set.MaxIterations = 150
 	}
+	// Limits of net powers that hardly bind are left out at first: without them a site falls apart into its devices. Where the answer oversteps one, the site
+	// gets its row, and the program is solved again; in the third run every site has what it may need.
+	limited := make([]bool, len(p.Sites))
+	spent := 0
+	for round := 0; ; round++ {
+		out, err := solve(ctx, p, limited, set)
+		if err != nil {
+			return nil, err
+		}
+		out.Info.Iterations += spent
+		if out.Status != Solved && out.Status != AlmostSolved || !overstepped(p, out, limited) {
+			return out, nil
+		}
+		spent = out.Info.Iterations
+		if round > 0 {
+			for i := range limited {
+				limited[i] = true
+			}
+		}
+	}
+}
+
+// overstepped marks the sites whose net power is outside its box, and reports whether there are any.
+func overstepped(p *Problem, sol *Solution, limited []bool) bool {
+	any := false
+	for i := range p.Sites {
+		q := &p.Sites[i]
+		for t, n := range sol.Net[i] {
+			if !limited[i] && (n < q.Lo[t] || n > q.Hi[t]) {
+				limited[i], any = true, true
+			}
+		}
+	}
+	return any
+}
+
+// solve runs the method, with rows for the limited sites at least.
+func solve(ctx context.Context, p *Problem, limited []bool, set Settings) (*Solution, error) {
 	// A start too close to the boxes can block the first steps of an awkward problem: then it starts again further inside.
 	var out *Solution
 	for attempt := range startMus {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		sol, err := newSolver(p, attempt).run(ctx, set)
+		sol, err := newSolver(p, limited, attempt).run(ctx, set)
 		if err != nil {
 			return nil, err
 		}
