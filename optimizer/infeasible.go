@@ -21,7 +21,7 @@ const leastExcess = certify.Tolerance
 func (r *run) leastOverstep(ctx context.Context, p *problem.Problem, dec *model.Decisions) (prog *model.Program, sol *ipm.Solution, ok bool) {
 	prog = model.Build(p, model.Options{Decisions: dec, Elastic: &model.Elastic{LimitPrice: 1, FinalPrice: 0.5, Only: true}})
 	sol, err := ipm.Solve(ctx, prog.IPM, ipm.Settings{Workers: r.set.Workers, GapTol: leastExcess / 20})
-	return prog, sol, err == nil
+	return prog, sol, err == nil && sol.Status != ipm.Interrupted
 }
 
 // provenInfeasible reports whether even the program that minimises nothing but the excess over limits cannot avoid some.
@@ -95,7 +95,7 @@ func (n *nearest) plan(ctx context.Context) (power [][][]float64, on [][][]bool,
 	for attempt := 0; ; attempt++ {
 		prog = model.Build(n.q, model.Options{})
 		var err error
-		if sol, err = ipm.Solve(ctx, prog.IPM, ipm.Settings{Workers: n.set.Workers, GapTol: nearestGap}); err != nil {
+		if sol, err = ipm.Solve(ctx, prog.IPM, ipm.Settings{Workers: n.set.Workers, GapTol: nearestGap}); err != nil || sol.Status == ipm.Interrupted {
 			return nil, nil, false
 		}
 		n.set.Log.Debug("plan nearest", "status", sol.Status, "iterations", sol.Info.Iterations, "objective_eur", sol.Info.Objective)
