@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
@@ -35,7 +37,7 @@ type Store struct {
 	opts Options
 	log  *slog.Logger
 
-	disk chan struct{} // holds the right to write; who does not get it in time uses the ring
+	disk *semaphore.Weighted // a write takes one of everybody, so that writes may share a commit; emptying the ring takes all, so that they stay in order
 
 	mu        sync.Mutex
 	samples   ring[district.Sample]
@@ -45,6 +47,9 @@ type Store struct {
 	closed    bool
 	flushing  int // rows that were taken from the ring and are being written
 }
+
+// everybody is more writes than there are at a time.
+const everybody = 1 << 30
 
 // New returns s behind a ring. The ring is emptied by later writes, and by [Store.Run] when there are none.
 func New(s store.Store, opts Options) *Store {
@@ -63,12 +68,11 @@ func New(s store.Store, opts Options) *Store {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	out := &Store{Store: s, opts: opts, log: opts.Log, disk: make(chan struct{}, 1)}
+	out := &Store{Store: s, opts: opts, log: opts.Log, disk: semaphore.NewWeighted(everybody)}
 	if out.log == nil {
 		out.log = slog.New(slog.DiscardHandler)
 	}
 	out.samples.max, out.setpoints.max = opts.Samples, opts.Setpoints
-	out.disk <- struct{}{}
 	return out
 }
 
@@ -186,34 +190,36 @@ func (s *Store) try(ctx context.Context, write func(context.Context) error, hold
 	if closed {
 		return write(ctx) // and let the store say so
 	}
-	if failing != nil && len(s.disk) == 0 {
+	slow := fmt.Errorf("%w within %v", errSlow, s.opts.Wait)
+	timely, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Wait)
+	defer cancel()
+	weight := int64(1)
+	if failing == nil {
+		if s.disk.Acquire(timely, weight) != nil {
+			s.hold(hold, slow)
+			return nil
+		}
+	} else if weight = everybody; !s.disk.TryAcquire(weight) {
 		s.hold(hold, failing)
 		return nil
 	}
-	timer := time.NewTimer(s.opts.Wait)
-	defer timer.Stop()
-	select {
-	case <-s.disk:
-	case <-timer.C:
-		s.hold(hold, fmt.Errorf("%w within %v", errSlow, s.opts.Wait))
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	done := make(chan error, 1)
 	go func() { // a disk that hangs, hangs this goroutine alone
-		defer func() { s.disk <- struct{}{} }()
-		err := s.flush(ctx)
+		var err error
+		if weight == everybody {
+			err = s.flush(ctx)
+		}
 		if err == nil {
 			err = write(ctx)
 		}
+		s.disk.Release(weight) // before the caller goes on, whose next write may want all
 		done <- err
 	}()
 	var err error
 	select {
 	case err = <-done:
-	case <-timer.C:
-		err = fmt.Errorf("%w within %v", errSlow, s.opts.Wait)
+	case <-timely.Done(): // ctx is the write's affair, which knows whether anything was written
+		err = slow
 	}
 	switch {
 	case err == nil:
@@ -242,7 +248,7 @@ func (s *Store) hold(hold func(), err error) {
 // flushRows is how many held rows go to the store at a time.
 const flushRows = 10_000
 
-// flush writes what is held, oldest first; the caller holds the right to write.
+// flush writes what is held, oldest first; nobody else writes meanwhile.
 func (s *Store) flush(ctx context.Context) error {
 	for {
 		s.mu.Lock()
@@ -333,14 +339,12 @@ func (s *Store) retry(ctx context.Context) {
 	if s.State().Held == 0 {
 		return
 	}
-	select {
-	case <-s.disk:
-	default:
+	if !s.disk.TryAcquire(everybody) {
 		return
 	}
 	done := make(chan struct{})
 	go func() {
-		defer func() { s.disk <- struct{}{} }()
+		defer s.disk.Release(everybody)
 		defer close(done)
 		_ = s.flush(ctx) // kept in State
 	}()

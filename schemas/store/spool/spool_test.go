@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,8 @@ type failing struct {
 	mu   sync.Mutex
 	err  error
 	hang chan struct{} // closed or nil: does not hang
+
+	calls atomic.Int64 // of Append
 }
 
 func (f *failing) set(err error, hang chan struct{}) {
@@ -48,6 +51,7 @@ func (f *failing) state() error {
 }
 
 func (f *failing) Append(ctx context.Context, x []district.Sample) error {
+	f.calls.Add(1)
 	if err := f.state(); err != nil {
 		return err
 	}
@@ -149,6 +153,67 @@ func TestDiskFails(t *testing.T) {
 	}
 	if st = s.State(); st.Held != 0 || st.Dropped != 20 || !st.Since.IsZero() || st.Err != nil {
 		t.Fatalf("state after recovery is %+v", st)
+	}
+}
+
+// TestTogether: while the disk takes writes, one that has begun keeps no other from the store, which may commit them together; a bad one is refused alone.
+func TestTogether(t *testing.T) {
+	s, f := open(t, Options{Wait: time.Minute})
+	hang := make(chan struct{})
+	f.set(nil, hang)
+	const writers = 20
+	var wg sync.WaitGroup
+	for n := range writers {
+		wg.Go(func() { must(t, s.Append(t.Context(), minutes(n, n+1))) })
+	}
+	for end := time.Now().Add(30 * time.Second); f.calls.Load() < writers; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d writes reached the store while the first was under way, want all %d", f.calls.Load(), writers)
+		}
+	}
+	if err := s.Append(t.Context(), []district.Sample{{Series: pv, Time: t0, Value: math.NaN()}}); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("a bad sample gave %v, want it refused", err)
+	}
+	close(hang)
+	wg.Wait()
+	if got := values(t, s); len(got) != writers || s.State().Held != 0 {
+		t.Errorf("%d samples and %d held, want all %d on the disk", len(got), s.State().Held, writers)
+	}
+}
+
+// TestDiskFailsTogether: with many writers on a disk that fails now and then, every row that a write returned nil for is on the disk in the end, and the
+// newest value of each series is the one that was written last.
+func TestDiskFailsTogether(t *testing.T) {
+	s, f := open(t, Options{Wait: time.Minute})
+	const writers, writes = 8, 40
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for n := range writes {
+				in := []district.Sample{{Series: pv, Time: t0.Add(time.Duration(w) * time.Minute), Value: float64(n)}}
+				in = append(in, district.Sample{Series: "fontaine/ecole/meter/power_kw", Time: t0.Add(time.Duration(w*writes+n) * time.Minute)})
+				must(t, s.Append(t.Context(), in))
+				if w == 0 {
+					f.set([]error{nil, errFull}[n/5%2], nil)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	f.set(nil, nil)
+	must(t, s.Append(t.Context(), minutes(100, 101))) // nobody else writes: it takes what is held with it
+	if st := s.State(); st.Held != 0 || st.Dropped != 0 {
+		t.Fatalf("state is %+v, want nothing held", st)
+	}
+	for i, v := range values(t, s) {
+		if want := []int{writes - 1, 100}[i/writers]; v != want {
+			t.Errorf("writer %d: the disk has value %d, want the last one, %d", i, v, want)
+		}
+	}
+	n := 0
+	must(t, s.Read(t.Context(), []district.SeriesID{"fontaine/ecole/meter/power_kw"}, timegrid.Span{Start: t0, End: t0.Add(1e6 * time.Minute)}, func(district.Sample) error { n++; return nil }))
+	if n != writers*writes {
+		t.Errorf("%d samples, want all %d", n, writers*writes)
 	}
 }
 

@@ -28,7 +28,7 @@ func (s *Store) putUser(ctx context.Context, verb string, u store.User, statemen
 		return fmt.Errorf("store: %s user: %w", verb, err)
 	}
 	u = store.CleanUser(u)
-	return s.write(ctx, verb+" user "+u.Name, func(ctx context.Context) (func(), error) {
+	return s.write(ctx, verb+" user "+u.Name, 1, func(ctx context.Context) (func(), error) {
 		res, err := s.conn.ExecContext(ctx, statement, u.Name, u.PasswordHash, string(u.Role), u.District, u.Member, u.Language, store.Micro(u.CreatedAt), u.Disabled)
 		if err != nil {
 			return nil, err
@@ -82,7 +82,7 @@ func (s *Store) SaveSession(ctx context.Context, se store.Session) error {
 	if err := store.CheckSession(se); err != nil {
 		return fmt.Errorf("store: save session: %w", err)
 	}
-	return s.write(ctx, "save session of "+se.User, func(ctx context.Context) (func(), error) {
+	return s.write(ctx, "save session of "+se.User, 1, func(ctx context.Context) (func(), error) {
 		if _, err := s.conn.ExecContext(ctx, "delete from sessions where expires_us<=?", store.Micro(se.CreatedAt)); err != nil {
 			return nil, err
 		}
@@ -110,7 +110,7 @@ func (s *Store) Session(ctx context.Context, tokenHash string) (store.Session, e
 
 // DeleteSession ends a session.
 func (s *Store) DeleteSession(ctx context.Context, tokenHash string) error {
-	return s.write(ctx, "end a session", func(ctx context.Context) (func(), error) {
+	return s.write(ctx, "end a session", 1, func(ctx context.Context) (func(), error) {
 		_, err := s.conn.ExecContext(ctx, "delete from sessions where token_hash=?", tokenHash)
 		return nil, err
 	})
@@ -118,7 +118,7 @@ func (s *Store) DeleteSession(ctx context.Context, tokenHash string) error {
 
 // DeleteSessions ends every session of a user.
 func (s *Store) DeleteSessions(ctx context.Context, user string) error {
-	return s.write(ctx, "end the sessions of "+user, func(ctx context.Context) (func(), error) {
+	return s.write(ctx, "end the sessions of "+user, 1, func(ctx context.Context) (func(), error) {
 		_, err := s.conn.ExecContext(ctx, "delete from sessions where user_name=?", user)
 		return nil, err
 	})

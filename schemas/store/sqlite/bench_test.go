@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,13 +58,55 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
+// BenchmarkTogether is the rate of durable appends of 10 samples by several at once, who share commits, and by the same number of callers of whom each
+// waits for a commit of its own: a lock around each append.
+//
+//	go test ./schemas/store/sqlite -run '^$' -bench Together -count 5 | tee new.txt; benchstat -col /way new.txt
+func BenchmarkTogether(b *testing.B) {
+	for _, appenders := range []int{1, 10, 100} {
+		for _, way := range []string{"shared", "each"} {
+			b.Run(fmt.Sprintf("appenders=%d/way=%s", appenders, way), func(b *testing.B) {
+				s := openAt(b, filepath.Join(b.TempDir(), "quartier.db"), Options{})
+				var each sync.Mutex
+				var waited atomic.Int64
+				from := 0
+				for b.Loop() {
+					var wg sync.WaitGroup
+					for n := range appenders {
+						wg.Go(func() {
+							in := make([]district.Sample, 10)
+							for i := range in {
+								in[i] = district.Sample{Series: district.SeriesID(fmt.Sprintf("fontaine/ecole/device%d/q%d", n, i)), Time: t0.Add(time.Duration(from) * time.Second), Value: 1}
+							}
+							began := time.Now()
+							if way == "each" {
+								each.Lock()
+								defer each.Unlock()
+							}
+							if err := s.Append(b.Context(), in); err != nil {
+								b.Error(err)
+							}
+							waited.Add(int64(time.Since(began)))
+						})
+					}
+					wg.Wait()
+					from++
+				}
+				appends := float64(appenders) * float64(b.N)
+				b.ReportMetric(10*appends/b.Elapsed().Seconds(), "rows/s")
+				b.ReportMetric(float64(waited.Load())/1e6/appends, "ms/append")
+			})
+		}
+	}
+}
+
 // plainInsert is what an ordinary program would do: rows as they come, a hundred a statement, by database/sql.
 func plainInsert(s *Store, in []district.Sample) error {
 	packed, err := batch.NewSamples(in)
 	if err != nil {
 		return err
 	}
-	return s.write(context.Background(), "insert", func(ctx context.Context) (func(), error) {
+	return s.write(context.Background(), "insert", 1, func(ctx context.Context) (func(), error) {
 		ids, fresh, err := s.seriesIDs(ctx, packed.Names)
 		if err != nil {
 			return nil, err

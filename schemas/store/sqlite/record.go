@@ -28,7 +28,7 @@ func (s *Store) SaveBalances(ctx context.Context, rows []balance.Row) error {
 	if len(rows) == 0 {
 		return ctx.Err()
 	}
-	return s.write(ctx, fmt.Sprintf("save %d balance rows", len(rows)), func(ctx context.Context) (func(), error) {
+	return s.write(ctx, fmt.Sprintf("save %d balance rows", len(rows)), len(rows), func(ctx context.Context) (func(), error) {
 		st, err := s.conn.PrepareContext(ctx, "insert or replace into balances("+balanceColumns+") values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
 		if err != nil {
 			return nil, err
@@ -88,6 +88,9 @@ func (s *Store) BalanceSpan(ctx context.Context, districtID string) (timegrid.Sp
 	return timegrid.Span{Start: store.FromMicro(from.Int64), End: store.FromMicro(to.Int64)}, nil
 }
 
+// planRows is how many rows of samples a plan takes as much time as, about.
+const planRows = 100
+
 // SavePlan stores p and returns its new id. p itself is not changed.
 func (s *Store) SavePlan(ctx context.Context, p *district.Plan) (int64, error) {
 	if err := store.CheckPlan(p); err != nil {
@@ -100,7 +103,7 @@ func (s *Store) SavePlan(ctx context.Context, p *district.Plan) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("store: save plan of %s at %s: %w: %w", p.District, kept.CreatedAt.Format(time.RFC3339), store.ErrInvalid, err)
 	}
-	err = s.write(ctx, "save plan of "+p.District, func(ctx context.Context) (func(), error) {
+	err = s.write(ctx, "save plan of "+p.District, planRows, func(ctx context.Context) (func(), error) {
 		res, err := s.conn.ExecContext(ctx, "insert into plans(district, created_us, body) values(?,?,?)", kept.District, store.Micro(kept.CreatedAt), string(body))
 		if err != nil {
 			return nil, err
@@ -174,7 +177,7 @@ func (s *Store) AppendSetpoints(ctx context.Context, sps []district.Setpoint) er
 	if len(sps) == 0 {
 		return ctx.Err()
 	}
-	return s.write(ctx, fmt.Sprintf("append %d set-points", len(sps)), func(ctx context.Context) (func(), error) {
+	return s.write(ctx, fmt.Sprintf("append %d set-points", len(sps)), len(sps), func(ctx context.Context) (func(), error) {
 		b := &batch.Batch{Kind: batch.OfSetpoints}
 		for _, sp := range sps {
 			sp = store.CleanSetpoint(sp)
@@ -230,7 +233,7 @@ func (s *Store) AppendEvent(ctx context.Context, e store.Event) error {
 		return fmt.Errorf("store: append event: %w", err)
 	}
 	e = store.CleanEvent(e)
-	return s.write(ctx, "append event "+e.Action, func(ctx context.Context) (func(), error) {
+	return s.write(ctx, "append event "+e.Action, 1, func(ctx context.Context) (func(), error) {
 		res, err := s.conn.ExecContext(ctx, "insert into events(time_us, kind, actor, action, object, detail, remote, severity) values(?,?,?,?,?,?,?,?)",
 			store.Micro(e.Time), string(e.Kind), e.Actor, e.Action, e.Object, e.Detail, e.Remote, e.Severity)
 		if err != nil {

@@ -56,7 +56,7 @@ func (s *Store) Acknowledge(ctx context.Context, seqs []int64) error {
 	if len(seqs) == 0 {
 		return nil
 	}
-	return s.write(ctx, "acknowledge batches", func(ctx context.Context) (func(), error) {
+	return s.write(ctx, "acknowledge batches", len(seqs), func(ctx context.Context) (func(), error) {
 		st, err := s.conn.PrepareContext(ctx, "delete from outbox where seq=?")
 		if err != nil {
 			return nil, err
@@ -73,7 +73,7 @@ func (s *Store) Acknowledge(ctx context.Context, seqs []int64) error {
 
 // Refuse sets a batch aside that the database can never take, with the reason. It stays in the file, and so do the rows it was made of.
 func (s *Store) Refuse(ctx context.Context, seq int64, reason string) error {
-	return s.write(ctx, fmt.Sprintf("set batch %d aside", seq), func(ctx context.Context) (func(), error) {
+	return s.write(ctx, fmt.Sprintf("set batch %d aside", seq), 1, func(ctx context.Context) (func(), error) {
 		_, err := s.conn.ExecContext(ctx, "update outbox set refused=? where seq=?", store.CleanText(reason), seq)
 		return nil, err
 	})
@@ -81,7 +81,7 @@ func (s *Store) Refuse(ctx context.Context, seq int64, reason string) error {
 
 // Repair removes a damaged batch and puts the rows that it may have held, which the tables of the file still have, into new batches.
 func (s *Store) Repair(ctx context.Context, w Waiting) error {
-	return s.write(ctx, fmt.Sprintf("repair batch %d", w.Seq), func(ctx context.Context) (func(), error) {
+	return s.write(ctx, fmt.Sprintf("repair batch %d", w.Seq), alone, func(ctx context.Context) (func(), error) {
 		var kind, from int64
 		err := s.conn.QueryRowContext(ctx, "select kind, from_us from outbox where seq=?", w.Seq).Scan(&kind, &from)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -106,7 +106,7 @@ func (s *Store) Writer(ctx context.Context) (name string, seq int64, err error) 
 		return s.readers.QueryRowContext(ctx, "select value, coalesce((select seq from sqlite_sequence where name='outbox'), 0) from meta where key=?", writer).Scan(&name, &seq)
 	}
 	if err = read(); errors.Is(err, sql.ErrNoRows) {
-		err = s.write(ctx, "name the file", func(ctx context.Context) (func(), error) {
+		err = s.write(ctx, "name the file", 1, func(ctx context.Context) (func(), error) {
 			_, err := s.conn.ExecContext(ctx, "insert into meta(key, value) values(?, ?) on conflict do nothing", writer, rand.Text())
 			return nil, err
 		})
@@ -123,7 +123,7 @@ func (s *Store) Miss(ctx context.Context, before time.Time) error {
 	if err != nil || !kept.Before(before) && !aged.Before(before) {
 		return err
 	}
-	return s.write(ctx, "note what the file lacks", func(ctx context.Context) (func(), error) {
+	return s.write(ctx, "note what the file lacks", 1, func(ctx context.Context) (func(), error) {
 		for _, key := range []string{keptFrom, agedTo} {
 			if _, err := s.conn.ExecContext(ctx, "update meta set value=?1 where key=?2 and cast(value as integer)<?1", store.Micro(before), key); err != nil {
 				return nil, err
@@ -159,7 +159,7 @@ func (s *Store) Age(ctx context.Context, cutoff time.Time) (removed int64, err e
 		return 0, fmt.Errorf("store: age %s: it has no outbox, so its rows are nowhere else", s.path)
 	}
 	to := store.Micro(cutoff)
-	err = s.write(ctx, "begin to age", func(ctx context.Context) (func(), error) {
+	err = s.write(ctx, "begin to age", 1, func(ctx context.Context) (func(), error) {
 		if to, err = s.ageBound(ctx, to); err != nil {
 			return nil, err
 		}
@@ -226,7 +226,7 @@ func (s *Store) remove(ctx context.Context, to int64, table, key, where string, 
 	}
 	for {
 		var n int64
-		err := s.write(ctx, "age "+table, func(ctx context.Context) (func(), error) {
+		err := s.write(ctx, "age "+table, alone, func(ctx context.Context) (func(), error) {
 			bound, err := s.ageBound(ctx, to) // again: late rows may have come between
 			if err != nil {
 				return nil, err

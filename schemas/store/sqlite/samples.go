@@ -41,7 +41,7 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 	if len(packed.Rows) == 0 {
 		return ctx.Err()
 	}
-	return s.write(ctx, fmt.Sprintf("append %d samples", len(samples)), func(whole context.Context) (func(), error) {
+	return s.write(ctx, fmt.Sprintf("append %d samples", len(samples)), len(packed.Rows), func(whole context.Context) (func(), error) {
 		ids, fresh, err := s.seriesIDs(whole, packed.Names)
 		if err != nil {
 			return nil, err

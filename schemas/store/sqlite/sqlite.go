@@ -1,8 +1,9 @@
 // Package sqlite keeps the record in one SQLite file: the embedded default, and the outbox in front of a database.
 //
 // The file is in write-ahead mode with synchronous=FULL: when a write returns nil, its bytes were synced to the disk. One connection
-// writes, one transaction at a time in the order of the calls; reads run beside it on connections of their own and hold no lock while they
-// hand over what they read. A write of 100,000 samples holds the others for about a fifth of a second; load history in such pieces.
+// writes, in the order of the calls; writes that wait while one is under way share the next transaction and its sync, and none fails for another's fault.
+// Reads run beside it on connections of their own and hold no lock while they hand over what they read. A write of 100,000 samples holds the others for
+// about a fifth of a second; load history in such pieces.
 //
 // With [Options.Outbox] every row but sessions is written a second time as a packed batch (package batch), in the same transaction. What was
 // written before the outbox was switched on is put into it at that moment, so that a database that is added later gets the whole record.
@@ -41,11 +42,15 @@ type Store struct {
 	outbox bool
 
 	writing chan struct{} // holds one token: the right to write
-	db      *sql.DB       // the pool of the writing connection
-	conn    *sql.Conn     // the writing connection
-	many    driver.Stmt   // writes rowsAtOnce samples
-	one     driver.Stmt   // writes one sample
-	stale   bool          // the file has an outbox, and this store does not write it; guarded by writing
+	ended   chan struct{} // closed when nothing is written any more
+	queueMu sync.Mutex
+	queue   []*job // the writes that wait, in the order of the calls
+
+	db    *sql.DB     // the pool of the writing connection
+	conn  *sql.Conn   // the writing connection
+	many  driver.Stmt // writes rowsAtOnce samples
+	one   driver.Stmt // writes one sample
+	stale bool        // the file has an outbox, and this store does not write it; guarded by writing
 
 	readers *sql.DB
 
@@ -65,7 +70,7 @@ const busyTimeout = 10 * time.Second
 // Open opens the record at path, which it makes when it is not there, and brings its schema up to date. It refuses a file that a newer
 // Quartier wrote, and one that is no database.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
-	s := &Store{path: path, log: opts.Log, outbox: opts.Outbox, writing: make(chan struct{}, 1), ids: map[district.SeriesID]int64{}}
+	s := &Store{path: path, log: opts.Log, outbox: opts.Outbox, writing: make(chan struct{}, 1), ended: make(chan struct{}), ids: map[district.SeriesID]int64{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -137,6 +142,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	<-s.writing // the write under way finishes; no other begins
+	close(s.ended)
 	return s.release()
 }
 
@@ -193,59 +199,9 @@ const (
 	codeNotADB   = 26
 )
 
-var errClosed = errors.New("the store is closed")
-
-// write runs f in the one writing transaction and makes what it wrote durable. It waits for its turn, but not beyond ctx; once f has begun, only f itself
-// watches ctx. What f must do after the commit it returns.
-func (s *Store) write(ctx context.Context, op string, f func(ctx context.Context) (committed func(), err error)) (err error) {
-	if err := ctx.Err(); err != nil {
-		return s.fail(op, err)
-	}
-	if s.closed.Load() {
-		return s.fail(op, errClosed)
-	}
-	select {
-	case <-s.writing:
-	case <-ctx.Done():
-		return s.fail(op, ctx.Err())
-	}
-	defer func() { s.writing <- struct{}{} }()
-	// a statement is never interrupted half-way: SQLite would end the whole transaction, and the next statement would write alone
-	whole := context.WithoutCancel(ctx)
-	if _, err := s.conn.ExecContext(whole, "begin immediate"); err != nil {
-		return s.fail(op, err)
-	}
-	done := false
-	defer func() {
-		if !done { // also when f panics
-			_, _ = s.conn.ExecContext(whole, "rollback") // an error means that SQLite has done it already
-		}
-	}()
-	if s.stale {
-		if _, err := s.conn.ExecContext(whole, "delete from meta where key='outbox'"); err != nil {
-			return s.fail(op, err)
-		}
-	}
-	committed, err := f(whole)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err == nil {
-		_, err = s.conn.ExecContext(whole, "commit")
-	}
-	if err != nil {
-		return s.fail(op, err)
-	}
-	done, s.stale = true, false
-	if committed != nil {
-		committed()
-	}
-	return nil
-}
-
 // Ping returns nil when the file can take a write now.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.write(ctx, "ping", func(ctx context.Context) (func(), error) {
+	return s.write(ctx, "ping", 1, func(ctx context.Context) (func(), error) {
 		_, err := s.conn.ExecContext(ctx, "insert into meta(key, value) values('ping', '') on conflict do update set value=''")
 		return nil, err
 	})

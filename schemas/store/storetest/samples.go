@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -385,5 +386,52 @@ func concurrent(t *testing.T, s store.Store) {
 	}
 	if len(ids) != writers*batches {
 		t.Errorf("%d plans with %d different ids, want %d", len(ps), len(ids), writers*batches)
+	}
+}
+
+// faultyAmongMany: writes at once are independent, whether the store commits them together or not. One that is refused and one whose caller has given up
+// leave the others whole.
+func faultyAmongMany(t *testing.T, s store.Store) {
+	const writers, rows = 16, 10
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	var wg sync.WaitGroup
+	for w := range writers {
+		name := district.SeriesID(fmt.Sprintf("fontaine/site%d/meter/power_kw", w))
+		in := make([]district.Sample, rows)
+		for i := range in {
+			in[i] = sample(name, t0.Add(time.Duration(i)*time.Second), float64(w))
+		}
+		wg.Go(func() {
+			switch w {
+			case 3:
+				in[rows-1].Value = math.NaN()
+				if err := s.Append(t.Context(), in); !errors.Is(err, store.ErrInvalid) {
+					t.Errorf("a sample without a number gave %v", err)
+				}
+			case 7:
+				if err := s.Append(gone, in); !errors.Is(err, context.Canceled) {
+					t.Errorf("a caller who has gone got %v", err)
+				}
+			case 11:
+				if err := s.UpdateUser(t.Context(), store.User{Name: "nobody"}); !errors.Is(err, store.ErrNotFound) {
+					t.Errorf("the update of an account that is not there gave %v", err)
+				}
+			default:
+				if err := s.Append(t.Context(), in); err != nil {
+					t.Errorf("writer %d: %v", w, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for w := range writers {
+		want := rows
+		if w == 3 || w == 7 || w == 11 {
+			want = 0
+		}
+		if got := read(t, s, span(t0, time.Hour), district.SeriesID(fmt.Sprintf("fontaine/site%d/meter/power_kw", w))); len(got) != want {
+			t.Errorf("writer %d has %d samples, want %d", w, len(got), want)
+		}
 	}
 }

@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"an error of the reader stops the read", readStops},
 		{"a reader may write and read", readReenters},
 		{"concurrent use", concurrent},
+		{"one faulty write among many", faultyAmongMany},
 		{"a cancelled context writes nothing", cancelled},
 		{"balances", balances},
 		{"bad balances are refused", balancesRefused},
