@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/sharing"
 	"quartier/schemas/store"
@@ -74,6 +75,8 @@ type reportInput struct {
 func (s *Server) memberRoutes() {
 	register(s, OperatorAccess, get("list-members", "/api/districts/{district}/members", "members", "The members of a district"), s.listMembers)
 	register(s, MemberAccess, get("get-member", "/api/districts/{district}/members/{member}", "members", "A member's month"), s.getMember)
+	register(s, OperatorAccess, get("get-sharing", "/api/districts/{district}/sharing", "members", "Who got what: every member's month by where it came from"), s.getSharing)
+	register(s, OperatorAccess, csvOperation("get-sharing-csv", "/api/districts/{district}/sharing.csv", "members", "Who got what, as CSV"), s.getSharingCSV)
 	report := get("get-report", "/api/districts/{district}/members/{member}/report", "members", "A member's monthly report as page or PDF")
 	report.Errors = []int{http.StatusNotFound}
 	binary := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
@@ -120,27 +123,55 @@ func energy(p sharing.Part, start time.Time) MemberEnergy {
 	return MemberEnergy{Start: start, ConsumptionKWh: p.Total().KWh(), OwnKWh: p.Own.KWh(), SharedKWh: p.Shared.KWh(), GridKWh: p.Grid.KWh()}
 }
 
+// monthOf returns a month such as 2026-01 of a district, the present one for "".
+func monthOf(d *district.District, month string, now time.Time) (timegrid.Span, error) {
+	if month == "" {
+		return timegrid.Month(now, d.Zone), nil
+	}
+	sp, err := timegrid.ParseMonth(month, d.Zone)
+	if err != nil {
+		return sp, huma.Error422UnprocessableEntity(err.Error())
+	}
+	return sp, nil
+}
+
+// months lists the months of a district that have data, newest first.
+func (s *Server) months(ctx context.Context, d *district.District) ([]string, error) {
+	out := []string{}
+	known, err := s.deps.Store.BalanceSpan(ctx, d.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return out, nil
+	} else if err != nil {
+		return nil, s.broken(ctx, "reading the span of the balance", err)
+	}
+	for sp := timegrid.Month(known.End.Add(-time.Nanosecond), d.Zone); sp.End.After(known.Start); sp = timegrid.Month(sp.Start.Add(-time.Nanosecond), d.Zone) {
+		out = append(out, sp.Start.In(d.Zone).Format("2006-01"))
+	}
+	return out, nil
+}
+
+// parts returns a member's part of each of its site's rows, as the report counts it.
+func (s *Server) parts(d *district.District, m *district.Member, rows, whole []balance.Row) []sharing.Part {
+	if s.deps.Reports != nil {
+		return s.deps.Reports.Parts(d.ID, m, rows, whole)
+	}
+	return sharing.Parts(rows, m.ShareOfSite)
+}
+
 func (s *Server) getMember(ctx context.Context, in *memberInput) (*struct{ Body MemberView }, error) {
 	d, m, err := s.member(in.District, in.Member)
 	if err != nil {
 		return nil, err
 	}
 	now := s.deps.Now().UTC()
-	month := timegrid.Month(now, d.Zone)
-	if in.Month != "" {
-		if month, err = timegrid.ParseMonth(in.Month, d.Zone); err != nil {
-			return nil, huma.Error422UnprocessableEntity(err.Error())
-		}
+	month, err := monthOf(d, in.Month, now)
+	if err != nil {
+		return nil, err
 	}
 	out := MemberView{Member: describeMember(d, m), District: d.ID, Name: d.Name, TimeZone: d.Zone.String(), Month: month.Start.In(d.Zone).Format("2006-01"),
-		Months: []string{}, Complete: !now.Before(month.End), Days: []MemberEnergy{}, Reports: s.deps.Reports != nil}
-	known, err := s.deps.Store.BalanceSpan(ctx, d.ID)
-	if err == nil {
-		for sp := timegrid.Month(known.End.Add(-time.Nanosecond), d.Zone); sp.End.After(known.Start); sp = timegrid.Month(sp.Start.Add(-time.Nanosecond), d.Zone) {
-			out.Months = append(out.Months, sp.Start.In(d.Zone).Format("2006-01"))
-		}
-	} else if !errors.Is(err, store.ErrNotFound) {
-		return nil, s.broken(ctx, "reading the span of the balance", err)
+		Complete: !now.Before(month.End), Days: []MemberEnergy{}, Reports: s.deps.Reports != nil}
+	if out.Months, err = s.months(ctx, d); err != nil {
+		return nil, err
 	}
 	rows, err := s.rows(ctx, d.ID, m.Site, month)
 	if err != nil {
@@ -150,12 +181,7 @@ func (s *Server) getMember(ctx context.Context, in *memberInput) (*struct{ Body 
 	if err != nil {
 		return nil, s.broken(ctx, "reading the district's balance", err)
 	}
-	var parts []sharing.Part
-	if s.deps.Reports != nil {
-		parts = s.deps.Reports.Parts(d.ID, m, rows, all)
-	} else {
-		parts = sharing.Parts(rows, m.ShareOfSite)
-	}
+	parts := s.parts(d, m, rows, all)
 	var total sharing.Part
 	i := 0
 	for day := range month.Days(d.Zone) {

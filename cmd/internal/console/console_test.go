@@ -227,54 +227,6 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-func TestResidentSeesOnlyHisOwn(t *testing.T) {
-	f := start(t)
-	b := f.signedIn("resident")
-	for path, want := range map[string]int{
-		"/api/districts/fontaine/members/m-001":                          200,
-		"/api/districts/fontaine/members/m-001/report?month=2026-01":     200,
-		"/api/districts/fontaine/summary":                                200,
-		"/api/districts/fontaine/members/m-002":                          403,
-		"/api/districts/fontaine/members/m-002/report?month=2026-01":     403,
-		"/api/districts/fontaine/members/m-001%2F..%2Fm-002":             403,
-		"/api/districts/lac/members/m-001":                               403,
-		"/api/districts/lac/summary":                                     403,
-		"/api/districts/nowhere/summary":                                 403, // not even whether it exists
-		"/api/districts/fontaine/members/m-001/report?month=2019-01":     404,
-		"/api/districts/fontaine/members/m-001?month=2026-13":            422,
-		"/api/districts/fontaine/members/m-001/report?month=x&format=pd": 422,
-	} {
-		if status, body := b.do("GET", path, nil); status != want {
-			t.Errorf("GET %s as the resident answered %d, want %d: %s", path, status, want, body)
-		}
-	}
-	if ds := get[[]console.DistrictInfo](b, "/api/districts"); len(ds) != 1 || ds[0].ID != "fontaine" {
-		t.Errorf("the resident sees districts %+v, want fontaine alone", ds)
-	}
-}
-
-func TestMemberMonth(t *testing.T) {
-	f := start(t)
-	b := f.signedIn("operator")
-	v := get[console.MemberView](b, "/api/districts/fontaine/members/m-001")
-	if len(v.Days) != 4 {
-		t.Errorf("the member who agreed to the load curve has %d days, want 4", len(v.Days))
-	}
-	sum := v.Total.OwnKWh + v.Total.SharedKWh + v.Total.GridKWh
-	if v.Total.ConsumptionKWh <= 0 || sum < v.Total.ConsumptionKWh-1e-9 || sum > v.Total.ConsumptionKWh+1e-9 {
-		t.Errorf("own + shared + grid = %v kWh, consumption %v kWh", sum, v.Total.ConsumptionKWh)
-	}
-	if without := get[console.MemberView](b, "/api/districts/fontaine/members/m-002"); len(without.Days) != 0 || without.Total.ConsumptionKWh <= 0 {
-		t.Errorf("the member without consent to the load curve has %d days and %v kWh, want 0 days and the month's sum", len(without.Days), without.Total.ConsumptionKWh)
-	}
-	if status, _ := b.do("GET", "/api/districts/fontaine/members/m-003/report?month=2026-01", nil); status != 404 {
-		t.Errorf("the report of a member who did not agree answered %d, want 404", status)
-	}
-	if len(v.Months) != 1 || v.Months[0] != "2026-01" {
-		t.Errorf("months %v, want [2026-01]", v.Months)
-	}
-}
-
 func TestWritesNeedTokenAndOrigin(t *testing.T) {
 	f := start(t)
 	body := map[string]any{"reason": "maintenance", "minutes": 60}
