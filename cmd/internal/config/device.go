@@ -47,6 +47,9 @@ func (b *builder) device(f *Device, path string) district.Device {
 		}
 	}
 	b.endpoint(f, path)
+	if stale := b.cfg.File.Control.StaleSeconds; f.Poll > stale && stale > 0 {
+		b.say(path+".poll_seconds", "%v s is above control.stale_seconds %v s: its measurement would no longer count before the next one", f.Poll, stale)
+	}
 	commanded := []district.Kind{district.PV, district.Battery, district.HeatPump, district.WaterHeater, district.EVCharger}
 	if f.Control && d.Kind.Valid() && !slices.Contains(commanded, d.Kind) {
 		b.say(path+".control", "a %s takes no commands", f.Kind)
