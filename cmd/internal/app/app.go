@@ -142,7 +142,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 	a.poller = poll.New(polled, poll.Config{Sink: a.sink, Now: a.clock.Now, Timeout: 4 * time.Second, Log: a.log})
 	a.console, err = console.New(console.Deps{
 		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, History: a.historyProgress, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a},
-		Now: a.clock.Now, Speed: a.clock.Speed(), Version: a.opt.Version, Demo: a.opt.Demo, Logger: a.log, Registry: a.registry, SecureCookie: a.cfg.File.Console.TLSCert != "",
+		Now: a.clock.Now, Speed: a.clock.Speed(), Version: a.opt.Version, PlanLateAfter: planLateAfter(a.cfg, a.clock), Demo: a.opt.Demo, Logger: a.log, Registry: a.registry, SecureCookie: a.cfg.File.Console.TLSCert != "",
 	})
 	return err
 }
@@ -153,13 +153,29 @@ func (a *App) Address() string { return a.listener.Addr().String() }
 // Record returns the record, for what a demonstration puts there.
 func (a *App) Record() *Record { return a.record }
 
+// planning returns how often a plan is made and how long its solver may take, both on the machine's clock. An accelerated district is planned as often in its own time, but
+// never more often than every five seconds of the machine.
+func planning(cfg *config.Config, clock *Clock) (every, budget time.Duration) {
+	every = time.Duration(cfg.File.Control.ReplanMinutes * float64(time.Minute))
+	budget = time.Duration(cfg.File.Control.PlanSeconds * float64(time.Second))
+	if clock.Speed() > 1 {
+		every = max(clock.Wall(every), 5*time.Second)
+		budget = min(budget, every)
+	}
+	return every, budget
+}
+
+// planLateAfter is the age of a plan, in the district's time, from which it counts as late: two rounds of planning and a half, the solver's time and a minute, or
+// where that comes first, the age from which it no longer counts.
+func planLateAfter(cfg *config.Config, clock *Clock) time.Duration {
+	every, budget := planning(cfg, clock)
+	return min(clock.District(5*every/2+budget)+time.Minute, schedulerConfig(cfg, &cfg.Districts[0], clock).PlanMaxAge)
+}
+
 // scheduler builds the scheduler of a district.
 func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	cfg := schedulerConfig(a.cfg, d, a.clock)
-	budget := time.Duration(a.cfg.File.Control.PlanSeconds * float64(time.Second))
-	if a.clock.Speed() > 1 {
-		budget = min(budget, cfg.ReplanEvery)
-	}
+	_, budget := planning(a.cfg, a.clock)
 	cfg.Live, cfg.Store, cfg.Now, cfg.Log = a.hub, a.record, a.clock.Now, a.log
 	cfg.Driver = func(site, device string) (drivers.Driver, bool) { return a.connections.driver(d.ID, site, device) }
 	cfg.Plan = func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error) {
@@ -171,15 +187,16 @@ func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	return scheduler.New(cfg)
 }
 
-// schedulerConfig is what a configuration says of the scheduling of a district. Replanning and staleness follow the clock: an accelerated district is planned as often in its
-// own time, but never more often than every five seconds of the machine, and its measurements and plans may be older in its time accordingly.
+// schedulerConfig is what a configuration says of the scheduling of a district. Replanning and staleness follow the clock, see [planning]: measurements and plans of an
+// accelerated district may be older in its time accordingly.
 func schedulerConfig(cfg *config.Config, d *district.District, clock *Clock) scheduler.Config {
 	c, f := cfg.File.Control, cfg.File.Forecast
 	hours := func(h float64) time.Duration { return time.Duration(h * float64(time.Hour)) }
 	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+	every, _ := planning(cfg, clock)
 	out := scheduler.Config{
 		District: d, Prices: cfg.Tariffs[d.Tariff], PlanOnly: !c.Enabled,
-		Horizon: hours(c.HorizonHours), ReplanEvery: seconds(60 * c.ReplanMinutes), DispatchEvery: seconds(c.DispatchSeconds),
+		Horizon: hours(c.HorizonHours), ReplanEvery: every, DispatchEvery: seconds(c.DispatchSeconds),
 		Stale: seconds(c.StaleSeconds), PlanMaxAge: hours(c.PlanMaxAgeHours), CarbonPriceEURPerTonne: c.CarbonPrice,
 		Forecast: scheduler.Forecast{SimilarDays: f.SimilarDays, LookBackDays: f.LookBackDays, Fade: hours(f.FadeHours)},
 	}
@@ -188,7 +205,6 @@ func schedulerConfig(cfg *config.Config, d *district.District, clock *Clock) sch
 		out.CarbonAssumed = source.GPerKWh
 	}
 	if clock.Speed() > 1 {
-		out.ReplanEvery = max(clock.Wall(out.ReplanEvery), 5*time.Second)
 		out.DispatchEvery = min(out.DispatchEvery, max(time.Second, clock.Wall(time.Minute)))
 		out.Stale = max(out.Stale, clock.District(15*time.Second))
 		out.PlanMaxAge = max(out.PlanMaxAge, clock.District(3*out.ReplanEvery))

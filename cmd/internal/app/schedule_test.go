@@ -46,6 +46,16 @@ forecast: {similar_days: 4, look_back_days: 33, fade_hours: 1.5}
 	if fast.ReplanEvery != 5*time.Second || fast.DispatchEvery != time.Second || fast.Stale != 150*time.Minute || fast.PlanMaxAge != 5*time.Hour {
 		t.Errorf("at 600 times real time: %+v", fast)
 	}
+	// a plan is late after two rounds and a half, 3 s for the solver and a minute; never later than it counts
+	for _, tt := range []struct {
+		replanMinutes, speed float64
+		want                 time.Duration
+	}{{7, 1, 17*time.Minute + 30*time.Second + 63*time.Second}, {60, 1, 151*time.Minute + 3*time.Second}, {150, 1, 5 * time.Hour}, {7, 600, 125*time.Minute + 30*time.Minute + time.Minute}} {
+		cfg.File.Control.ReplanMinutes = tt.replanMinutes
+		if got := planLateAfter(cfg, NewClock(time.Now(), tt.speed)); got != tt.want {
+			t.Errorf("planned every %v min at %v times real time, a plan is late after %v, want %v", tt.replanMinutes, tt.speed, got, tt.want)
+		}
+	}
 }
 
 // TestCarbonFromFile: a file of carbon intensities is what the scheduler plans with, what the balances are counted with and what is shown; where the file has nothing, the record counts,

@@ -23,9 +23,6 @@ type Alarm struct {
 	Detail   string    `json:"detail"`
 }
 
-// planLateAfter is the age of a plan, in the district's time, from which it counts as late: two planning rounds of 15 minutes and a half.
-const planLateAfter = 40 * time.Minute
-
 // alarms returns what holds now in a district (id "" for what concerns no district alone), worst first. It joins what the console sees itself (lost
 // devices, late plans, the store) with the alarm events of the last day: of an object and action the newest event holds, and severity "info" clears it.
 func (s *Server) alarms(ctx context.Context, d *district.District) ([]Alarm, error) {
@@ -52,7 +49,7 @@ func (s *Server) computeAlarms(ctx context.Context, d *district.District) ([]Ala
 	switch {
 	case err == nil && plan.Status == "infeasible":
 		out = append(out, Alarm{Key: "plan-infeasible", Severity: "error", Since: plan.CreatedAt, Object: d.ID, Name: d.Name, Detail: strings.Join(plan.Conflict, "; ")})
-	case err == nil && now.Sub(plan.CreatedAt) > planLateAfter:
+	case err == nil && now.Sub(plan.CreatedAt) > s.deps.PlanLateAfter:
 		out = append(out, Alarm{Key: "plan-late", Severity: "warning", Since: plan.CreatedAt, Object: d.ID, Name: d.Name})
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return nil, fmt.Errorf("latest plan of %s: %w", d.ID, err)

@@ -31,6 +31,8 @@ type Deps struct {
 	Now func() time.Time
 	// Speed is how many seconds of Now pass in one second; 0 means 1.
 	Speed float64
+	// PlanLateAfter is the age of a plan, in the time of Now, from which it counts as late; 0: 40 minutes.
+	PlanLateAfter time.Duration
 	// Version is shown in the console and the API document.
 	Version string
 	// Demo says that the districts are simulated; the console shows it.

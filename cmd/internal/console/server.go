@@ -56,6 +56,9 @@ func New(deps Deps) (*Server, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.PlanLateAfter == 0 {
+		deps.PlanLateAfter = 40 * time.Minute
+	}
 	if deps.Speed == 0 {
 		deps.Speed = 1
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -263,5 +264,17 @@ func TestWebPage(t *testing.T) {
 	}
 	if resp.StatusCode != 200 || !strings.Contains(string(body), "<script") {
 		t.Errorf("/overview answered %d %s", resp.StatusCode, body)
+	}
+}
+
+// TestPlanLate: a plan is late by the age that the configuration of planning gives.
+func TestPlanLate(t *testing.T) {
+	for age, want := range map[time.Duration]bool{2 * time.Hour: false, 190 * time.Minute: true} {
+		f := start(t, func(d *console.Deps) { d.PlanLateAfter = 3 * time.Hour })
+		f.world.AdvanceSilently(age)
+		o := get[console.Overview](f.signedIn("viewer"), "/api/districts/fontaine/overview")
+		if late := slices.ContainsFunc(o.Alarms, func(a console.Alarm) bool { return a.Key == "plan-late" }); late != want {
+			t.Errorf("%v after a plan that is late after three hours, late is %v", age, late)
+		}
 	}
 }
