@@ -219,6 +219,38 @@ func TestIndicators(t *testing.T) {
 	}
 }
 
+// TestSelfSufficiencyWithStorage: the figure is that of the formula over the slots, sum of min(g - s+ + s-, l) by sum of l, and there is none while what
+// was drawn to fill storage outweighs it.
+func TestSelfSufficiencyWithStorage(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		g, l, in, out []float64 // kWh a slot: production, consumption, charge, discharge
+		want          float64
+		known         bool
+	}{
+		{name: "a battery filled by the sun", g: []float64{6, 0}, l: []float64{2, 4}, in: []float64{4, 0}, out: []float64{0, 3}, want: 5.0 / 6, known: true},
+		{name: "filled at night, not used yet", g: []float64{0, 0}, l: []float64{1, 1}, in: []float64{5, 5}, out: []float64{0, 0}, known: false},
+		{name: "filled at night and used", g: []float64{0, 0}, l: []float64{1, 9}, in: []float64{9, 0}, out: []float64{0, 8}, want: 0, known: true}, // its losses are no store
+		{name: "filled at night, then sun", g: []float64{0, 12}, l: []float64{2, 12}, in: []float64{3, 0}, out: []float64{0, 0}, want: 9.0 / 14, known: true},
+		{name: "no storage, no sun", g: []float64{0}, l: []float64{3}, in: []float64{0}, out: []float64{0}, want: 0, known: true},
+	} {
+		var rows []Row
+		covered, used := 0.0, 0.0
+		for i := range tt.g {
+			left := tt.g[i] - tt.in[i] + tt.out[i]
+			covered += min(left, tt.l[i])
+			used += tt.l[i]
+			net := tt.l[i] - left
+			rows = append(rows, Row{Start: t0.Add(time.Duration(i) * time.Hour), Step: time.Hour, ProductionWh: units.Energy(tt.g[i]).WattHours(), OtherWh: units.Energy(tt.l[i]).WattHours(),
+				ChargeWh: units.Energy(tt.in[i]).WattHours(), DischargeWh: units.Energy(tt.out[i]).WattHours(), ImportWh: units.Energy(max(0, net)).WattHours(), ExportWh: units.Energy(max(0, -net)).WattHours()})
+		}
+		got, known := Sum(rows).SelfSufficiency()
+		if known != tt.known || math.Abs(got-tt.want) > 1e-9 || known && math.Abs(got-max(0, covered/used)) > 1e-9 {
+			t.Errorf("%s: self-sufficiency %v, %v; want %v, %v, by the formula %v", tt.name, got, known, tt.want, tt.known, covered/used)
+		}
+	}
+}
+
 // TestStation: in every slot that all stations measured, what the sites drew net and the station's residual are exactly what the stations metered net; elsewhere the residual is zero,
 // the balance of the sites is as without a station, and sums stay exact.
 func TestStation(t *testing.T) {

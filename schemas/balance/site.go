@@ -209,13 +209,19 @@ func (r Row) SelfConsumption() (share float64, ok bool) {
 	return clamp01(float64(r.ProductionWh-min(r.ExportWh, r.ProductionWh)) / float64(r.ProductionWh)), true
 }
 
-// SelfSufficiency returns the share of consumption that was not drawn through the boundary (load cover factor; IEA Task 40).
+// SelfSufficiency returns the share of consumption that was not drawn through the boundary (load cover factor; IEA Task 40): the sum over the slots of
+// min(g - s+ + s-, l) by that of l, with production g, consumption l and storage's charge s+ and discharge s-, which is 1 - import/l. What storage draws from
+// the grid so counts against it when it is drawn, and for it when it comes back. There is no such share (ok is false) without consumption, and not yet
+// while more was drawn than consumed because storage was filled: a night's charge has not come back. What came back less its losses has, see leastReturn.
 func (r Row) SelfSufficiency() (share float64, ok bool) {
 	c := r.ConsumptionWh()
-	if c <= 0 {
+	if c <= 0 || r.ImportWh > c && float64(r.DischargeWh) < leastReturn*float64(r.ChargeWh) {
 		return 0, false
 	}
 	return clamp01(float64(c-min(r.ImportWh, c)) / float64(c)), true
 }
+
+// leastReturn is the share of its charge that any storage in use gives back: what has not come back beyond it is still in store, and not lost.
+const leastReturn = 0.7
 
 func clamp01(x float64) float64 { return max(0, min(1, x)) }

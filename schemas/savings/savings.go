@@ -6,6 +6,13 @@
 // the moment it is plugged in until it has the energy that it took in the session, and heat pumps and water heaters ran as they were measured
 // (moving heat is not credited: what it would have been without control is not measured). Everything comes from meters, nothing from a model, so the
 // baseline is exact for storage and cars and, if anything, too low for heat. Both sides are priced at the district boundary, slot by slot.
+//
+// # What is in store
+//
+// A battery that was filled and not emptied yet has cost and not saved. That energy is not valued: what it will save is known when it comes back, and any
+// price for it before (the day's mean, the plan's worth of it at its end) would put an expectation into a figure that is otherwise measured. A saving of a
+// day is therefore shown with how much more or less the batteries hold than at its begin, by their state of charge, wherever that is known. Over a month
+// it does not matter: one night's charge in thirty.
 package savings
 
 import (

@@ -58,5 +58,12 @@ func (a *App) today(ctx context.Context, d *district.District, now time.Time) (*
 		return nil, err
 	}
 	sum := balance.Sum(rows)
-	return &face.Day{ImportKWh: sum.ImportWh.KWh(), ExportKWh: sum.ExportWh.KWh(), ProductionKWh: sum.ProductionWh.KWh(), ConsumptionKWh: sum.ConsumptionWh().KWh()}, nil
+	day := &face.Day{ImportKWh: sum.ImportWh.KWh(), ExportKWh: sum.ExportWh.KWh(), ProductionKWh: sum.ProductionWh.KWh(), ConsumptionKWh: sum.ConsumptionWh().KWh()}
+	if v, ok := sum.SelfConsumption(); ok {
+		day.SelfConsumption = &v
+	}
+	if v, ok := sum.SelfSufficiency(); ok {
+		day.SelfSufficiency = &v
+	}
+	return day, nil
 }

@@ -194,7 +194,9 @@ func (s *Server) todayTotals(ctx context.Context, d *district.District) (Totals,
 	for i := range rows {
 		t.add(&rows[i])
 	}
-	return t.totals(sp, d.Step, s.deps.Now()), nil
+	out := t.totals(sp, d.Step, s.deps.Now())
+	out.StoredKWh = s.storedChange(ctx, d, district.DistrictSite, sp)
+	return out, nil
 }
 
 func (s *Server) getOverview(ctx context.Context, in *DistrictPath) (*struct{ Body Overview }, error) {

@@ -30,7 +30,8 @@ type Totals struct {
 	BaselineCostEUR  float64   `json:"baseline_cost_eur" doc:"the same without control"`
 	BaselineCarbonKg float64   `json:"baseline_carbon_kg"`
 	SelfConsumption  *float64  `json:"self_consumption" doc:"share of the production that stayed inside; null without production"`
-	SelfSufficiency  *float64  `json:"self_sufficiency" doc:"share of the consumption that did not need import; null without consumption"`
+	SelfSufficiency  *float64  `json:"self_sufficiency" doc:"share of the consumption that did not need import; null without consumption, and while more was drawn into storage than consumption could do without"`
+	StoredKWh        *float64  `json:"stored_kwh" doc:"of a whole day, month or year: how much more the batteries hold at its end, or now, than at its begin, by their state of charge; cost and carbon do not value it; null where it is not known"`
 	Coverage         float64   `json:"coverage" doc:"share of the slots of the span, up to now, that are there and measured"`
 	Substituted      int       `json:"substituted" doc:"rows with an estimate in them"`
 	Slots            int       `json:"slots" doc:"rows that are there"`
@@ -76,8 +77,9 @@ func (t *sums) totals(sp timegrid.Span, step time.Duration, now time.Time) Total
 	if t.prod > 0 {
 		out.SelfConsumption = share(float64(t.prod-t.exp) / float64(t.prod))
 	}
-	if consumption > 0 {
-		out.SelfSufficiency = share(1 - float64(t.imp)/float64(consumption))
+	sum := balance.Row{ImportWh: t.imp, ChargeWh: t.charge, DischargeWh: t.discharge, HeatWh: t.heat, CarsWh: t.cars, OtherWh: t.other}
+	if v, ok := sum.SelfSufficiency(); ok {
+		out.SelfSufficiency = &v
 	}
 	if step > 0 {
 		end := sp.End

@@ -151,7 +151,7 @@ func TestSnapshot(t *testing.T) {
 	put("ecole", "bat", "soc", 0.5, district.Good, time.Second)
 	put("tour", "meter", "power_kw", 20, district.Good, 3*time.Minute) // old
 	latest := func(id district.SeriesID) (district.Sample, bool) { s, ok := samples[id]; return s, ok }
-	got := Snapshot(now, &d, latest, testPlan(now.Truncate(15*time.Minute)), &Day{ImportKWh: 10, ExportKWh: 30, ProductionKWh: 100, ConsumptionKWh: 80})
+	got := Snapshot(now, &d, latest, testPlan(now.Truncate(15*time.Minute)), &Day{ImportKWh: 10, ExportKWh: 30, ProductionKWh: 100, ConsumptionKWh: 80, SelfConsumption: new(0.7), SelfSufficiency: new(0.875)})
 	for name, want := range map[string]float64{
 		"fontaine/power_kw": -40, "fontaine/import_kw": 0, "fontaine/export_kw": 40, "fontaine/production_kw": 90, "fontaine/storage_kw": 20, "fontaine/consumption_kw": 30,
 		"fontaine/soc": 0.5, "fontaine/stored_kwh": 50, "fontaine/import_kwh": 123456.789, "fontaine/self_consumption": 0.7, "fontaine/self_sufficiency": 0.875,

@@ -18,6 +18,8 @@ type Value struct {
 type Day struct {
 	ImportKWh, ExportKWh          float64 // at the boundary
 	ProductionKWh, ConsumptionKWh float64
+
+	SelfConsumption, SelfSufficiency *float64 // shares in [0, 1]; nil where there is none (yet), see [balance.Row]
 }
 
 // MaxAge is the age from which a sample is no present value any more.
@@ -171,14 +173,14 @@ func (s *snapshot) day(day *Day) {
 	s.put("today_export_kwh", v(day.ExportKWh))
 	s.put("today_production_kwh", v(day.ProductionKWh))
 	s.put("today_consumption_kwh", v(day.ConsumptionKWh))
-	share := func(part, whole float64) Value {
-		if !(whole > 0) {
+	share := func(x *float64) Value {
+		if x == nil {
 			return absent
 		}
-		return v(math.Min(1, math.Max(0, part/whole)))
+		return v(*x)
 	}
-	s.put("self_consumption", share(day.ProductionKWh-day.ExportKWh, day.ProductionKWh))
-	s.put("self_sufficiency", share(day.ConsumptionKWh-day.ImportKWh, day.ConsumptionKWh))
+	s.put("self_consumption", share(day.SelfConsumption))
+	s.put("self_sufficiency", share(day.SelfSufficiency))
 }
 
 func (s *snapshot) planned(plan *district.Plan) {
