@@ -81,7 +81,7 @@ func (s *Scheduler) record(now time.Time, p *problem.Problem, sol *problem.Solut
 		plan.Binding = append(plan.Binding, fmt.Sprintf("%s %s at %s: %.4f EUR/%s", b.Limit, place(b.Site, b.Device), p.At(b.Step).Format("2006-01-02 15:04"), b.Value, relief(b.Limit)))
 	}
 	for _, c := range sol.Conflict {
-		plan.Conflict = append(plan.Conflict, fmt.Sprintf("%s %s from %s to %s lacks %.3f %s", c.Limit, place(c.Site, c.Device), p.At(c.FromStep).Format("15:04"), p.At(c.ToStep).Format("15:04"), c.Amount, c.Unit))
+		plan.Conflict = append(plan.Conflict, fmt.Sprintf("%s %s from %s to %s lacks %.3f %s", c.Limit, place(c.Site, c.Device), p.At(c.FromStep).Format("2006-01-02 15:04"), p.At(c.ToStep).Format("2006-01-02 15:04"), c.Amount, c.Unit))
 	}
 	giveReasons(plan)
 	markCurtailed(plan, p)

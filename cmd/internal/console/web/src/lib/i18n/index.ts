@@ -2,6 +2,7 @@
 import { age, value, when } from '../format'
 import { prefs } from '../prefs.svelte'
 import { en, type Key } from './en'
+import { faultKey } from './faults'
 import { fr } from './fr'
 
 export type { Key }
@@ -42,10 +43,39 @@ export function bindingWords(text: string, name: (object: string) => string): st
   return t('plan.binding.line', { limit: term('limit.', limit), object: object === 'the district' ? t('common.wholeDistrict') : name(object), time: when(prefs.lang, `${day}T${time}:00Z`, 'UTC', { weekday: 'short', hour: '2-digit', minute: '2-digit' }), eur: `${eurText}\u202fct/${unit}` })
 }
 
-/** Why a command was held, refused or failed: "hold: 15 s" in words, and errors as the device's driver says them. */
-export function detailWords(detail: string): string {
+/** A limit that would have to give way, "grid.import_limit_kw of the district from 2026-01-31 10:15 to 2026-01-31 11:00 lacks 3.200 kW", in words. */
+export function conflictWords(text: string, name: (object: string) => string): string {
+  const [, limit, object = '', day, from, day2, to, amount, unit = ''] = /^(?:grid\.)?(\w+) of (\S+|the district) from (\d{4}-\d\d-\d\d) (\d\d:\d\d) to (\d{4}-\d\d-\d\d) (\d\d:\d\d) lacks ([\d.]+) (kWh?)$/.exec(text) ?? []
+  if (limit === undefined) return text
+  const at = (d: string | undefined, c: string | undefined, day: boolean) => when(prefs.lang, `${d}T${c}:00Z`, 'UTC', { ...(day && { weekday: 'short' }), hour: '2-digit', minute: '2-digit' })
+  return t('plan.conflict.line', { limit: term('limit.', limit), object: object === 'the district' ? t('common.wholeDistrict') : name(object), from: at(day, from, true), to: at(day2, to, day !== day2), amount: value(prefs.lang, Number(amount), unit) })
+}
+
+/** What a detail means in the reader's words, with its own words where they say more than that. */
+export interface Said {
+  text: string
+  raw: string
+}
+
+/** Why a device, a database or a disk does not do its part: what it means, and its own words. */
+export function faultWords(detail: string): Said {
+  const key = faultKey(detail)
+  return key ? { text: t(key), raw: detail } : { text: detail, raw: '' }
+}
+
+/** Why a command was held, refused or failed: "hold: 15 s" in words, and faults as [faultWords] says them. */
+export function detailWords(detail: string): Said {
   const hold = /^hold: (\d+(?:\.\d+)?) s$/.exec(detail)
-  return hold ? t('outcome.held.text', { age: age(prefs.lang, Number(hold[1])) }) : detail
+  return hold ? { text: t('outcome.held.text', { age: age(prefs.lang, Number(hold[1])) }), raw: '' } : faultWords(detail)
+}
+
+/** The detail of an alarm: the limits in conflict one by one, or its fault. */
+export function alarmDetail(key: string, detail: string, name: (object: string) => string): Said[] {
+  if (key !== 'plan-infeasible') return detail ? [faultWords(detail)] : []
+  return detail.split('; ').filter(Boolean).map((c) => {
+    const text = conflictWords(c, name)
+    return { text, raw: text === c ? '' : c }
+  })
 }
 
 /** The key of a reason such as "cheap: 0.1579 EUR/kWh", in words. */

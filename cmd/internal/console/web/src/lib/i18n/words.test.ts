@@ -1,0 +1,31 @@
+import { expect, it, vi } from 'vitest'
+import { alarmDetail, conflictWords, detailWords, faultWords } from '.'
+import { prefs } from '../prefs.svelte'
+
+vi.mock('../prefs.svelte', () => ({ prefs: { lang: 'en' } })) // the real one asks the browser
+const name = (object: string) => object.toUpperCase()
+
+it('a limit in conflict is said in the reader’s language', () => {
+  const line = 'grid.import_limit_kw of the district from 2026-01-31 10:15 to 2026-01-31 11:00 lacks 3.200 kW'
+  prefs.lang = 'fr'
+  expect(conflictWords(line, name)).toMatch(/^limite de soutirage · .*quartier.* 10:15 à 11:00 · il manque 3,2\s?kW$/)
+  expect(conflictWords('final_min_kwh of ecole/battery from 2026-01-31 23:45 to 2026-02-01 00:00 lacks 1.500 kWh', name)).toMatch(/^voulu à la fin · ECOLE\/BATTERY · sam.*23:45 à dim.*00:00 · il manque 1,5\s?kWh$/)
+  prefs.lang = 'en'
+  expect(conflictWords(line, name)).toMatch(/^import limit · .*10:15 to 11:00 · lacks 3\.2\s?kW$/)
+  expect(conflictWords('something new', name)).toBe('something new')
+  expect(alarmDetail('plan-infeasible', line + '; ' + line, name)).toHaveLength(2)
+})
+
+it('a fault is said by what it means, with its own words beside it', () => {
+  prefs.lang = 'fr'
+  for (const [raw, text] of [
+    ['modbus tcp://10.0.4.17:502 unit 3: read holding 40083+2: device unreachable: dial tcp 10.0.4.17:502: connect: connection refused', 'Rien n’écoute à son adresse.'],
+    ['pv: read: device unreachable: silent, asked again in 4s: read tcp: i/o timeout', 'Pas de réponse à temps.'],
+    ['modbus: device unreachable: request timed out', 'Pas de réponse à temps.'],
+    ['b1: write setpoint_kw: device rejected the request: exception illegal data value', 'L’appareil rejette la demande.'],
+    ['charge_kw 80 kW outside [-50, 50] kW', 'La valeur est hors de ce que l’appareil accepte.'],
+  ] as const) expect(faultWords(raw)).toEqual({ text, raw })
+  expect(faultWords('toner low')).toEqual({ text: 'toner low', raw: '' })
+  expect(detailWords('hold: 15 s').text).toContain('15')
+  prefs.lang = 'en'
+})
