@@ -21,7 +21,6 @@ import (
 
 	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/console"
-	"quartier/cmd/internal/face"
 	"quartier/cmd/internal/live"
 	"quartier/drivers"
 	"quartier/drivers/poll"
@@ -71,7 +70,6 @@ type App struct {
 
 	mu      sync.Mutex
 	history console.HistoryProgress
-	face    *face.Face
 }
 
 // New opens the record and the console's listener and builds every part.
@@ -253,15 +251,7 @@ func (a *App) Run(ctx context.Context) error {
 	fields.Go(func() error { a.poller.Run(field); return nil })
 	fields.Go(func() error { a.signalLoop(field); return nil })
 	fields.Go(func() error { a.accountLoop(field); return nil })
-	if f, err := a.startFace(field); err != nil {
-		a.log.Error("building systems are not served", "err", err) // control and record go on without it
-	} else if f != nil {
-		a.mu.Lock()
-		a.face = f
-		a.mu.Unlock()
-		a.log.Info("building systems", "modbus", f.Addresses().Modbus, "opcua", f.Addresses().OPCUA)
-		fields.Go(func() error { a.faceLoop(field, f); return f.Close() })
-	}
+	fields.Go(func() error { return a.serveFace(field) })
 	fields.Go(func() error { return a.protect("memory", func() error { return a.record.memory.Run(field) }) })
 	if a.record.Relay != nil {
 		fields.Go(func() error { return a.protect("relay", func() error { return a.record.Relay(field) }) })

@@ -54,6 +54,7 @@ func until(t *testing.T, what string, ok func() bool) {
 // TestDemonstration runs the small demonstration from its start to its end: devices answer, a plan is made and carried out, the accounts of the loaded history are exact to
 // the watt-hour against the counters, and it stops leaving nothing behind.
 func TestDemonstration(t *testing.T) {
+	t.Parallel()
 	before := runtime.NumGoroutine()
 	dir := t.TempDir()
 	out := &output{}

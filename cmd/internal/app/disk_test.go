@@ -24,6 +24,7 @@ import (
 // TestDiskRefuses: while the local disk takes no writes, measuring and control go on, the samples are in memory, counted and alarmed; when it takes them again, the record has
 // them all, and the balances of that time are closed.
 func TestDiskRefuses(t *testing.T) {
+	t.Parallel()
 	dir, out := t.TempDir(), &output{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

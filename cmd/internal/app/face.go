@@ -11,13 +11,23 @@ import (
 	"quartier/schemas/timegrid"
 )
 
-// startFace serves building systems where the configuration asks for it.
-func (a *App) startFace(ctx context.Context) (*face.Face, error) {
-	f := a.cfg.File.Face
-	if f.ModbusListen == "" && f.OPCUAListen == "" {
-		return nil, nil
+// serveFace serves building systems until ctx ends, where the configuration asks for it. Its OPC UA process may take seconds to begin, for which nothing else waits, and control
+// and record go on without it.
+func (a *App) serveFace(ctx context.Context) error {
+	c := a.cfg.File.Face
+	if c.ModbusListen == "" && c.OPCUAListen == "" {
+		return nil
 	}
-	return face.Start(ctx, face.Config{ModbusListen: f.ModbusListen, OPCUAListen: f.OPCUAListen, Districts: a.cfg.Districts, Log: a.log})
+	f, err := face.Start(ctx, face.Config{ModbusListen: c.ModbusListen, OPCUAListen: c.OPCUAListen, Districts: a.cfg.Districts, Log: a.log})
+	if err != nil {
+		if ctx.Err() == nil {
+			a.log.Error("building systems are not served", "err", err)
+		}
+		return nil
+	}
+	a.log.Info("building systems", "modbus", f.Addresses().Modbus, "opcua", f.Addresses().OPCUA)
+	a.faceLoop(ctx, f)
+	return f.Close()
 }
 
 // faceLoop shows the present to building systems every second.

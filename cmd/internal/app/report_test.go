@@ -35,6 +35,7 @@ func (r rows) BalanceSpan(context.Context, string) (timegrid.Span, error) {
 
 // TestReportOfAMonth: members of a site together get exactly the site's energies, whatever their shares; every format and language is made; a month without data is not found.
 func TestReportOfAMonth(t *testing.T) {
+	t.Parallel()
 	f, err := testdata.Districts().Open("demo.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -33,6 +33,7 @@ func TestFolderHasOneProcess(t *testing.T) {
 
 // TestDemonstrationGoesOn: a demonstration on the record of one that ran ahead of the time begins where that ended, and loads the months that are still missing before it.
 func TestDemonstrationGoesOn(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	run := func(months int, start time.Time) *Record {
 		t.Helper()
