@@ -289,7 +289,7 @@ func TestHistoryJoins(t *testing.T) {
 func TestYearOfTheDemo(t *testing.T) {
 	cfg := simtest.Load(t, "demo", start)
 	used, gauges := map[district.SeriesID]float64{}, map[string][2]float64{}
-	for month := time.January; month <= time.December; month++ {
+	for month := time.January; month <= time.December; month += 2 { // a week of every second month, winter and summer alike
 		from := time.Date(2026, month, 12, 0, 0, 0, 0, time.UTC)
 		low := map[district.SeriesID]float64{}
 		err := sim.History(context.Background(), cfg, from, from.AddDate(0, 0, 7), time.Hour, func(_ timegrid.Span, list []district.Sample) error {
@@ -298,7 +298,7 @@ func TestYearOfTheDemo(t *testing.T) {
 				if first, ok := low[s.Series]; !ok {
 					low[s.Series] = s.Value
 				} else if s.Time.Equal(from.AddDate(0, 0, 7)) {
-					used[s.Series] += (s.Value - first) * 365 / 84
+					used[s.Series] += (s.Value - first) * 365 / 42
 				}
 				g, ok := gauges[quantity]
 				if !ok {

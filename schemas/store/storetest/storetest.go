@@ -13,7 +13,8 @@ import (
 	"quartier/schemas/timegrid"
 )
 
-// Run exercises every method. open returns an empty store, which the suite closes.
+// Run exercises every method. open returns an empty store, which the suite closes; it is called from several goroutines, since the parts mostly wait for a disk or a
+// database and run side by side.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	for _, tt := range []struct {
 		name string
@@ -46,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"ping, stats and close", pingStatsClose},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			s := open(t)
 			t.Cleanup(func() {
 				if err := s.Close(); err != nil {
