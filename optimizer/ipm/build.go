@@ -17,11 +17,14 @@ func newSolver(p *Problem, limited []bool, attempt int) *solver {
 	}
 	s.imp = row{to: T, cells: make([]cell, T), lo: p.Import.Lo, hi: p.Import.Hi, cost: p.Import.Cost}
 	s.exp = row{to: T, cells: make([]cell, T), lo: p.Export.Lo, hi: p.Export.Hi, cost: p.Export.Cost}
-	dmax := 0
+	dmax, cells, numbers := 0, 0, 0
 	for i := range s.groups {
-		g := &s.groups[i]
-		g.allocate()
-		dmax = max(dmax, g.d())
+		c, n := s.groups[i].size()
+		cells, numbers, dmax = cells+c, numbers+n, max(dmax, s.groups[i].d())
+	}
+	all, fl := make([]cell, cells), make([]float64, numbers)
+	for i := range s.groups {
+		all, fl = s.groups[i].place(all, fl)
 	}
 	s.start(attempt)
 	s.maxCost = s.highestCost()
@@ -225,6 +228,7 @@ func (s *solver) chainState(c *Chain, k int, drive []float64, inputs []input) st
 		st.drive = append([]float64(nil), drive...)
 		st.drive[st.from] += c.Keep[st.from] * st.before
 	}
+	st.bands = make([]band, 0, countBand(cutBand(c.Low, st.from, st.to))+countBand(cutBand(c.High, st.from, st.to)))
 	for t := st.from; t < st.to; t++ {
 		if x := c.Lo[t]; isFixed(x, c.Hi[t]) {
 			s.constant += s.unit * bandsAt(c, t, x)
@@ -310,6 +314,14 @@ func (s *solver) needsRow(q *Site, base []float64, inputs []input, limited bool)
 	return false
 }
 
+// cutBand is the band in the steps from..to-1.
+func cutBand(b *Band, from, to int) *Band {
+	if b == nil || from >= to {
+		return nil
+	}
+	return &Band{Penalty: b.Penalty[from:to]}
+}
+
 func countBand(b *Band) int {
 	n := 0
 	if b != nil {
@@ -391,20 +403,27 @@ func (g *group) settle() {
 	}
 }
 
-// allocate gives a group its memory, in one piece.
-func (g *group) allocate() {
+// size is how many cells and numbers a group needs.
+func (g *group) size() (cells, numbers int) {
 	n, d := g.n, g.d()
-	cells := 0
 	for j := range g.in {
 		cells += g.in[j].to - g.in[j].from
 	}
 	for k := range g.ch {
 		cells += g.ch[k].to - g.ch[k].from
 	}
+	numbers = n*d*d + 8*n*d
 	if g.netted {
 		cells += n
+		numbers += n*d + 8*n
 	}
-	all := make([]cell, cells)
+	return cells, numbers + cells
+}
+
+// place gives a group its memory from the front of what is there, and returns the rest.
+func (g *group) place(all []cell, fl []float64) ([]cell, []float64) {
+	n, d := g.n, g.d()
+	cells, _ := g.size()
 	take := func(r *row) {
 		m := r.to - r.from
 		r.cells, all = all[:m:m], all[m:]
@@ -417,20 +436,16 @@ func (g *group) allocate() {
 		take(&g.ch[k].row)
 		g.ch[k].at = k*n + g.ch[k].from
 	}
-	size := n*d*d + 8*n*d + cells
-	if g.netted {
-		take(&g.net)
-		size += n*d + 8*n
-	}
-	fl := make([]float64, size)
 	piece := func(m int) []float64 { v := fl[:m:m]; fl = fl[m:]; return v }
 	g.cinv, g.link, g.h = piece(n*d*d), piece(n*d), piece(n*d)
 	g.y, g.dy, g.res, g.r0, g.r1, g.ysave = piece(n*d), piece(n*d), piece(n*d), piece(n*d), piece(n*d), piece(n*d)
 	g.q = g.h
 	if g.netted {
+		take(&g.net)
 		g.q = piece(n * d)
 		g.v, g.dv, g.resv, g.ic, g.nn = piece(n), piece(n), piece(n), piece(n), piece(n)
 		g.rv0, g.rv1, g.vsave = piece(n), piece(n), piece(n)
 	}
 	g.xsave = piece(cells)
+	return all, fl
 }

@@ -1,6 +1,9 @@
 package ipm
 
-import "math"
+import (
+	"math"
+	"runtime"
+)
 
 // keeper knows the best point and the best bound so far. They are copied out of the cells only when a step leaves them.
 type keeper struct {
@@ -135,9 +138,17 @@ func (k *keeper) solution(s *solver, status Status, last Info, set Settings) *So
 			next++
 		}
 		s.siteSolution(out, i, s.groups[first:next])
+		clear(s.groups[first:next])
+	}
+	if s.pairs > manyPairs {
+		runtime.GC()
 	}
 	return out
 }
+
+// manyPairs are so many that the solver's memory, now free, counts: the caller is about to need some of its own, and the collector by itself would wait until
+// the heap has doubled.
+const manyPairs = 1 << 21
 
 // siteSolution writes the part of one site: what does not move first, then its groups.
 func (s *solver) siteSolution(out *Solution, i int, groups []group) {

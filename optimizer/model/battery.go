@@ -30,8 +30,11 @@ func (b *builder) battery(d *problem.Battery, dec Decision) Place {
 	}
 	k := b.chain(c)
 	wear := d.WearCostPerKWh * b.dt
-	in := b.input(ipm.Input{Chain: k, Sign: 1, Gain: b.constant(b.dt * d.ChargeEfficiency), Lo: b.constant(0), Hi: b.series(d.ChargeKW), Cost: b.constant(wear)})
-	out := b.input(ipm.Input{Chain: k, Sign: -1, Gain: b.constant(-b.dt / d.DischargeEfficiency), Lo: b.constant(0), Hi: b.series(d.DischargeKW), Cost: b.constant(wear)})
+	in := b.input(ipm.Input{Chain: k, Sign: 1, Gain: b.constant(b.dt * d.ChargeEfficiency), Lo: b.constant(0), Hi: b.constant(d.ChargeKW), Cost: b.constant(wear)})
+	out := b.input(ipm.Input{Chain: k, Sign: -1, Gain: b.constant(-b.dt / d.DischargeEfficiency), Lo: b.constant(0), Hi: b.constant(d.DischargeKW), Cost: b.constant(wear)})
+	if dec.Modes != nil {
+		b.site.Inputs[in].Hi, b.site.Inputs[out].Hi = b.series(d.ChargeKW), b.series(d.DischargeKW)
+	}
 	for t, m := range dec.Modes {
 		if m == On || m == Off {
 			b.site.Inputs[out].Hi[t] = 0
