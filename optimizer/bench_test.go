@@ -40,7 +40,7 @@ func BenchmarkPlan(b *testing.B) {
 }
 
 // BenchmarkContinuous holds continuous plans against HiGHS in the same run: highs-s is HiGHS's own run time, the better of its simplex and its interior point with
-// crossover, at its own tolerance; ratio is how many times longer that is than the whole of Plan. Both solve the same problem to a relative gap of 1e-6. HiGHS's
+// crossover, at its own tolerance; ratio is how many times longer that is than the fastest Plan, all of it. Both solve the same problem to a relative gap of 1e-6. HiGHS's
 // linear programming runs on one thread whatever it may use. With QUARTIER_BENCH_PROBLEM, the problem document in that file is solved instead.
 //
 //	go test ./optimizer -run '^$' -bench Continuous -benchtime 5x
@@ -75,15 +75,19 @@ func BenchmarkContinuous(b *testing.B) {
 		for _, workers := range []int{1, 2} {
 			b.Run(fmt.Sprintf("%s/workers=%d", name, workers), func(b *testing.B) {
 				b.ReportAllocs()
+				best := math.Inf(1)
 				for b.Loop() {
+					began := time.Now()
 					s, err := optimizer.Plan(b.Context(), p, optimizer.Settings{Workers: workers, TimeLimit: 10 * time.Minute})
+					best = min(best, time.Since(began).Seconds())
 					if err != nil || s.Status != problem.Optimal || *s.Gap > 1e-6 {
 						b.Fatal(s.Status, s.Gap, err)
 					}
 				}
 				if !math.IsInf(judge, 1) {
 					b.ReportMetric(judge, "highs-s")
-					b.ReportMetric(judge*float64(b.N)/b.Elapsed().Seconds(), "ratio")
+					b.ReportMetric(judge/best, "ratio")
+					b.ReportMetric(best, "best-s")
 				}
 				sol, err := ipm.Solve(b.Context(), model.Build(p, model.Options{}).IPM, ipm.Settings{Workers: workers, GapTol: optimizer.DefaultContinuousGap / 4})
 				if err != nil {
