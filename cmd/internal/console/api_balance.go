@@ -130,7 +130,7 @@ func (s *Server) getBalance(ctx context.Context, in *balanceInput) (*struct{ Bod
 		out.Parts = append(out.Parts, t.totals(part, d.Step, now))
 	}
 	out.Total = total.totals(sp, d.Step, now)
-	out.Total.StoredKWh = s.storedChange(ctx, d, in.Site, sp)
+	out.Total.StoredKWh = s.storedChange(ctx, d, in.Site, sp, rows)
 	if total.rows > 0 {
 		positive := total.exp >= total.imp
 		out.Positive = &positive

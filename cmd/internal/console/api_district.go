@@ -195,7 +195,7 @@ func (s *Server) todayTotals(ctx context.Context, d *district.District) (Totals,
 		t.add(&rows[i])
 	}
 	out := t.totals(sp, d.Step, s.deps.Now())
-	out.StoredKWh = s.storedChange(ctx, d, district.DistrictSite, sp)
+	out.StoredKWh = s.storedChange(ctx, d, district.DistrictSite, sp, rows)
 	return out, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/timegrid"
 )
@@ -29,26 +30,20 @@ func batteries(d *district.District, site string) []battery {
 	return out
 }
 
-// storedChange returns how much more the batteries of a site or district hold at the end of a span, or now while it lasts, than at its begin, in kWh; nil
-// where that is not known of every one, and where there is none.
-func (s *Server) storedChange(ctx context.Context, d *district.District, site string, sp timegrid.Span) *float64 {
+// storedChange returns how much more the batteries of a site or district hold at the end of the last of the rows of a span than at its begin, in kWh: over the
+// time that the other figures of the span are of. It is nil where that is not known of every battery, and where there is none.
+func (s *Server) storedChange(ctx context.Context, d *district.District, site string, sp timegrid.Span, rows []balance.Row) *float64 {
 	list := batteries(d, site)
-	now := s.deps.Now().UTC()
-	if len(list) == 0 || !now.After(sp.Start) {
+	if len(list) == 0 || len(rows) == 0 {
 		return nil
 	}
+	last := &rows[len(rows)-1]
 	begin, err := s.charges(ctx, d, sp.Start)
 	if err != nil {
 		return nil // a record that does not answer now: the figure it goes with says so itself
 	}
-	end := map[district.SeriesID]float64{}
-	if now.Before(sp.End) {
-		for _, b := range list {
-			if v, ok := s.fresh(d.ID, b.site, b.dev, district.SOC, now); ok {
-				end[v.Series] = v.Value
-			}
-		}
-	} else if end, err = s.charges(ctx, d, sp.End); err != nil {
+	end, err := s.charges(ctx, d, last.Start.Add(last.Step))
+	if err != nil {
 		return nil
 	}
 	change := 0.0

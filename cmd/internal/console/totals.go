@@ -31,7 +31,7 @@ type Totals struct {
 	BaselineCarbonKg float64   `json:"baseline_carbon_kg"`
 	SelfConsumption  *float64  `json:"self_consumption" doc:"share of the production that stayed inside; null without production"`
 	SelfSufficiency  *float64  `json:"self_sufficiency" doc:"share of the consumption that did not need import; null without consumption, and while more was drawn into storage than consumption could do without"`
-	StoredKWh        *float64  `json:"stored_kwh" doc:"of a whole day, month or year: how much more the batteries hold at its end, or now, than at its begin, by their state of charge; cost and carbon do not value it; null where it is not known"`
+	StoredKWh        *float64  `json:"stored_kwh" doc:"of a whole day, month or year: how much more the batteries hold at its end, or that of its last row, than at its begin, by their state of charge; cost and carbon do not value it; null where it is not known"`
 	Coverage         float64   `json:"coverage" doc:"share of the slots of the span, up to now, that are there and measured"`
 	Substituted      int       `json:"substituted" doc:"rows with an estimate in them"`
 	Slots            int       `json:"slots" doc:"rows that are there"`

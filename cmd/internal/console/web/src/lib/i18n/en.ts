@@ -357,7 +357,7 @@ export const en = {
   'members.month': 'In {month} the members used {kwh}; {local} of it ({p}) came from the district’s roofs.',
   'members.sofar': 'So far in {month} the members have used {kwh}; {local} of it ({p}) came from the district’s roofs.',
   'members.local': 'From the roofs',
-  'members.share': 'Part of all members’ use',
+  'members.share': 'Part of the total',
   'members.how': 'Counted by the meters, quarter-hour by quarter-hour: first what the building’s own roof and battery gave, then what other roofs fed in the same quarter-hour, then the public grid. Sums of a month need no agreement; days are shown only on the page of a member who agreed.',
   'members.name': 'Member',
   'members.site': 'Site',

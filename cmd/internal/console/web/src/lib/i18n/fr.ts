@@ -359,7 +359,7 @@ export const fr: Record<Key, string> = {
   'members.month': 'En {month}, les membres ont consommé {kwh}, dont {local} ({p}) des toits du quartier.',
   'members.sofar': 'Jusqu’ici en {month}, les membres ont consommé {kwh}, dont {local} ({p}) des toits du quartier.',
   'members.local': 'Des toits',
-  'members.share': 'Part de la consommation de tous',
+  'members.share': 'Part du total',
   'members.how': 'Compté par les compteurs, quart d’heure par quart d’heure : d’abord ce qu’ont donné le toit et la batterie du bâtiment, puis ce que d’autres toits ont injecté dans le même quart d’heure, puis le réseau public. Les sommes d’un mois ne demandent pas d’accord ; les jours ne sont montrés que sur la page d’un membre qui l’a donné.',
   'members.name': 'Membre',
   'members.site': 'Site',
