@@ -49,7 +49,11 @@ func near(t *testing.T, what string, a, b *problem.Solution, scale float64) {
 // TestWhatChangesNothing: the order of sites and devices does not matter, nor does a device that can stay off, nor the unit of money.
 func TestWhatChangesNothing(t *testing.T) {
 	for _, mixed := range []bool{false, true} {
-		for seed := range uint64(12) {
+		seeds := uint64(12)
+		if raced {
+			seeds = 3
+		}
+		for seed := range seeds {
 			t.Run(fmt.Sprintf("mixed=%v/%d", mixed, seed), func(t *testing.T) {
 				t.Parallel()
 				build := func() *problem.Problem {
@@ -121,7 +125,11 @@ func cents(p *problem.Problem, f float64) {
 
 // TestMoreRoundsAreNeverWorse: a longer search keeps what a shorter one found, and no bound is above any plan.
 func TestMoreRoundsAreNeverWorse(t *testing.T) {
-	for seed := range uint64(8) {
+	seeds := uint64(8)
+	if raced {
+		seeds = 2
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			var costs, bounds []float64
