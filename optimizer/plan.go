@@ -162,6 +162,9 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 	r.raiseBound(relaxed, sol)
 	burning := burns(relaxed, sol)
 	if !mixed {
+		if plan, ok := discrete.Take(p, relaxed, sol, model.NewDecisions(p), r.judge); ok && r.gapOf(plan.Cost) <= r.gap {
+			return r.finish(ctx, plan)
+		}
 		if plan, ok, _ := discrete.Settle(ctx, p, relaxed, sol, model.NewDecisions(p), ipm.Settings{Workers: r.set.Workers}, r.judge); ok && (best == nil || plan.Cost < best.Cost) {
 			best = plan
 			if r.gapOf(plan.Cost) <= r.gap {
