@@ -106,8 +106,8 @@ func TestCancellationEndsTheIteration(t *testing.T) {
 // TestDeadlineReturnsTheBestPoint: what comes back is a point of the boxes whose objective and bound are what Info says.
 func TestDeadlineReturnsTheBestPoint(t *testing.T) {
 	p := district(40)
-	for _, last := range []int{1, 2, 9} {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	for _, last := range []int{1, 9} {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // a hundred times what nine iterations take
 		calls := 0
 		s, err := ipm.Solve(ctx, p, ipm.Settings{Workers: 2, Trace: func(ipm.Info) {
 			if calls++; calls == last {
@@ -115,9 +115,6 @@ func TestDeadlineReturnsTheBestPoint(t *testing.T) {
 			}
 		}})
 		cancel()
-		if err != nil && calls < last { // the machine was too slow to get there
-			t.Skip(err)
-		}
 		if err != nil {
 			t.Fatal(err)
 		}
