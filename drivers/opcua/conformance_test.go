@@ -17,7 +17,7 @@ import (
 // quick is the configuration of the tests: the same supervisor with shorter times.
 func quick(t testing.TB) opcua.Config {
 	return opcua.Config{
-		Timeout: time.Second, Heartbeat: 200 * time.Millisecond, MinBackoff: 50 * time.Millisecond, MaxBackoff: 500 * time.Millisecond,
+		Timeout: 3 * time.Second, Heartbeat: 200 * time.Millisecond, MinBackoff: 50 * time.Millisecond, MaxBackoff: 500 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 }
