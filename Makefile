@@ -6,6 +6,9 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 WEB     := cmd/internal/console/web
 GOFLAGS_WEB := -tags web -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 export GOFLAGS := -buildvcs=false
+# On processors with AVX2 the optimizer takes four steps at a time (optimizer/ipm/vec_wide.go). `make GOEXPERIMENT= build` builds for every processor.
+GOEXPERIMENT ?= $(shell test "$$(go env GOARCH)" = amd64 && grep -qsw avx2 /proc/cpuinfo && echo simd)
+export GOEXPERIMENT
 
 .PHONY: build demo test check go-test web-test e2e bench verify setup clean help
 

@@ -84,6 +84,8 @@ type calming struct {
 	book *ledger
 	from int
 	free []absorber
+	// window is working memory: powers around the steps that are tried
+	window []float64
 }
 
 // absorber is a device that may take differences.
@@ -313,15 +315,20 @@ func (c *calming) stretch(i, j int, d problem.Device, alone *solo, a, b int, lea
 		cost, ok := alone.cost(v, on)
 		return cost - ownWas, ok
 	}
-	unrestWas := unrestOf(was)
+	// what lies further away than a step is as restless as before
+	near := func(v []float64) []float64 { return v[max(0, a-1):min(len(v), b+1)] }
+	unrestWas := unrestOf(near(was))
 	var take func()
 	calmest, spend, allowed := unrestWas, 0.0, c.left/4
 	for _, shape := range shapes {
-		v := append(append(append([]float64(nil), was[:a]...), shape...), was[b:]...)
+		v := append(append(c.window[:0], was[max(0, a-1):a]...), shape...)
+		v = append(v, was[b:min(len(was), b+1)]...)
+		c.window = v
 		u := unrestOf(v)
 		if !u.less(calmest) {
 			continue
 		}
+		v = append(append(append(make([]float64, 0, len(was)), was[:a]...), shape...), was[b:]...)
 		change := make([]float64, b-a)
 		for t := range change {
 			change[t] = v[a+t] - was[a+t]
@@ -375,12 +382,18 @@ func (c *calming) absorb(i, j int, change []float64, a int, now, was unrest, all
 			continue
 		}
 		other := c.at.power[f.site][f.dev]
-		w := append([]float64(nil), other...)
+		near := other[max(0, a-1):min(len(other), a+len(change)+1)]
+		w := append(c.window[:0], near...)
+		c.window = w
+		for t, kw := range change {
+			w[t+min(a, 1)] -= kw
+		}
+		if !now.plus(unrestOf(w)).less(was.plus(unrestOf(near))) {
+			continue
+		}
+		w = append([]float64(nil), other...)
 		for t, kw := range change {
 			w[a+t] -= kw
-		}
-		if !now.plus(unrestOf(w)).less(was.plus(unrestOf(other))) {
-			continue
 		}
 		back := negative(change)
 		first, _ := c.book.change(i, change, a)

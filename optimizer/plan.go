@@ -275,10 +275,10 @@ func (r *run) document(power [][][]float64, on [][][]bool) *problem.Solution {
 func (r *run) raiseBound(prog *model.Program, sol *ipm.Solution) {
 	d := r.duals(sol)
 	d.Peak, d.Chain = sol.Bought, r.chains(prog, sol)
-	r.bound = math.Max(r.bound, certify.Bound(r.p, d))
+	r.bound = math.Max(r.bound, certify.BoundBy(r.p, d, r.set.Workers))
 	if certify.Gap(sol.Info.Objective, r.bound) > math.Min(r.gap, DefaultContinuousGap)/2 {
 		d.Peak, d.Chain = nil, nil
-		r.bound = math.Max(r.bound, certify.Bound(r.p, d))
+		r.bound = math.Max(r.bound, certify.BoundBy(r.p, d, r.set.Workers))
 	}
 }
 

@@ -56,8 +56,11 @@ func DualsOf(p *problem.Problem, s *problem.Solution) Duals {
 //
 // over the inputs' ranges and the states that can be reached at all. That holds for any y, since it adds y times an equation. Shiftable and
 // flexible loads are valued exactly. From the sum a margin for rounding is taken off: 16 units in the last place of the sum of all magnitudes.
-func Bound(p *problem.Problem, duals Duals) float64 {
-	v, _ := bound(p, duals, 1, nil)
+func Bound(p *problem.Problem, duals Duals) float64 { return BoundBy(p, duals, 1) }
+
+// BoundBy is [Bound] by so many goroutines; the value does not depend on it.
+func BoundBy(p *problem.Problem, duals Duals, workers int) float64 {
+	v, _ := bound(p, duals, max(1, min(workers, len(p.Sites))), nil)
 	return v
 }
 

@@ -7,22 +7,22 @@ func newSolver(p *Problem, limited []bool, attempt int) *solver {
 	T := p.Steps
 	s := &solver{p: p, T: T, base: make([]float64, T)}
 	s.setScale()
-	s.delta = make([]float64, T)
+	s.delta = make([]float64, T, T+2*lanes)
 	for _, v := range []*[]float64{&s.lam, &s.dlam, &s.lamSave, &s.impSave, &s.expSave, &s.resLam, &s.rhsLam, &s.left, &s.lam0, &s.lam1, &s.net, &s.before, &s.gi, &s.ge, &s.di, &s.de} {
-		*v = make([]float64, T)
+		*v = make([]float64, T, T+2*lanes) // rows read whole blocks
 	}
 	s.schur, s.work = make([]float64, T*T), make([]float64, T*T)
 	for i := range p.Sites {
 		s.addSite(i, limited == nil || limited[i])
 	}
-	s.imp = row{to: T, cells: make([]cell, T), lo: p.Import.Lo, hi: p.Import.Hi, cost: p.Import.Cost}
-	s.exp = row{to: T, cells: make([]cell, T), lo: p.Export.Lo, hi: p.Export.Hi, cost: p.Export.Cost}
-	dmax, cells, numbers := 0, 0, 0
+	s.imp = flow{cells: make([]cell, T), lo: p.Import.Lo, hi: p.Import.Hi, cost: p.Import.Cost}
+	s.exp = flow{cells: make([]cell, T), lo: p.Export.Lo, hi: p.Export.Hi, cost: p.Export.Cost}
+	dmax, blocks, numbers := 0, 0, 0
 	for i := range s.groups {
 		c, n := s.groups[i].size()
-		cells, numbers, dmax = cells+c, numbers+n, max(dmax, s.groups[i].d())
+		blocks, numbers, dmax = blocks+c, numbers+n, max(dmax, s.groups[i].d())
 	}
-	all, fl := make([]cell, cells), make([]float64, numbers)
+	all, fl := make([]block, blocks), make([]float64, numbers)
 	for i := range s.groups {
 		all, fl = s.groups[i].place(all, fl)
 	}
@@ -31,23 +31,38 @@ func newSolver(p *Problem, limited []bool, attempt int) *solver {
 	s.lengths = make([]float64, len(s.groups))
 	s.sweeps = sweeps{s.measureShard, s.predictShard, s.correctShard, s.holdShard, s.refineShard}
 	n := min(maxShards, max(1, len(s.groups)/shardGroups))
+	if n > 2 {
+		n -= n % 2
+	}
 	for n > 1 && n*T*T > 1<<24 { // at most 128 MB of partial sums
 		n--
 	}
-	s.shards = make([]shard, n)
-	for k := range s.shards {
-		s.shards[k] = newShard(T, dmax, k*len(s.groups)/n, (k+1)*len(s.groups)/n)
+	s.shards = make([]shard, 0, n)
+	first, done := 0, 0
+	for i := range s.groups {
+		b, _ := s.groups[i].size()
+		if done += b; done*n >= blocks*(len(s.shards)+1) || i == len(s.groups)-1 {
+			s.shards = append(s.shards, newShard(T, dmax, first, i+1))
+			first = i + 1
+		}
+	}
+	if len(s.shards) == 0 {
+		s.shards = append(s.shards, newShard(T, dmax, 0, 0))
 	}
 	return s
 }
 
 func newShard(T, d, from, to int) shard {
-	h := shard{from: from, to: to, schur: make([]float64, T*T), blocks: make([]float64, 6*d*d+3*d+8)}
+	h := shard{from: from, to: to, schur: make([]float64, T*T), blocks: make([]float64, 6*d*d+3*d+8), cols: make([]four, d)}
+	room := whole(T) + 2*lanes
 	for _, v := range []*[]float64{&h.net, &h.most, &h.lam0, &h.lam1, &h.pu, &h.p0, &h.su, &h.g0, &h.g1} {
-		*v = make([]float64, T)
+		*v = make([]float64, room)
 	}
-	for _, v := range []*[]float64{&h.bb, &h.cross, &h.pk, &h.xs, &h.k0, &h.k1, &h.tmp, &h.xbuf} {
-		*v = make([]float64, T*max(1, d))
+	for _, v := range []*[]float64{&h.bb, &h.cross, &h.pk, &h.xs, &h.k0, &h.k1, &h.xbuf} {
+		*v = make([]float64, stride(T)*max(1, d))
+	}
+	for k := range h.work {
+		h.work[k] = make([]float64, room)
 	}
 	return h
 }
@@ -103,6 +118,16 @@ func span(lo, hi []float64) (from, to int) {
 	return from, to
 }
 
+// blocked lengthens a span to whole blocks where the steps suffice.
+func blocked(from, to, T int) (int, int) {
+	if from == to {
+		return from, to
+	}
+	n := whole(to - from)
+	to = min(T, from+n)
+	return max(0, to-n), to
+}
+
 // addSite makes the groups of one site. What cannot move is folded into the rows' right-hand sides: fixed inputs everywhere, and a chain's states before its first
 // free input and after its last restart.
 func (s *solver) addSite(i int, limited bool) {
@@ -122,6 +147,7 @@ func (s *solver) addSite(i int, limited bool) {
 	for j := range q.Inputs {
 		u := &q.Inputs[j]
 		from, to := span(u.Lo, u.Hi)
+		from, to = blocked(from, to, T)
 		copied := false
 		for t := 0; t < T; t++ {
 			lo := u.Lo[t]
@@ -228,15 +254,13 @@ func (s *solver) chainState(c *Chain, k int, drive []float64, inputs []input) st
 		st.drive = append([]float64(nil), drive...)
 		st.drive[st.from] += c.Keep[st.from] * st.before
 	}
-	st.bands = make([]band, 0, countBand(cutBand(c.Low, st.from, st.to))+countBand(cutBand(c.High, st.from, st.to)))
 	for t := st.from; t < st.to; t++ {
 		if x := c.Lo[t]; isFixed(x, c.Hi[t]) {
 			s.constant += s.unit * bandsAt(c, t, x)
-			continue
 		}
-		st.addBand(s, t, 1, c.Low)
-		st.addBand(s, t, -1, c.High)
 	}
+	st.addBand(s, 1, c.Low)
+	st.addBand(s, -1, c.High)
 	st.boxed = !s.boxImplied(c, &st, inputs)
 	return st
 }
@@ -253,10 +277,32 @@ func bandsAt(c *Chain, t int, x float64) float64 {
 	return y
 }
 
-func (st *state) addBand(s *solver, t int, e float64, b *Band) {
-	if b != nil && b.Penalty[t] > 0 {
-		st.bands = append(st.bands, band{at: t, e: e, level: b.Level[t], pen: s.unit * b.Penalty[t]})
+// addBand gives a row, whose series are the program's still, the band in the steps in which the row moves.
+func (r *row) addBand(s *solver, e float64, b *Band) {
+	if b == nil {
+		return
 	}
+	first, last := -1, -1
+	free := func(t int) bool { return b.Penalty[t] > 0 && !isFixed(r.lo[t], r.hi[t]) }
+	for t := r.from; t < r.to; t++ {
+		if free(t) {
+			if last = (t - r.from) / lanes; first < 0 {
+				first = last
+			}
+		}
+	}
+	if first < 0 {
+		return
+	}
+	out := band{e: e, first: first, blocks: make([]bandBlock, last+1-first)}
+	for t := r.from; t < r.to; t++ {
+		if free(t) {
+			i := t - r.from - first*lanes
+			c := &out.blocks[i/lanes]
+			c.level[i%lanes], c.pen[i%lanes] = b.Level[t], s.unit*b.Penalty[t]
+		}
+	}
+	r.bands = append(r.bands, out)
 }
 
 // boxImplied reports whether the inputs' boxes keep a chain inside its own, and bands on both sides give it curvature without it.
@@ -314,14 +360,6 @@ func (s *solver) needsRow(q *Site, base []float64, inputs []input, limited bool)
 	return false
 }
 
-// cutBand is the band in the steps from..to-1.
-func cutBand(b *Band, from, to int) *Band {
-	if b == nil || from >= to {
-		return nil
-	}
-	return &Band{Penalty: b.Penalty[from:to]}
-}
-
 func countBand(b *Band) int {
 	n := 0
 	if b != nil {
@@ -344,25 +382,22 @@ func siteGroup(s *solver, i int, q *Site, base []float64, inputs []input, states
 	}
 	g.net = row{to: s.T, lo: q.Lo, hi: q.Hi}
 	for t := 0; t < s.T; t++ {
-		fixed, x := isFixed(q.Lo[t], q.Hi[t]), q.Lo[t]
-		add := func(e, level, pen float64) {
-			switch {
-			case pen <= 0:
-			case fixed:
-				s.constant += s.unit * pen * max(0, e*(level-x))
-			default:
-				g.netband = append(g.netband, band{at: t, e: e, level: level, pen: s.unit * pen})
+		if x := q.Lo[t]; isFixed(x, q.Hi[t]) {
+			if q.Low != nil {
+				s.constant += s.unit * q.Low.Penalty[t] * max(0, q.Low.Level[t]-x)
+			}
+			if q.High != nil {
+				s.constant += s.unit * q.High.Penalty[t] * max(0, x-q.High.Level[t])
+			}
+			if q.Fee != nil {
+				s.constant += s.unit * q.Fee[t] * max(0, x)
 			}
 		}
-		if q.Low != nil {
-			add(1, q.Low.Level[t], q.Low.Penalty[t])
-		}
-		if q.High != nil {
-			add(-1, q.High.Level[t], q.High.Penalty[t])
-		}
-		if q.Fee != nil {
-			add(-1, 0, q.Fee[t])
-		}
+	}
+	g.net.addBand(s, 1, q.Low)
+	g.net.addBand(s, -1, q.High)
+	if q.Fee != nil {
+		g.net.addBand(s, -1, &Band{Level: make([]float64, s.T), Penalty: q.Fee})
 	}
 	g.settle()
 	return g
@@ -374,17 +409,19 @@ func (g *group) settle() {
 		if v == nil {
 			return nil
 		}
-		return v[r.from:r.to:r.to]
+		return padded(v[r.from:r.to:r.to])
 	}
 	for k := range g.ch {
 		st := &g.ch[k]
 		r := st.row
 		st.lo, st.hi, st.cost = cut(st.lo, &r), cut(st.hi, &r), cut(st.cost, &r)
-		st.keep, st.drive = cut(st.keep, &r), cut(st.drive, &r)
-		for b := range st.bands {
-			st.bands[b].at -= r.from
-		}
+		keep := make([]float64, whole(r.to-r.from)+lanes)
+		copy(keep, st.keep[r.from:r.to])
+		st.keep, st.drive = keep, cut(st.drive, &r)
 		st.from, st.to = r.from-g.from, r.to-g.from
+	}
+	if g.netted {
+		g.net.lo, g.net.hi = padded(g.net.lo), padded(g.net.hi)
 	}
 	for j := range g.in {
 		u := &g.in[j]
@@ -403,49 +440,55 @@ func (g *group) settle() {
 	}
 }
 
-// size is how many cells and numbers a group needs.
-func (g *group) size() (cells, numbers int) {
-	n, d := g.n, g.d()
+// stride is how many numbers a series over n steps of one chain has: those of a row reach to the end of its last block, and one step further is read.
+func stride(n int) int { return whole(n) + lanes }
+
+// size is how many blocks and numbers a group needs.
+func (g *group) size() (blocks, numbers int) {
+	n, d, m := g.n, g.d(), stride(g.n)
 	for j := range g.in {
-		cells += g.in[j].to - g.in[j].from
+		blocks += whole(g.in[j].steps()) / lanes
 	}
 	for k := range g.ch {
-		cells += g.ch[k].to - g.ch[k].from
+		blocks += whole(g.ch[k].steps()) / lanes
 	}
-	numbers = n*d*d + 8*n*d
+	numbers = n*d*d + n*d + 7*m*d + m
 	if g.netted {
-		cells += n
-		numbers += n*d + 8*n
+		blocks += whole(n) / lanes
+		numbers += m*d + 8*m
 	}
-	return cells, numbers + cells
+	return blocks, numbers + lanes*blocks
 }
 
 // place gives a group its memory from the front of what is there, and returns the rest.
-func (g *group) place(all []cell, fl []float64) ([]cell, []float64) {
-	n, d := g.n, g.d()
-	cells, _ := g.size()
+func (g *group) place(all []block, fl []float64) ([]block, []float64) {
+	n, d, m := g.n, g.d(), stride(g.n)
+	g.stride = m
+	blocks, _ := g.size()
 	take := func(r *row) {
-		m := r.to - r.from
-		r.cells, all = all[:m:m], all[m:]
+		k := whole(r.steps()) / lanes
+		r.blocks, all = all[:k:k], all[k:]
 	}
 	for j := range g.in {
 		take(&g.in[j].row)
-		g.in[j].at = g.in[j].chain*n + g.in[j].from
+		g.in[j].at = g.in[j].chain*m + g.in[j].from
 	}
 	for k := range g.ch {
 		take(&g.ch[k].row)
-		g.ch[k].at = k*n + g.ch[k].from
+		g.ch[k].at = k*m + g.ch[k].from
 	}
 	piece := func(m int) []float64 { v := fl[:m:m]; fl = fl[m:]; return v }
-	g.cinv, g.link, g.h = piece(n*d*d), piece(n*d), piece(n*d)
-	g.y, g.dy, g.res, g.r0, g.r1, g.ysave = piece(n*d), piece(n*d), piece(n*d), piece(n*d), piece(n*d), piece(n*d)
+	g.cinv, g.link, g.h = piece(n*d*d), piece(n*d), piece(m*d)
+	g.y, g.dy, g.res, g.r0, g.r1, g.ysave = piece(m*d), piece(m*d), piece(m*d), piece(m*d), piece(m*d), piece(m*d)
 	g.q = g.h
 	if g.netted {
 		take(&g.net)
-		g.q = piece(n * d)
-		g.v, g.dv, g.resv, g.ic, g.nn = piece(n), piece(n), piece(n), piece(n), piece(n)
-		g.rv0, g.rv1, g.vsave = piece(n), piece(n), piece(n)
+		g.q = piece(m * d)
+		g.v, g.dv, g.resv, g.ic, g.nn = piece(m), piece(m), piece(m), piece(m), piece(m)
+		g.rv0, g.rv1, g.vsave = piece(m), piece(m), piece(m)
 	}
-	g.xsave = piece(cells)
+	g.step = piece(m)
+	g.held = held{1, 1}
+	g.xsave = piece(lanes * blocks)
 	return all, fl
 }

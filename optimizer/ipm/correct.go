@@ -16,19 +16,22 @@ func (s *solver) correctShard(h *shard) {
 }
 
 func (s *solver) correct(g *group, h *shard) {
-	n, mu := g.n, s.mu
-	for i, v := range g.r1 {
-		g.dy[i] = g.r0[i] + mu*v
-	}
-	for i, v := range g.rv1 {
-		g.rv0[i] += mu * v
-	}
+	mu := s.mu
+	copy(g.dy, g.r0)
+	addTo(g.dy, g.r1, mu)
+	addTo(g.rv0, g.rv1, mu)
 	price := s.backSubstitute(g, g.rv0, s.dlam, h)
-	clear(h.su[:n])
-	clear(h.xs[:n*g.d()])
+	m := whole(g.n)
+	g.held = held{1, 1}
+	clear(h.su[:m])
+	clear(h.xs[:g.stride*g.d()])
 	var r reach
 	for j := range g.in {
-		s.correctInput(g, &g.in[j], price, h, &r)
+		u := &g.in[j]
+		a := h.scratch(0, lanes*len(u.blocks))[lanes:]
+		u.response(price, g.dy, a)
+		u.correctBox(a, mu, &r)
+		u.stepInto(h.su, h.xs)
 	}
 	for k := range g.ch {
 		s.correctState(g, k, h, &r)
@@ -36,201 +39,106 @@ func (s *solver) correct(g *group, h *shard) {
 	if g.netted {
 		s.correctNet(g, h, &r)
 	} else {
-		net := h.net[g.from : g.from+n]
-		for t := range net {
-			net[t] += h.su[t]
-		}
+		copy(g.step, h.su[:m])
 	}
+	addTo(h.net[g.from:], g.step[:m], 1)
+	narrow()
 	r.limit(&h.acc)
 	g.ap, g.ad = r.lengths()
 }
 
-func (s *solver) correctInput(g *group, u *input, price []float64, h *shard, r *reach) {
-	sign, mu := u.sign, s.mu
-	cells := u.cells
-	m := len(cells)
-	price = price[u.from:u.to]
-	su := h.su[u.from:u.to]
-	price, su = price[:m], su[:m]
-	var y, gain, xs []float64
-	chained := u.chain >= 0
-	if chained {
-		y, gain, xs = g.dy[u.at:][:m], u.gain[:m], h.xs[u.at:][:m]
+// response is what the steps of the price and of the chains' duals add to the Newton equation of an input.
+func (u *input) response(price, dy, a []float64) {
+	m := lanes * len(u.blocks)
+	price, a = price[u.from:][:m], a[:m]
+	sign := all(-u.sign)
+	if u.chain < 0 {
+		for i := 0; i < m; i += lanes {
+			sign.Mul(load(quad(price, i))).Store(quad(a, i))
+		}
+		return
 	}
-	near, q := -r.p, r.q
-	for i := range cells {
-		c := &cells[i]
-		wl, wu := c.wl, c.wu
-		if wu == 0 {
-			continue
-		}
-		inv := 1 / (wl * wu)
-		rl, ru := wu*inv, wl*inv
-		dx := -sign*price[i] - c.d - mu*(ru-rl)
-		if chained {
-			dx -= gain[i] * y[i]
-		}
-		dx *= c.dinv
-		dl, du := dx*rl, -dx*ru
-		if dl < near {
-			near = dl
-		}
-		if du < near {
-			near = du
-		}
-		zl, zu := c.zl, c.zu
-		dzl, dzu := (mu-c.pl)*rl-zl*(1+dl), (mu-c.pu)*ru-zu*(1+du)
-		if -dzl > q*zl {
-			q = -dzl / zl
-		}
-		if -dzu > q*zu {
-			q = -dzu / zu
-		}
-		c.d, c.pl, c.pu = dx, dzl, dzu
-		su[i] += sign * dx
-		if chained {
-			xs[i] += gain[i] * dx
-		}
+	dy, gain := dy[u.at:][:m], u.gain[:m]
+	for i := 0; i < m; i += lanes {
+		sign.Mul(load(quad(price, i))).Sub(load(quad(gain, i)).Mul(load(quad(dy, i)))).Store(quad(a, i))
 	}
-	r.p, r.q = -near, q
+	narrow()
 }
 
-// correct turns what the cell holds into its step, where a is the part of the Newton equation that the duals give, and g what bands add to the gradient.
-func (c *cell) correct(a, g, mu float64, r *reach) (dx float64) {
-	rl, ru := c.inverses()
-	dx = (a - g - c.d - mu*(ru-rl)) * c.dinv
-	dl, du := dx*rl, -dx*ru
-	if -dl > r.p {
-		r.p = -dl
+// stepInto adds the input's step to the site's (su) and to its chain's (xs).
+func (u *input) stepInto(su, xs []float64) {
+	m := lanes * len(u.blocks)
+	su = su[u.from:][:m]
+	sign := all(u.sign)
+	if u.chain < 0 {
+		for k := range u.blocks {
+			accumulate(quad(su, k*lanes), sign.Mul(load(&u.blocks[k].d)))
+		}
+		return
 	}
-	if -du > r.p {
-		r.p = -du
+	xs, gain := xs[u.at:][:m], u.gain[:m]
+	for k := range u.blocks {
+		d := load(&u.blocks[k].d)
+		accumulate(quad(su, k*lanes), sign.Mul(d))
+		accumulate(quad(xs, k*lanes), load(quad(gain, k*lanes)).Mul(d))
 	}
-	dzl, dzu := (mu-c.pl)*rl-c.zl*(1+dl), (mu-c.pu)*ru-c.zu*(1+du)
-	if -dzl > r.q*c.zl {
-		r.q = -dzl / c.zl
-	}
-	if -dzu > r.q*c.zu {
-		r.q = -dzu / c.zu
-	}
-	c.d, c.pl, c.pu = dx, dzl, dzu
-	return dx
+	narrow()
 }
 
-// nudge changes the step of a cell by a little.
-func (c *cell) nudge(by float64, r *reach) {
-	rl, ru := c.inverses()
-	dx, dzl, dzu := c.d+by, c.pl-c.zl*by*rl, c.pu+c.zu*by*ru
-	c.d, c.pl, c.pu = dx, dzl, dzu
-	if dl := -dx * rl; dl > r.p {
-		r.p = dl
+// response is what the steps of a chain's duals add to the Newton equation of its state.
+func (st *state) response(dy, a []float64) {
+	m := lanes * len(st.blocks)
+	keep, dy, a := st.keep[:m+lanes], dy[st.at:], a[:m]
+	for i := 0; i < m; i += lanes {
+		load(quad(dy, i)).Sub(load(quad(keep, i+1)).Mul(load(quad(dy, i+1)))).Store(quad(a, i))
 	}
-	if du := dx * ru; du > r.p {
-		r.p = du
-	}
-	if -dzl > r.q*c.zl {
-		r.q = -dzl / c.zl
-	}
-	if -dzu > r.q*c.zu {
-		r.q = -dzu / c.zu
-	}
+	narrow()
 }
 
-// perMu is what a band adds to its variable's Newton gradient per unit of mu.
-func (b *band) perMu() float64 { return -b.e * (b.zs - b.z) / (b.w*b.zs + b.s*b.z) }
-
-// correct turns a band's products into its step.
-func (b *band) correct(dx, mu float64, r *reach) {
-	den := 1 / (b.w*b.zs + b.s*b.z)
-	rs := mu - b.q - b.s*b.zs
-	dz := ((mu-b.p-b.w*b.z)*b.zs-rs*b.z)*den - b.z*b.zs*den*b.e*dx
-	ds := (rs + b.s*dz) / b.zs
-	b.p, b.q = ds, dz
-	r.see(b.w, b.e*dx+ds, b.z, dz)
-	r.see(b.s, ds, b.zs, -dz)
-}
-
-// nudge follows a small change of the variable's step, which is dx with it.
-func (b *band) nudge(by, dx float64, r *reach) {
-	dz := -b.z * b.zs / (b.w*b.zs + b.s*b.z) * b.e * by
-	b.q += dz
-	b.p += b.s * dz / b.zs
-	r.see(b.w, b.e*dx+b.p, b.z, b.q)
-	r.see(b.s, b.p, b.zs, -b.q)
-}
-
-// correctState computes the states' steps forward in time and takes rounding out of them, so that a row loses exactly its residual: what is left over goes to
+// correctState computes the states' steps and takes rounding out of them, so that a row loses exactly its residual: what is left over goes to
 // the variable of the row that moves most freely, where it matters least.
 func (s *solver) correctState(g *group, k int, h *shard, r *reach) {
-	mu := s.mu
 	st := &g.ch[k]
-	cells := st.cells
-	m := len(cells)
-	keep, bands := st.keep[:m], st.bands
-	y, res, xs := g.dy[st.at:][:m], g.res[st.at:][:m], h.xs[st.at:][:m]
+	a := h.scratch(0, lanes*len(st.blocks))[lanes:]
+	st.response(g.dy, a)
+	st.pullBands(a, s.mu)
+	if st.boxed {
+		st.correctBox(a, s.mu, r)
+	} else {
+		st.correctFree(a)
+	}
+	st.correctBands(s.mu, r)
+	n := st.steps()
+	keep, res, xs := st.keep[:n], g.res[st.at:][:n], h.xs[st.at:][:n]
 	tiny := s.tiny()
 	before := 0.0
-	for i := range cells {
-		c := &cells[i]
-		left := res[i] + xs[i]
-		if i > 0 {
-			left += keep[i] * before
-		}
-		nb := 0
-		if c.wu != 0 {
-			a := y[i]
-			if i+1 < m {
-				a -= keep[i+1] * y[i+1]
-			}
-			pull := 0.0
-			for nb < len(bands) && bands[nb].at == i {
-				pull += mu * bands[nb].perMu()
-				nb++
-			}
-			if st.boxed {
-				c.correct(a, pull, mu, r)
-			} else {
-				c.d = (a - pull - c.d) * c.dinv
-			}
-			for b := range bands[:nb] {
-				bands[b].correct(c.d, mu, r)
-			}
-			left -= c.d
-		}
-		if math.Abs(left) > tiny {
-			if !g.closeRow(st, i, left, h, r) && c.wu != 0 {
-				if st.boxed {
-					c.nudge(left, r)
-				} else {
-					c.d += left
-				}
-				for b := range bands[:nb] {
-					bands[b].nudge(left, c.d, r)
-				}
+	for i := range keep {
+		d := &st.blocks[i/lanes].d[i%lanes]
+		left := res[i] + xs[i] + keep[i]*before - *d
+		if left > tiny || left < -tiny {
+			if !g.closeRow(st, i, left, h, r) && st.dinv(i) > 0 {
+				st.nudge(i, st.boxed, left, r)
 			}
 		}
-		before = 0
-		if c.wu != 0 {
-			before = c.d
-		}
-		bands = bands[nb:]
+		before = *d
 	}
 }
 
+// tiny is a residual that is left where it is.
 // tiny is a residual that is left where it is.
 func (s *solver) tiny() float64 { return 1e-14 * s.power }
 
 // closeRow gives what is left of a chain row to the freest of its inputs, and reports false when the state itself is freer.
 func (g *group) closeRow(st *state, i int, left float64, h *shard, r *reach) bool {
 	t := st.from + i
-	most, at := st.cells[i].dinv, -1
+	most, at := st.dinv(i), -1
 	for _, j := range st.inputs {
 		u := &g.in[j]
 		if t < u.from || t >= u.to {
 			continue
 		}
-		if gain := u.gain[t-u.from]; gain*gain*u.cells[t-u.from].dinv > most {
-			most, at = gain*gain*u.cells[t-u.from].dinv, j
+		if gain, dinv := u.gain[t-u.from], u.dinv(t-u.from); gain*gain*dinv > most {
+			most, at = gain*gain*dinv, j
 		}
 	}
 	if at < 0 {
@@ -238,46 +146,43 @@ func (g *group) closeRow(st *state, i int, left float64, h *shard, r *reach) boo
 	}
 	u := &g.in[at]
 	by := -left / u.gain[t-u.from]
-	u.cells[t-u.from].nudge(by, r)
+	u.nudge(t-u.from, true, by, r)
 	h.su[t] += u.sign * by
 	return true
 }
 
 func (s *solver) correctNet(g *group, h *shard, r *reach) {
-	mu := s.mu
-	bands := g.netband
-	for t := range g.net.cells {
-		c := &g.net.cells[t]
-		if c.wu == 0 {
+	row := &g.net
+	a := h.scratch(0, lanes*len(row.blocks))[lanes:]
+	clear(a)
+	for t := range g.n {
+		a[t] = g.dv[t] - s.dlam[t]
+	}
+	row.pullBands(a, s.mu)
+	row.correctBox(a, s.mu, r)
+	row.correctBands(s.mu, r)
+	for t := range g.n {
+		if row.dinv(t) == 0 {
+			g.step[t] = 0
 			continue
 		}
-		nb, pull := 0, 0.0
-		for nb < len(bands) && bands[nb].at == t {
-			pull += mu * bands[nb].perMu()
-			nb++
+		d := &row.blocks[t/lanes].d[t%lanes]
+		if left := g.resv[t] + h.su[t] - *d; math.Abs(left) > s.tiny() {
+			g.closeSite(t, left, r)
 		}
-		dx := c.correct(g.dv[t]-s.dlam[t], pull, mu, r)
-		for b := range bands[:nb] {
-			bands[b].correct(dx, mu, r)
-		}
-		if left := g.resv[t] + h.su[t] - dx; math.Abs(left) > s.tiny() {
-			g.closeSite(t, left, bands[:nb], r)
-		}
-		h.net[t] += c.d
-		bands = bands[nb:]
+		g.step[t] = *d
 	}
 }
 
 // closeSite gives what is left of a site row to its freest input without a chain, or to the net power, unless an input with a chain is far freer.
-func (g *group) closeSite(t int, left float64, bands []band, r *reach) {
-	c := &g.net.cells[t]
-	most, free, at := c.dinv, c.dinv, -1
+func (g *group) closeSite(t int, left float64, r *reach) {
+	most, free, at := g.net.dinv(t), g.net.dinv(t), -1
 	for j := range g.in {
 		u := &g.in[j]
 		if u.sign == 0 || t < u.from || t >= u.to {
 			continue
 		}
-		v := u.cells[t-u.from].dinv
+		v := u.dinv(t - u.from)
 		most = max(most, v)
 		if u.chain < 0 && v > free {
 			free, at = v, j
@@ -286,11 +191,8 @@ func (g *group) closeSite(t int, left float64, bands []band, r *reach) {
 	switch {
 	case free < 1e-4*most || free == 0:
 	case at >= 0:
-		g.in[at].cells[t-g.in[at].from].nudge(-left/g.in[at].sign, r)
+		g.in[at].nudge(t-g.in[at].from, true, -left/g.in[at].sign, r)
 	default:
-		c.nudge(left, r)
-		for b := range bands {
-			bands[b].nudge(left, c.d, r)
-		}
+		g.net.nudge(t, true, left, r)
 	}
 }

@@ -44,8 +44,9 @@
 //
 // An iteration passes over the groups three times. Measure: take the step; gradients, curvatures, residuals, objective and bound; eliminate; the predictor's
 // right-hand side. Predict: substitute the predictor's grid prices; second-order products; the corrector's right-hand side in two parts, without mu and per mu, since mu
-// follows from the whole predictor. Correct: substitute the corrector's grid prices; how far the step may go. What a sweep leaves for the next one
-// in a variable and step is one cell of 64 bytes. What cannot move takes no work: fixed inputs are folded into the rows' right-hand sides, and so are a
+// follows from the whole predictor. Correct: substitute the corrector's grid prices; how far the step may go.
+// The sweeps work on four steps of a variable at a time, in one register where the processor and the build have such ([vec]); what one leaves for the next in four
+// steps is a block of 256 bytes. What cannot move takes little work: fixed inputs are folded into the rows' right-hand sides, and so are a
 // chain's states before its first free input and after its last restart. A state's box that follows from its inputs' boxes is no barrier term
 // where bands on both sides hold it.
 //

@@ -17,7 +17,7 @@ func (s *solver) eliminate(g *group, h *shard) {
 	T, d, n := s.T, g.d(), g.n
 	if g.netted {
 		for t := 0; t < n; t++ {
-			nn, pu := g.net.cells[t].dinv, h.pu[t]
+			nn, pu := g.net.dinv(t), h.pu[t]
 			ic := 0.0
 			if nn+pu > 0 {
 				ic = 1 / (nn + pu)
@@ -25,7 +25,7 @@ func (s *solver) eliminate(g *group, h *shard) {
 			g.nn[t], g.ic[t] = nn, ic
 			h.schur[t*T+t] += nn * pu * ic
 			for k := 0; k < d; k++ {
-				g.h[k*n+t] = g.q[k*n+t] * nn * ic
+				g.h[k*g.stride+t] = g.q[k*g.stride+t] * nn * ic
 			}
 		}
 	} else {
@@ -50,7 +50,7 @@ func (g *group) others(h *shard, t, k int) float64 {
 	rest := g.nn[t] + h.p0[t]
 	for l := 0; l < d; l++ {
 		if l != k {
-			rest += h.pk[l*g.n+t]
+			rest += h.pk[l*g.stride+t]
 		}
 	}
 	return rest
@@ -61,11 +61,11 @@ func (s *solver) eliminateOne(g *group, h *shard) {
 	st := &g.ch[0]
 	past := 0.0 // parallel sum of the state's inverse curvature and the pivot without it
 	bb, cross := h.bb, h.cross
-	cells, keep := st.cells, st.keep
+	keep := st.keep[:st.steps()]
 	cinv, link := g.cinv[st.from:st.to], g.link[st.from:st.to]
 	clear(g.cinv)
 	clear(g.link)
-	for i := range cells {
+	for i := range keep {
 		t := st.from + i
 		G := bb[t]
 		if g.netted {
@@ -76,7 +76,7 @@ func (s *solver) eliminateOne(g *group, h *shard) {
 		if i > 0 {
 			G += keep[i] * keep[i] * past
 		}
-		xi := cells[i].dinv
+		xi := st.dinv(i)
 		c, inv := G+xi, 0.0
 		if c > 0 {
 			inv = 1 / c
@@ -90,56 +90,79 @@ func (s *solver) eliminateOne(g *group, h *shard) {
 }
 
 // schurOne subtracts h' K^-1 h from the grid matrix, K^-1 by its semiseparable form: P[s] = C[s]^-1 + F[s] P[s+1] F[s],
-// X(s,t) = F[s] X(s+1,t), F[s] = C[s]^-1 link[s]. A restart ends the reach of the past.
+// X(s,t) = F[s] X(s+1,t), F[s] = C[s]^-1 link[s]. A restart (F = 0) ends the reach of the past. Four rows at a time, so that X passes through the registers once for them.
 func (s *solver) schurOne(g *group, h *shard) {
-	T := s.T
-	X := h.xbuf[:g.n]
-	end := g.n
+	n := g.n
+	X, schur := h.xbuf[:n], h.schur[g.from*s.T+g.from:]
+	cinv, link, hh := g.cinv[:n], g.link[:n], g.h[:n]
+	end := n
 	P := 0.0
-	for t := g.n - 1; t >= 0; t-- {
-		inv, F := g.cinv[t], g.link[t]
-		P = inv + F*F*P
-		ht := g.h[t]
-		X[t] = P * ht
-		if F == 0 {
-			end = t + 1
+	p := n - 4
+	for ; p >= 0; p -= 4 {
+		F, c, k := (*four)(link[p:]), (*four)(cinv[p:]), (*four)(hh[p:])
+		row0, row1, row2, row3 := schur[p*s.T:][p:end], schur[(p+1)*s.T:][p:end], schur[(p+2)*s.T:][p:end], schur[(p+3)*s.T:][p:end]
+		P3 := c[3] + F[3]*F[3]*P
+		P2 := c[2] + F[2]*F[2]*P3
+		P1 := c[1] + F[1]*F[1]*P2
+		P = c[0] + F[0]*F[0]*P1
+		a3 := P3 * k[3]
+		b3, b2 := F[2]*a3, P2*k[2]
+		c3, c2, c1 := F[1]*b3, F[1]*b2, P1*k[1]
+		d3, d2, d1, d0 := F[0]*c3, F[0]*c2, F[0]*c1, P*k[0]
+		row3[3] -= k[3] * a3
+		row2[2] -= k[2] * b2
+		row2[3] -= k[2] * b3
+		row1[1] -= k[1] * c1
+		row1[2] -= k[1] * c2
+		row1[3] -= k[1] * c3
+		row0[0] -= k[0] * d0
+		row0[1] -= k[0] * d1
+		row0[2] -= k[0] * d2
+		row0[3] -= k[0] * d3
+		reachBack(row0[4:], row1[4:], row2[4:], row3[4:], X[p+4:end], F, k)
+		X[p], X[p+1], X[p+2], X[p+3] = d0, d1, d2, d3
+		if F[0] == 0 || F[1] == 0 || F[2] == 0 || F[3] == 0 {
+			end = p + 4
 		}
-		r := (g.from+t)*(T+1) - t
-		row := h.schur[r+t : r+end]
-		x := X[t:end]
-		row = row[:len(x)]
-		if ht == 0 {
-			if F != 1 {
-				for i := 1; i < len(x); i++ {
-					x[i] *= F
-				}
-			}
-			row[0] -= 0
-			continue
-		}
-		row[0] -= ht * x[0]
-		row, x = row[1:], x[1:]
-		row = row[:len(x)]
-		for len(x) >= 4 && len(row) >= 4 {
-			a, b, c, e := x[0]*F, x[1]*F, x[2]*F, x[3]*F
-			x[0], x[1], x[2], x[3] = a, b, c, e
-			row[0] -= ht * a
-			row[1] -= ht * b
-			row[2] -= ht * c
-			row[3] -= ht * e
-			x, row = x[4:], row[4:]
-		}
-		for i := range x {
-			v := x[i] * F
-			x[i] = v
-			row[i] -= ht * v
+	}
+	for t := p + 3; t >= 0; t-- { // what the fours leave
+		P = cinv[t] + link[t]*link[t]*P
+		x, row := X[t:end], schur[t*s.T:][t:end]
+		x[0] = P * hh[t]
+		row[0] -= hh[t] * x[0]
+		for i := 1; i < len(x); i++ {
+			x[i] *= link[t]
+			row[i] -= hh[t] * x[i]
 		}
 	}
 }
 
+// reachBack multiplies x by F[3], F[2], F[1] and F[0], one after the other, and subtracts h[i]*x each time from the i-th of the rows.
+func reachBack(row0, row1, row2, row3, x []float64, F, h *four) {
+	row0, row1, row2, row3 = row0[:len(x)], row1[:len(x)], row2[:len(x)], row3[:len(x)]
+	F0, F1, F2, F3 := all(F[0]), all(F[1]), all(F[2]), all(F[3])
+	h0, h1, h2, h3 := all(h[0]), all(h[1]), all(h[2]), all(h[3])
+	for i := 0; i+lanes <= len(x); i += lanes {
+		v := load(quad(x, i)).Mul(F3)
+		r := quad(row3, i)
+		load(r).Sub(h3.Mul(v)).Store(r)
+		v = v.Mul(F2)
+		r = quad(row2, i)
+		load(r).Sub(h2.Mul(v)).Store(r)
+		v = v.Mul(F1)
+		r = quad(row1, i)
+		load(r).Sub(h1.Mul(v)).Store(r)
+		v = v.Mul(F0)
+		v.Store(quad(x, i))
+		r = quad(row0, i)
+		load(r).Sub(h0.Mul(v)).Store(r)
+	}
+	narrow()
+}
+
 // eliminateBlocks is the recursion for several chains.
 func (s *solver) eliminateBlocks(g *group, h *shard) {
-	d, n := g.d(), g.n
+	d := g.d()
 	G, M, C := h.blocks[:d*d], h.blocks[d*d:2*d*d], h.blocks[2*d*d:3*d*d]
 	xi, keep, q := h.blocks[6*d*d:6*d*d+d], h.blocks[6*d*d+d:6*d*d+2*d], h.blocks[6*d*d+2*d:6*d*d+3*d]
 	clear(M)
@@ -150,11 +173,11 @@ func (s *solver) eliminateBlocks(g *group, h *shard) {
 			ic = g.ic[t]
 		}
 		for k := range g.ch {
-			q[k] = g.q[k*n+t]
+			q[k] = g.q[k*g.stride+t]
 			st := &g.ch[k]
 			xi[k], keep[k] = 0, 0
 			if i := t - st.from; i >= 0 && t < st.to {
-				xi[k] = st.cells[i].dinv
+				xi[k] = st.dinv(i)
 				if i > 0 {
 					keep[k] = st.keep[i]
 				}
@@ -163,9 +186,9 @@ func (s *solver) eliminateBlocks(g *group, h *shard) {
 				}
 			}
 			if ic > 0 {
-				G[k*d+k] = (h.bb[k*n+t]*g.others(h, t, k) + h.cross[k*n+t]) * ic
+				G[k*d+k] = (h.bb[k*g.stride+t]*g.others(h, t, k) + h.cross[k*g.stride+t]) * ic
 			} else {
-				G[k*d+k] = h.bb[k*n+t]
+				G[k*d+k] = h.bb[k*g.stride+t]
 			}
 			for l := 0; l < k; l++ {
 				v := -q[k] * q[l] * ic
@@ -299,12 +322,12 @@ func (s *solver) schurBlocks(g *group, h *shard) {
 			copy(P, inv)
 		}
 		for k := range hk {
-			hk[k] = g.h[k*n+t]
+			hk[k] = g.h[k*g.stride+t]
 		}
 		r := (g.from+t)*(T+1) - t
 		row := h.schur[r+t : r+end]
 		if live {
-			subtract(row[1:], F, hk, X, d, n, t+1, end)
+			subtract(row[1:], F, hk, X, d, n, t+1, end, h.cols)
 		}
 		for k := 0; k < d; k++ {
 			v := 0.0
@@ -317,137 +340,47 @@ func (s *solver) schurBlocks(g *group, h *shard) {
 	}
 }
 
-// subtract replaces the columns from..to-1 of the d*n array X by F X and subtracts h' X from the row.
-func subtract(row, F, h, X []float64, d, n, from, to int) {
-	switch d {
-	case 2:
-		x0, x1 := X[from:to], X[n+from:n+to]
-		x0, x1 = x0[:len(row)], x1[:len(row)]
-		f00, f01, f10, f11, h0, h1 := F[0], F[1], F[2], F[3], h[0], h[1]
-		for i := range row {
-			u, v := x0[i], x1[i]
-			a, b := f00*u+f01*v, f10*u+f11*v
-			x0[i], x1[i] = a, b
-			row[i] -= h0*a + h1*b
-		}
-	case 3:
-		x0, x1, x2 := X[from:to], X[n+from:n+to], X[2*n+from:2*n+to]
-		x0, x1, x2 = x0[:len(row)], x1[:len(row)], x2[:len(row)]
-		f00, f01, f02, f10, f11, f12, f20, f21, f22 := F[0], F[1], F[2], F[3], F[4], F[5], F[6], F[7], F[8]
-		h0, h1, h2 := h[0], h[1], h[2]
-		for i := range row {
-			u, v, w := x0[i], x1[i], x2[i]
-			a, b, c := f00*u+f01*v+f02*w, f10*u+f11*v+f12*w, f20*u+f21*v+f22*w
-			x0[i], x1[i], x2[i] = a, b, c
-			row[i] -= h0*a + h1*b + h2*c
-		}
-	case 4:
-		x0, x1, x2, x3 := X[from:to], X[n+from:n+to], X[2*n+from:2*n+to], X[3*n+from:3*n+to]
-		x0, x1, x2, x3 = x0[:len(row)], x1[:len(row)], x2[:len(row)], x3[:len(row)]
-		f, g := (*[16]float64)(F), (*[4]float64)(h)
-		for i := range row {
-			u, v, w, z := x0[i], x1[i], x2[i], x3[i]
-			a, b := f[0]*u+f[1]*v+f[2]*w+f[3]*z, f[4]*u+f[5]*v+f[6]*w+f[7]*z
-			c, e := f[8]*u+f[9]*v+f[10]*w+f[11]*z, f[12]*u+f[13]*v+f[14]*w+f[15]*z
-			x0[i], x1[i], x2[i], x3[i] = a, b, c, e
-			row[i] -= g[0]*a + g[1]*b + g[2]*c + g[3]*e
-		}
-	default:
-		col := make([]float64, d)
-		for i := range row {
-			sum := 0.0
-			for k := 0; k < d; k++ {
-				v := 0.0
-				for m := 0; m < d; m++ {
-					v += F[k*d+m] * X[m*n+from+i]
-				}
-				col[k] = v
-				sum += h[k] * v
+// subtract replaces the columns from..to-1 of the d*n array X by F X and subtracts h' X from the row. Whole blocks of columns end where the row does, so that they are
+// the same for every step.
+func subtract(row, F, h, X []float64, d, n, from, to int, cols []four) {
+	i := 0
+	for ; i < len(row) && (len(row)-i)%lanes != 0; i++ {
+		total := 0.0
+		for k := range d {
+			v := 0.0
+			for m, f := range F[k*d : k*d+d] {
+				v += f * X[m*n+from+i]
 			}
-			for k := 0; k < d; k++ {
-				X[k*n+from+i] = col[k]
-			}
-			row[i] -= sum
+			cols[k][0] = v
+			total += h[k] * v
 		}
+		for k := range d {
+			X[k*n+from+i] = cols[k][0]
+		}
+		row[i] -= total
 	}
+	subtractBlocks(row[i:], F, h, X[from+i:], d, n, cols)
 }
 
-// solveBoth is solve for two right-hand sides.
-func (g *group) solveBoth(y, x []float64, h *shard) {
-	if g.d() > 1 {
-		g.solve(y, h)
-		g.solve(x, h)
-		return
-	}
-	n := g.n
-	cinv, F := g.cinv[:n], g.link[:n]
-	y, x = y[:n], x[:n]
-	p, q := 0.0, 0.0
-	for t, f := range F {
-		p, q = p+y[t], q+x[t]
-		y[t], x[t] = p, q
-		p, q = p*f, q*f
-	}
-	p, q = 0, 0
-	for t := n - 1; t >= 0; t-- {
-		c, f := cinv[t], F[t]
-		p, q = c*y[t]+f*p, c*x[t]+f*q
-		y[t], x[t] = p, q
-	}
-}
-
-// solve replaces y, the chain rows' right-hand side, by K^-1 y.
-func (g *group) solve(y []float64, h *shard) {
-	d, n := g.d(), g.n
-	if d == 1 {
-		cinv, F := g.cinv[:n], g.link[:n]
-		y = y[:n]
-		past := 0.0
-		for t := range y {
-			past = past + y[t]
-			y[t] = past
-			past *= F[t]
+// subtractBlocks does it for whole blocks, from the beginning of X's rows.
+func subtractBlocks(row, F, h, X []float64, d, n int, cols []four) {
+	cols, h = cols[:d], h[:d]
+	for i := 0; i+lanes <= len(row); i += lanes {
+		for m := range cols {
+			load(quad(X, m*n+i)).Store(&cols[m])
 		}
-		next := 0.0
-		for t := n - 1; t >= 0; t-- {
-			next = cinv[t]*y[t] + F[t]*next
-			y[t] = next
-		}
-		return
-	}
-	past, here := h.blocks[:d], h.blocks[d:2*d]
-	clear(past)
-	for t := 0; t < n; t++ { // past becomes C^-1 times the right-hand side after the forward pass
-		for k := 0; k < d; k++ {
-			if t > 0 {
-				y[k*n+t] += g.link[(t-1)*d+k] * past[k]
+		r := quad(row, i)
+		left := load(r)
+		for k := range h {
+			f := F[k*d : k*d+d]
+			v := all(f[0]).Mul(load(&cols[0]))
+			for m := 1; m < len(f) && m < len(cols); m++ {
+				v = v.Add(all(f[m]).Mul(load(&cols[m])))
 			}
-			here[k] = y[k*n+t]
+			v.Store(quad(X, k*n+i))
+			left = left.Sub(all(h[k]).Mul(v))
 		}
-		times(g.cinv[t*d*d:(t+1)*d*d], here, past)
+		left.Store(r)
 	}
-	clear(past)
-	for t := n - 1; t >= 0; t-- {
-		for k := 0; k < d; k++ {
-			here[k] = y[k*n+t] + g.link[t*d+k]*past[k]
-		}
-		times(g.cinv[t*d*d:(t+1)*d*d], here, past)
-		for k := 0; k < d; k++ {
-			y[k*n+t] = past[k]
-		}
-	}
-}
-
-// times writes the product of the square matrix a with x to y.
-func times(a, x, y []float64) {
-	d := len(x)
-	y = y[:d]
-	for k := range y {
-		v := 0.0
-		row := a[k*d : k*d+d]
-		for m, e := range row {
-			v += e * x[m]
-		}
-		y[k] = v
-	}
+	narrow()
 }

@@ -5,6 +5,7 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
@@ -69,7 +70,7 @@ func (s *solver) measureGrid(acc *sums) {
 }
 
 // measureFlow takes the step of a boundary flow and measures it. bought says that its bound is the peak's.
-func (s *solver) measureFlow(r *row, t int, dual float64, bought bool, acc *sums) float64 {
+func (s *solver) measureFlow(r *flow, t int, dual float64, bought bool, acc *sums) float64 {
 	c := &r.cells[t]
 	lo, hi := r.lo[t], r.hi[t]
 	grad := s.unit*r.cost[t] + dual
@@ -188,16 +189,24 @@ func (s *solver) factorGrid() bool {
 	return false
 }
 
-// solveGrid replaces x, a right-hand side of the grid rows, by the solution.
+// solveGrid replaces x, a right-hand side of the grid rows, by the solution: two triangular passes over the rows of the factor.
 func (s *solver) solveGrid(x []float64) {
 	T := s.T
-	for t := 0; t < T; t++ {
+	x = x[:T]
+	for t := range x {
 		if s.schur[t*T+t] <= 0 {
 			x[t] = 0
 		}
 	}
-	lapack64.Potrs(blas64.Triangular{Uplo: blas.Upper, Diag: blas.NonUnit, N: T, Stride: T, Data: s.work},
-		blas64.General{Rows: T, Cols: 1, Stride: 1, Data: x})
+	for t := range x { // U' y = x
+		row := s.work[t*T+t : (t+1)*T]
+		x[t] /= row[0]
+		floats.AddScaled(x[t+1:], -x[t], row[1:])
+	}
+	for t := T - 1; t >= 0; t-- { // U x = y
+		row := s.work[t*T+t : (t+1)*T]
+		x[t] = (x[t] - floats.Dot(row[1:], x[t+1:])) / row[0]
+	}
 }
 
 // respondGrid substitutes the price step into import, export and peak; s.net holds the step of the net powers. It returns the largest part of a grid row's
@@ -302,36 +311,42 @@ func (s *solver) forgetProducts() {
 // highestCost is a cost that no point of the boxes exceeds.
 func (s *solver) highestCost() float64 {
 	top := s.constant
-	add := func(r *row, bands []band) {
-		for i := range r.cells {
-			if r.cost != nil {
-				top += s.unit * max(r.cost[i]*r.lo[i], r.cost[i]*r.hi[i])
+	add := func(r *row) {
+		for n := range r.bands {
+			bd := &r.bands[n]
+			for k := range bd.blocks {
+				for lane, pen := range bd.blocks[k].pen {
+					if pen > 0 {
+						i, level := (bd.first+k)*lanes+lane, bd.blocks[k].level[lane]
+						top += pen * max(0, bd.e*(level-r.lo[i]), bd.e*(level-r.hi[i]))
+					}
+				}
 			}
 		}
-		for i := range bands {
-			b := &bands[i]
-			top += b.pen * max(0, b.e*(b.level-r.lo[b.at]), b.e*(b.level-r.hi[b.at]))
+		for i := range r.cost {
+			top += s.unit * max(r.cost[i]*r.lo[i], r.cost[i]*r.hi[i])
 		}
 	}
 	for i := range s.groups {
 		g := &s.groups[i]
 		for j := range g.in {
 			u := &g.in[j]
-			for t := range u.cells {
-				if u.cells[t].wu != 0 { // what is fixed is in the constant
+			for t := range u.steps() {
+				if u.cell(t).wu != 0 { // what is fixed is in the constant
 					top += s.unit * max(u.cost[t]*u.lo[t], u.cost[t]*u.hi[t])
 				}
 			}
 		}
 		for k := range g.ch {
-			add(&g.ch[k].row, g.ch[k].bands)
+			add(&g.ch[k].row)
 		}
-		if g.netted {
-			add(&g.net, g.netband)
+		add(&g.net)
+	}
+	for _, f := range [...]*flow{&s.imp, &s.exp} {
+		for i := range f.cells {
+			top += s.unit * max(f.cost[i]*f.lo[i], f.cost[i]*f.hi[i])
 		}
 	}
-	add(&s.imp, nil)
-	add(&s.exp, nil)
 	if s.peak.on {
 		high := 0.0
 		for t := range s.imp.hi {

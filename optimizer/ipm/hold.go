@@ -30,58 +30,17 @@ func (s *solver) usual() (ap, ad float64) {
 	return ap, s.lengths[k]
 }
 
+// held is what a group's step is scaled by before it is taken or changed: the variables by primal, multipliers and duals by dual.
+type held struct{ primal, dual float64 }
+
 // holdShard cuts the steps of the shard's groups that cannot go along with s.ap and s.ad; h.net becomes the change of the net powers' steps.
 func (s *solver) holdShard(h *shard) {
 	clear(h.net)
 	for i := h.from; i < h.to; i++ {
 		if g := &s.groups[i]; g.ap < s.ap || g.ad < s.ad {
-			g.hold(min(1, g.ap/s.ap), min(1, g.ad/s.ad), h.net)
+			g.held = held{min(1, g.ap/s.ap), min(1, g.ad/s.ad)}
+			addTo(h.net[g.from:], g.step[:whole(g.n)], g.held.primal-1)
 		}
-	}
-}
-
-// hold scales the group's step by p, of the multipliers and duals by q.
-func (g *group) hold(p, q float64, net []float64) {
-	net = net[g.from : g.from+g.n]
-	for j := range g.in {
-		u := &g.in[j]
-		if !g.netted {
-			for i := range u.cells {
-				if c := &u.cells[i]; c.wu != 0 {
-					net[u.from+i] -= (1 - p) * u.sign * c.d
-				}
-			}
-		}
-		u.scale(nil, p, q)
-	}
-	for k := range g.ch {
-		g.ch[k].scale(g.ch[k].bands, p, q)
-	}
-	for t := range g.net.cells {
-		if c := &g.net.cells[t]; c.wu != 0 {
-			net[t] -= (1 - p) * c.d
-		}
-	}
-	g.net.scale(g.netband, p, q)
-	for i := range g.dy {
-		g.dy[i] *= q
-	}
-	for i := range g.dv {
-		g.dv[i] *= q
-	}
-}
-
-// scale multiplies the row's steps.
-func (r *row) scale(bands []band, p, q float64) {
-	for i := range r.cells {
-		c := &r.cells[i]
-		c.d *= p
-		c.pl *= q
-		c.pu *= q
-	}
-	for i := range bands {
-		bands[i].p *= p
-		bands[i].q *= q
 	}
 }
 

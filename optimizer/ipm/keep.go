@@ -72,28 +72,27 @@ func (k *keeper) leave(s *solver) {
 	}
 }
 
-// save writes the row's values.
-func (r *row) save(x []float64) {
-	for i := range r.cells {
-		x[i] = r.lo[i] + r.cells[i].wl
+// save writes the flow's values.
+func (f *flow) save(x []float64) {
+	for i := range f.cells {
+		x[i] = f.lo[i] + f.cells[i].wl
 	}
 }
 
 // save keeps the group's point.
 func (g *group) save() {
 	x := g.xsave
-	next := func(r *row) {
-		n := len(r.cells)
-		r.save(x[:n])
-		x = x[n:]
+	next := func(r *row, boxed bool) {
+		r.save(boxed, x)
+		x = x[lanes*len(r.blocks):]
 	}
 	for j := range g.in {
-		next(&g.in[j].row)
+		next(&g.in[j].row, true)
 	}
 	for k := range g.ch {
-		next(&g.ch[k].row)
+		next(&g.ch[k].row, g.ch[k].boxed)
 	}
-	next(&g.net)
+	next(&g.net, true)
 }
 
 // solution copies the best point and duals out.
@@ -176,16 +175,16 @@ func (s *solver) siteSolution(out *Solution, i int, groups []group) {
 		x := g.xsave
 		for j := range g.in {
 			u := &g.in[j]
-			n := copy(in[u.index][g.from+u.from:], x[:len(u.cells)])
-			x = x[n:]
+			copy(in[u.index][g.from+u.from:], x[:u.steps()])
+			x = x[lanes*len(u.blocks):]
 		}
 		for c := range g.ch {
 			chain := &g.ch[c]
-			n := copy(st[chain.index][g.from+chain.from:], x[:len(chain.cells)])
-			x = x[n:]
+			copy(st[chain.index][g.from+chain.from:], x[:chain.steps()])
+			x = x[lanes*len(chain.blocks):]
 			moves[chain.index] = [2]int{g.from + chain.from, g.from + chain.to}
 			for t := chain.from; t < chain.to; t++ {
-				y[chain.index][g.from+t] = s.scale * g.ysave[c*g.n+t]
+				y[chain.index][g.from+t] = s.scale * g.ysave[c*g.stride+t]
 			}
 		}
 		if g.netted {

@@ -1,21 +1,5 @@
 package ipm
 
-// cell is one variable in one step: its distances to the box and their multipliers, and what a sweep leaves for the next one. It fills one line of
-// the processor's cache. A fixed variable has no distances (wu == 0) and takes no work.
-type cell struct {
-	wl, wu, zl, zu float64
-	d              float64 // gradient; then the Newton gradient's part without mu; then the step
-	pl, pu         float64 // second-order products; then the steps of zl and zu
-	dinv           float64 // inverse curvature
-}
-
-// row is one variable in the steps from..to-1 in which it can move, counted from the first step of its group; all series are cut to them.
-type row struct {
-	from, to     int
-	cells        []cell
-	lo, hi, cost []float64 // cost in the caller's money; nil: none
-}
-
 // input is one decided quantity of a group.
 type input struct {
 	row
@@ -29,44 +13,42 @@ type input struct {
 // state is a chain's variable.
 type state struct {
 	row
-	index       int // in the site
-	keep, drive []float64
-	boxed       bool // false: bands alone hold it; its box follows from the inputs' boxes and is no barrier term
-	bands       []band
-	inputs      []int // those that move it
-	at          int   // of its first step in the chain rows' series
+	index       int       // in the site
+	keep, drive []float64 // keep has one step more, which is 0
+	boxed       bool      // false: bands alone hold it; its box follows from the inputs' boxes and is no barrier term
+	inputs      []int     // those that move it
+	at          int       // of its first step in the chain rows' series
 	before      float64
-}
-
-// band is a priced distance beyond a level: s >= 0 the distance paid for, w = e*(x-level) + s >= 0 with e = +1 below and -1 above, and their
-// multipliers z and zs with z + zs = pen.
-type band struct {
-	at            int // step of its row
-	e, level, pen float64
-	w, s, z, zs   float64
-	p, q          float64 // second-order products of w and s; then the steps of s and z
 }
 
 // group is what one elimination handles: a site with its net power's row, or, where nothing limits or prices the net power, one chain with its
 // inputs, or one input. Without a site row the site's price is the district's. Series have n steps from step `from` of the program; those of d
-// chains lie one behind the other (chain*n + step).
+// chains lie one behind the other (chain*stride + step), with zeros between them up to whole blocks.
 type group struct {
 	site    int
 	from, n int
+	stride  int
 	in      []input
 	ch      []state
-	net     row // without cells where there is no site row
+	net     row // without blocks where there is no site row
 	netted  bool
-	netband []band
 	base    []float64
 	factor
 	ap, ad       float64   // how far its own step may go
+	held         held      // what its step is still to be scaled by
+	step         []float64 // of its net power
 	y, dy, res   []float64 // chain rows: dual, its step, residual
 	r0, r1       []float64 // chain rows' right-hand side without mu, and per mu
 	v, dv, resv  []float64 // site row
 	rv0, rv1     []float64
 	ysave, vsave []float64 // of the best bound
 	xsave        []float64 // of the best point: inputs, states, net
+}
+
+// flow is a boundary flow in all steps.
+type flow struct {
+	cells        []cell
+	lo, hi, cost []float64
 }
 
 // d is the number of chains.
@@ -78,7 +60,7 @@ type solver struct {
 	T        int
 	groups   []group
 	shards   []shard
-	imp, exp row
+	imp, exp flow
 	base     []float64 // load of the sites without a row of their own
 	constant float64   // scaled cost of what is fixed
 	scale    float64   // EUR of the caller per EUR inside
@@ -125,8 +107,10 @@ type shard struct {
 	g0, g1       []float64
 	bb, cross    []float64 // per step and chain
 	pk, xs       []float64
-	k0, k1, tmp  []float64
+	k0, k1       []float64
+	work         [4][]float64 // of one row, with a block of zeros before it
 	xbuf, blocks []float64
+	cols         []four // one for each chain of a group
 }
 
 // sums are what one sweep over a shard adds up.
@@ -154,7 +138,7 @@ const (
 	startCost  = 0.04  // scaled cost of a typical kW and step, to which startMus were chosen
 	maxShards  = 8
 	// shardGroups are enough to be worth a shard: each has a grid matrix of its own to clear and to add
-	shardGroups = 32
+	shardGroups = 64
 )
 
 // startMus are the first complementarity products, in scaled EUR, of the attempts.

@@ -10,12 +10,14 @@ func (s *solver) measureShard(h *shard) {
 	clear(h.lam0)
 	clear(h.most)
 	h.acc = sums{alphaP: 1, alphaD: 1}
+	var sum tally
 	for i := h.from; i < h.to; i++ {
 		if s.pool.gone.Load() {
 			return
 		}
-		s.measure(&s.groups[i], h)
+		s.measure(&s.groups[i], h, &sum)
 	}
+	sum.add(&h.acc)
 }
 
 // prices returns what one more kW costs the group's inputs, by step.
@@ -23,10 +25,10 @@ func (s *solver) prices(g *group, site, district []float64) []float64 {
 	if g.netted {
 		return site
 	}
-	return district[g.from : g.from+g.n]
+	return district[g.from : g.from+g.stride]
 }
 
-func (s *solver) measure(g *group, h *shard) {
+func (s *solver) measure(g *group, h *shard, sum *tally) {
 	d, n := g.d(), g.n
 	if s.saveX {
 		g.save()
@@ -35,18 +37,14 @@ func (s *solver) measure(g *group, h *shard) {
 		copy(g.ysave, g.y)
 		copy(g.vsave, g.v)
 	}
-	ad := s.ad
-	for i, v := range g.dy {
-		g.y[i] += ad * v
-	}
-	for i, v := range g.dv {
-		g.v[i] += ad * v
-	}
-	clear(h.pu[:n])
-	clear(h.su[:n])
-	clear(h.g0[:n])
-	clear(h.p0[:n])
-	nd := n * d
+	ap, ad := s.ap*g.held.primal, s.ad*g.held.dual
+	addTo(g.y, g.dy, ad)
+	addTo(g.v, g.dv, ad)
+	m, nd := whole(n), g.stride*d
+	clear(h.pu[:m])
+	clear(h.su[:m])
+	clear(h.g0[:m])
+	clear(h.p0[:m])
 	clear(h.bb[:nd])
 	clear(h.cross[:nd])
 	clear(h.pk[:nd])
@@ -55,29 +53,28 @@ func (s *solver) measure(g *group, h *shard) {
 	clear(g.q)
 	price := s.prices(g, g.v, s.lam)
 	for j := range g.in {
-		s.measureInput(g, &g.in[j], price, h)
+		s.measureInput(g, &g.in[j], ap, ad, price, h, sum)
 	}
 	for k := range g.ch {
 		g.crossTerms(k, h)
-		s.measureState(g, k, h)
+		s.measureState(g, k, ap, ad, h, sum)
 	}
 	if g.netted {
-		s.measureNet(g, h)
+		s.measureNet(g, ap, ad, h, sum)
 	} else {
-		lam0 := h.lam0[g.from : g.from+n]
-		net := h.net[g.from : g.from+n]
-		for t := range lam0 {
-			lam0[t] -= h.g0[t]
-			net[t] += h.su[t]
-		}
+		addTo(h.lam0[g.from:], h.g0[:m], -1)
+		addTo(h.net[g.from:], h.su[:m], 1)
 	}
+	narrow()
 	s.eliminate(g, h)
 	most := h.most[g.from : g.from+n]
+	by := h.pu
+	if g.netted {
+		by = g.nn
+	}
 	for t := range most {
-		if g.netted {
-			most[t] = max(most[t], g.nn[t])
-		} else {
-			most[t] = max(most[t], h.pu[t])
+		if by[t] > most[t] {
+			most[t] = by[t]
 		}
 	}
 	if d > 0 {
@@ -87,15 +84,29 @@ func (s *solver) measure(g *group, h *shard) {
 	}
 }
 
+// addTo adds f*v to the beginning of sum; v has whole blocks.
+func addTo(sum, v []float64, f float64) {
+	by := all(f)
+	sum = sum[:len(v)]
+	for i := 0; i+lanes <= len(v); i += lanes {
+		p := quad(sum, i)
+		load(p).Add(by.Mul(load(quad(v, i)))).Store(p)
+	}
+	narrow()
+}
+
 // share adds -h' y to lam, where y is K^-1 times the chain rows' right-hand side.
 func (g *group) share(y, lam []float64) {
-	lam = lam[g.from : g.from+g.n]
+	m := whole(g.n)
+	lam = lam[g.from : g.from+m]
 	for k := range g.ch {
-		hh, yy := g.h[k*g.n:(k+1)*g.n], y[k*g.n:(k+1)*g.n]
-		for t := range lam {
-			lam[t] -= hh[t] * yy[t]
+		hh, yy := g.h[k*g.stride:][:m], y[k*g.stride:][:m]
+		for i := 0; i+lanes <= m; i += lanes {
+			p := quad(lam, i)
+			load(p).Sub(load(quad(hh, i)).Mul(load(quad(yy, i)))).Store(p)
 		}
 	}
+	narrow()
 }
 
 // move takes the step of a cell.
@@ -107,257 +118,199 @@ func (c *cell) move(ap, ad float64) {
 }
 
 // invert writes the inverse curvature of the box's barrier: one division for both sides.
-func (c *cell) invert() float64 {
+func (c *cell) invert() {
 	c.dinv = c.wl * c.wu / (c.zl*c.wu + c.zu*c.wl)
-	return c.dinv
 }
 
-func (s *solver) measureInput(g *group, u *input, price []float64, h *shard) {
-	ap, ad, unit, sign := s.ap, s.ad, s.unit, u.sign
-	cells := u.cells
-	m := len(cells)
-	lo, hi, cost, price := u.lo[:m], u.hi[:m], u.cost[:m], price[u.from:u.to]
-	pu, su, g0 := h.pu[u.from:u.to], h.su[u.from:u.to], h.g0[u.from:u.to]
-	price, pu, su, g0 = price[:m], pu[:m], su[:m], g0[:m]
+func (s *solver) measureInput(g *group, u *input, ap, ad float64, price []float64, h *shard, sum *tally) {
+	vp, vd, unit, sign := all(ap), all(ad), all(s.unit), all(u.sign)
+	m := lanes * len(u.blocks)
+	lo, hi, cost, price := u.lo[:m], u.hi[:m], u.cost[:m], price[u.from:][:m]
+	pu, su, g0 := h.pu[u.from:][:m], h.su[u.from:][:m], h.g0[u.from:][:m]
 	// an input without a chain adds to p0, and to no chain row
-	p0 := h.p0[u.from:u.to]
-	p0 = p0[:m]
+	p0 := h.p0[u.from:][:m]
 	var y, gain, bb, xs, k0, q []float64
 	chained := u.chain >= 0
 	if chained {
 		y, gain, bb, xs, k0, p0, q = g.y[u.at:][:m], u.gain[:m], h.bb[u.at:][:m], h.xs[u.at:][:m], h.k0[u.at:][:m], h.pk[u.at:][:m], g.q[u.at:][:m]
 	}
-	var mu, objective, bound float64
-	for i := range cells {
-		c := &cells[i]
-		wu := c.wu
-		if wu == 0 {
-			continue
-		}
-		step := ap * c.d
-		wl := c.wl + step
-		wu -= step
-		zl, zu := c.zl+ad*c.pl, c.zu+ad*c.pu
-		c.wl, c.wu, c.zl, c.zu = wl, wu, zl, zu
-		l := lo[i]
-		x := l + wl
-		co := unit * cost[i]
-		grad := co + sign*price[i]
+	mu, objective, bound := sum.mu, sum.objective, sum.bound
+	for k := range u.blocks {
+		b, i := &u.blocks[k], k*lanes
+		step := vp.Mul(load(&b.d))
+		wl, wu := load(&b.wl).Add(step), load(&b.wu).Sub(step)
+		zl, zu := load(&b.zl).Add(vd.Mul(load(&b.pl))), load(&b.zu).Add(vd.Mul(load(&b.pu)))
+		wl.Store(&b.wl)
+		wu.Store(&b.wu)
+		zl.Store(&b.zl)
+		zu.Store(&b.zu)
+		l := load(quad(lo, i))
+		x := positive(zl, l.Add(wl))
+		co := unit.Mul(load(quad(cost, i)))
+		grad := co.Add(sign.Mul(load(quad(price, i))))
 		if chained {
-			grad += gain[i] * y[i]
+			grad = grad.Add(load(quad(gain, i)).Mul(load(quad(y, i))))
 		}
-		objective += co * x
-		mu += wl*zl + wu*zu
-		if grad < 0 {
-			bound += grad * hi[i]
-		} else {
-			bound += grad * l
-		}
-		e := wl * wu / (zl*wu + zu*wl)
-		c.d, c.dinv = grad, e
-		se := sign * e
-		su[i] += sign * x
-		pu[i] += sign * se
-		p0[i] += sign * se
-		g0[i] += se * grad
+		objective = objective.Add(co.Mul(x))
+		mu = mu.Add(wl.Mul(zl).Add(wu.Mul(zu)))
+		bound = bound.Add(positive(zl, grad.Mul(l).Min(grad.Mul(load(quad(hi, i))))))
+		e := positive(zl, wl.Mul(wu).Div(zl.Mul(wu).Add(zu.Mul(wl))))
+		grad.Store(&b.d)
+		e.Store(&b.dinv)
+		se := sign.Mul(e)
+		ss := sign.Mul(se)
+		accumulate(quad(su, i), sign.Mul(x))
+		accumulate(quad(pu, i), ss)
+		accumulate(quad(p0, i), ss)
+		accumulate(quad(g0, i), se.Mul(grad))
 		if chained {
-			b := gain[i]
-			be := b * e
-			bb[i] += b * be
-			xs[i] += b * x
-			k0[i] -= be * grad
-			q[i] += sign * be
+			f := load(quad(gain, i))
+			fe := f.Mul(e)
+			accumulate(quad(bb, i), f.Mul(fe))
+			accumulate(quad(xs, i), f.Mul(x))
+			accumulate(quad(k0, i), vec{}.Sub(fe.Mul(grad)))
+			accumulate(quad(q, i), sign.Mul(fe))
 		}
 	}
-	h.acc.mu += mu
-	h.acc.objective += objective
-	h.acc.bound += bound
+	sum.mu, sum.objective, sum.bound = mu, objective, bound
+	narrow()
 }
+
+// accumulate adds v to what is at p.
+// accumulate adds v to what is at p.
+func accumulate(p *four, v vec) { load(p).Add(v).Store(p) }
 
 // crossTerms forms Lagrange's identity for a chain with several inputs: no difference of near-equal squares.
 func (g *group) crossTerms(k int, h *shard) {
-	n := g.n
 	list := g.ch[k].inputs
 	for a := 1; a < len(list); a++ {
 		u := &g.in[list[a]]
 		for b := 0; b < a; b++ {
 			w := &g.in[list[b]]
+			if u.from == w.from && len(u.blocks) == len(w.blocks) {
+				cross := h.cross[k*g.stride+u.from:]
+				us, ws := all(u.sign), all(w.sign)
+				for n := range u.blocks {
+					det := load(quad(u.gain, n*lanes)).Mul(ws).Sub(load(quad(w.gain, n*lanes)).Mul(us))
+					accumulate(quad(cross, n*lanes), load(&u.blocks[n].dinv).Mul(load(&w.blocks[n].dinv)).Mul(det).Mul(det))
+				}
+				continue
+			}
 			for t := max(u.from, w.from); t < min(u.to, w.to); t++ {
 				i, j := t-u.from, t-w.from
 				det := u.gain[i]*w.sign - w.gain[j]*u.sign
-				h.cross[k*n+t] += u.cells[i].dinv * w.cells[j].dinv * det * det
+				h.cross[k*g.stride+t] += u.dinv(i) * w.dinv(j) * det * det
 			}
 		}
 	}
+	narrow()
 }
+
+// scratch returns the first n of the shard's working series with m steps, each with a step 0 before it that is read as v[lanes-1].
+// scratch is the shard's k-th working series for a row with m steps. It has a step before the first one, which is 0 at v[lanes-1].
+func (h *shard) scratch(k, m int) []float64 { return h.work[k][:m+lanes] }
 
 // measureState forms the chain rows: their residuals, the state's gradient and curvature, and the predictor's right-hand side without the site row's part.
-func (s *solver) measureState(g *group, k int, h *shard) {
-	ap, ad, unit := s.ap, s.ad, s.unit
+func (s *solver) measureState(g *group, k int, ap, ad float64, h *shard, sum *tally) {
 	st := &g.ch[k]
-	cells := st.cells
-	m := len(cells)
-	lo, hi, cost, keep, drive := st.lo[:m], st.hi[:m], st.cost[:m], st.keep[:m], st.drive[:m]
-	bands := st.bands
-	var mu, objective, bound, primal float64
-	ys, res, k0, xs := g.y[st.at:][:m], g.res[st.at:][:m], h.k0[st.at:][:m], h.xs[st.at:][:m]
-	before, push := 0.0, 0.0 // state, and its gradient times its inverse curvature, of the step before
-	for i := range cells {
-		c := &cells[i]
-		y := ys[i]
-		co := unit * cost[i]
-		grad := co - y
-		row := drive[i]
-		rhs := k0[i]
-		if i > 0 {
-			row += keep[i] * before
-			rhs -= keep[i] * push
-		}
-		if i+1 < m {
-			grad += keep[i+1] * ys[i+1]
-		}
-		l := lo[i]
-		x, pull := l, 0.0
-		if c.wu == 0 {
-			bound += grad * l
+	m := lanes * len(st.blocks)
+	before, pushed, pull, curve := h.scratch(0, m), h.scratch(1, m), h.scratch(2, m)[lanes:], h.scratch(3, m)[lanes:]
+	x := before[lanes:]
+	if len(st.bands) > 0 {
+		clear(pull)
+		clear(curve)
+		st.moveBands(ap, ad, curve, pull, sum)
+	}
+	if st.boxed {
+		st.moveBox(ap, ad, x, sum)
+	} else {
+		st.moveFree(ap, x)
+	}
+	if len(st.bands) > 0 {
+		st.join(curve, st.boxed)
+	}
+	// gradients
+	unit := all(s.unit)
+	y := g.y[st.at:]
+	cost, keep, lo, hi, drive := st.cost[:m], st.keep[:m+lanes], st.lo[:m], st.hi[:m], st.drive[:m]
+	grads := curve // no more needed
+	objective, bound := sum.objective, sum.bound
+	for n := range st.blocks {
+		b, i := &st.blocks[n], n*lanes
+		co, yi := unit.Mul(load(quad(cost, i))), load(quad(y, i))
+		grad := co.Sub(yi).Add(load(quad(keep, i+1)).Mul(load(quad(y, i+1))))
+		objective = objective.Add(co.Mul(load(quad(x, i))))
+		bound = bound.Add(load(quad(drive, i)).Mul(yi))
+		if len(st.bands) > 0 {
+			grad.Store(quad(grads, i))
+			grad = grad.Add(load(quad(pull, i)))
 		} else {
-			moved := ap * c.d
-			num, den := 0.0, 1.0 // of the curvature
-			if st.boxed {
-				c.move(ap, ad)
-				mu += c.wl*c.zl + c.wu*c.zu
-				num, den = c.zl*c.wu+c.zu*c.wl, c.wl*c.wu
-			} else {
-				c.wl += moved
-			}
-			x = l + c.wl
-			n := 0
-			for n < len(bands) && bands[n].at == i {
-				b := &bands[n]
-				n++
-				b.move(moved, ap, ad)
-				mu += b.w*b.z + b.s*b.zs
-				inv := 1 / (b.w*b.zs + b.s*b.z)
-				num += b.z * b.zs * inv * den
-				pull -= b.e * b.s * b.z * b.pen * inv
-				if over := b.e * (b.level - x); over > 0 {
-					objective += b.pen * over
-				}
-			}
-			switch {
-			case n > 0:
-				bound += boundBands(bands[:n], grad, l, hi[i])
-				bands = bands[n:]
-			case grad < 0:
-				bound += grad * hi[i]
-			default:
-				bound += grad * l
-			}
-			c.dinv = den / num
-			c.d = grad + pull
+			bound = bound.Add(grad.Mul(load(quad(lo, i))).Min(grad.Mul(load(quad(hi, i)))))
 		}
-		objective += co * x
-		row += xs[i] - x
-		res[i] = row
-		primal = max(primal, math.Abs(row))
-		bound += drive[i] * y
-		before = x
-		push = c.d * c.dinv
-		k0[i] = rhs + row + push
+		grad.Store(&b.d)
+		grad.Mul(load(&b.dinv)).Store(quad(pushed, i+lanes))
 	}
-	h.acc.mu += mu
-	h.acc.objective += objective
-	h.acc.bound += bound
-	h.acc.primal = max(h.acc.primal, primal)
-}
-
-// move takes the step of a band whose variable moved by the given amount.
-func (b *band) move(moved, ap, ad float64) {
-	b.w += b.e*moved + ap*b.p
-	b.s += ap * b.p
-	b.z += ad * b.q
-	b.zs -= ad * b.q
-}
-
-// boundBands is the least of g*x and the bands' penalties over the box: it lies at an end of the box or at a level.
-func boundBands(bands []band, g, lo, hi float64) float64 {
-	low := min(bandCost(bands, g, lo), bandCost(bands, g, hi))
-	for k := range bands {
-		if l := bands[k].level; l > lo && l < hi {
-			low = min(low, bandCost(bands, g, l))
-		}
+	sum.objective, sum.bound = objective, bound
+	if len(st.bands) > 0 {
+		st.weigh(x, grads, sum)
 	}
-	return low
-}
-
-// bandCost is g*x with the penalties of the bands at x.
-func bandCost(bands []band, g, x float64) float64 {
-	y := g * x
-	for i := range bands {
-		b := &bands[i]
-		if over := b.e * (b.level - x); over > 0 {
-			y += b.pen * over
-		}
+	// rows
+	res, k0, xs := g.res[st.at:][:m], h.k0[st.at:][:m], h.xs[st.at:][:m]
+	high, low := sum.high, sum.low
+	for i := 0; i < m; i += lanes {
+		f := load(quad(keep, i))
+		row := load(quad(drive, i)).Add(f.Mul(load(quad(before, i+lanes-1)))).Add(load(quad(xs, i)).Sub(load(quad(x, i))))
+		row.Store(quad(res, i))
+		high, low = high.Max(row), low.Min(row)
+		p := quad(k0, i)
+		load(p).Sub(f.Mul(load(quad(pushed, i+lanes-1)))).Add(row).Add(load(quad(pushed, i+lanes))).Store(p)
 	}
-	return y
+	sum.high, sum.low = high, low
+	narrow()
 }
 
 // measureNet forms the site rows, and completes the right-hand side of chains and grid with them.
-func (s *solver) measureNet(g *group, h *shard) {
-	ap, ad, d := s.ap, s.ad, g.d()
-	bands := g.netband
-	acc := &h.acc
-	for t := range g.net.cells {
-		c := &g.net.cells[t]
-		grad := s.lam[t] - g.v[t]
-		l, hi := g.net.lo[t], g.net.hi[t]
-		x := l
-		if c.wu == 0 {
-			acc.bound += grad * l
-		} else {
-			moved := ap * c.d
-			c.move(ap, ad)
-			acc.mu += c.wl*c.zl + c.wu*c.zu
-			x = l + c.wl
-			curve := (c.zl*c.wu + c.zu*c.wl) / (c.wl * c.wu)
-			pull := 0.0
-			of := bands[:0]
-			for len(bands) > len(of) && bands[len(of)].at == t {
-				b := &bands[len(of)]
-				of = bands[:len(of)+1]
-				b.move(moved, ap, ad)
-				acc.mu += b.w*b.z + b.s*b.zs
-				den := 1 / (b.w*b.zs + b.s*b.z)
-				curve += b.z * b.zs * den
-				pull -= b.e * b.s * b.z * b.pen * den
-				acc.objective += b.pen * math.Max(0, b.e*(b.level-x))
-			}
-			if len(of) > 0 {
-				acc.bound += boundBands(of, grad, l, hi)
-				bands = bands[len(of):]
-			} else if grad >= 0 {
-				acc.bound += grad * l
-			} else {
-				acc.bound += grad * hi
-			}
-			c.dinv = 1 / curve
-			c.d = grad + pull
+func (s *solver) measureNet(g *group, ap, ad float64, h *shard, sum *tally) {
+	r := &g.net
+	m, d := lanes*len(r.blocks), g.d()
+	x, pull, curve := h.scratch(0, m)[lanes:], h.scratch(1, m)[lanes:], h.scratch(2, m)[lanes:]
+	clear(pull)
+	if len(r.bands) > 0 {
+		clear(curve)
+		r.moveBands(ap, ad, curve, pull, sum)
+	}
+	r.moveBox(ap, ad, x, sum)
+	if len(r.bands) > 0 {
+		r.join(curve, true)
+	}
+	grads := curve
+	for t := range m {
+		grads[t] = 0
+		if t < g.n {
+			grads[t] = s.lam[t] - g.v[t]
 		}
-		row := g.base[t] + h.su[t] - x
+	}
+	r.weigh(x, grads, sum)
+	acc := &h.acc
+	for t := range g.n {
+		b, lane := &r.blocks[t/lanes], t%lanes
+		b.d[lane] = grads[t] + pull[t]
+		dinv := b.dinv[lane]
+		row := g.base[t] + h.su[t] - x[t]
 		g.resv[t] = row
 		acc.primal = max(acc.primal, math.Abs(row))
 		acc.bound += g.base[t] * g.v[t]
-		h.net[t] += x
-		gn := c.d * c.dinv
+		h.net[t] += x[t]
+		gn := b.d[lane] * dinv
 		y := row + gn - h.g0[t]
 		g.rv0[t] = y
 		ic := 0.0
-		if p := c.dinv + h.pu[t]; p > 0 {
+		if p := dinv + h.pu[t]; p > 0 {
 			ic = 1 / p
 		}
-		h.lam0[t] += y*c.dinv*ic - gn
-		for k := 0; k < d; k++ {
-			h.k0[k*g.n+t] -= g.q[k*g.n+t] * y * ic
+		h.lam0[t] += y*dinv*ic - gn
+		for k := range d {
+			h.k0[k*g.stride+t] -= g.q[k*g.stride+t] * y * ic
 		}
 	}
 }

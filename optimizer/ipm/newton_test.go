@@ -40,32 +40,31 @@ func TestNewtonDirection(t *testing.T) {
 	}
 }
 
-// held is what the sweeps overwrite: the products by cell and band, in the order of each.
-type held struct {
-	cells map[*cell]cell
-	bands map[*band]band
-	ck    float64
-	cw    []float64
+// overwritten is what the sweeps overwrite: the products by block and band block.
+type overwritten struct {
+	blocks map[*block]block
+	bands  map[*bandBlock]bandBlock
+	flows  map[*cell]cell
+	ck     float64
+	cw     []float64
 }
 
-// rows calls see for every row of variables with its bands; the boundary flows have group nil.
-func (s *solver) rows(see func(g *group, r *row, bands []band)) {
+// rows calls see for every row of variables.
+func (s *solver) rows(see func(r *row)) {
 	for i := range s.groups {
 		g := &s.groups[i]
 		for j := range g.in {
-			see(g, &g.in[j].row, nil)
+			see(&g.in[j].row)
 		}
 		for k := range g.ch {
-			see(g, &g.ch[k].row, g.ch[k].bands)
+			see(&g.ch[k].row)
 		}
-		see(g, &g.net, g.netband)
+		see(&g.net)
 	}
-	see(nil, &s.imp, nil)
-	see(nil, &s.exp, nil)
 }
 
 // direction runs one iteration up to the corrector's step and returns what the cells held before it.
-func (s *solver) direction(t *testing.T, mu float64) held {
+func (s *solver) direction(t *testing.T, mu float64) overwritten {
 	t.Helper()
 	each := func(sweep func(*shard)) {
 		for i := range s.shards {
@@ -76,7 +75,7 @@ func (s *solver) direction(t *testing.T, mu float64) held {
 	s.total(s.net, ofNet)
 	acc := s.gather()
 	s.measureGrid(&acc)
-	s.total(s.schur, ofSchur)
+	s.totalSchur()
 	if !s.factorGrid() {
 		t.Fatal("grid matrix not positive definite")
 	}
@@ -90,15 +89,20 @@ func (s *solver) direction(t *testing.T, mu float64) held {
 	acc = s.gather()
 	s.respondGrid()
 	s.reachGrid(0, true, &acc)
-	h := held{cells: map[*cell]cell{}, bands: map[*band]band{}, ck: s.peak.ck, cw: append([]float64(nil), s.peak.cw...)}
-	s.rows(func(_ *group, r *row, bands []band) {
-		for i := range r.cells {
-			h.cells[&r.cells[i]] = r.cells[i]
+	h := overwritten{blocks: map[*block]block{}, bands: map[*bandBlock]bandBlock{}, flows: map[*cell]cell{}, ck: s.peak.ck, cw: append([]float64(nil), s.peak.cw...)}
+	s.rows(func(r *row) {
+		for k := range r.blocks {
+			h.blocks[&r.blocks[k]] = r.blocks[k]
 		}
-		for i := range bands {
-			h.bands[&bands[i]] = bands[i]
+		for n := range r.bands {
+			for k := range r.bands[n].blocks {
+				h.bands[&r.bands[n].blocks[k]] = r.bands[n].blocks[k]
+			}
 		}
 	})
+	for t := range s.imp.cells {
+		h.flows[&s.imp.cells[t]], h.flows[&s.exp.cells[t]] = s.imp.cells[t], s.exp.cells[t]
+	}
 	s.total(s.lam0, ofLam0)
 	s.total(s.lam1, ofLam1)
 	s.mu = mu
@@ -122,7 +126,7 @@ func (s *solver) direction(t *testing.T, mu float64) held {
 }
 
 // residual is the largest violation of the Newton system by the direction that s holds.
-func (h held) residual(s *solver, mu float64) float64 {
+func (h overwritten) residual(s *solver, mu float64) float64 {
 	worst := 0.0
 	see := func(v float64) {
 		if !(math.Abs(v) <= worst) {
@@ -130,39 +134,43 @@ func (h held) residual(s *solver, mu float64) float64 {
 		}
 	}
 	T := s.T
-	dx := func(r *row, i int) float64 {
-		if r.cells[i].wu == 0 {
-			return 0
-		}
-		return r.cells[i].d
-	}
+	dx := func(r *row, i int) float64 { return r.cell(i).d }
 	// stationarity: cost - A'dual - zl + zu + bands + peak = 0 after the step
-	station := func(r *row, i int, dual float64, boxed bool, bands []band, extra float64) {
-		c := &r.cells[i]
+	pair := func(c, old cell) float64 {
+		see(c.wl*c.zl + c.wl*c.pl + c.zl*c.d + old.pl - mu)
+		see(c.wu*c.zu + c.wu*c.pu - c.zu*c.d + old.pu - mu)
+		return -c.zl - c.pl + c.zu + c.pu
+	}
+	station := func(r *row, i int, dual float64, boxed bool) {
+		c := r.cell(i)
 		if c.wu == 0 {
+			see(c.d) // a hole does not move
 			return
 		}
-		total := dual + extra
+		total := dual
 		if r.cost != nil {
 			total += s.unit * r.cost[i]
 		}
 		if boxed {
-			old := h.cells[c]
-			see(c.wl*c.zl + c.wl*c.pl + c.zl*c.d + old.pl - mu)
-			see(c.wu*c.zu + c.wu*c.pu - c.zu*c.d + old.pu - mu)
-			total += -c.zl - c.pl + c.zu + c.pu
+			old := h.blocks[&r.blocks[i/lanes]]
+			total += pair(c, (&row{blocks: []block{old}}).cell(i%lanes))
 		}
-		for k := range bands {
-			b := &bands[k]
-			if b.at != i {
-				continue
+		r.eachBand(func(at int, e float64, b *bandBlock, k int) {
+			if at != i {
+				return
 			}
-			dw := b.e*c.d + b.p
-			see(b.w*b.z + b.w*b.q + b.z*dw + h.bands[b].p - mu)
-			see(b.s*b.zs - b.s*b.q + b.zs*b.p + h.bands[b].q - mu)
-			total -= b.e * (b.z + b.q)
-		}
+			was := h.bands[b]
+			dw := e*c.d + b.p[k]
+			see(b.w[k]*b.z[k] + b.w[k]*b.q[k] + b.z[k]*dw + was.p[k] - mu)
+			see(b.s[k]*b.zs[k] - b.s[k]*b.q[k] + b.zs[k]*b.p[k] + was.q[k] - mu)
+			total -= e * (b.z[k] + b.q[k])
+		})
 		see(total)
+	}
+	flows := func(f *flow, t int, dual float64) {
+		if c := f.cells[t]; c.wu != 0 {
+			see(dual + s.unit*f.cost[t] + pair(c, h.flows[&f.cells[t]]))
+		}
 	}
 	grid := make([]float64, T)
 	for t := range grid {
@@ -177,20 +185,20 @@ func (h held) residual(s *solver, mu float64) float64 {
 			}
 			return s.lam[g.from+t] + s.dlam[g.from+t]
 		}
-		value := func(t, k int) float64 { return g.y[k*g.n+t] + g.dy[k*g.n+t] }
+		value := func(t, k int) float64 { return g.y[k*g.stride+t] + g.dy[k*g.stride+t] }
 		made := make([]float64, g.n)
 		fed := make([]float64, g.n*max(1, d))
-		after := func(r *row, i int) float64 { return r.lo[i] + r.cells[i].wl + dx(r, i) }
+		after := func(r *row, i int) float64 { return r.value(i) + dx(r, i) }
 		for j := range g.in {
 			u := &g.in[j]
-			for i := range u.cells {
+			for i := range u.steps() {
 				t := u.from + i
 				dual := u.sign * price(t)
 				if u.chain >= 0 {
 					dual += u.gain[i] * value(t, u.chain)
 				}
-				station(&u.row, i, dual, true, nil, 0)
-				if u.cells[i].wu == 0 {
+				station(&u.row, i, dual, true)
+				if u.cell(i).wu == 0 {
 					continue // in the right-hand sides
 				}
 				made[t] += u.sign * after(&u.row, i)
@@ -201,17 +209,17 @@ func (h held) residual(s *solver, mu float64) float64 {
 		}
 		for k := range g.ch {
 			st := &g.ch[k]
-			for i := range st.cells {
+			for i := range st.steps() {
 				t := st.from + i
 				dual := -value(t, k)
 				row := st.drive[i] + fed[t*d+k] - after(&st.row, i)
-				if i+1 < len(st.cells) {
+				if i+1 < st.steps() {
 					dual += st.keep[i+1] * value(t+1, k)
 				}
 				if i > 0 {
 					row += st.keep[i] * after(&st.row, i-1)
 				}
-				station(&st.row, i, dual, st.boxed, st.bands, 0)
+				station(&st.row, i, dual, st.boxed)
 				if movable(g, st, i) {
 					see(row)
 				}
@@ -222,9 +230,9 @@ func (h held) residual(s *solver, mu float64) float64 {
 				grid[g.from+t] += made[t]
 				continue
 			}
-			station(&g.net, t, s.lam[t]+s.dlam[t]-price(t), true, g.netband, 0)
+			station(&g.net, t, s.lam[t]+s.dlam[t]-price(t), true)
 			grid[t] += after(&g.net, t)
-			if g.net.cells[t].wu != 0 {
+			if g.net.cell(t).wu != 0 {
 				see(g.base[t] + made[t] - after(&g.net, t))
 			}
 		}
@@ -234,12 +242,12 @@ func (h held) residual(s *solver, mu float64) float64 {
 		extra := 0.0
 		if k.on {
 			extra = k.zp[t] + k.dzp[t]
-			see(k.dw[t] - k.dpk + dx(&s.imp, t))
+			see(k.dw[t] - k.dpk + s.imp.cells[t].d)
 			see(k.w[t]*k.zp[t] + k.w[t]*k.dzp[t] + k.zp[t]*k.dw[t] + h.cw[t] - mu)
 		}
-		station(&s.imp, t, -s.lam[t]-s.dlam[t], true, nil, extra)
-		station(&s.exp, t, s.lam[t]+s.dlam[t], true, nil, 0)
-		imp, exp := s.imp.lo[t]+s.imp.cells[t].wl+dx(&s.imp, t), s.exp.lo[t]+s.exp.cells[t].wl+dx(&s.exp, t)
+		flows(&s.imp, t, extra-s.lam[t]-s.dlam[t])
+		flows(&s.exp, t, s.lam[t]+s.dlam[t])
+		imp, exp := s.imp.lo[t]+s.imp.cells[t].wl+s.imp.cells[t].d, s.exp.lo[t]+s.exp.cells[t].wl+s.exp.cells[t].d
 		see(grid[t] - imp + exp)
 	}
 	if k.on {
@@ -255,12 +263,12 @@ func (h held) residual(s *solver, mu float64) float64 {
 
 // movable reports whether anything in the chain row can move.
 func movable(g *group, st *state, i int) bool {
-	if st.cells[i].wu != 0 || i > 0 && st.cells[i-1].wu != 0 {
+	if st.cell(i).wu != 0 || i > 0 && st.cell(i-1).wu != 0 {
 		return true
 	}
 	for _, j := range st.inputs {
 		u := &g.in[j]
-		if k := st.from + i - u.from; k >= 0 && k < len(u.cells) && u.cells[k].wu != 0 {
+		if k := st.from + i - u.from; k >= 0 && k < u.steps() && u.cell(k).wu != 0 {
 			return true
 		}
 	}

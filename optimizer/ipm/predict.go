@@ -21,88 +21,75 @@ func (s *solver) predictShard(h *shard) {
 	}
 }
 
-// reach finds how far a point may go: p is the largest -dw/w, q the largest -dz/z.
-type reach struct{ p, q float64 }
-
-func (r *reach) see(w, dw, z, dz float64) {
-	if -dw > r.p*w {
-		r.p = -dw / w
-	}
-	if -dz > r.q*z {
-		r.q = -dz / z
-	}
-}
-
-// limit lowers the accumulated step lengths.
-func (r *reach) limit(acc *sums) {
-	if r.p > 0 {
-		acc.alphaP = min(acc.alphaP, 1/r.p)
-	}
-	if r.q > 0 {
-		acc.alphaD = min(acc.alphaD, 1/r.q)
-	}
-}
-
-// lengths are how far the point may go.
-func (r *reach) lengths() (ap, ad float64) {
-	acc := sums{alphaP: 1, alphaD: 1}
-	r.limit(&acc)
-	return acc.alphaP, acc.alphaD
-}
-
 // backSubstitute computes the steps of a group's duals from its chain rows' right-hand side in g.dy, its site rows' in rv (nil without), and the grid
 // prices' step. It returns the step of the inputs' price.
 func (s *solver) backSubstitute(g *group, rv []float64, dlam []float64, h *shard) []float64 {
-	n := g.n
-	dlam = dlam[g.from : g.from+n]
-	for k := range g.ch {
-		y, hh := g.dy[k*n:(k+1)*n], g.h[k*n:(k+1)*n]
-		for t, v := range dlam {
-			y[t] -= hh[t] * v
-		}
-	}
+	dlam = dlam[g.from : g.from+g.stride]
+	g.respond(dlam, g.dy)
 	if len(g.ch) > 0 {
 		g.solve(g.dy, h)
 	}
 	if !g.netted {
 		return dlam
 	}
-	for t := 0; t < n; t++ {
-		v := rv[t] + g.nn[t]*dlam[t]
-		for k := range g.ch {
-			v -= g.q[k*n+t] * g.dy[k*n+t]
-		}
-		g.dv[t] = v * g.ic[t]
-	}
+	g.price(rv, dlam, g.dy, g.dv)
 	return g.dv
 }
 
-func (s *solver) predict(g *group, h *shard) {
-	n := g.n
-	nd := n * g.d()
-	copy(g.dy, g.r0)
-	price := s.backSubstitute(g, g.rv0, s.dlam, h)
-	clear(h.su[:n])
-	clear(h.g0[:n])
-	clear(h.g1[:n])
-	clear(h.k0[:nd])
-	clear(h.k1[:nd])
-	for j := range g.in {
-		s.predictInput(g, &g.in[j], price, h)
-	}
+// respond takes from the chain rows' right-hand side what the grid prices' step does to it.
+func (g *group) respond(dlam, y []float64) {
+	m := whole(g.n)
+	dlam = dlam[:m]
 	for k := range g.ch {
-		s.predictState(g, k, h)
-	}
-	if g.netted {
-		s.predictNet(g, h)
-	} else {
-		lam0, lam1, net := h.lam0[g.from:g.from+n], h.lam1[g.from:g.from+n], h.net[g.from:g.from+n]
-		for t := range lam0 {
-			lam0[t] -= h.g0[t]
-			lam1[t] -= h.g1[t]
-			net[t] += h.su[t]
+		hh, yy := g.h[k*g.stride:][:m], y[k*g.stride:][:m]
+		for i := 0; i+lanes <= m; i += lanes {
+			p := quad(yy, i)
+			load(p).Sub(load(quad(hh, i)).Mul(load(quad(dlam, i)))).Store(p)
 		}
 	}
+	narrow()
+}
+
+// price computes the step of the site's price from that of the chains' duals, of the grid's price and the site rows' right-hand side (nil: none).
+func (g *group) price(rv, dlam, dy, dv []float64) {
+	for t := range g.n {
+		v := g.nn[t] * dlam[t]
+		if rv != nil {
+			v += rv[t]
+		}
+		for k := range g.ch {
+			v -= g.q[k*g.stride+t] * dy[k*g.stride+t]
+		}
+		dv[t] = v * g.ic[t]
+	}
+}
+
+func (s *solver) predict(g *group, h *shard) {
+	m, nd := whole(g.n), g.stride*g.d()
+	copy(g.dy, g.r0)
+	price := s.backSubstitute(g, g.rv0, s.dlam, h)
+	clear(h.su[:m])
+	clear(h.g0[:m])
+	clear(h.g1[:m])
+	clear(h.k0[:nd])
+	clear(h.k1[:nd])
+	sum := newAffine()
+	narrow()
+	for j := range g.in {
+		s.predictInput(g, &g.in[j], price, h, &sum)
+	}
+	for k := range g.ch {
+		s.predictState(g, k, h, &sum)
+	}
+	if g.netted {
+		s.predictNet(g, h, &sum)
+	} else {
+		addTo(h.lam0[g.from:], h.g0[:m], -1)
+		addTo(h.lam1[g.from:], h.g1[:m], -1)
+		addTo(h.net[g.from:], h.su[:m], 1)
+	}
+	sum.add(&h.acc)
+	narrow()
 	if nd > 0 {
 		copy(g.r0, h.k0[:nd])
 		copy(g.r1, h.k1[:nd])
@@ -112,199 +99,112 @@ func (s *solver) predict(g *group, h *shard) {
 	}
 }
 
-// inverses are 1/wl and 1/wu, by one division.
-func (c *cell) inverses() (rl, ru float64) {
-	inv := 1 / (c.wl * c.wu)
-	return c.wu * inv, c.wl * inv
-}
-
-// limited cuts a second-order product to three times the pair's product: a predictor that leaves the box by far says nothing of what lies there.
-func limited(v, product float64) float64 {
-	if m := 3 * product; v > m {
-		return m
-	} else if v < -m {
-		return -m
-	}
-	return v
-}
-
-// affine sums what the predictor's steps tell of the next iterate: far and near are the largest and least dw/w, zdw and dwdz the sums of z*dw and dw*dz. Of each
-// pair w*dz = -w*z - z*dw, so that their sum needs no place.
-type affine struct{ near, far, zdw, dwdz float64 }
-
-// add puts the sums into acc: -dw/w is largest at near, and -dz/z = 1 + dw/w at far.
-func (a *affine) add(acc *sums) {
-	acc.zdw += a.zdw
-	acc.dwdz += a.dwdz
-	if a.near < 0 {
-		acc.alphaP = min(acc.alphaP, -1/a.near)
-	}
-	if a.far > -1 {
-		acc.alphaD = min(acc.alphaD, 1/(1+a.far))
-	}
-}
-
-// predict takes the affine step dx of a cell: it keeps the second-order products and leaves the Newton gradient's parts: the constant one in d, and
-// the one per mu, which it returns.
-func (c *cell) predict(dx float64, sum *affine) (perMu float64) {
-	rl, ru := c.inverses()
-	a, b := dx*rl, -dx*ru
-	sum.near = min(sum.near, a, b)
-	sum.far = max(sum.far, a, b)
-	pl, pu := limited(-dx*c.zl*(1+a), c.wl*c.zl), limited(dx*c.zu*(1+b), c.wu*c.zu)
-	sum.zdw += (c.zl - c.zu) * dx
-	sum.dwdz += pl + pu
-	c.pl, c.pu = pl, pu
-	c.d += pl*rl - pu*ru
-	return ru - rl
-}
-
-// predict takes the affine step dx of a band's variable and returns the parts of the Newton gradient that it adds.
-func (b *band) predict(dx float64, sum *affine) (constant, perMu float64) {
-	den := 1 / (b.w*b.zs + b.s*b.z)
-	dz := (b.s*b.zs*b.z-b.w*b.z*b.zs)*den - b.z*b.zs*den*b.e*dx
-	rel := dz/b.zs - 1 // ds/s, and for the other pair dw/w follows from dz
-	ds := b.s * rel
-	dw := b.e*dx + ds
-	other := -dz/b.z - 1
-	sum.near = min(sum.near, rel, other)
-	sum.far = max(sum.far, rel, other)
-	cw, cs := limited(dw*dz, b.w*b.z), limited(-ds*dz, b.s*b.zs)
-	sum.zdw += b.z*dw + b.zs*ds
-	sum.dwdz += cw + cs
-	b.p, b.q = cw, cs
-	return -b.e * (cs*b.z - cw*b.zs) * den, -b.e * (b.zs - b.z) * den
-}
-
-func (s *solver) predictInput(g *group, u *input, price []float64, h *shard) {
-	sign := u.sign
-	cells := u.cells
-	m := len(cells)
-	price = price[u.from:u.to]
-	su, g0, g1 := h.su[u.from:u.to], h.g0[u.from:u.to], h.g1[u.from:u.to]
-	price, su, g0, g1 = price[:m], su[:m], g0[:m], g1[:m]
+// predictInput does predictBox's work on an input and forms its parts of the right-hand sides on the way.
+func (s *solver) predictInput(g *group, u *input, price []float64, h *shard, a *affine) {
+	m := lanes * len(u.blocks)
+	price = price[u.from:][:m]
+	su, g0, g1 := h.su[u.from:][:m], h.g0[u.from:][:m], h.g1[u.from:][:m]
 	var y, gain, k0, k1 []float64
 	chained := u.chain >= 0
 	if chained {
 		y, gain, k0, k1 = g.dy[u.at:][:m], u.gain[:m], h.k0[u.at:][:m], h.k1[u.at:][:m]
 	}
-	near, far, zdw, dwdz := 0.0, -1.0, 0.0, 0.0
-	for i := range cells {
-		c := &cells[i]
-		wl, wu := c.wl, c.wu
-		if wu == 0 {
-			continue
-		}
-		e := c.dinv
-		dx := -sign*price[i] - c.d
+	zero, one, three, sign := vec{}, all(1), all(3), all(u.sign)
+	near, far, zdw, dwdz := a.near, a.far, a.zdw, a.dwdz
+	for k := range u.blocks {
+		b, i := &u.blocks[k], k*lanes
+		wl, wu, zl, zu, e, d := load(&b.wl), load(&b.wu), load(&b.zl), load(&b.zu), load(&b.dinv), load(&b.d)
+		dx := zero.Sub(sign.Mul(load(quad(price, i)))).Sub(d)
 		if chained {
-			dx -= gain[i] * y[i]
+			dx = dx.Sub(load(quad(gain, i)).Mul(load(quad(y, i))))
 		}
-		dx *= e
-		inv := 1 / (wl * wu)
-		rl, ru := wu*inv, wl*inv
-		a, b := dx*rl, -dx*ru
-		if a < near {
-			near = a
-		}
-		if b < near {
-			near = b
-		}
-		if a > far {
-			far = a
-		}
-		if b > far {
-			far = b
-		}
-		zl, zu := c.zl, c.zu
-		pl, pu := limited(-dx*zl*(1+a), wl*zl), limited(dx*zu*(1+b), wu*zu)
-		zdw += (zl - zu) * dx
-		dwdz += pl + pu
-		c.pl, c.pu = pl, pu
-		gc := c.d + pl*rl - pu*ru
-		c.d = gc
-		p0, p1 := gc*e, (ru-rl)*e
-		su[i] += sign * dx
-		g0[i] += sign * p0
-		g1[i] += sign * p1
+		dx = dx.Mul(e)
+		inv := one.Div(wl.Mul(wu))
+		rl, ru := wu.Mul(inv), wl.Mul(inv)
+		x, v := dx.Mul(rl), zero.Sub(dx.Mul(ru))
+		near = near.Min(x).Min(v)
+		far = far.Max(x).Max(v)
+		ml, mh := three.Mul(wl).Mul(zl), three.Mul(wu).Mul(zu)
+		pl := zero.Sub(dx).Mul(zl).Mul(one.Add(x)).Min(ml).Max(zero.Sub(ml))
+		pu := dx.Mul(zu).Mul(one.Add(v)).Min(mh).Max(zero.Sub(mh))
+		zdw = zdw.Add(zl.Sub(zu).Mul(dx))
+		dwdz = dwdz.Add(pl.Add(pu))
+		pl.Store(&b.pl)
+		pu.Store(&b.pu)
+		d = d.Add(pl.Mul(rl)).Sub(pu.Mul(ru))
+		d.Store(&b.d)
+		p0, p1 := d.Mul(e), ru.Sub(rl).Mul(e)
+		accumulate(quad(su, i), sign.Mul(dx))
+		accumulate(quad(g0, i), sign.Mul(p0))
+		accumulate(quad(g1, i), sign.Mul(p1))
 		if chained {
-			b := gain[i]
-			k0[i] -= b * p0
-			k1[i] -= b * p1
+			f := load(quad(gain, i))
+			p, q := quad(k0, i), quad(k1, i)
+			load(p).Sub(f.Mul(p0)).Store(p)
+			load(q).Sub(f.Mul(p1)).Store(q)
 		}
 	}
-	sum := affine{near, far, zdw, dwdz}
-	sum.add(&h.acc)
+	a.near, a.far, a.zdw, a.dwdz = near, far, zdw, dwdz
+	narrow()
 }
 
-func (s *solver) predictState(g *group, k int, h *shard) {
+func (s *solver) predictState(g *group, k int, h *shard, a *affine) {
 	st := &g.ch[k]
-	cells := st.cells
-	m := len(cells)
-	keep := st.keep[:m]
-	bands := st.bands
-	sum := affine{far: -1}
-	y, res, k0, k1 := g.dy[st.at:][:m], g.res[st.at:][:m], h.k0[st.at:][:m], h.k1[st.at:][:m]
-	push0, push1 := 0.0, 0.0
-	for i := range cells {
-		c := &cells[i]
-		r0, r1 := k0[i]+res[i], k1[i]
-		if i > 0 {
-			r0 -= keep[i] * push0
-			r1 -= keep[i] * push1
-		}
-		push0, push1 = 0, 0
-		if c.wu != 0 {
-			a := y[i]
-			if i+1 < m {
-				a -= keep[i+1] * y[i+1]
-			}
-			dx := (a - c.d) * c.dinv
-			perMu := 0.0
-			if st.boxed {
-				perMu = c.predict(dx, &sum)
-			}
-			for len(bands) > 0 && bands[0].at == i {
-				v, w := bands[0].predict(dx, &sum)
-				c.d += v
-				perMu += w
-				bands = bands[1:]
-			}
-			push0, push1 = c.d*c.dinv, perMu*c.dinv
-		}
-		k0[i] = r0 + push0
-		k1[i] = r1 + push1
+	m := lanes * len(st.blocks)
+	dx, perMu, push0, push1 := h.scratch(0, m)[lanes:], h.scratch(1, m)[lanes:], h.scratch(2, m), h.scratch(3, m)
+	keep, y := st.keep[:m+lanes], g.dy[st.at:]
+	for n := range st.blocks {
+		b, i := &st.blocks[n], n*lanes
+		v := load(quad(y, i)).Sub(load(quad(keep, i+1)).Mul(load(quad(y, i+1))))
+		v.Sub(load(&b.d)).Mul(load(&b.dinv)).Store(quad(dx, i))
 	}
-	sum.add(&h.acc)
+	if st.boxed {
+		st.predictBox(dx, perMu, a)
+	} else {
+		clear(perMu)
+	}
+	st.predictBands(dx, perMu, a)
+	for n := range st.blocks {
+		b, i := &st.blocks[n], n*lanes
+		e := load(&b.dinv)
+		load(&b.d).Mul(e).Store(quad(push0, i+lanes))
+		load(quad(perMu, i)).Mul(e).Store(quad(push1, i+lanes))
+	}
+	res, k0, k1 := g.res[st.at:][:m], h.k0[st.at:][:m], h.k1[st.at:][:m]
+	for i := 0; i < m; i += lanes {
+		f := load(quad(keep, i))
+		p, q := quad(k0, i), quad(k1, i)
+		load(p).Add(load(quad(res, i))).Sub(f.Mul(load(quad(push0, i+lanes-1)))).Add(load(quad(push0, i+lanes))).Store(p)
+		load(q).Sub(f.Mul(load(quad(push1, i+lanes-1)))).Add(load(quad(push1, i+lanes))).Store(q)
+	}
+	narrow()
 }
 
-func (s *solver) predictNet(g *group, h *shard) {
-	bands := g.netband
-	sum := affine{far: -1}
-	for t := range g.net.cells {
-		c := &g.net.cells[t]
-		gn0, gn1 := 0.0, 0.0
-		if c.wu != 0 {
-			dx := (g.dv[t] - s.dlam[t] - c.d) * c.dinv
-			perMu := c.predict(dx, &sum)
-			for len(bands) > 0 && bands[0].at == t {
-				v, w := bands[0].predict(dx, &sum)
-				c.d += v
-				perMu += w
-				bands = bands[1:]
-			}
-			h.net[t] += dx
-			gn0, gn1 = c.d*c.dinv, perMu*c.dinv
-		}
+func (s *solver) predictNet(g *group, h *shard, a *affine) {
+	r := &g.net
+	m := lanes * len(r.blocks)
+	dx, perMu := h.scratch(0, m)[lanes:], h.scratch(1, m)[lanes:]
+	clear(dx)
+	for t := range g.n {
+		b, lane := &r.blocks[t/lanes], t%lanes
+		dx[t] = (g.dv[t] - s.dlam[t] - b.d[lane]) * b.dinv[lane]
+	}
+	r.predictBox(dx, perMu, a)
+	r.predictBands(dx, perMu, a)
+	for t := range g.n {
+		b, lane := &r.blocks[t/lanes], t%lanes
+		dinv := b.dinv[lane]
+		h.net[t] += dx[t]
+		gn0, gn1 := b.d[lane]*dinv, perMu[t]*dinv
 		y0, y1 := g.resv[t]+gn0-h.g0[t], gn1-h.g1[t]
 		g.rv0[t], g.rv1[t] = y0, y1
 		ic := g.ic[t]
-		h.lam0[t] += y0*c.dinv*ic - gn0
-		h.lam1[t] += y1*c.dinv*ic - gn1
+		h.lam0[t] += y0*dinv*ic - gn0
+		h.lam1[t] += y1*dinv*ic - gn1
 		for k := range g.ch {
-			h.k0[k*g.n+t] -= g.q[k*g.n+t] * y0 * ic
-			h.k1[k*g.n+t] -= g.q[k*g.n+t] * y1 * ic
+			at := k*g.stride + t
+			h.k0[at] -= g.q[at] * y0 * ic
+			h.k1[at] -= g.q[at] * y1 * ic
 		}
 	}
-	sum.add(&h.acc)
 }

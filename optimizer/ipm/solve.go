@@ -2,13 +2,16 @@ package ipm
 
 import (
 	"context"
+	"errors"
 	"math"
+
+	"gonum.org/v1/gonum/floats"
 )
 
 // Solve runs the interior-point method. The error is for malformed problems and for a cancelled context; how far an orderly run came is in
 // Status and Info. A deadline of the context is no error once there is a point: the best one so far is returned as [Interrupted].
 func Solve(ctx context.Context, p *Problem, set Settings) (*Solution, error) {
-	if err := p.Validate(); err != nil {
+	if err := errors.Join(runnable(), p.Validate()); err != nil {
 		return nil, err
 	}
 	if set.GapTol == 0 {
@@ -107,16 +110,27 @@ func (s *solver) gather() sums {
 func (s *solver) total(sum []float64, pick func(*shard) []float64) {
 	clear(sum)
 	for i := range s.shards {
-		for t, v := range pick(&s.shards[i]) {
+		for t, v := range pick(&s.shards[i])[:len(sum)] {
 			sum[t] += v
 		}
 	}
 }
 
-func ofNet(h *shard) []float64   { return h.net }
-func ofLam0(h *shard) []float64  { return h.lam0 }
-func ofLam1(h *shard) []float64  { return h.lam1 }
-func ofSchur(h *shard) []float64 { return h.schur }
+// totalSchur adds the upper triangles of the shards' grid matrices.
+func (s *solver) totalSchur() {
+	T := s.T
+	for t := range T {
+		sum := s.schur[t*(T+1) : (t+1)*T]
+		copy(sum, s.shards[0].schur[t*(T+1):])
+		for i := 1; i < len(s.shards); i++ {
+			floats.Add(sum, s.shards[i].schur[t*(T+1):(t+1)*T])
+		}
+	}
+}
+
+func ofNet(h *shard) []float64  { return h.net }
+func ofLam0(h *shard) []float64 { return h.lam0 }
+func ofLam1(h *shard) []float64 { return h.lam1 }
 
 // patience is how many iterations without any progress make a stall.
 const patience = 8
@@ -169,7 +183,7 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 			status = Interrupted
 			break
 		}
-		s.total(s.schur, ofSchur)
+		s.totalSchur()
 		if math.IsNaN(acc.mu) || !s.factorGrid() {
 			status = Stalled
 			break

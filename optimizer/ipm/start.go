@@ -21,48 +21,78 @@ func (s *solver) start(attempt int) {
 	for i := range s.groups {
 		g := &s.groups[i]
 		for j := range g.in {
-			s.multipliers(&g.in[j].row, nil, true, mu)
+			s.multipliers(&g.in[j].row, true, mu)
 		}
 		for k := range g.ch {
-			s.multipliers(&g.ch[k].row, g.ch[k].bands, g.ch[k].boxed, mu)
+			s.multipliers(&g.ch[k].row, g.ch[k].boxed, mu)
 		}
-		s.multipliers(&g.net, g.netband, true, mu)
+		s.multipliers(&g.net, true, mu)
 	}
-	s.multipliers(&s.imp, nil, true, mu)
-	s.multipliers(&s.exp, nil, true, mu)
+	s.flowMultipliers(&s.imp, mu)
+	s.flowMultipliers(&s.exp, mu)
 	s.startPeak()
 }
 
-// put places a cell at x, at least a share of the box away from its ends, and returns where. A fixed variable stays at its value.
+// inside is x moved at least a share of the box away from its ends.
+func inside(lo, hi, x, share float64) float64 {
+	m := share * (hi - lo)
+	return min(max(x, lo+m), hi-m)
+}
+
+// put places a variable at x, inside by a share of its box, and returns where. A fixed variable stays at its value.
 func (r *row) put(i int, x, share float64) float64 {
 	lo, hi := r.lo[i], r.hi[i]
-	c := &r.cells[i]
 	if isFixed(lo, hi) {
 		return lo
 	}
-	m := share * (hi - lo)
-	x = min(max(x, lo+m), hi-m)
-	c.wl, c.wu = x-lo, hi-x
+	x = inside(lo, hi, x, share)
+	b, k := &r.blocks[i/lanes], i%lanes
+	b.wl[k], b.wu[k] = x-lo, hi-x
 	return x
 }
 
+// put places the flow in a step.
+func (f *flow) put(i int, x, share float64) {
+	lo, hi := f.lo[i], f.hi[i]
+	if !isFixed(lo, hi) {
+		x = inside(lo, hi, x, share)
+		f.cells[i].wl, f.cells[i].wu = x-lo, hi-x
+	}
+}
+
+// placed is where a variable was put, and false where it is fixed.
+func (r *row) placed(i int) (float64, bool) {
+	b, k := &r.blocks[i/lanes], i%lanes
+	return r.lo[i] + b.wl[k], b.wu[k] != 0
+}
+
 func (s *solver) middle(g *group) {
-	rows := func(r *row, bands []band) {
-		for i := range r.cells {
+	rows := func(r *row) {
+		for i := range r.steps() {
 			r.put(i, (r.lo[i]+r.hi[i])/2, 0)
 		}
 		// a priced band says more about where a variable will be than its box does
-		for k := range bands {
-			r.put(bands[k].at, bands[k].level, 0.1)
-		}
+		r.eachBand(func(i int, _ float64, c *bandBlock, k int) { r.put(i, c.level[k], 0.1) })
 	}
 	for j := range g.in {
-		rows(&g.in[j].row, nil)
+		rows(&g.in[j].row)
 	}
 	for k := range g.ch {
-		rows(&g.ch[k].row, g.ch[k].bands)
+		rows(&g.ch[k].row)
 	}
-	rows(&g.net, g.netband)
+	rows(&g.net)
+}
+
+// eachBand calls see for each step of each band: with the row's step, the band's side, its block and the place in it; bands of one step in their order.
+func (r *row) eachBand(see func(i int, e float64, c *bandBlock, k int)) {
+	for i := range r.steps() {
+		for n := range r.bands {
+			bd := &r.bands[n]
+			if m := i/lanes - bd.first; m >= 0 && m < len(bd.blocks) && bd.blocks[m].pen[i%lanes] > 0 {
+				see(i, bd.e, &bd.blocks[m], i%lanes)
+			}
+		}
+	}
 }
 
 // roll chooses powers and the states that follow from them. Inputs idle at a tenth of their box, or run at nine tenths where the import price pays for it; of each
@@ -70,7 +100,7 @@ func (s *solver) middle(g *group) {
 func (s *solver) roll(g *group, want, x []float64) {
 	for j := range g.in {
 		u := &g.in[j]
-		for i := range u.cells {
+		for i := range u.steps() {
 			share := 0.1
 			if t := g.from + u.from + i; u.chain < 0 && u.cost[i]+u.sign*s.p.Import.Cost[t] < 0 {
 				share = 0.9
@@ -86,28 +116,28 @@ func (s *solver) roll(g *group, want, x []float64) {
 				main = j
 			}
 		}
-		n := len(st.cells)
+		n := st.steps()
 		x := x[:n] // what the chain receives without its main input
 		copy(x, st.drive)
 		for _, j := range st.inputs {
 			u := &g.in[j]
-			for i := range u.cells {
-				if t := u.from + i - st.from; j != main && t >= 0 && t < n && u.cells[i].wu != 0 {
-					x[t] += u.gain[i] * (u.lo[i] + u.cells[i].wl)
+			for i := range u.steps() {
+				if v, free := u.placed(i); free && j != main && u.from+i >= st.from && u.from+i < st.to {
+					x[u.from+i-st.from] += u.gain[i] * v
 				}
 			}
 		}
 		s.aim(g, st, main, x, want[:n])
 		before := 0.0
-		for i := range st.cells {
+		for i := range n {
 			v := x[i]
 			if i > 0 {
 				v += st.keep[i] * before
 			}
 			if main >= 0 {
 				u := &g.in[main]
-				if j := st.from + i - u.from; j >= 0 && j < len(u.cells) && u.cells[j].wu != 0 {
-					y := u.lo[j] + u.cells[j].wl
+				if j := st.from + i - u.from; j >= 0 && j < u.steps() && !isFixed(u.lo[j], u.hi[j]) {
+					y, _ := u.placed(j)
 					if !math.IsNaN(want[i]) && u.gain[j] > 0 {
 						y = (want[i] - v) / u.gain[j]
 					}
@@ -125,17 +155,16 @@ func (s *solver) aim(g *group, st *state, main int, other, want []float64) {
 	for i := range want {
 		want[i] = math.NaN()
 	}
-	for k := range st.bands {
-		b := &st.bands[k]
-		switch {
-		case math.IsNaN(want[b.at]):
-			want[b.at] = b.level
-		case b.e > 0:
-			want[b.at] = 0.2*want[b.at] + 0.8*b.level
+	st.eachBand(func(i int, e float64, c *bandBlock, k int) {
+		switch level := c.level[k]; {
+		case math.IsNaN(want[i]):
+			want[i] = level
+		case e > 0:
+			want[i] = 0.2*want[i] + 0.8*level
 		default:
-			want[b.at] = 0.8*want[b.at] + 0.2*b.level
+			want[i] = 0.8*want[i] + 0.2*level
 		}
-	}
+	})
 	for i := len(want) - 1; i >= 0; i-- {
 		lo, hi := st.lo[i], st.hi[i]
 		switch {
@@ -145,7 +174,7 @@ func (s *solver) aim(g *group, st *state, main int, other, want []float64) {
 		case main >= 0 && st.keep[i+1] > 0 && !math.IsNaN(want[i+1]):
 			u := &g.in[main]
 			v := want[i+1] - other[i+1]
-			if j := st.from + i + 1 - u.from; j >= 0 && j < len(u.cells) {
+			if j := st.from + i + 1 - u.from; j >= 0 && j < u.steps() {
 				v -= u.gain[j] * (u.lo[j] + 0.4*(u.hi[j]-u.lo[j]))
 			}
 			want[i] = v / st.keep[i+1]
@@ -160,9 +189,9 @@ func (s *solver) balance(g *group, follow bool) {
 	if !g.netted {
 		for j := range g.in {
 			u := &g.in[j]
-			for i := range u.cells {
-				if u.cells[i].wu != 0 {
-					net[u.from+i] += u.sign * (u.lo[i] + u.cells[i].wl)
+			for i := range u.steps() {
+				if v, free := u.placed(i); free {
+					net[u.from+i] += u.sign * v
 				}
 			}
 		}
@@ -173,13 +202,16 @@ func (s *solver) balance(g *group, follow bool) {
 			x := g.base[t]
 			for j := range g.in {
 				u := &g.in[j]
-				if i := t - u.from; i >= 0 && i < len(u.cells) && u.cells[i].wu != 0 {
-					x += u.sign * (u.lo[i] + u.cells[i].wl)
+				if i := t - u.from; i >= 0 && i < u.steps() {
+					if v, free := u.placed(i); free {
+						x += u.sign * v
+					}
 				}
 			}
 			g.net.put(t, x, 0.05)
 		}
-		net[t] += g.net.lo[t] + g.net.cells[t].wl
+		v, _ := g.net.placed(t)
+		net[t] += v
 	}
 }
 
@@ -200,53 +232,71 @@ func (s *solver) startFlows(follow bool) {
 	}
 }
 
-// multipliers sets those of a row's boxes and bands.
-func (s *solver) multipliers(r *row, bands []band, boxed bool, mu float64) {
-	for i := range r.cells {
-		c := &r.cells[i]
-		if c.wu == 0 {
-			continue
+// multipliers sets those of a row's boxes and bands, and makes its holes.
+func (s *solver) multipliers(r *row, boxed bool, mu float64) {
+	tilt := make([]float64, r.steps()) // cost with the bands' pull
+	for i := range r.cost[:min(len(r.cost), len(tilt))] {
+		tilt[i] = s.unit * r.cost[i]
+	}
+	for n := range r.bands { // where a band has no step
+		for k := range r.bands[n].blocks {
+			c := &r.bands[n].blocks[k]
+			c.w, c.s = four{1, 1, 1, 1}, four{1, 1, 1, 1}
 		}
-		tilt := 0.0 // cost with the bands' pull
-		if r.cost != nil {
-			tilt = s.unit * r.cost[i]
-		}
-		for len(bands) > 0 && bands[0].at == i {
-			bands[0].start(r.lo[i]+c.wl, mu)
-			tilt -= bands[0].e * bands[0].z
-			bands = bands[1:]
+	}
+	r.eachBand(func(i int, e float64, c *bandBlock, k int) {
+		v, _ := r.placed(i)
+		c.start(k, e, v, mu)
+		tilt[i] -= e * c.z[k]
+		s.pairs += 2
+	})
+	for i := range lanes * len(r.blocks) {
+		b, k := &r.blocks[i/lanes], i%lanes
+		switch {
+		case !boxed:
+			b.wu[k] = 1 // no distance
+		case b.wu[k] == 0:
+			b.wl[k], b.wu[k] = 1, 1
+		default:
+			b.zl[k] = mu/b.wl[k] + max(tilt[i], 0)
+			b.zu[k] = mu/b.wu[k] + max(-tilt[i], 0)
 			s.pairs += 2
 		}
-		if !boxed {
-			c.wu = 1 // no distance: only a mark that it moves
-			continue
-		}
-		c.zl = mu/c.wl + max(tilt, 0)
-		c.zu = mu/c.wu + max(-tilt, 0)
-		s.pairs += 2
 	}
 }
 
-// start sets a band's distances and multipliers where both products are mu.
-func (b *band) start(x, mu float64) {
-	short := b.e * (b.level - x) // s - w
+// flowMultipliers sets those of a boundary flow.
+func (s *solver) flowMultipliers(f *flow, mu float64) {
+	for i := range f.cells {
+		if c := &f.cells[i]; c.wu != 0 {
+			c.zl = mu/c.wl + max(s.unit*f.cost[i], 0)
+			c.zu = mu/c.wu + max(-s.unit*f.cost[i], 0)
+			s.pairs += 2
+		}
+	}
+}
+
+// start sets the distances and multipliers of a band's step where both products are mu.
+func (b *bandBlock) start(k int, e, x, mu float64) {
+	pen := b.pen[k]
+	short := e * (b.level[k] - x) // s - w
 	// pen*a*(a+|short|) = mu*(2a+|short|) for the smaller a of s and w: both products equal mu
 	m := math.Abs(short)
-	q := b.pen*m - 2*mu
-	r := math.Sqrt(q*q + 4*b.pen*mu*m)
-	a := (r - q) / (2 * b.pen)
+	q := pen*m - 2*mu
+	r := math.Sqrt(q*q + 4*pen*mu*m)
+	a := (r - q) / (2 * pen)
 	if q > 0 {
 		a = 2 * mu * m / (r + q)
 	}
 	if a <= 0 { // m == 0 and q == 0 cannot be: pen > 0; guard against underflow
 		a = 1e-8
 	}
-	b.w, b.s = a, a+m
+	b.w[k], b.s[k] = a, a+m
 	if short < 0 {
-		b.w, b.s = a+m, a
+		b.w[k], b.s[k] = a+m, a
 	}
-	b.z = b.pen * b.s / (b.w + b.s)
-	b.zs = b.pen * b.w / (b.w + b.s)
+	b.z[k] = pen * b.s[k] / (b.w[k] + b.s[k])
+	b.zs[k] = pen * b.w[k] / (b.w[k] + b.s[k])
 }
 
 func (s *solver) startPeak() {
