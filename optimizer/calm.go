@@ -302,18 +302,9 @@ func (c *calming) stretch(i, j int, d problem.Device, alone *solo, a, b int, lea
 			}
 		}
 	}
-	known := false
-	ownWas := 0.0
 	own := func(v []float64, on []bool) (float64, bool) {
-		if !known {
-			known = true
-			var ok bool
-			if ownWas, ok = alone.cost(was, c.at.on[i][j]); !ok {
-				ownWas = math.Inf(-1) // nothing is cheaper
-			}
-		}
 		cost, ok := alone.cost(v, on)
-		return cost - ownWas, ok
+		return cost - alone.now(was, c.at.on[i][j]), ok
 	}
 	// what lies further away than a step is as restless as before
 	near := func(v []float64) []float64 { return v[max(0, a-1):min(len(v), b+1)] }
@@ -365,6 +356,7 @@ func (c *calming) stretch(i, j int, d problem.Device, alone *solo, a, b int, lea
 		return false
 	}
 	take()
+	alone.moved()
 	for k := range c.free {
 		if f := &c.free[k]; f.site == i && f.dev == j {
 			f.cost, _ = f.alone.cost(c.at.power[i][j], nil)

@@ -248,7 +248,7 @@ func burns(prog *model.Program, sol *ipm.Solution) bool {
 
 // judge evaluates the powers of a plan.
 func (r *run) judge(power [][][]float64, on [][][]bool) (float64, bool) {
-	report := certify.Evaluate(r.p, r.document(power, on))
+	report := certify.EvaluateBy(r.p, r.document(power, on), r.set.Workers)
 	return report.Objective, report.Feasible()
 }
 
@@ -367,7 +367,7 @@ func (r *run) finish(ctx context.Context, plan *discrete.Plan) *problem.Solution
 		out.Sites[i].Price = scaled(plan.Solution.V[i], 1/dt)
 	}
 	out.Cost = &problem.Cost{Preference: math.Max(0, chosen.cost-best)}
-	report := certify.Complete(r.p, out)
+	report := certify.CompleteBy(r.p, out, r.set.Workers)
 	bound := math.Min(r.bound, report.Objective)
 	gap := certify.Gap(report.Objective, bound)
 	out.Bound, out.Gap = &bound, &gap
@@ -397,7 +397,7 @@ func (r *run) lastResort() *problem.Solution {
 		}
 		r.bound = math.Max(certify.Bound(r.p, d), certify.Bound(r.p, certify.Duals{}))
 	}
-	report := certify.Complete(r.p, out)
+	report := certify.CompleteBy(r.p, out, r.set.Workers)
 	bound := math.Min(r.bound, report.Objective)
 	gap := certify.Gap(report.Objective, bound)
 	out.Bound, out.Gap, out.Rounds = &bound, &gap, r.rounds

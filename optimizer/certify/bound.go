@@ -97,31 +97,20 @@ func bound(p *problem.Problem, duals Duals, workers int, ex *exactly) (value flo
 		least, most     []float64
 	}
 	parts := make([]part, len(p.Sites))
-	var next atomic.Int64
-	work := func() {
+	spare := sync.Pool{New: func() any {
 		b := &bounding{p: p, dt: p.Hours()}
 		if ex != nil {
 			b.exact, b.solver = ex, new(exact.Solver)
 		}
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= len(p.Sites) {
-				return
-			}
-			b.sum, b.rest, b.size = 0, 0, 0
-			least, most := b.site(i, district, duals)
-			parts[i] = part{b.sum, b.rest, b.size, least, most}
-		}
-	}
-	if workers == 1 {
-		work()
-	} else {
-		var wg sync.WaitGroup
-		for range workers {
-			wg.Go(work)
-		}
-		wg.Wait()
-	}
+		return b
+	}}
+	each(len(p.Sites), workers, func(i int) {
+		b := spare.Get().(*bounding)
+		defer spare.Put(b)
+		b.sum, b.rest, b.size = 0, 0, 0
+		least, most := b.site(i, district, duals)
+		parts[i] = part{b.sum, b.rest, b.size, least, most}
+	})
 	b := &bounding{p: p, dt: p.Hours()}
 	lowest, highest := make([]float64, p.Steps), make([]float64, p.Steps)
 	for i := range parts {

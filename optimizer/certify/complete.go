@@ -10,8 +10,11 @@ import (
 // Complete evaluates the plan s and writes into s what follows from the powers of its devices: the sites' net power, energies, temperatures, on
 // states, the district's import and export, the cost (its Preference is kept) and the objective, and the gap when s has a bound. Sites and devices
 // are put in the order of the problem. Prices, status and everything else stay as they are.
-func Complete(p *problem.Problem, s *problem.Solution) Report {
-	r := Evaluate(p, s)
+func Complete(p *problem.Problem, s *problem.Solution) Report { return CompleteBy(p, s, 1) }
+
+// CompleteBy is [Complete] by so many goroutines; the result does not depend on it.
+func CompleteBy(p *problem.Problem, s *problem.Solution, workers int) Report {
+	r := EvaluateBy(p, s, workers)
 	prices := map[string][]float64{}
 	for i := range s.Sites {
 		prices[s.Sites[i].ID] = s.Sites[i].Price

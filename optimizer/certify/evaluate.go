@@ -3,6 +3,8 @@ package certify
 import (
 	"fmt"
 	"math"
+	"sync"
+	"sync/atomic"
 
 	"quartier/optimizer/problem"
 )
@@ -90,50 +92,99 @@ func (e *evaluation) broken(limit string, step int) {
 }
 
 // Evaluate simulates the plan s of the valid problem p. A device without T finite powers is a violation and counts as zero power.
-func Evaluate(p *problem.Problem, s *problem.Solution) Report {
+func Evaluate(p *problem.Problem, s *problem.Solution) Report { return EvaluateBy(p, s, 1) }
+
+// EvaluateBy is [Evaluate] by so many goroutines; the report does not depend on it.
+func EvaluateBy(p *problem.Problem, s *problem.Solution, workers int) Report {
 	e := &evaluation{p: p, dt: p.Hours()}
 	plans := e.plans(s)
+	e.Sites = make([]SiteReport, len(p.Sites))
+	parts := make([]evaluation, len(p.Sites))
+	each(len(p.Sites), workers, func(i int) {
+		parts[i] = evaluation{p: p, dt: e.dt}
+		e.Sites[i] = parts[i].one(i, plans)
+	})
 	total := make([]float64, p.Steps)
-	for i := range p.Sites {
-		site := &p.Sites[i]
-		e.site, e.device = site.ID, ""
-		out := SiteReport{NetKW: append([]float64(nil), site.LoadKW...)}
-		for _, d := range site.Devices {
-			e.device = d.ID()
-			plan := plans[[2]string{site.ID, d.ID()}]
-			r := DeviceReport{PowerKW: e.powers(plan)}
-			switch d := d.(type) {
-			case *problem.PV:
-				e.pv(d, &r)
-			case *problem.Battery:
-				e.battery(d, &r)
-			case *problem.EV:
-				e.ev(d, &r)
-			case *problem.HeatPump:
-				e.heatPump(d, &r, plan)
-			case *problem.WaterHeater:
-				e.waterHeater(d, &r)
-			case *problem.Shiftable:
-				e.shiftable(d, &r)
-			case *problem.Flexible:
-				e.flexible(d, &r)
-			}
-			for t, kw := range r.PowerKW {
-				out.NetKW[t] += kw
-			}
-			out.Devices = append(out.Devices, r)
-		}
-		e.device = ""
-		for t, net := range out.NetKW {
-			e.over("import limit", t, net-site.ImportLimitKW[t], "kW")
-			e.over("export limit", t, -net-site.ExportLimitKW[t], "kW")
-			e.Cost.Fees += e.dt * site.WithdrawalFee[t] * max(0, net)
+	for i := range parts {
+		e.Violations = append(e.Violations, parts[i].Violations...)
+		e.Cost = e.Cost.Plus(parts[i].Cost)
+		for t, net := range e.Sites[i].NetKW {
 			total[t] += net
 		}
-		e.Sites = append(e.Sites, out)
 	}
 	e.boundary(total)
 	return e.Report
+}
+
+// each calls work for the numbers from 0 to n-1 by so many goroutines.
+func each(n, workers int, work func(int)) {
+	if workers = min(workers, n); workers <= 1 {
+		for i := range n {
+			work(i)
+		}
+		return
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				work(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// EvaluateDevice simulates one device of the problem alone: what it costs in EUR by itself, without the power that it draws, and whether it keeps its own limits.
+func EvaluateDevice(p *problem.Problem, d problem.Device, plan *problem.DeviceSolution) (cost float64, feasible bool) {
+	e := evaluation{p: p, dt: p.Hours()}
+	e.simulate(d, plan)
+	return e.Cost.Total(), e.Feasible()
+}
+
+// one simulates one site.
+func (e *evaluation) one(i int, plans map[[2]string]*problem.DeviceSolution) SiteReport {
+	site := &e.p.Sites[i]
+	out := SiteReport{NetKW: append([]float64(nil), site.LoadKW...)}
+	e.site = site.ID
+	for _, d := range site.Devices {
+		e.device = d.ID()
+		r := e.simulate(d, plans[[2]string{site.ID, d.ID()}])
+		for t, kw := range r.PowerKW {
+			out.NetKW[t] += kw
+		}
+		out.Devices = append(out.Devices, r)
+	}
+	e.device = ""
+	for t, net := range out.NetKW {
+		e.over("import limit", t, net-site.ImportLimitKW[t], "kW")
+		e.over("export limit", t, -net-site.ExportLimitKW[t], "kW")
+		e.Cost.Fees += e.dt * site.WithdrawalFee[t] * max(0, net)
+	}
+	return out
+}
+
+// simulate simulates one device.
+func (e *evaluation) simulate(d problem.Device, plan *problem.DeviceSolution) DeviceReport {
+	r := DeviceReport{PowerKW: e.powers(plan)}
+	switch d := d.(type) {
+	case *problem.PV:
+		e.pv(d, &r)
+	case *problem.Battery:
+		e.battery(d, &r)
+	case *problem.EV:
+		e.ev(d, &r)
+	case *problem.HeatPump:
+		e.heatPump(d, &r, plan)
+	case *problem.WaterHeater:
+		e.waterHeater(d, &r)
+	case *problem.Shiftable:
+		e.shiftable(d, &r)
+	case *problem.Flexible:
+		e.flexible(d, &r)
+	}
+	return r
 }
 
 // plans finds the plans of the devices by site and device, and records those that belong to none.

@@ -60,6 +60,12 @@ func (c Cost) Total() float64 {
 	return c.Energy + c.Fees + c.Peak + c.Wear + c.Discomfort + c.Shortfall + c.Starts + c.Stored
 }
 
+// Plus returns the sums of the parts.
+func (c Cost) Plus(o Cost) Cost {
+	return Cost{c.Energy + o.Energy, c.Fees + o.Fees, c.Peak + o.Peak, c.Wear + o.Wear, c.Discomfort + o.Discomfort, c.Shortfall + o.Shortfall, c.Starts + o.Starts,
+		c.Stored + o.Stored, c.Preference + o.Preference}
+}
+
 // GridSolution is the plan at the district's boundary, T values each.
 type GridSolution struct {
 	ImportKW []float64 `json:"import_kw"`
