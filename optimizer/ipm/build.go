@@ -22,9 +22,9 @@ func newSolver(p *Problem, limited []bool, attempt int) *solver {
 		c, n := s.groups[i].size()
 		blocks, numbers, dmax = blocks+c, numbers+n, max(dmax, s.groups[i].d())
 	}
-	all, fl := make([]block, blocks), make([]float64, numbers)
+	room := memory{make([]block, blocks), make([]float64, numbers), make([]float64, lanes*blocks)}
 	for i := range s.groups {
-		all, fl = s.groups[i].place(all, fl)
+		s.groups[i].place(&room)
 	}
 	s.start(attempt)
 	s.maxCost = s.highestCost()
@@ -457,17 +457,24 @@ func (g *group) size() (blocks, numbers int) {
 		blocks += whole(n) / lanes
 		numbers += m*d + 8*m
 	}
-	return blocks, numbers + lanes*blocks
+	return blocks, numbers
 }
 
-// place gives a group its memory from the front of what is there, and returns the rest.
-func (g *group) place(all []block, fl []float64) ([]block, []float64) {
+// memory is what groups are given from, front to back. The points have their own, because the solution is made of them and outlives the rest.
+type memory struct {
+	blocks  []block
+	numbers []float64
+	points  []float64
+}
+
+// place gives a group its memory.
+func (g *group) place(room *memory) {
 	n, d, m := g.n, g.d(), stride(g.n)
 	g.stride = m
 	blocks, _ := g.size()
 	take := func(r *row) {
 		k := whole(r.steps()) / lanes
-		r.blocks, all = all[:k:k], all[k:]
+		r.blocks, room.blocks = room.blocks[:k:k], room.blocks[k:]
 	}
 	for j := range g.in {
 		take(&g.in[j].row)
@@ -477,7 +484,7 @@ func (g *group) place(all []block, fl []float64) ([]block, []float64) {
 		take(&g.ch[k].row)
 		g.ch[k].at = k*m + g.ch[k].from
 	}
-	piece := func(m int) []float64 { v := fl[:m:m]; fl = fl[m:]; return v }
+	piece := func(m int) []float64 { v := room.numbers[:m:m]; room.numbers = room.numbers[m:]; return v }
 	g.cinv, g.link, g.h = piece(n*d*d), piece(n*d), piece(m*d)
 	g.y, g.dy, g.res, g.r0, g.r1, g.ysave = piece(m*d), piece(m*d), piece(m*d), piece(m*d), piece(m*d), piece(m*d)
 	g.q = g.h
@@ -489,6 +496,5 @@ func (g *group) place(all []block, fl []float64) ([]block, []float64) {
 	}
 	g.step = piece(m)
 	g.held = held{1, 1}
-	g.xsave = piece(lanes * blocks)
-	return all, fl
+	g.xsave, room.points = room.points[:lanes*blocks:lanes*blocks], room.points[lanes*blocks:]
 }

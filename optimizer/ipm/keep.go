@@ -153,39 +153,39 @@ const manyPairs = 1 << 21
 func (s *solver) siteSolution(out *Solution, i int, groups []group) {
 	T, q := s.T, &s.p.Sites[i]
 	nu, nc := len(q.Inputs), len(q.Chains)
-	fl := make([]float64, (nu+2*nc+1)*T)
-	take := func() []float64 { v := fl[:T:T]; fl = fl[T:]; return v }
-	series := func(n int) [][]float64 {
-		v := make([][]float64, n)
-		for j := range v {
-			v[j] = take()
-		}
-		return v
-	}
-	in, st, y, net := series(nu), series(nc), series(nc), take()
+	in, st, y, net := make([][]float64, nu), make([][]float64, nc), make([][]float64, nc), make([]float64, T)
 	out.Input[i], out.State[i], out.Y[i], out.Net[i], out.V[i] = in, st, y, net, out.Lambda
-	for j := range in {
-		copy(in[j], q.Inputs[j].Lo)
-	}
 	moves := make([][2]int, nc) // the steps of each chain that the solver kept
 	copy(net, q.Base)
 	var own *group
+	// values are a row's saved values x as a series over all steps: those of a row that moves throughout are that series, others become a part of one
+	values := func(x []float64, g *group, r *row, rest []float64) []float64 {
+		if r.steps() == T {
+			return x[:T:T]
+		}
+		all := make([]float64, T)
+		copy(all, rest)
+		copy(all[g.from+r.from:], x[:r.steps()])
+		return all
+	}
 	for k := range groups {
 		g := &groups[k]
 		x := g.xsave
 		for j := range g.in {
 			u := &g.in[j]
-			copy(in[u.index][g.from+u.from:], x[:u.steps()])
+			in[u.index] = values(x, g, &u.row, q.Inputs[u.index].Lo)
 			x = x[lanes*len(u.blocks):]
 		}
 		for c := range g.ch {
 			chain := &g.ch[c]
-			copy(st[chain.index][g.from+chain.from:], x[:chain.steps()])
+			st[chain.index] = values(x, g, &chain.row, nil)
 			x = x[lanes*len(chain.blocks):]
 			moves[chain.index] = [2]int{g.from + chain.from, g.from + chain.to}
+			dual := make([]float64, T)
 			for t := chain.from; t < chain.to; t++ {
-				y[chain.index][g.from+t] = s.scale * g.ysave[c*g.stride+t]
+				dual[g.from+t] = s.scale * g.ysave[c*g.stride+t]
 			}
+			y[chain.index] = dual
 		}
 		if g.netted {
 			copy(net, x[:T])
@@ -195,6 +195,16 @@ func (s *solver) siteSolution(out *Solution, i int, groups []group) {
 			}
 			out.V[i] = v
 			own = g
+		}
+	}
+	for j := range in {
+		if in[j] == nil {
+			in[j] = append([]float64(nil), q.Inputs[j].Lo...)
+		}
+	}
+	for k := range st {
+		if st[k] == nil {
+			st[k], y[k] = make([]float64, T), make([]float64, T)
 		}
 	}
 	if own == nil {
