@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,9 @@ Exit: 0 with a plan, 1 without one in the time limit, 2 the document is refused 
 fault), 3 infeasible: the document then names what would have to give way.`,
 		run: runPlan}
 }
+
+// largeDocument is the size from which what reading it left behind, several times as much, is given back to the system: the plan is about to need as much again.
+const largeDocument = 8 << 20
 
 // seconds is a duration flag that takes a Go duration or a bare number of seconds.
 type seconds time.Duration
@@ -151,6 +155,10 @@ func runPlan(ctx context.Context, c *call) error {
 	p, err := problem.Parse(data)
 	if err != nil {
 		return badInput{err}
+	}
+	if len(data) > largeDocument {
+		data = nil
+		debug.FreeOSMemory()
 	}
 	if *mps != "" {
 		if err := writeOutput(c, *mps, func(w io.Writer) error { return milp.Build(p).WriteMPS(w) }); err != nil {

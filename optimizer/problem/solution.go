@@ -1,7 +1,9 @@
 package problem
 
 import (
+	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -140,16 +142,54 @@ func (s *Solution) Device(site, device string) *DeviceSolution {
 	return nil
 }
 
-// EncodeSolution writes the solution document on one line; a series of a wrong length is a [Faults] and nothing is written.
+// EncodeSolution writes the solution document on one line, site by site, so that the text of a large one is never in memory as a whole. A series of a wrong length is a
+// [Faults] and nothing is written.
 func EncodeSolution(w io.Writer, s *Solution) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	data, err := json.Marshal(s)
-	if err != nil {
-		return fmt.Errorf("problem: encode the solution: %w", err)
+	out := bufio.NewWriterSize(w, 1<<16)
+	var failed error
+	put := func(v any, strip bool) {
+		data, err := json.Marshal(v)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("problem: encode the solution: %w", err))
+			return
+		}
+		if strip {
+			data = data[1 : len(data)-1]
+		}
+		out.Write(data) // bufio keeps the first error for Flush
 	}
-	if _, err := w.Write(append(data, '\n')); err != nil {
+	head := *s
+	head.Sites, head.Binding, head.Worth, head.Conflict, head.Elastic = nil, nil, nil, nil, false
+	out.WriteByte('{')
+	put(head, true)
+	for i := range s.Sites {
+		if i == 0 {
+			out.WriteString(`,"sites":[`)
+		} else {
+			out.WriteByte(',')
+		}
+		put(&s.Sites[i], false)
+		if i == len(s.Sites)-1 {
+			out.WriteByte(']')
+		}
+	}
+	if len(s.Binding) > 0 || len(s.Worth) > 0 || len(s.Conflict) > 0 || s.Elastic {
+		out.WriteByte(',')
+		put(struct {
+			Binding  []Binding  `json:"binding,omitempty"`
+			Worth    []Worth    `json:"worth,omitempty"`
+			Conflict []Conflict `json:"conflict,omitempty"`
+			Elastic  bool       `json:"elastic,omitempty"`
+		}{s.Binding, s.Worth, s.Conflict, s.Elastic}, true)
+	}
+	out.WriteString("}\n")
+	if failed != nil {
+		return failed
+	}
+	if err := out.Flush(); err != nil {
 		return fmt.Errorf("problem: write the solution: %w", err)
 	}
 	return nil
