@@ -52,6 +52,8 @@ type search struct {
 	solvers   []exact.Solver // one per worker
 	tolerance float64        // EUR that a device's own decisions may miss
 	extra     [][]float64    // EUR per kW and step on top of a site's price, from failed rounds
+	wreck     *Plan          // of the plans that overstep limits, while there is no other, the one that does it least
+	excess    float64        // kW that it oversteps, all steps
 	chord     []int          // steps whose direction is to be decided
 
 	cursor, probes int   // next single change to try, and how many were tried
@@ -223,8 +225,12 @@ func (s *search) propose(ctx context.Context, round, still int) (*model.Decision
 		}
 	}
 	if s.best == nil { // prices with what the failures taught
-		if round > 40 {
+		if round > mostFailures {
 			return nil, false
+		}
+		if s.wreck != nil && round%3 != 0 { // one after the other, within what the others leave
+			share := min(shares[round%len(shares)], len(s.units))
+			return s.again(ctx, round, s.wreck, func(n int) bool { return s.picks(n, round, share) }), true
 		}
 		s.decide(ctx, dec, s.Solution, nil, s.priced)
 		return dec, true
@@ -245,8 +251,11 @@ func (s *search) propose(ctx context.Context, round, still int) (*model.Decision
 		return dec, true
 	}
 	share := min(shares[still%len(shares)], len(s.units))
-	return s.again(ctx, round, func(n int) bool { return s.picks(n, round, share) }), true
+	return s.again(ctx, round, s.best, func(n int) bool { return s.picks(n, round, share) }), true
 }
+
+// mostFailures ends a search that has found no plan.
+const mostFailures = 60
 
 // picks reports whether a round looks at the n-th device again, which one in so many times it does.
 func (s *search) picks(n, round, share int) bool {
@@ -356,7 +365,16 @@ func (s *search) learn(ctx context.Context, dec *model.Decisions) (done bool) {
 		typical += math.Abs(s.Problem.ImportCost(t)) / float64(s.Problem.Steps)
 	}
 	typical = math.Max(typical, 0.01) * s.Problem.Hours()
-	for _, e := range prog.Excess(sol) {
+	over := prog.Excess(sol)
+	sum := 0.0
+	for _, e := range over {
+		sum += e.Amount
+	}
+	if s.wreck == nil || sum < s.excess {
+		power := prog.Powers(sol)
+		s.wreck, s.excess = &Plan{Power: power, On: Flags(s.Problem, dec, power), Decisions: dec, Program: prog, Solution: s.Solution}, sum
+	}
+	for _, e := range over {
 		for i := range s.extra {
 			if e.Site >= 0 && e.Site != i {
 				continue

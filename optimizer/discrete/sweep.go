@@ -17,19 +17,28 @@ import (
 type sweep struct {
 	*search
 	best  *Plan
-	net   []float64 // kW of the district, as of now
-	peak  float64   // kW: import above it raises the peak
-	spare []float64 // kW that storage can make up for
+	net   []float64   // kW of the district, as of now
+	peak  float64     // kW: import above it raises the peak
+	spare []float64   // kW that storage can make up for
+	site  [][]float64 // kW of the sites, as of now; nil: the plan keeps the limits, and the program will see to them
+	fine  float64     // EUR per kW and step beyond a limit
 }
 
 // flexibility is the share of its rated power that storage is taken to have to spare, by round.
 var flexibility = [...]float64{0.3, 0, 1, 0.1}
 
-// again returns the decisions of the best plan after a sweep over the devices that pick chooses, in an order that depends on the round.
-func (s *search) again(ctx context.Context, round int, pick func(n int) bool) *model.Decisions {
-	w := &sweep{search: s, best: s.best, net: make([]float64, s.Problem.Steps), spare: make([]float64, s.Problem.Steps)}
+// again returns the decisions of a plan after a sweep over the devices that pick chooses, in an order that depends on the round. From a plan that oversteps limits, devices pay for
+// what they take beyond them.
+func (s *search) again(ctx context.Context, round int, from *Plan, pick func(n int) bool) *model.Decisions {
+	w := &sweep{search: s, best: from, net: make([]float64, s.Problem.Steps), spare: make([]float64, s.Problem.Steps)}
+	if from == s.wreck {
+		w.site = make([][]float64, len(s.Problem.Sites))
+		for t := range s.Problem.Steps {
+			w.fine = math.Max(w.fine, 1000*s.Problem.Hours()*math.Max(0.01, math.Abs(s.Problem.ImportCost(t))))
+		}
+	}
 	w.measure(flexibility[round%len(flexibility)])
-	dec := s.best.Decisions.Clone()
+	dec := from.Decisions.Clone()
 	order := make([]int, 0, len(s.units))
 	for n := range s.units {
 		if pick == nil || pick(n) {
@@ -47,7 +56,11 @@ func (s *search) again(ctx context.Context, round int, pick func(n int) bool) *m
 			}
 			u := s.units[batch[k]]
 			for t, kw := range c.power {
-				w.net[t] += kw - s.best.Power[u.site][u.dev][t]
+				by := kw - from.Power[u.site][u.dev][t]
+				w.net[t] += by
+				if w.site != nil {
+					w.site[u.site][t] += by
+				}
 			}
 			dec.Device[u.site][u.dev] = c.dec
 		}
@@ -68,11 +81,15 @@ type change struct {
 func (w *sweep) measure(share float64) {
 	p := w.Problem
 	for i := range p.Sites {
-		for t := range w.net {
-			w.net[t] += p.Sites[i].LoadKW[t]
+		site := append([]float64(nil), p.Sites[i].LoadKW...)
+		for t := range site {
 			for j := range w.best.Power[i] {
-				w.net[t] += w.best.Power[i][j][t]
+				site[t] += w.best.Power[i][j][t]
 			}
+			w.net[t] += site[t]
+		}
+		if w.site != nil {
+			w.site[i] = site
 		}
 		for _, d := range p.Sites[i].Devices {
 			if d, ok := d.(*problem.Battery); ok {
@@ -125,7 +142,7 @@ func (w *sweep) decide(solver *exact.Solver, u unit) change {
 // slope returns what one more kW costs (EUR in the step) at a change of the device's power from what it is, away from zero by beyond what storage makes up for.
 func (w *sweep) slope(u unit, t int, change float64) float64 {
 	p := w.Problem
-	price := w.best.Solution.V[u.site][t]
+	price := w.best.Solution.V[u.site][t] + w.fined(u, t, change)
 	buy, sell := p.Hours()*p.ImportCost(t), p.Hours()*p.Grid.ExportPrice[t]
 	if buy < sell || math.Abs(change) <= w.spare[t] {
 		return price
@@ -146,10 +163,35 @@ func (w *sweep) slope(u unit, t int, change float64) float64 {
 	return price + math.Min(0, at(w.net[t]+change+w.spare[t])-lambda)
 }
 
+// fined is what one more kW beyond a limit of the site or the district costs.
+func (w *sweep) fined(u unit, t int, change float64) float64 {
+	if w.site == nil {
+		return 0
+	}
+	fine := 0.0
+	beyond := func(net, most, least float64) {
+		switch {
+		case net > most:
+			fine += w.fine
+		case net < least:
+			fine -= w.fine
+		}
+	}
+	site, grid := &w.Problem.Sites[u.site], &w.Problem.Grid
+	beyond(w.site[u.site][t]+change, site.ImportLimitKW[t], -site.ExportLimitKW[t])
+	beyond(w.net[t]+change, grid.ImportLimitKW[t], -grid.ExportLimitKW[t])
+	return fine
+}
+
 // charge puts the price of power in step t into a machine's step; now is the device's present power, which the district's flow includes.
 func (w *sweep) charge(q *exact.Step, u unit, t int, now float64) {
 	most := math.Max(q.Most, q.Give)
 	spots := []float64{now - w.spare[t], now + w.spare[t], now - w.spare[t] - w.net[t], now + w.spare[t] - w.net[t], now + w.spare[t] + w.peak - w.net[t]}
+	if w.site != nil {
+		site, grid := &w.Problem.Sites[u.site], &w.Problem.Grid
+		spots = append(spots, now+site.ImportLimitKW[t]-w.site[u.site][t], now-site.ExportLimitKW[t]-w.site[u.site][t],
+			now+grid.ImportLimitKW[t]-w.net[t], now-grid.ExportLimitKW[t]-w.net[t])
+	}
 	up, down := []float64{}, []float64{}
 	for _, x := range spots {
 		if x > 1e-9 && x < most {
