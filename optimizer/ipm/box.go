@@ -130,18 +130,16 @@ func (r *row) weigh(x, grad []float64, sum *tally) {
 // pair w*dz = -w*z - z*dw, so that their sum needs no place.
 type affine struct{ near, far, zdw, dwdz vec }
 
-func newAffine() affine { return affine{far: all(-1)} }
+// begin starts with another group, of which near and far are.
+func (a *affine) begin() {
+	a.near, a.far = vec{}, all(-1)
+	narrow()
+}
 
-// add puts the sums into acc: -dw/w is largest at near, and -dz/z = 1 + dw/w at far.
-func (a *affine) add(acc *sums) {
-	acc.zdw += sum(a.zdw)
-	acc.dwdz += sum(a.dwdz)
-	if near := least(a.near); near < 0 {
-		acc.alphaP = min(acc.alphaP, -1/near)
-	}
-	if far := most(a.far); far > -1 {
-		acc.alphaD = min(acc.alphaD, 1/(1+far))
-	}
+// end tells how far the group may go: -dw/w is largest at near, and -dz/z = 1 + dw/w at far.
+func (a *affine) end(r *reach) {
+	*r = reach{p: vec{}.Sub(a.near), q: all(1).Add(a.far)}
+	narrow()
 }
 
 // predictBox takes the affine steps dx of the boxes: it keeps the second-order products and leaves the Newton gradient's parts: the constant one in d, and the one per mu in

@@ -13,6 +13,7 @@ func (s *solver) correctShard(h *shard) {
 		}
 		s.correct(&s.groups[i], h)
 	}
+	s.limitShard(h)
 }
 
 func (s *solver) correct(g *group, h *shard) {
@@ -25,26 +26,25 @@ func (s *solver) correct(g *group, h *shard) {
 	g.held = held{1, 1}
 	clear(h.su[:m])
 	clear(h.xs[:g.stride*g.d()])
-	var r reach
+	g.reach = reach{}
+	r := &g.reach
 	for j := range g.in {
 		u := &g.in[j]
 		a := h.scratch(0, lanes*len(u.blocks))[lanes:]
 		u.response(price, g.dy, a)
-		u.correctBox(a, mu, &r)
+		u.correctBox(a, mu, r)
 		u.stepInto(h.su, h.xs)
 	}
 	for k := range g.ch {
-		s.correctState(g, k, h, &r)
+		s.correctState(g, k, h, r)
 	}
 	if g.netted {
-		s.correctNet(g, h, &r)
+		s.correctNet(g, h, r)
 	} else {
 		copy(g.step, h.su[:m])
 	}
 	addTo(h.net[g.from:], g.step[:m], 1)
 	narrow()
-	r.limit(&h.acc)
-	g.ap, g.ad = r.lengths()
 }
 
 // response is what the steps of the price and of the chains' duals add to the Newton equation of an input.

@@ -35,6 +35,7 @@ type group struct {
 	base    []float64
 	factor
 	ap, ad       float64   // how far its own step may go
+	reach        reach     // what limits it
 	held         held      // what its step is still to be scaled by
 	step         []float64 // of its net power
 	y, dy, res   []float64 // chain rows: dual, its step, residual

@@ -8,16 +8,23 @@ func (s *solver) predictShard(h *shard) {
 	clear(h.lam1)
 	clear(h.net)
 	h.acc = sums{alphaP: 1, alphaD: 1}
+	var a affine
 	for i := h.from; i < h.to; i++ {
 		if s.pool.stopped() {
 			return
 		}
+		s.predict(&s.groups[i], h, &a)
+	}
+	h.acc.zdw, h.acc.dwdz = sum(a.zdw), sum(a.dwdz)
+	s.limitShard(h)
+}
+
+// limitShard finds the step lengths of the shard's groups after a sweep; in the sweep each would wait for its last divisions.
+func (s *solver) limitShard(h *shard) {
+	for i := h.from; i < h.to; i++ {
 		g := &s.groups[i]
-		ap, ad := h.acc.alphaP, h.acc.alphaD
-		h.acc.alphaP, h.acc.alphaD = 1, 1
-		s.predict(g, h)
-		g.ap, g.ad = h.acc.alphaP, h.acc.alphaD
-		h.acc.alphaP, h.acc.alphaD = min(ap, g.ap), min(ad, g.ad)
+		g.ap, g.ad = g.reach.lengths()
+		h.acc.alphaP, h.acc.alphaD = min(h.acc.alphaP, g.ap), min(h.acc.alphaD, g.ad)
 	}
 }
 
@@ -64,7 +71,7 @@ func (g *group) price(rv, dlam, dy, dv []float64) {
 	}
 }
 
-func (s *solver) predict(g *group, h *shard) {
+func (s *solver) predict(g *group, h *shard, a *affine) {
 	m, nd := whole(g.n), g.stride*g.d()
 	copy(g.dy, g.r0)
 	price := s.backSubstitute(g, g.rv0, s.dlam, h)
@@ -73,23 +80,21 @@ func (s *solver) predict(g *group, h *shard) {
 	clear(h.g1[:m])
 	clear(h.k0[:nd])
 	clear(h.k1[:nd])
-	sum := newAffine()
-	narrow()
+	a.begin()
 	for j := range g.in {
-		s.predictInput(g, &g.in[j], price, h, &sum)
+		s.predictInput(g, &g.in[j], price, h, a)
 	}
 	for k := range g.ch {
-		s.predictState(g, k, h, &sum)
+		s.predictState(g, k, h, a)
 	}
 	if g.netted {
-		s.predictNet(g, h, &sum)
+		s.predictNet(g, h, a)
 	} else {
 		addTo(h.lam0[g.from:], h.g0[:m], -1)
 		addTo(h.lam1[g.from:], h.g1[:m], -1)
 		addTo(h.net[g.from:], h.su[:m], 1)
 	}
-	sum.add(&h.acc)
-	narrow()
+	a.end(&g.reach)
 	if nd > 0 {
 		copy(g.r0, h.k0[:nd])
 		copy(g.r1, h.k1[:nd])

@@ -10,6 +10,7 @@ func (s *solver) refineShard(h *shard) {
 		}
 		s.refine(&s.groups[i], h)
 	}
+	s.limitShard(h)
 }
 
 func (s *solver) refine(g *group, h *shard) {
@@ -26,14 +27,15 @@ func (s *solver) refine(g *group, h *shard) {
 		price = h.g0[:g.stride]
 		g.price(nil, delta, y, price)
 	}
-	var r reach
+	g.reach = reach{}
+	r := &g.reach
 	step := g.step[:m]
 	clear(step)
 	for j := range g.in {
 		u := &g.in[j]
 		a := h.scratch(0, lanes*len(u.blocks))[lanes:]
 		u.response(price, y, a)
-		u.nudgeBox(a, g.held, &r)
+		u.nudgeBox(a, g.held, r)
 		if !g.netted {
 			u.sumInto(g.step)
 		}
@@ -43,11 +45,11 @@ func (s *solver) refine(g *group, h *shard) {
 		a := h.scratch(0, lanes*len(st.blocks))[lanes:]
 		st.response(y, a)
 		if st.boxed {
-			st.nudgeBox(a, g.held, &r)
+			st.nudgeBox(a, g.held, r)
 		} else {
 			st.nudgeFree(a, g.held)
 		}
-		st.nudgeBands(a, g.held, &r)
+		st.nudgeBands(a, g.held, r)
 	}
 	if g.netted {
 		row := &g.net
@@ -56,8 +58,8 @@ func (s *solver) refine(g *group, h *shard) {
 		for t := range g.n {
 			a[t] = price[t] - delta[t]
 		}
-		row.nudgeBox(a, g.held, &r)
-		row.nudgeBands(a, g.held, &r)
+		row.nudgeBox(a, g.held, r)
+		row.nudgeBands(a, g.held, r)
 		for t := range g.n {
 			step[t] = row.blocks[t/lanes].d[t%lanes]
 		}
@@ -71,8 +73,6 @@ func (s *solver) refine(g *group, h *shard) {
 	}
 	addTo(g.dy, y, 1)
 	g.held = held{1, 1}
-	r.limit(&h.acc)
-	g.ap, g.ad = r.lengths()
 }
 
 // sumInto adds the input's step to the site's.
