@@ -373,10 +373,10 @@ func TestHalfCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	rec.write = func(uint16, []uint16) (bool, error) { n++; return n == 3, serve.DeviceFailure }
+	rec.write = func(uint16, []uint16) (bool, error) { n++; return n == 4, serve.DeviceFailure }
 	_, err := d.Write(t.Context(), "setpoint_kw", -3)
-	if !errors.Is(err, drivers.ErrRejected) || !strings.Contains(err.Error(), "step 3 of 4, setpoint_kw") {
-		t.Errorf("Write = %v, want the third step named", err)
+	if !errors.Is(err, drivers.ErrRejected) || !strings.Contains(err.Error(), "step 4 of 5, setpoint_kw") {
+		t.Errorf("Write = %v, want the fourth step named", err)
 	}
 	if v, err := bank.Value("set_enable"); err != nil || v != 0 {
 		t.Errorf("set_enable %g, %v: the broken command came into force", v, err)

@@ -87,7 +87,14 @@ func (pp *profileParser) document(n ast.Node) {
 		}
 	}
 	p.Protocol = Protocol(m.word("protocol", "", string(Modbus), string(OPCUA)))
-	p.State = State(m.word("state", "", string(FromDocumentation), string(FromPublicDriver), string(Generic)))
+	p.State = State(m.word("state", "", string(FromDocumentation), string(FromPublicDriver), string(Generic), string(Confirmed)))
+	p.Confirmed = m.text("confirmed")
+	switch {
+	case p.State == Confirmed && p.Confirmed == "":
+		f.add(m.at("state"), "profile: confirmed is missing: say on which device, with which firmware and when")
+	case p.State != Confirmed && p.Confirmed != "":
+		f.add(m.at("confirmed"), "profile: confirmed is for state %q", Confirmed)
+	}
 	p.Namespace = m.text("namespace")
 	if p.Namespace != "" && p.Protocol == Modbus {
 		f.add(m.at("namespace"), "profile: namespace is for OPC UA only")
@@ -102,7 +109,11 @@ func (pp *profileParser) document(n ast.Node) {
 	}
 	pp.sums()
 	if n, ok := m.get("control"); ok {
-		pp.control(n)
+		if text, _ := textOf(n); text == "none" {
+			p.ReadOnly = true
+		} else {
+			pp.control(n)
+		}
 	}
 	pp.overlaps()
 	m.done()
@@ -114,7 +125,7 @@ func (pp *profileParser) source(top *mapping) {
 		return
 	}
 	m := pp.f.mapping(n, "source")
-	s := Source{Document: m.text("document"), Project: m.text("project"), Commit: m.text("commit"), Note: m.text("note")}
+	s := Source{Document: m.text("document"), Revision: m.text("revision"), Project: m.text("project"), File: m.text("file"), Commit: m.text("commit"), Note: m.text("note")}
 	if s.Document == "" && s.Project == "" {
 		pp.f.add(n, "source: document or project is missing: say where the numbers come from")
 	}

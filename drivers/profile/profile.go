@@ -28,17 +28,20 @@ const (
 // State says how far a profile was verified.
 type State string
 
-// The states of a profile. None stands for a test on hardware.
+// The states of a profile.
 const (
-	FromDocumentation State = "from documentation"   // written after the vendor's document
-	FromPublicDriver  State = "from a public driver" // written after the register numbers that a public driver uses
-	Generic           State = "generic"              // Quartier's own convention, for devices without a fixed map
+	FromDocumentation State = "from documentation"    // written after the vendor's document
+	FromPublicDriver  State = "from a public driver"  // written after the register numbers that a public driver uses
+	Generic           State = "generic"               // Quartier's own convention, for devices without a fixed map
+	Confirmed         State = "confirmed on hardware" // read, and commanded where it has a control, on a real device; none of the embedded ones is
 )
 
 // Source says where the register or node numbers come from.
 type Source struct {
 	Document string // the vendor's or standard's document
+	Revision string // of that document; empty where it is not known
 	Project  string // public repository whose driver uses the same numbers
+	File     string // in that repository
 	Commit   string // of that repository
 	Note     string
 }
@@ -50,10 +53,12 @@ type Profile struct {
 	Protocol    Protocol
 	Source      Source
 	State       State
+	Confirmed   string // device, firmware and date of the test on hardware; empty but for state Confirmed
 	Limits      Limits
 	Namespace   string // OPC UA: namespace URI of the nodes that name none
 	Points      []*Point
 	Control     *Control // nil for a device that is only read
+	ReadOnly    bool     // the document says control: none
 
 	byName map[string]*Point
 }

@@ -22,6 +22,15 @@ func TestEmbeddedProfiles(t *testing.T) {
 			if p.Source.Document == "" || p.State == "" || p.Title == "" || len(p.Kinds) == 0 {
 				t.Errorf("source %+v, state %q, title %q, kinds %v: want all of them", p.Source, p.State, p.Title, p.Kinds)
 			}
+			if p.Source.Project != "" && (p.Source.File == "" || p.Source.Commit == "") {
+				t.Errorf("source %+v: a project without file and commit cannot be looked up", p.Source)
+			}
+			if p.State == Confirmed {
+				t.Error("confirmed on hardware: none of ours was, say so in the README first")
+			}
+			if (p.Control == nil) != p.ReadOnly {
+				t.Error("neither a control nor control: none: say how the device is commanded")
+			}
 			if p.Control == nil {
 				return
 			}
