@@ -96,7 +96,7 @@ func (d *Device) walk(ctx context.Context) (profile.Layout, error) {
 				return layout, nil
 			}
 			if _, twice := layout[regs[0]]; !twice {
-				layout[regs[0]] = uint16(at)
+				layout[regs[0]] = profile.Extent{Address: uint16(at), Length: regs[1]}
 			}
 			at += 2 + int(regs[1])
 		}

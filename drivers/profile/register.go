@@ -1,7 +1,8 @@
 package profile
 
 import (
-	"math"
+	"fmt"
+	"slices"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -14,10 +15,15 @@ func (pp *profileParser) register(m *mapping, pt *Point) {
 	}
 	r := &Register{Table: pp.table(m)}
 	pt.Register = r
-	m.need("type")
 	otherwise := U16
-	if r.Table.Bits() {
+	switch {
+	case r.Table.Bits():
+		m.need("type")
 		otherwise = Bool
+	case pp.named(m):
+		otherwise = "" // the definition of the model says it
+	default:
+		m.need("type")
 	}
 	pt.Type = Type(m.word("type", string(otherwise), string(Bool), string(U16), string(I16), string(U32), string(I32), string(U64), string(I64),
 		string(F32), string(F64), string(Acc32), string(Acc64), string(String)))
@@ -36,15 +42,19 @@ func (pp *profileParser) register(m *mapping, pt *Point) {
 	if limit := pp.p.Limits.MaxRegisters; limit > 0 && r.Length > limit && !r.Table.Bits() {
 		f.add(m.node, "%s: has %d registers, one request reads at most %d", m.what, r.Length, limit)
 	}
+	if m.has("sunspec") {
+		pp.sunspec(m, pt)
+		if pt.Type == "" {
+			pt.Type, r.Length = U16, 1 // told already
+		}
+	}
 	r.LowWordFirst = m.word("words", "msw", "msw", "lsw") == "lsw"
 	r.LittleEndian = m.word("bytes", "big", "big", "little") == "little"
 	if pt.Type == String && r.LowWordFirst {
 		f.add(m.at("words"), "%s: a text has no word order", m.what)
 	}
 	pp.mask(m, pt)
-	if m.has("sunspec") {
-		pp.sunspec(m, pt)
-	} else {
+	if !m.has("sunspec") {
 		r.Address = uint16(m.whole("address", 0, 65535, 0))
 		if int(r.Address)+int(r.Length) > 65536 {
 			f.add(m.at("address"), "%s: address %d with %d registers reaches past 65535", m.what, r.Address, r.Length)
@@ -64,6 +74,22 @@ func (pp *profileParser) register(m *mapping, pt *Point) {
 	}
 }
 
+// named reports whether the point is a named one of a SunSpec model.
+func (pp *profileParser) named(m *mapping) bool {
+	n, ok := m.values["sunspec"]
+	if !ok {
+		return false
+	}
+	var keys []*ast.MappingValueNode
+	switch v := plain(n).(type) {
+	case *ast.MappingNode:
+		keys = v.Values
+	case *ast.MappingValueNode:
+		keys = []*ast.MappingValueNode{v}
+	}
+	return slices.ContainsFunc(keys, func(kv *ast.MappingValueNode) bool { return kv.Key.GetToken().Value == "point" })
+}
+
 func (pp *profileParser) mask(m *mapping, pt *Point) {
 	n, ok := m.get("mask")
 	if !ok {
@@ -80,34 +106,86 @@ func (pp *profileParser) mask(m *mapping, pt *Point) {
 	}
 }
 
+// sunspec reads where in a chain of models the point stands: by its name in the definitions, or by its offset in the model.
 func (pp *profileParser) sunspec(m *mapping, pt *Point) {
 	n, _ := m.get("sunspec")
 	s := pp.f.mapping(n, m.what+": sunspec")
+	defer s.done()
 	s.need("models")
-	s.need("offset")
-	spec := &SunSpec{Offset: uint16(s.whole("offset", 2, 65535, 2))}
-	for _, mn := range s.list("models") {
+	r := pt.Register
+	spec := &SunSpec{Offset: uint16(s.whole("offset", 2, 65535, 2)), Name: s.text("point"), Index: int(s.whole("index", 1, 3000, 0))}
+	r.SunSpec = spec
+	if r.Table != Holding {
+		pp.f.add(m.at("table"), "%s: SunSpec models stand in the holding table", m.what)
+	}
+	if s.has("offset") == s.has("point") {
+		pp.f.add(n, "%s: sunspec: want either point, the name in the model, or offset", m.what)
+		return
+	}
+	models := s.list("models")
+	if s.has("models") && len(models) == 0 {
+		pp.f.add(n, "%s: sunspec: models is empty", m.what)
+	}
+	for _, mn := range models {
 		id, ok := wholeOf(mn)
-		length, known := SunSpecLength(uint16(max(0, min(id, math.MaxUint16))))
-		switch {
-		case !ok || id < 1 || id > 65534:
+		if !ok || id < 1 || id > 65534 {
 			pp.f.add(mn, "%s: sunspec: models: want numbers from 1 to 65534", m.what)
 			continue
-		case !known:
+		}
+		model := sunspecTable()[uint16(id)]
+		if model == nil {
 			pp.f.add(mn, "%s: sunspec: model %d is not known; known are %v", m.what, id, sunspecKnown())
-		case int(spec.Offset)+int(pt.Register.Length) > int(length)+2:
-			pp.f.add(n, "%s: sunspec: offset %d with %d registers reaches past model %d, which ends at %d", m.what, spec.Offset, pt.Register.Length, id, length+1)
+			continue
+		}
+		if err := pp.sunspecPoint(s, pt, uint16(id), model, len(spec.Models) == 0); err != nil {
+			pp.f.add(s.at("point"), "%s: sunspec: model %d %v", m.what, id, err)
 		}
 		spec.Models = append(spec.Models, uint16(id))
 	}
-	if s.has("models") && len(spec.Models) == 0 {
-		pp.f.add(n, "%s: sunspec: models is empty", m.what)
+}
+
+// sunspecPoint compares the point with what the definition of one model says of it, and takes from there what the profile leaves out.
+func (pp *profileParser) sunspecPoint(s *mapping, pt *Point, id uint16, model *sunspecModel, first bool) error {
+	r := pt.Register
+	spec := r.SunSpec
+	if !s.has("point") {
+		if int(spec.Offset)+int(r.Length) > int(model.length)+2 {
+			return fmt.Errorf("ends at %d: offset %d with %d registers reaches past it", model.length+1, spec.Offset, r.Length)
+		}
+		name, p, ok := model.at(spec.Offset)
+		if !ok {
+			return fmt.Errorf("has no point that starts at offset %d", spec.Offset)
+		}
+		return agree(name, p, pt)
 	}
-	if pt.Register.Table != Holding {
-		pp.f.add(m.at("table"), "%s: SunSpec models stand in the holding table", m.what)
+	p, offset, scale, err := model.find(spec.Name, spec.Index)
+	if err != nil {
+		return err
 	}
-	s.done()
-	pt.Register.SunSpec = spec
+	var sf *ScaleFactor
+	if p.scale != "" {
+		sf = &ScaleFactor{Address: scale}
+	}
+	if first {
+		spec.Offset, r.ScaleFactor = offset, sf
+		if pt.Type == "" {
+			pt.Type, r.Length = p.kind, p.length
+		}
+	} else if spec.Offset != offset || (sf == nil) != (r.ScaleFactor == nil) || sf != nil && sf.Address != r.ScaleFactor.Address {
+		return fmt.Errorf("has %s elsewhere than model %d: give them points of their own", spec.Name, spec.Models[0])
+	}
+	return agree(spec.Name, p, pt)
+}
+
+// agree says where a point differs from the definition.
+func agree(name string, p sunspecPoint, pt *Point) error {
+	switch {
+	case pt.Type != p.kind || pt.Register.Length != p.length:
+		return fmt.Errorf("has %s there, of type %s and not %s", name, p.kind, pt.Type)
+	case pt.Access != ReadOnly && !p.writable:
+		return fmt.Errorf("does not let %s be written", name)
+	}
+	return nil
 }
 
 func (pp *profileParser) scaleFactor(m *mapping, pt *Point) {
@@ -116,6 +194,16 @@ func (pp *profileParser) scaleFactor(m *mapping, pt *Point) {
 		return
 	}
 	s := pp.f.mapping(n, m.what+": scale_factor")
+	if spec := pt.Register.SunSpec; spec != nil && spec.Name != "" { // where it stands is known
+		simulated := int16(s.whole("simulated", -10, 10, 0))
+		if pt.Register.ScaleFactor != nil {
+			pt.Register.ScaleFactor.Simulated = simulated
+		} else if len(spec.Models) > 0 {
+			pp.f.add(n, "%s: scale_factor: %s has none in model %d", m.what, spec.Name, spec.Models[0])
+		}
+		s.done()
+		return
+	}
 	key := "address"
 	if pt.Register.SunSpec != nil {
 		key = "offset"

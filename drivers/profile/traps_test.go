@@ -105,7 +105,7 @@ func chain(m image) profile.Layout {
 				return out
 			}
 			if _, twice := out[head[0]]; !twice {
-				out[head[0]] = at
+				out[head[0]] = profile.Extent{Address: at, Length: head[1]}
 			}
 			at += 2 + head[1]
 		}

@@ -91,8 +91,8 @@ func (d *Device) models() {
 	}
 	put(0x5375, 0x6E53) // "SunS"
 	for _, id := range append([]uint16{1}, ids...) {
-		length, _ := profile.SunSpecLength(id)
-		d.layout[id] = at
+		length := d.profile.SunSpecNeeds(id)
+		d.layout[id] = profile.Extent{Address: at, Length: length}
 		put(id, length)
 		body := make([]uint16, length)
 		if id == 1 {
