@@ -10,8 +10,8 @@ import (
 
 // TestEmbeddedProfiles: every embedded document is without fault, names its source, and its commands survive the way through its registers.
 func TestEmbeddedProfiles(t *testing.T) {
-	if len(Names()) < 15 {
-		t.Fatalf("%d profiles embedded, want at least 15", len(Names()))
+	if len(Names()) < 50 {
+		t.Fatalf("%d profiles embedded, want at least 50", len(Names()))
 	}
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {

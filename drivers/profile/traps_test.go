@@ -113,39 +113,99 @@ func chain(m image) profile.Layout {
 	return out
 }
 
-// TestMistakesShow holds the readings themselves to account: for every point of every profile, each mistake of the list makes at least one case of the second reading come out
-// wrong. A reading that does not tell 1 from -1, or the high word from the low one, fails here.
-func TestMistakesShow(t *testing.T) {
+// each yields the readable register points of every Modbus profile with the second reading of its source.
+func each(t *testing.T, do func(name string, pt *profile.Point, r *reading)) {
+	t.Helper()
 	for _, name := range profile.Names() {
 		p := profile.MustLoad(name)
 		if p.Protocol != profile.Modbus {
 			continue
 		}
-		t.Run(name, func(t *testing.T) {
-			r := loadReading(t, name)
-			for _, pt := range p.Points {
-				if pt.Register == nil || !pt.Readable() {
-					continue
+		r := loadReading(t, name)
+		for _, pt := range p.Points {
+			if pt.Register != nil && pt.Readable() {
+				do(name, pt, r)
+			}
+		}
+	}
+}
+
+// TestReadingsAreComplete: the second reading has a value of every point of its profile, and the point decodes it.
+func TestReadingsAreComplete(t *testing.T) {
+	each(t, func(name string, pt *profile.Point, r *reading) {
+		switch wrong, seen := outcome(t, r, pt); {
+		case !seen:
+			t.Errorf("%s %s: the reading has no value of it", name, pt.Name)
+		case wrong != "":
+			t.Errorf("%s %s: %s", name, pt.Name, wrong)
+		}
+	})
+}
+
+// TestTraps holds the readings themselves to account: each mistake of the list, made on any point of any profile, makes at least one case of the second reading come out wrong. A
+// reading that does not tell 1 from -1, or the high word from the low one, fails here, and so does a profile that fell into the trap, in TestReadingsAreComplete.
+func TestTraps(t *testing.T) {
+	for _, m := range mistakes {
+		t.Run(m.name, func(t *testing.T) {
+			tried := 0
+			each(t, func(name string, pt *profile.Point, r *reading) {
+				bad := *pt
+				reg := *pt.Register
+				bad.Register = &reg
+				if !m.make(&bad) {
+					return
 				}
-				wrong, seen := outcome(t, r, pt)
-				if !seen {
-					t.Errorf("%s: the reading has no value of it", pt.Name)
-					continue
+				tried++
+				if wrong, _ := outcome(t, r, &bad); wrong == "" {
+					t.Errorf("%s %s with %s: every case of the reading comes out as before", name, pt.Name, m.name)
 				}
-				if wrong != "" {
-					t.Errorf("%s: %s", pt.Name, wrong)
-				}
-				for _, m := range mistakes {
-					bad := *pt
-					reg := *pt.Register
-					bad.Register = &reg
-					if !m.make(&bad) {
-						continue
-					}
-					if wrong, _ := outcome(t, r, &bad); wrong == "" {
-						t.Errorf("%s with %s: every case of the reading comes out as before", pt.Name, m.name)
-					}
-				}
+			})
+			if tried < 3 {
+				t.Errorf("made on %d points: nothing is tested", tried)
+			}
+		})
+	}
+}
+
+// TestKnownTraps are devices whose numbers are misread most often, each with the words on the wire, what they mean, and what a wrong profile makes of them.
+func TestKnownTraps(t *testing.T) {
+	for _, tt := range []struct {
+		trap, profile, point string
+		table                profile.Table
+		address              uint16 // on the wire
+		words                []uint16
+		want, wrong          float64
+	}{
+		{"register number 30053 is address 52", "eastron-sdm630", "power_kw", profile.Input, 52, []uint16{0x44FA, 0}, 2, 0},
+		{"register 3060 is address 3059", "schneider-iem3000", "power_kw", profile.Holding, 3059, []uint16{0x4000, 0}, 2, 0},
+		{"register 522 is address 521", "stiebel-isg", "tank_c", profile.Input, 521, []uint16{487}, 48.7, 0},
+		{"register 43 is address 42", "daikin-homehub", "tank_c", profile.Input, 42, []uint16{4850}, 48.5, 0},
+		{"numbers of SMA are addresses as printed", "sma-inverter", "power_kw", profile.Holding, 30775, []uint16{0, 3000}, -3, 0},
+		{"low word first, whole number", "carlo-gavazzi-em24", "power_kw", profile.Input, 0x28, []uint16{0xD8F0, 0xFFFF}, -1, -65537.5},
+		{"low word first, float", "idm-navigator", "power_kw", profile.Holding, 4122, []uint16{0, 0x4020}, 2.5, 0},
+		{"high word first beside it", "schneider-iem3000", "voltage_v", profile.Holding, 3027, []uint16{0x4366, 0x8000}, 230.5, 0},
+		{"a yield is negative: the inverter delivers", "huawei-sun2000", "power_kw", profile.Holding, 32080, []uint16{0, 3000}, -3, 3},
+		{"Huawei's meter counts what is fed", "huawei-meter", "power_kw", profile.Holding, 37113, []uint16{0, 3000}, -3, 3},
+		{"Huawei's EMMA counts what is drawn", "huawei-emma-grid", "power_kw", profile.Holding, 31657, []uint16{0, 3000}, 3, -3},
+		{"Huawei's battery is positive when charging", "huawei-luna2000", "power_kw", profile.Holding, 37765, []uint16{0, 3000}, 3, -3},
+		{"Kostal's battery is positive when delivering", "kostal-plenticore-battery", "power_kw", profile.Holding, 582, []uint16{3000}, -3, 3},
+		{"Sungrow counts what is fed", "sungrow-sh-grid", "power_kw", profile.Input, 13009, []uint16{3000, 0}, -3, 3},
+		{"a night's power of SMA is no -2147 MW", "sma-inverter", "power_kw", profile.Holding, 30775, []uint16{0x8000, 0}, math.NaN(), 2147483.648},
+		{"all bits set are no 655.35 Hz", "abb-b23", "frequency_hz", profile.Holding, 0x5B2C, []uint16{0xFFFF}, math.NaN(), 655.35},
+		{"a missing sensor is no -3276.8 degrees", "nibe-s", "tank_c", profile.Input, 8, []uint16{0x8000}, math.NaN(), -3276.8},
+		{"an idle charger's NaN", "alfen-eve", "power_kw", profile.Holding, 344, []uint16{0x7FC0, 0}, math.NaN(), 0},
+		{"tenths of a watt-hour", "keba-p40", "import_kwh", profile.Holding, 1036, []uint16{0x0000, 38101}, 3.8101, 38.101},
+		{"milliwatts", "keba-p40", "power_kw", profile.Holding, 1020, []uint16{0x0001, 0x8165}, 0.098661, 98.661},
+		{"bits 8 to 14 are the state", "abb-terra-ac", "status", profile.Holding, 0x400C, []uint16{0, 0x8403}, 4, 33795},
+	} {
+		t.Run(tt.trap, func(t *testing.T) {
+			m := image{tt.table: {}}
+			for i, w := range tt.words {
+				m[tt.table][tt.address+uint16(i)] = w
+			}
+			got, ok := decode(profile.MustLoad(tt.profile).Point(tt.point), m, nil)
+			if !ok || math.IsNaN(got) != math.IsNaN(tt.want) || !math.IsNaN(got) && !near(got, tt.want) {
+				t.Errorf("%s %s is %g (%v), want %g; %g is the trap", tt.profile, tt.point, got, ok, tt.want, tt.wrong)
 			}
 		})
 	}
