@@ -259,8 +259,16 @@ var loaded = sync.OnceValues(func() (map[string]*Profile, error) {
 // ErrUnknown is returned by [Load] for a name that is not embedded.
 var ErrUnknown = errors.New("unknown profile")
 
-// Load returns an embedded profile.
+// IsFile reports whether a name is that of a user's own file and not of an embedded profile: it ends in .yaml or .yml.
+func IsFile(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+}
+
+// Load returns the embedded profile of that name, or reads it from the user's file where [IsFile] says so.
 func Load(name string) (*Profile, error) {
+	if IsFile(name) {
+		return LoadFile(name)
+	}
 	all, err := loaded()
 	if err != nil {
 		return nil, err
@@ -270,6 +278,15 @@ func Load(name string) (*Profile, error) {
 		return nil, fmt.Errorf("profile %q: %w; there are %s", name, ErrUnknown, strings.Join(Names(), ", "))
 	}
 	return p, nil
+}
+
+// Document returns the YAML of an embedded profile.
+func Document(name string) ([]byte, error) {
+	data, err := embedded.ReadFile(path.Join("profiles", name+".yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("profile %q: %w; there are %s", name, ErrUnknown, strings.Join(Names(), ", "))
+	}
+	return data, nil
 }
 
 // MustLoad is [Load] for a name that is known to exist; it panics otherwise.

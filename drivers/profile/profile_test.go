@@ -2,7 +2,7 @@ package profile
 
 import (
 	"errors"
-	"math"
+	"strings"
 	"testing"
 
 	"quartier/drivers"
@@ -31,37 +31,36 @@ func TestEmbeddedProfiles(t *testing.T) {
 			if (p.Control == nil) != p.ReadOnly {
 				t.Error("neither a control nor control: none: say how the device is commanded")
 			}
+			if faults, _ := p.Check(); len(faults) > 0 {
+				t.Error(errors.Join(faults...))
+			}
 			if p.Control == nil {
 				return
 			}
 			c := p.Control
-			commands := []float64{c.Min, c.Max, c.Safe, c.Min + (c.Max-c.Min)/4, c.Min + 3*(c.Max-c.Min)/4}
-			if c.discrete() {
-				commands = []float64{c.Safe}
-				for v := c.Min; v <= c.Max; v++ {
-					commands = append(commands, v)
-				}
-			}
-			if c.Pause != nil {
-				commands = append(commands, *c.Pause)
-			}
-			for _, want := range commands {
-				seq, err := p.Sequence(want)
-				if err != nil {
-					t.Fatal(err)
-				}
-				regs := map[string]float64{}
-				for _, w := range seq {
-					regs[w.Point] = w.Value
-				}
-				got, ok := p.Command(func(point string) (float64, bool) { v, ok := regs[point]; return v, ok })
-				if !ok || math.Abs(got-want) > 1e-3 {
-					t.Errorf("command %g became %v, which stand for %g (%v)", want, seq, got, ok)
-				}
-			}
 			if _, err := p.Sequence(c.highest() + 1); !errors.As(err, new(*drivers.LimitError)) {
 				t.Errorf("Sequence(%g) = %v, want a *LimitError", c.highest()+1, err)
 			}
 		})
+	}
+}
+
+// TestCheck: what no single line of a document shows is told: a command that its registers cannot give back, and what a profile leaves out.
+func TestCheck(t *testing.T) {
+	p, err := Parse("check.yaml", []byte(head+`points:
+  - {name: level, address: 1, type: u16, unit: "1", scale: 10, access: read_write, write: {min: 0, max: 100}}
+control: {point: limit_share, quantity: share, min: 0, max: 1, safe: 1, writes: [{point: level, from: command, factor: 10}, {point: level, from: command}]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults, hints := p.Check()
+	if len(faults) == 0 || !strings.Contains(faults[0].Error(), "reads back from its registers as") {
+		t.Errorf("faults %v, want a command that does not come back", faults)
+	}
+	for _, want := range []string{"no point power_kw", "no counter import_kwh", "level: no not_implemented", "no reversion_s", "no min_hold_s"} {
+		if !strings.Contains(strings.Join(hints, "\n"), want) {
+			t.Errorf("hints %q, want %q among them", hints, want)
+		}
 	}
 }

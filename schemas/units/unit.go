@@ -1,6 +1,10 @@
 package units
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // Unit names the unit in which a point is stored and shown. Its text is the one of configuration, API and exports.
 type Unit string
@@ -62,6 +66,9 @@ func (c Conversion) Stored(raw float64) float64 { return raw*c.Factor + c.Offset
 
 // Raw returns the device's value of stored, the inverse of Stored.
 func (c Conversion) Raw(stored float64) float64 { return (stored - c.Offset) / c.Factor }
+
+// Names lists the units that [Convert] accepts, in alphabetical order.
+func Names() []string { return slices.Sorted(maps.Keys(conversions)) }
 
 // Known reports whether name is a unit that [Convert] accepts.
 func Known(name string) bool { _, ok := conversions[name]; return ok }
