@@ -23,10 +23,15 @@ import (
 
 func deviceCommand() *command {
 	return &command{name: "device", does: "Read, write or find one device by its profile, for commissioning.",
-		usage: `device profiles
-quartier device read --profile NAME --address ADDRESS [--unit N] [--points a,b]
-quartier device write --profile NAME --address ADDRESS [--unit N] --point NAME --value V [--yes]
-quartier device scan --address tcp://host:port [--units 1-20]
+		usage: `device profiles [NAME]
+quartier device check FILE|FOLDER...
+quartier device read --profile NAME|FILE --address ADDRESS [--unit N] [--points a,b]
+quartier device write --profile NAME|FILE --address ADDRESS [--unit N] --point NAME --value V [--yes]
+quartier device scan --address tcp://host:port [--units 1-20] [--profile FILE|FOLDER]
+
+A profile is one of those that 'device profiles' lists, or the path of your own file, which ends in
+.yaml: 'device profiles NAME' prints one to begin with, 'device check' tells every fault of yours.
+A scan tries your own profile beside the built-in ones.
 
 An address is tcp://host:port, rtuovertcp://host:port or opc.tcp://host:port. Values are in the
 units that 'device read' shows; power is positive into the device. Without --yes a write is only
@@ -44,7 +49,7 @@ type deviceFlags struct {
 
 func runDevice(ctx context.Context, c *call) error {
 	f := deviceFlags{
-		profile: c.flags.String("profile", "", "`name` of the device type, see 'device profiles'"),
+		profile: c.flags.String("profile", "", "`name` of the device type, see 'device profiles', or path of your own"),
 		address: c.flags.String("address", "", "`address` of the device"),
 		unit:    c.flags.Int("unit", 1, "Modbus unit `id`"),
 		points:  c.flags.String("points", "", "`names` of the points to read, comma between: all when not given"),
@@ -54,18 +59,23 @@ func runDevice(ctx context.Context, c *call) error {
 		yes:     c.flags.Bool("yes", false, "really write"),
 		timeout: c.flags.Duration("timeout", 10*time.Second, "`time` to wait for the device; for each unit of a scan, and 500ms there when not given"),
 	}
-	if err := c.parse(1); err != nil {
+	if err := c.parse(maxFiles); err != nil {
 		return err
 	}
 	if *f.timeout <= 0 {
 		return badInput{fmt.Errorf("quartier device: --timeout %v is not above 0", *f.timeout)}
 	}
 	if len(c.args) == 0 {
-		return badInput{errors.New("quartier device: say what to do: profiles, read, write or scan\nRun 'quartier device -h' for its options")}
+		return badInput{errors.New("quartier device: say what to do: profiles, check, read, write or scan\nRun 'quartier device -h' for its options")}
+	}
+	if most := map[string]int{"check": maxFiles, "profiles": 2}[c.args[0]]; len(c.args) > max(most, 1) {
+		return badInput{fmt.Errorf("quartier device: unexpected argument %q\nRun 'quartier device -h' for its options", c.args[max(most, 1)])}
 	}
 	switch c.args[0] {
 	case "profiles":
 		return listProfiles(c)
+	case "check":
+		return checkProfiles(c, c.args[1:])
 	case "read":
 		return f.with(ctx, c, func(ctx context.Context, drv drivers.Driver) error { return f.read(ctx, c, drv) })
 	case "write":
@@ -80,8 +90,11 @@ func runDevice(ctx context.Context, c *call) error {
 	case "scan":
 		return f.scan(ctx, c)
 	}
-	return badInput{fmt.Errorf("quartier device: unknown action %q: profiles, read, write or scan", c.args[0])}
+	return badInput{fmt.Errorf("quartier device: unknown action %q: profiles, check, read, write or scan", c.args[0])}
 }
+
+// maxFiles is how many files one call checks.
+const maxFiles = 1000
 
 // with opens the device of the flags for one action.
 func (f deviceFlags) with(ctx context.Context, c *call, do func(context.Context, drivers.Driver) error) error {
@@ -93,6 +106,9 @@ func (f deviceFlags) with(ctx context.Context, c *call, do func(context.Context,
 	}
 	p, err := profile.Load(*f.profile)
 	if err != nil {
+		if profile.IsFile(*f.profile) {
+			return badInput{err}
+		}
 		return badInput{fmt.Errorf("quartier device: %w; 'quartier device profiles' lists them", err)}
 	}
 	drv, err := openDevice(p, *f.address, uint8(*f.unit))
@@ -241,9 +257,23 @@ func (f deviceFlags) scan(ctx context.Context, c *call) error {
 	if err := reachable(ctx, *f.address); err != nil {
 		return err
 	}
+	names := profile.Names()
+	mine := map[string]bool{} // shown before the built-in ones
+	if *f.profile != "" {
+		own, err := profileFiles(*f.profile)
+		if err != nil {
+			return badInput{fmt.Errorf("quartier device: scan: --profile: %w", err)}
+		}
+		names = append(own, names...)
+	}
 	var profiles []*profile.Profile
-	for _, name := range profile.Names() {
-		if p, err := profile.Load(name); err == nil && p.Protocol == profile.Modbus {
+	for _, name := range names {
+		p, err := profile.Load(name)
+		if err != nil {
+			return badInput{err}
+		}
+		mine[p.Name] = mine[p.Name] || profile.IsFile(name)
+		if p.Protocol == profile.Modbus {
 			profiles = append(profiles, p)
 		}
 	}
@@ -265,7 +295,12 @@ func (f deviceFlags) scan(ctx context.Context, c *call) error {
 			fmt.Fprintf(c.stdout, ", SunSpec models %v", u.SunSpec)
 		}
 		// Eight of eight points say more than two of two.
-		slices.SortStableFunc(u.Matches, func(a, b modbus.Match) int { return cmp.Compare(b.Good*b.Good*a.Points, a.Good*a.Good*b.Points) })
+		slices.SortStableFunc(u.Matches, func(a, b modbus.Match) int {
+			if mine[a.Profile] != mine[b.Profile] {
+				return map[bool]int{true: -1, false: 1}[mine[a.Profile]]
+			}
+			return cmp.Compare(b.Good*b.Good*a.Points, a.Good*a.Good*b.Points)
+		})
 		for _, m := range u.Matches[:min(3, len(u.Matches))] {
 			fmt.Fprintf(c.stdout, ", could be %s (%d of %d points)", m.Profile, m.Good, m.Points)
 		}
@@ -310,17 +345,4 @@ func parseUnits(text string) ([]uint8, error) {
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil
-}
-
-func listProfiles(c *call) error {
-	w := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "Profile\tProtocol\tDevice\tState\tSource")
-	for _, name := range profile.Names() {
-		p, err := profile.Load(name)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", name, p.Protocol, p.Title, p.State, p.Source.Document)
-	}
-	return w.Flush()
 }

@@ -72,7 +72,7 @@ func (r *Record) durable() store.Store {
 	return r.memory.Store
 }
 
-// ConfigOptions are the options by which every command reads a configuration: profiles are those that are embedded, addresses those that their drivers reach. Hosts under the
+// ConfigOptions are the options by which every command reads a configuration: profiles are those that are embedded and the user's own files, addresses those that their drivers reach. Hosts under the
 // domain example, which nobody can own (RFC 2606), stand for the devices of a demonstration, which are on loopback whatever the driver allows.
 func ConfigOptions() config.Options {
 	return config.Options{
@@ -82,6 +82,10 @@ func ConfigOptions() config.Options {
 				return nil, false
 			}
 			return p.Kinds, true
+		},
+		ProfileFault: func(name string) error {
+			_, err := profile.Load(name)
+			return err
 		},
 		Profiles: profile.Names(),
 		Address: func(name, address string) error {

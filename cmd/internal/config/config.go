@@ -25,6 +25,8 @@ type Config struct {
 type Options struct {
 	// Profile says whether a profile is known, and for which device kinds it is; no kinds: any.
 	Profile func(name string) (kinds []district.Kind, known bool)
+	// ProfileFault says what is wrong with a user's own profile, a file, that Profile does not know; nil: nothing more is said.
+	ProfileFault func(name string) error
 	// Profiles lists the known profiles, for the message about an unknown one.
 	Profiles []string
 	// Address says why a device of a known profile cannot be reached at an address of the right form, or nil.
@@ -32,6 +34,8 @@ type Options struct {
 	// ReadFile reads a file that the configuration names, a series of prices or intensities, by its path as written. Nil: such files are not read and the
 	// series stay empty.
 	ReadFile func(path string) ([]byte, error)
+
+	dir string // of the file, against which those of own profiles are resolved
 }
 
 // Load reads and checks a file, and the series that it names beside it. The error is [Faults] when the content is wrong.
@@ -41,6 +45,7 @@ func Load(name string, opt Options) (*Config, error) {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	dir := filepath.Dir(name)
+	opt.dir = dir
 	if opt.ReadFile == nil {
 		opt.ReadFile = func(path string) ([]byte, error) { return os.ReadFile(beside(dir, path)) }
 	}

@@ -26,6 +26,7 @@ type end struct {
 func (b *builder) devices(list []Device, path string) []district.Device {
 	var out []district.Device
 	ids := map[string]string{}
+	b.findProfiles(list)
 	for i := range list {
 		p := fmt.Sprintf("%s.devices[%d]", path, i)
 		b.once(ids, "device", list[i].ID, p+".id")
@@ -145,6 +146,8 @@ func (b *builder) profile(f *Device, path string) bool {
 	}
 	kinds, known := b.opt.Profile(f.Profile)
 	switch {
+	case !known && ownProfile(f.Profile):
+		b.ownProfileFaults(f.Profile, path)
 	case !known:
 		hint := suggestion(f.Profile, b.opt.Profiles)
 		if hint == "" && len(b.opt.Profiles) > 0 {

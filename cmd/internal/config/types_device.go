@@ -5,7 +5,7 @@ type Device struct {
 	ID         string  `yaml:"id" required:"true" pattern:"id" doc:"short name, unique in the site"`
 	Name       string  `yaml:"name" doc:"name for people; absent: the id"`
 	Kind       string  `yaml:"kind" required:"true" enum:"substation,grid_meter,load_meter,pv,battery,heat_pump,water_heater,ev_charger,heat_meter,weather" doc:"what it is in the energy balance"`
-	Profile    string  `yaml:"profile" required:"true" doc:"name of its register or node map, or the file of one"`
+	Profile    string  `yaml:"profile" required:"true" doc:"name of its register or node map, or the path of your own, which ends in .yaml; relative to this file"`
 	Address    string  `yaml:"address" required:"true" pattern:"address" doc:"tcp://host:port for Modbus, rtuovertcp://host:port for Modbus RTU frames through a plain serial gateway, opc.tcp://host:port for OPC UA"`
 	Unit       int     `yaml:"unit_id" def:"1" min:"0" max:"255" doc:"Modbus unit id"`
 	SharedUnit bool    `yaml:"shared_unit" def:"false" doc:"true for one of several devices that are parts of one machine, such as the battery of a hybrid inverter, and share its address and unit id"`
