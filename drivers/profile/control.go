@@ -171,6 +171,8 @@ func (p *Profile) ControlFor(dev district.Device) (c drivers.Control, ok bool) {
 		c.RatedKW = dev.HeatPump.MaxKW
 	case dev.WaterHeater != nil && c.RatedKW == 0:
 		c.RatedKW = dev.WaterHeater.MaxKW
+	case dev.Battery != nil && c.Quantity == drivers.ControlShare && c.RatedKW == 0:
+		c.RatedKW = math.Max(dev.Battery.ChargeKW, dev.Battery.DischargeKW)
 	case dev.Battery != nil && c.Quantity == drivers.ControlKW:
 		if dev.Battery.ChargeKW > 0 {
 			c.Max = math.Min(c.Max, dev.Battery.ChargeKW)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"quartier/drivers"
+	"quartier/schemas/district"
 )
 
 // TestEmbeddedProfiles: every embedded document is without fault, names its source, and its commands survive the way through its registers.
@@ -62,5 +63,22 @@ control: {point: limit_share, quantity: share, min: 0, max: 1, safe: 1, writes: 
 		if !strings.Contains(strings.Join(hints, "\n"), want) {
 			t.Errorf("hints %q, want %q among them", hints, want)
 		}
+	}
+}
+
+// TestControlFor: what the configuration knows of the single device goes into how it is commanded.
+func TestControlFor(t *testing.T) {
+	battery := district.Device{Battery: &district.BatteryParams{ChargeKW: 4, DischargeKW: 5}}
+	if c, ok := MustLoad("fronius-gen24-battery").ControlFor(battery); !ok || c.RatedKW != 5 || c.Min != -1 || c.Max != 1 {
+		t.Errorf("a battery commanded by share: %+v, want rated power 5 kW and the range [-1, 1]", c)
+	}
+	if c, ok := MustLoad("huawei-luna2000").ControlFor(battery); !ok || c.Min != -5 || c.Max != 4 {
+		t.Errorf("a battery commanded in kW: %+v, want the range [-5, 4]", c)
+	}
+	if c, ok := MustLoad("sma-inverter").ControlFor(district.Device{PV: &district.PVParams{PeakKW: 9}}); !ok || c.RatedKW != 9 {
+		t.Errorf("an inverter: %+v, want rated power 9 kW", c)
+	}
+	if _, ok := MustLoad("eastron-sdm630").ControlFor(district.Device{}); ok {
+		t.Error("a meter has a control")
 	}
 }

@@ -19,7 +19,7 @@ const slowness = 3 * time.Second
 
 // zeroReleases names the profiles whose command of 0 kW ends the forced mode and gives the battery back to its own control, as their notes say.
 // With the others 0 kW holds the battery still.
-var zeroReleases = map[string]bool{"huawei-luna2000": true}
+var zeroReleases = map[string]bool{"huawei-luna2000": true, "sma-battery": true, "fronius-gen24-battery": true, "sunspec-storage-basic": true}
 
 // unit is one device behind a gateway: the bank of registers that its profile describes.
 type unit struct {
