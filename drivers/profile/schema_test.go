@@ -103,16 +103,19 @@ func TestSchemaKnowsEveryKey(t *testing.T) {
 		return at["properties"].(map[string]any)
 	}
 	const point = "name: x, address: 1, type: u16, unit: W"
+	opcua := strings.Replace(head, "protocol: modbus", "protocol: opcua\nnamespace: urn:x", 1)
 	for _, tt := range []struct {
-		document string
-		keys     map[string]any
-		more     []string // that the parser tells only beside others
+		documents string // one or several with the same part, parted by a line ---
+		keys      map[string]any
+		more      []string // that the parser tells only beside others
 	}{
 		{head + "zzz: 1\npoints: [{" + point + "}]\n", part(), nil},
 		{strings.Replace(head, "document: this test", "document: this test, zzz: 1", 1) + "points: [{" + point + "}]\n", part("source"), nil},
 		{head + "limits: {zzz: 1}\npoints: [{" + point + "}]\n", part("limits"), nil},
 		{head + "limits: {forbidden: [{table: input, from: 1, to: 2, zzz: 1}]}\npoints: [{" + point + "}]\n", part("limits", "forbidden", "[]"), nil},
-		{head + "points: [{" + point + ", zzz: 1}]\n", part("points", "[]"), []string{"sunspec", "node", "path", "namespace", "sum", "constant", "length", "otherwise"}},
+		{head + "points: [{" + point + ", zzz: 1}]\n---\n" + opcua + "points: [{name: x, node: i=1, unit: W, zzz: 1}]\n---\n" + head + "points: [{name: x, sum: [{point: x}], zzz: 1}]\n---\n" +
+			head + "points: [{name: x, sunspec: {models: [103], point: W}, unit: W, zzz: 1}]\n---\n" + head + "points: [{name: x, constant: 1, unit: W, zzz: 1}]\n---\n" +
+			head + "points: [{name: x, address: 1, type: string, length: 2, unit: state, states: [{text: A, is: 1}], otherwise: 0, zzz: 1}]\n", part("points", "[]"), []string{"path"}},
 		{head + "points: [{" + point + ", access: read_write, write: {zzz: 1}}]\n", part("points", "[]", "write"), nil},
 		{head + "points: [{name: x, sunspec: {models: [103], point: W, zzz: 1}, unit: W}]\n", part("points", "[]", "sunspec"), nil},
 		{head + "points: [{" + point + ", states: [{code: 1, is: 1, zzz: 1}]}]\n", part("points", "[]", "states", "[]"), nil},
@@ -121,13 +124,16 @@ func TestSchemaKnowsEveryKey(t *testing.T) {
 		{head + "points: [{" + point + "}]\ncontrol: {writes: [{zzz: 1}]}\n", part("control", "|", "writes", "[]"), []string{"value"}},
 		{head + "points: [{" + point + "}]\ncontrol: {read_back: {zzz: 1}}\n", part("control", "|", "read_back"), nil},
 	} {
-		_, err := Parse("keys.yaml", []byte(tt.document))
-		known := regexp.MustCompile(`unknown key "zzz"; known here: (.*)`).FindStringSubmatch(fmt.Sprint(err))
-		if known == nil {
-			t.Errorf("no unknown key in\n%s\n%v", tt.document, err)
-			continue
+		want := tt.more
+		for document := range strings.SplitSeq(tt.documents, "---\n") {
+			_, err := Parse("keys.yaml", []byte(document))
+			known := regexp.MustCompile(`unknown key "zzz"; known here: (.*)`).FindStringSubmatch(fmt.Sprint(err))
+			if known == nil {
+				t.Errorf("no unknown key in\n%s\n%v", document, err)
+				continue
+			}
+			want = append(want, strings.Split(known[1], ", ")...)
 		}
-		want := append(strings.Split(known[1], ", "), tt.more...)
 		slices.Sort(want)
 		if got := slices.Sorted(maps.Keys(tt.keys)); !slices.Equal(got, slices.Compact(want)) {
 			t.Errorf("the schema has %v\nthe parser knows %v", got, want)
