@@ -160,6 +160,7 @@ func TestTraps(t *testing.T) {
 					t.Errorf("%s %s with %s: every case of the reading comes out as before", name, pt.Name, m.name)
 				}
 			})
+			t.Logf("made on %d points", tried)
 			if tried < 3 {
 				t.Errorf("made on %d points: nothing is tested", tried)
 			}
