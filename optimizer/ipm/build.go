@@ -2,10 +2,10 @@ package ipm
 
 import "math"
 
-// newSolver lays the program out, with rows for the limited sites (nil: all) whose limits can be reached, and sets the starting point of an attempt.
+// newSolver lays the program out, with rows for the limited sites (nil: all) whose limits can be reached.
 func newSolver(p *Problem, limited []bool, attempt int) *solver {
 	T := p.Steps
-	s := &solver{p: p, T: T, base: make([]float64, T)}
+	s := &solver{p: p, T: T, attempt: attempt, base: make([]float64, T)}
 	s.setScale()
 	s.delta = make([]float64, T, T+2*lanes)
 	for _, v := range []*[]float64{&s.lam, &s.dlam, &s.lamSave, &s.impSave, &s.expSave, &s.resLam, &s.rhsLam, &s.left, &s.lam0, &s.lam1, &s.net, &s.before, &s.gi, &s.ge, &s.di, &s.de} {
@@ -26,8 +26,6 @@ func newSolver(p *Problem, limited []bool, attempt int) *solver {
 	for i := range s.groups {
 		s.groups[i].place(&room)
 	}
-	s.start(attempt)
-	s.maxCost = s.highestCost()
 	s.lengths = make([]float64, len(s.groups))
 	s.sweeps = sweeps{s.measureShard, s.predictShard, s.correctShard, s.holdShard, s.refineShard}
 	n := min(maxShards, max(1, len(s.groups)/shardGroups))

@@ -58,6 +58,7 @@ func (g *group) d() int { return len(g.ch) }
 // solver holds every number of one solve.
 type solver struct {
 	p        *Problem
+	attempt  int // which of startMus
 	T        int
 	groups   []group
 	shards   []shard
@@ -99,6 +100,7 @@ type sweeps struct{ measure, predict, correct, hold, refine func(*shard) }
 // shard is a fixed share of the groups with its own sums and working memory.
 type shard struct {
 	from, to     int
+	pairs        int // complementarity pairs
 	schur        []float64
 	net          []float64 // sum of the net powers, or of their steps
 	most         []float64 // largest freedom of a net power

@@ -22,6 +22,11 @@ func TestNewtonDirection(t *testing.T) {
 			}
 		}
 		s := newSolver(p, nil, int(seed%2))
+		s.start(func(sweep func(*shard)) {
+			for i := range s.shards {
+				sweep(&s.shards[i])
+			}
+		})
 		for v := range s.lam {
 			s.lam[v] = r.NormFloat64() * 0.1
 		}

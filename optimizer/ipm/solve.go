@@ -138,6 +138,7 @@ const patience = 8
 func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 	s.pool.open(s.shards, set.Workers)
 	defer s.pool.close()
+	s.start(s.pool.run)
 	defer context.AfterFunc(ctx, func() { s.pool.stop(ctx.Err()) })()
 	best := newKeeper()
 	status := IterationLimit

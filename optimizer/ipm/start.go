@@ -2,35 +2,46 @@ package ipm
 
 import "math"
 
-// start sets the starting point of an attempt. The first attempt rolls every chain forward with powers that bring it to its bands, so that the rows hold where
-// they can; a later one takes the middle of each box. Multipliers are central, and dual feasible for zero prices.
-func (s *solver) start(attempt int) {
-	mu := startMus[attempt]
-	clear(s.net)
-	want, x := make([]float64, s.T), make([]float64, s.T)
-	for i := range s.groups {
+// start sets the starting point of the attempt; run runs a sweep over the shards. The first attempt rolls every chain forward with powers that bring it to its bands, so that the
+// rows hold where they can; a later one takes the middle of each box. Multipliers are central, and dual feasible for zero prices.
+func (s *solver) start(run func(func(*shard))) {
+	mu := startMus[s.attempt]
+	run(s.startShard)
+	s.total(s.net, ofNet)
+	for i := range s.shards {
+		s.pairs += s.shards[i].pairs
+	}
+	s.startFlows(s.attempt == 0)
+	s.flowMultipliers(&s.imp, mu)
+	s.flowMultipliers(&s.exp, mu)
+	s.startPeak()
+	s.maxCost = s.highestCost()
+}
+
+// startShard does it for the shard's groups; h.net becomes the sum of their net powers.
+func (s *solver) startShard(h *shard) {
+	mu := startMus[s.attempt]
+	clear(h.net)
+	want, x := h.work[0][:s.T], h.work[1][:s.T]
+	for i := h.from; i < h.to; i++ {
 		g := &s.groups[i]
-		if attempt == 0 {
+		if s.attempt == 0 {
 			s.roll(g, want, x)
 		} else {
 			s.middle(g)
 		}
-		s.balance(g, attempt == 0)
-	}
-	s.startFlows(attempt == 0)
-	for i := range s.groups {
-		g := &s.groups[i]
+		s.balance(g, s.attempt == 0, h.net)
 		for j := range g.in {
-			s.multipliers(&g.in[j].row, true, mu)
+			h.pairs += s.multipliers(&g.in[j].row, true, mu, want)
 		}
 		for k := range g.ch {
-			s.multipliers(&g.ch[k].row, g.ch[k].boxed, mu)
+			h.pairs += s.multipliers(&g.ch[k].row, g.ch[k].boxed, mu, want)
 		}
-		s.multipliers(&g.net, true, mu)
+		h.pairs += s.multipliers(&g.net, true, mu, want)
 	}
-	s.flowMultipliers(&s.imp, mu)
-	s.flowMultipliers(&s.exp, mu)
-	s.startPeak()
+	for k := range h.work {
+		clear(h.work[k])
+	}
 }
 
 // inside is x moved at least a share of the box away from its ends.
@@ -183,9 +194,9 @@ func (s *solver) aim(g *group, st *state, main int, other, want []float64) {
 	}
 }
 
-// balance adds the group's net power at the start to s.net; where the group has a site row, it starts its net power near what the inputs make.
-func (s *solver) balance(g *group, follow bool) {
-	net := s.net[g.from : g.from+g.n]
+// balance adds the group's net power at the start to sum; where the group has a site row, it starts its net power near what the inputs make.
+func (s *solver) balance(g *group, follow bool, sum []float64) {
+	net := sum[g.from : g.from+g.n]
 	if !g.netted {
 		for j := range g.in {
 			u := &g.in[j]
@@ -232,9 +243,10 @@ func (s *solver) startFlows(follow bool) {
 	}
 }
 
-// multipliers sets those of a row's boxes and bands, and makes its holes.
-func (s *solver) multipliers(r *row, boxed bool, mu float64) {
-	tilt := make([]float64, r.steps()) // cost with the bands' pull
+// multipliers sets those of a row's boxes and bands, makes its holes, and returns the number of pairs. It works in tilt.
+func (s *solver) multipliers(r *row, boxed bool, mu float64, tilt []float64) (pairs int) {
+	tilt = tilt[:r.steps()] // cost with the bands' pull
+	clear(tilt)
 	for i := range r.cost[:min(len(r.cost), len(tilt))] {
 		tilt[i] = s.unit * r.cost[i]
 	}
@@ -248,7 +260,7 @@ func (s *solver) multipliers(r *row, boxed bool, mu float64) {
 		v, _ := r.placed(i)
 		c.start(k, e, v, mu)
 		tilt[i] -= e * c.z[k]
-		s.pairs += 2
+		pairs += 2
 	})
 	for i := range lanes * len(r.blocks) {
 		b, k := &r.blocks[i/lanes], i%lanes
@@ -260,9 +272,10 @@ func (s *solver) multipliers(r *row, boxed bool, mu float64) {
 		default:
 			b.zl[k] = mu/b.wl[k] + max(tilt[i], 0)
 			b.zu[k] = mu/b.wu[k] + max(-tilt[i], 0)
-			s.pairs += 2
+			pairs += 2
 		}
 	}
+	return pairs
 }
 
 // flowMultipliers sets those of a boundary flow.
