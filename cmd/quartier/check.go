@@ -48,7 +48,7 @@ const probeTime = 10 * time.Second
 
 // probeDevices reads every device once, all at the same time.
 func probeDevices(ctx context.Context, c *call, cfg *config.Config) error {
-	devices, err := app.Connect(cfg.Districts, app.Options{Log: slog.New(slog.DiscardHandler)})
+	devices, err := app.Connect(cfg, app.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,8 @@ quartier device check FILE|FOLDER...
 quartier device read --profile NAME|FILE --address ADDRESS [--unit N] [--points a,b]
 quartier device write --profile NAME|FILE --address ADDRESS [--unit N] --point NAME --value V [--yes]
 quartier device scan --address tcp://host:port [--units 1-20] [--profile FILE|FOLDER]
+quartier device scan --address opc.tcp://host:port [--policy P] [--user NAME --password-file FILE]
+quartier device trust [list|own|accept THUMBPRINT|reject THUMBPRINT|add FILE] [--pki FOLDER]
 
 A profile is one of those that 'device profiles' lists, or the path of your own file, which ends in
 .yaml: 'device profiles NAME' prints one to begin with, 'device check' tells every fault of yours.
@@ -35,7 +37,12 @@ A scan tries your own profile beside the built-in ones.
 
 An address is tcp://host:port, rtuovertcp://host:port or opc.tcp://host:port. Values are in the
 units that 'device read' shows; power is positive into the device. Without --yes a write is only
-checked and shown. Exit: 1 when the device does not answer, 2 for an unknown profile or point.`,
+checked and shown. A scan of an OPC UA server shows how it may be entered and the tree of its nodes.
+
+An OPC UA server elsewhere is entered with encryption when its certificate is trusted: 'device
+trust' lists the servers that were turned away, and accepts one by its thumbprint or the begin of
+it. The folder of certificates is that of the configuration, pki in its data_dir.
+Exit: 1 when the device does not answer, 2 for an unknown profile or point.`,
 		run: runDevice}
 }
 
@@ -45,6 +52,7 @@ type deviceFlags struct {
 	value                                  *string
 	yes                                    *bool
 	timeout                                *time.Duration
+	opcua                                  opcuaFlags
 }
 
 func runDevice(ctx context.Context, c *call) error {
@@ -58,6 +66,7 @@ func runDevice(ctx context.Context, c *call) error {
 		units:   c.flags.String("units", "1-20", "unit `ids` to scan, such as 1-20 or 1,3,100"),
 		yes:     c.flags.Bool("yes", false, "really write"),
 		timeout: c.flags.Duration("timeout", 10*time.Second, "`time` to wait for the device; for each unit of a scan, and 500ms there when not given"),
+		opcua:   newOPCUAFlags(c),
 	}
 	if err := c.parse(maxFiles); err != nil {
 		return err
@@ -66,9 +75,9 @@ func runDevice(ctx context.Context, c *call) error {
 		return badInput{fmt.Errorf("quartier device: --timeout %v is not above 0", *f.timeout)}
 	}
 	if len(c.args) == 0 {
-		return badInput{errors.New("quartier device: say what to do: profiles, check, read, write or scan\nRun 'quartier device -h' for its options")}
+		return badInput{errors.New("quartier device: say what to do: profiles, check, read, write, scan or trust\nRun 'quartier device -h' for its options")}
 	}
-	if most := map[string]int{"check": maxFiles, "profiles": 2}[c.args[0]]; len(c.args) > max(most, 1) {
+	if most := map[string]int{"check": maxFiles, "profiles": 2, "trust": 3}[c.args[0]]; len(c.args) > max(most, 1) {
 		return badInput{fmt.Errorf("quartier device: unexpected argument %q\nRun 'quartier device -h' for its options", c.args[max(most, 1)])}
 	}
 	switch c.args[0] {
@@ -76,6 +85,8 @@ func runDevice(ctx context.Context, c *call) error {
 		return listProfiles(c)
 	case "check":
 		return checkProfiles(c, c.args[1:])
+	case "trust":
+		return f.opcua.trust(c, c.args[1:])
 	case "read":
 		return f.with(ctx, c, func(ctx context.Context, drv drivers.Driver) error { return f.read(ctx, c, drv) })
 	case "write":
@@ -88,9 +99,14 @@ func runDevice(ctx context.Context, c *call) error {
 		}
 		return f.with(ctx, c, func(ctx context.Context, drv drivers.Driver) error { return f.write(ctx, c, drv, v) })
 	case "scan":
+		if strings.HasPrefix(*f.address, "opc.tcp://") {
+			ctx, cancel := context.WithTimeout(ctx, max(*f.timeout, time.Minute))
+			defer cancel()
+			return f.opcua.scan(ctx, c, *f.address)
+		}
 		return f.scan(ctx, c)
 	}
-	return badInput{fmt.Errorf("quartier device: unknown action %q: profiles, check, read, write or scan", c.args[0])}
+	return badInput{fmt.Errorf("quartier device: unknown action %q: profiles, check, read, write, scan or trust", c.args[0])}
 }
 
 // maxFiles is how many files one call checks.
@@ -111,7 +127,7 @@ func (f deviceFlags) with(ctx context.Context, c *call, do func(context.Context,
 		}
 		return badInput{fmt.Errorf("quartier device: %w; 'quartier device profiles' lists them", err)}
 	}
-	drv, err := openDevice(p, *f.address, uint8(*f.unit))
+	drv, err := f.open(p, *f.address, uint8(*f.unit))
 	if err != nil {
 		return badInput{fmt.Errorf("quartier device: %w", err)}
 	}
@@ -128,8 +144,8 @@ func (f deviceFlags) with(ctx context.Context, c *call, do func(context.Context,
 	return err
 }
 
-// openDevice makes the driver of one device; nothing is dialled before the first read.
-func openDevice(p *profile.Profile, address string, unit uint8) (drivers.Driver, error) {
+// open makes the driver of one device; nothing is dialled before the first read.
+func (f deviceFlags) open(p *profile.Profile, address string, unit uint8) (drivers.Driver, error) {
 	dev := district.Device{ID: p.Name, Profile: p.Name, Address: address, Unit: unit}
 	if len(p.Kinds) > 0 {
 		dev.Kind = p.Kinds[0]
@@ -142,7 +158,11 @@ func openDevice(p *profile.Profile, address string, unit uint8) (drivers.Driver,
 		}
 		return modbus.Open(dev, p, modbus.Config{})
 	case p.Protocol != profile.Modbus && opc:
-		return opcua.Open(dev, p, opcua.Config{})
+		access, config, err := f.opcua.access(address)
+		if err != nil {
+			return nil, err
+		}
+		return opcua.Open(dev, p, access, config)
 	}
 	want := "opc.tcp://host:port"
 	if p.Protocol == profile.Modbus {

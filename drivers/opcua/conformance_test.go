@@ -66,7 +66,7 @@ func station(t testing.TB, p *profile.Profile, cfg serve.Config) (s *serve.Serve
 
 func openDevice(t testing.TB, addr string, p *profile.Profile) *opcua.Device {
 	t.Helper()
-	d, err := opcua.Open(district.Device{ID: "under-test", Address: "opc.tcp://" + addr}, p, quick(t))
+	d, err := opcua.Open(district.Device{ID: "under-test", Address: "opc.tcp://" + addr}, p, opcua.Access{}, quick(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,11 @@
 // A [Pool] shares one [Link] among the devices of an address. The link's supervisor owns the connection: it connects with the first request,
 // reads the server's clock every second as a heartbeat, and on a channel error, three missed heartbeats, a lost subscription or a refused
 // session throws the client away and builds a new one, with a pause that grows and varies. Nothing is carried over: namespace indices are
-// looked up by URI again, items are monitored again and read once. The library's own reconnection is switched off, because in 0.9.1 it
-// leaves subscriptions dead while reads work; its subscription layer is not used either, because it blocks on a slow reader.
+// looked up by URI again, items are monitored again and read once.
+//
+// The codec and the algorithms are the library's; its channel, client and subscriptions are not used. Its channel can be led to no protection
+// by whoever stands between (see package secure), its reconnection leaves subscriptions dead while reads work, and its subscriptions block on
+// a slow reader.
 //
 // # Values
 //
@@ -19,6 +22,12 @@
 //
 // # Security
 //
-// Policy None, to servers on loopback only: everything else is refused when the link is made. A user name may be given; its password
-// crosses the loopback interface in clear.
+// An [Access] says how a server is entered. Without one a server is entered with SignAndEncrypt under the strongest policy that it offers of
+// Aes256_Sha256_RsaPss, Aes128_Sha256_RsaOaep and Basic256Sha256; only a server on loopback is then entered without protection, which for
+// others must be asked for by policy None. The server's certificate is held against the trust list ([pki.Store]) before anything but the
+// question for its endpoints is sent to it, and again when the list changes; the channel and the session must show the same certificate, and
+// what the server said of its endpoints before is compared with what it says under protection. A refused certificate is kept for a person to
+// look at, and accepting it is enough for the connection to come about.
+//
+// A password is sent encrypted for that certificate, or inside an encrypted channel, or to loopback; otherwise not at all.
 package opcua

@@ -273,7 +273,7 @@ func TestSlowReceiver(t *testing.T) {
 	s, addr, _ := station(t, p, serve.Config{})
 	cfg := quick(t)
 	cfg.Keep = 3
-	d, err := opcua.Open(district.Device{ID: "under-test", Address: "opc.tcp://" + addr}, p, cfg)
+	d, err := opcua.Open(district.Device{ID: "under-test", Address: "opc.tcp://" + addr}, p, opcua.Access{}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,14 +395,14 @@ func TestAddresses(t *testing.T) {
 	t.Parallel()
 	p := profile.MustLoad("quartier-substation-opcua")
 	for _, a := range []string{"", "127.0.0.1:4840", "opc.tcp://", "opc.tcp://127.0.0.1", "http://127.0.0.1:4840", "opc.tcp://192.0.2.4:4840", "opc.tcp://plc.example:4840"} {
-		if _, err := opcua.Open(district.Device{ID: "x", Address: a}, p, opcua.Config{}); err == nil {
+		if _, err := opcua.Open(district.Device{ID: "x", Address: a}, p, opcua.Access{}, opcua.Config{}); err == nil {
 			t.Errorf("address %q was accepted", a)
 		}
 	}
-	if _, err := opcua.Open(district.Device{ID: "x", Address: "opc.tcp://127.0.0.1:1"}, profile.MustLoad("eastron-sdm630"), opcua.Config{}); err == nil {
+	if _, err := opcua.Open(district.Device{ID: "x", Address: "opc.tcp://127.0.0.1:1"}, profile.MustLoad("eastron-sdm630"), opcua.Access{}, opcua.Config{}); err == nil {
 		t.Error("a Modbus profile was accepted")
 	}
-	d, err := opcua.Open(district.Device{ID: "x", Address: "opc.tcp://127.0.0.1:1"}, p, quick(t))
+	d, err := opcua.Open(district.Device{ID: "x", Address: "opc.tcp://127.0.0.1:1"}, p, opcua.Access{}, quick(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -426,7 +426,7 @@ func TestSkewedClock(t *testing.T) {
 	cfg := quick(t)
 	ahead := 26 * time.Hour
 	cfg.Now = func() time.Time { return time.Now().Add(ahead) }
-	d, err := opcua.Open(district.Device{ID: "x", Address: "opc.tcp://" + addr}, p, cfg)
+	d, err := opcua.Open(district.Device{ID: "x", Address: "opc.tcp://" + addr}, p, opcua.Access{}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -451,7 +451,7 @@ func TestSlowAnswer(t *testing.T) {
 	cfg.Now = fast
 	var log bytes.Buffer
 	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
-	d, err := opcua.Open(district.Device{ID: "x", Address: "opc.tcp://" + addr}, p, cfg)
+	d, err := opcua.Open(district.Device{ID: "x", Address: "opc.tcp://" + addr}, p, opcua.Access{}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func TestForeignServer(t *testing.T) {
 	cfg := quick(t)
 	cfg.Timeout = 3 * time.Second
 	cfg.Heartbeat = time.Second
-	d, err := opcua.Open(district.Device{ID: "foreign", Address: "opc.tcp://127.0.0.1:" + strconv.Itoa(port)}, writableProfile(t), cfg)
+	d, err := opcua.Open(district.Device{ID: "foreign", Address: "opc.tcp://127.0.0.1:" + strconv.Itoa(port)}, writableProfile(t), opcua.Access{}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ points:
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := opcua.Open(district.Device{ID: "other", Address: "opc.tcp://127.0.0.1:" + strconv.Itoa(port)}, p, cfg)
+	other, err := opcua.Open(district.Device{ID: "other", Address: "opc.tcp://127.0.0.1:" + strconv.Itoa(port)}, p, opcua.Access{}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,9 +21,14 @@ type Stats struct {
 	Dropped  uint64 // subscribed readings that a slow receiver did not take
 }
 
+func (s Stats) plus(o Stats) Stats {
+	return Stats{s.Connects + o.Connects, s.Losses + o.Losses, s.Requests + o.Requests, s.Timeouts + o.Timeouts, s.Dropped + o.Dropped}
+}
+
 // Link is the supervised connection to one endpoint. Its methods may be called from several goroutines.
 type Link struct {
 	address string
+	access  Access
 	config  Config
 	ctx     context.Context
 	end     context.CancelCauseFunc
@@ -39,12 +44,12 @@ type Link struct {
 	changed chan struct{} // closed and replaced with each change of the above
 }
 
-// NewLink returns a link to opc.tcp://host:port on loopback. It connects with the first request.
-func NewLink(address string, config Config) (*Link, error) {
-	if err := CheckAddress(address); err != nil {
+// NewLink returns a link to opc.tcp://host:port. It connects with the first request.
+func NewLink(address string, access Access, config Config) (*Link, error) {
+	if err := access.Check(address, config); err != nil {
 		return nil, err
 	}
-	l := &Link{address: address, config: config.withDefaults(), ended: make(chan struct{}), wanted: make(chan struct{}, 1), changed: make(chan struct{})}
+	l := &Link{address: address, access: access, config: config.withDefaults(), ended: make(chan struct{}), wanted: make(chan struct{}, 1), changed: make(chan struct{})}
 	l.ctx, l.end = context.WithCancelCause(context.Background())
 	go l.supervise()
 	return l, nil

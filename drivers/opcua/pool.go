@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
 	"sync"
 	"time"
 
 	"quartier/drivers"
+	"quartier/drivers/opcua/pki"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
 )
@@ -22,8 +21,8 @@ type Config struct {
 	MaxBackoff time.Duration    // longest pause; 30 s
 	Batch      int              // nodes per request, if the server does not want fewer; 500
 	Keep       int              // subscribed readings that may wait for a slow receiver, the oldest dropped first; 100,000
-	User       string           // empty: anonymous
-	Password   string           // as the configuration's reference gave it
+	Identity   *pki.Identity    // our certificate; nil: only connections without protection
+	Trust      *pki.Store       // what servers' certificates are held against; nil: only connections without protection
 	Now        func() time.Time // stamps readings; time.Now
 	Log        *slog.Logger     // nil: no log
 }
@@ -56,24 +55,18 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// CheckAddress returns an error for an address that is no opc.tcp://host:port on loopback.
-func CheckAddress(address string) error {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "opc.tcp" || u.Hostname() == "" || u.Port() == "" {
-		return fmt.Errorf("opcua: address %q: want opc.tcp://host:port", address)
-	}
-	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return fmt.Errorf("opcua: address %q: without encryption only servers on 127.0.0.1 or ::1 are connected", address)
-	}
-	return nil
-}
-
-// Pool shares links by address. Its methods may be called from several goroutines.
+// Pool shares links by address and access. Its methods may be called from several goroutines.
 type Pool struct {
 	config Config
 	mu     sync.Mutex
-	links  map[string]*shared
+	links  map[way]*shared
 	closed bool
+}
+
+// way is what devices share a link by.
+type way struct {
+	address string
+	access  Access
 }
 
 type shared struct {
@@ -83,12 +76,12 @@ type shared struct {
 
 // NewPool returns a pool whose links have the given configuration.
 func NewPool(config Config) *Pool {
-	return &Pool{config: config.withDefaults(), links: map[string]*shared{}}
+	return &Pool{config: config.withDefaults(), links: map[way]*shared{}}
 }
 
 // Device returns the driver of a device of the configuration, by its address and profile. It does no I/O: the connection comes about with
 // the first read. Close the device to give its link back.
-func (p *Pool) Device(dev district.Device, prof *profile.Profile) (*Device, error) {
+func (p *Pool) Device(dev district.Device, prof *profile.Profile, access Access) (*Device, error) {
 	if prof.Protocol != profile.OPCUA {
 		return nil, fmt.Errorf("opcua: %s: profile %s is for %s", dev.ID, prof.Name, prof.Protocol)
 	}
@@ -97,27 +90,28 @@ func (p *Pool) Device(dev district.Device, prof *profile.Profile) (*Device, erro
 	if p.closed {
 		return nil, fmt.Errorf("opcua: %s: %w", dev.ID, drivers.ErrClosed)
 	}
-	s := p.links[dev.Address]
+	key := way{dev.Address, access}
+	s := p.links[key]
 	if s == nil {
-		link, err := NewLink(dev.Address, p.config)
+		link, err := NewLink(dev.Address, access, p.config)
 		if err != nil {
 			return nil, fmt.Errorf("opcua: %s: %w", dev.ID, err)
 		}
 		s = &shared{link: link}
-		p.links[dev.Address] = s
+		p.links[key] = s
 	}
 	s.uses++
 	d := newDevice(s.link, dev, prof)
-	d.release = func() error { return p.giveBack(dev.Address, s) }
+	d.release = func() error { return p.giveBack(key, s) }
 	return d, nil
 }
 
-func (p *Pool) giveBack(address string, s *shared) error {
+func (p *Pool) giveBack(key way, s *shared) error {
 	p.mu.Lock()
 	s.uses--
-	last := s.uses == 0 && p.links[address] == s
+	last := s.uses == 0 && p.links[key] == s
 	if last {
-		delete(p.links, address)
+		delete(p.links, key)
 	}
 	p.mu.Unlock()
 	if !last {
@@ -131,8 +125,8 @@ func (p *Pool) Stats() map[string]Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := make(map[string]Stats, len(p.links))
-	for a, s := range p.links {
-		out[a] = s.link.Stats()
+	for key, s := range p.links {
+		out[key.address] = out[key.address].plus(s.link.Stats())
 	}
 	return out
 }
@@ -142,7 +136,7 @@ func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
 	links := p.links
-	p.links = map[string]*shared{}
+	p.links = map[way]*shared{}
 	p.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, s := range links {
@@ -153,8 +147,8 @@ func (p *Pool) Close() error {
 }
 
 // Open returns the driver of one device with a link of its own, for commissioning. Closing the device closes the link.
-func Open(dev district.Device, prof *profile.Profile, config Config) (*Device, error) {
-	return NewPool(config).Device(dev, prof)
+func Open(dev district.Device, prof *profile.Profile, access Access, config Config) (*Device, error) {
+	return NewPool(config).Device(dev, prof, access)
 }
 
 var (

@@ -10,88 +10,40 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gopcua/opcua"
 	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
 
 	"quartier/drivers"
+	"quartier/drivers/opcua/pki"
 )
 
-// session is one client of the library from connecting to its end. It is never mended: the supervisor makes another.
+// session is one channel with its session, from connecting to its end. It is never mended: the supervisor makes another.
 type session struct {
 	link       *Link
-	client     *opcua.Client
+	channel    *channel
+	token      *ua.NodeID      // of the session
 	ctx        context.Context // ends with the session; its cause says why
 	kill       context.CancelCauseFunc
 	namespaces map[string]uint16
+	uris       []string      // the same by index
 	batch      int           // nodes per request
 	slots      chan struct{} // requests under way
 	skewed     atomic.Bool   // the server's clock is more than maxSkew off
+
+	shown   []byte // the server's certificate; nil when it was not needed
+	expect  pki.Expect
+	version uint64 // of the trust list that it was held against
 
 	hub hub // of the subscriptions
 }
 
 const (
-	maxSkew       = 5 * time.Second
-	missedBeats   = 3
-	requestsAtOne = 16 // under way on one connection
+	maxSkew        = 5 * time.Second
+	missedBeats    = 3
+	requestsAtOnce = 16 // under way on one connection
 )
 
 var serverClock = ua.NewNumericNodeID(0, id.Server_ServerStatus_CurrentTime)
-
-// connect makes a client with a session and looks up what it needs to know of the server.
-func connect(l *Link) (*session, error) {
-	s := &session{link: l, slots: make(chan struct{}, requestsAtOne)}
-	s.ctx, s.kill = context.WithCancelCause(l.ctx)
-	options := []opcua.Option{
-		opcua.AutoReconnect(false), opcua.SecurityPolicy(ua.SecurityPolicyURINone), opcua.SecurityMode(ua.MessageSecurityModeNone),
-		opcua.ApplicationName("Quartier"), opcua.ApplicationURI("urn:quartier:client"), opcua.ProductURI("urn:quartier"), opcua.SessionName("quartier"),
-		opcua.SessionTimeout(time.Minute), opcua.DialTimeout(l.config.Timeout),
-		opcua.RequestTimeout(time.Minute), // bounds Publish; every other request is bounded by its context
-		opcua.StateChangedFunc(func(state opcua.ConnState) {
-			if state == opcua.Disconnected || state == opcua.Closed {
-				s.kill(errors.New("channel ended"))
-			}
-		}),
-	}
-	if l.config.User != "" {
-		options = append(options, opcua.AuthPolicyID("username"), opcua.AuthUsername(l.config.User, l.config.Password))
-	}
-	client, err := opcua.NewClient(l.address, options...)
-	if err != nil {
-		s.kill(err)
-		return nil, err
-	}
-	s.client = client
-	ctx, cancel := context.WithTimeoutCause(s.ctx, 3*l.config.Timeout, errors.New("the server did not complete the connection in time"))
-	defer cancel()
-	connected := make(chan error, 1)
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				connected <- fmt.Errorf("%w: %v", drivers.ErrGarbage, p)
-			}
-		}()
-		connected <- client.Connect(ctx)
-	}()
-	select {
-	case err = <-connected:
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-		s.kill(err)
-		go func() { <-connected; s.discard(false) }() // the library comes back with its own timeouts
-		return nil, err
-	}
-	if err == nil {
-		err = s.learn(ctx)
-	}
-	if err != nil {
-		s.kill(err)
-		s.discard(false)
-		return nil, err
-	}
-	return s, nil
-}
 
 // learn looks up namespaces, operation limits and the server's clock.
 func (s *session) learn(ctx context.Context) error {
@@ -108,6 +60,7 @@ func (s *session) learn(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("namespace table: %w", drivers.ErrGarbage)
 	}
+	s.uris = uris
 	s.namespaces = make(map[string]uint16, len(uris))
 	for i, uri := range uris {
 		if _, twice := s.namespaces[uri]; !twice && i < 1<<16 {
@@ -157,6 +110,7 @@ func (s *session) watch() {
 		if err == nil {
 			missed = 0
 			s.clock(values[0], began)
+			s.still()
 			continue
 		}
 		if missed++; missed >= missedBeats {
@@ -165,15 +119,20 @@ func (s *session) watch() {
 	}
 }
 
-// discard closes the client in the background; wait gives it up to a second to take leave.
+// discard closes the session in the background; wait gives it up to a second to take leave.
 func (s *session) discard(wait bool) {
+	if s.channel == nil {
+		return
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer func() { recover() }() // the library closing a connection that is half made
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		s.client.Close(ctx)
+		if s.token != nil && s.channel.ctx.Err() == nil {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			s.channel.exchange(ctx, &ua.CloseSessionRequest{DeleteSubscriptions: true}, s.token, nil)
+			cancel()
+		}
+		s.channel.close()
 	}()
 	if wait {
 		select {
@@ -201,43 +160,33 @@ var errTimeout = errors.New("no answer in time")
 func wait[T ua.Response](ctx context.Context, s *session, req ua.Request) (none T, err error) {
 	select {
 	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
 	case <-ctx.Done():
 		return none, unreachable(context.Cause(ctx))
 	case <-s.ctx.Done():
 		return none, unreachable(context.Cause(s.ctx))
 	}
 	s.link.requests.Add(1)
-	type outcome struct {
-		resp T
-		err  error
+	ctx, done := bind(ctx, s.ctx)
+	defer done()
+	message, err := s.channel.exchange(ctx, req, s.token, nil)
+	return answer[T](ctx, s, req, message, err)
+}
+
+// answer decodes the message that answers a request, and says what an error of it means.
+func answer[T ua.Response](ctx context.Context, s *session, req ua.Request, message []byte, err error) (none T, _ error) {
+	if err != nil {
+		return none, s.judge(ctx, err)
 	}
-	done := make(chan outcome, 1)
-	go func() {
-		var o outcome
-		defer func() {
-			if p := recover(); p != nil {
-				o.err = fmt.Errorf("%w: %v", drivers.ErrGarbage, p)
-			}
-			<-s.slots
-			done <- o
-		}()
-		o.err = s.client.Send(ctx, req, func(r ua.Response) error {
-			resp, ok := r.(T)
-			if !ok {
-				return fmt.Errorf("%w: %T in answer to %T", drivers.ErrGarbage, r, req)
-			}
-			o.resp = resp
-			return nil
-		})
-	}()
-	select {
-	case o := <-done:
-		return o.resp, s.judge(ctx, o.err)
-	case <-ctx.Done():
-		return none, unreachable(context.Cause(ctx))
-	case <-s.ctx.Done():
-		return none, unreachable(context.Cause(s.ctx))
+	resp, err := decodeAnswer(message)
+	if err != nil {
+		return none, s.judge(ctx, err)
 	}
+	t, ok := resp.(T)
+	if !ok {
+		return none, fmt.Errorf("%w: %T in answer to %T", drivers.ErrGarbage, resp, req)
+	}
+	return t, nil
 }
 
 // judge says what an error means for the caller, and ends the session where it cannot go on.
@@ -260,12 +209,9 @@ func (s *session) judge(ctx context.Context, err error) error {
 		return unreachable(err)
 	case ua.StatusBadSessionIDInvalid, ua.StatusBadSessionClosed, ua.StatusBadSessionNotActivated, ua.StatusBadSecureChannelIDInvalid,
 		ua.StatusBadSecureChannelClosed, ua.StatusBadSecureChannelTokenUnknown, ua.StatusBadServerNotConnected, ua.StatusBadServerHalted,
-		ua.StatusBadConnectionClosed, ua.StatusBadShutdown, ua.StatusBadTCPSecureChannelUnknown, ua.StatusBadNotConnected:
+		ua.StatusBadConnectionClosed, ua.StatusBadShutdown, ua.StatusBadTCPSecureChannelUnknown:
 		s.kill(err)
 		return unreachable(err)
-	case ua.StatusBadDecodingError, ua.StatusBadUnknownResponse:
-		s.kill(err)
-		return fmt.Errorf("%w: %w", drivers.ErrGarbage, err)
 	}
 	return fmt.Errorf("%w: %w", drivers.ErrRejected, err)
 }
@@ -343,29 +289,65 @@ func (s *session) unsubscribe(id uint32) {
 	ask[*ua.DeleteSubscriptionsResponse](ctx, s, &ua.DeleteSubscriptionsRequest{SubscriptionIDs: []uint32{id}})
 }
 
+// publishAhead is how many Publish requests are under way beyond one for each subscription, so that the server never waits for one.
+const (
+	publishAhead = 1
+	publishMost  = 8
+)
+
 // publish asks for notifications as long as there are subscriptions.
 func (s *session) publish() {
+	type ahead struct {
+		call *call
+		id   uint32
+	}
 	acks := []*ua.SubscriptionAcknowledgement{}
+	var out []ahead
+	defer func() {
+		for _, a := range out {
+			s.channel.forget(a.id)
+		}
+	}()
+	limit := publishMost
 	none := 0 // times in a row that the server knew of no subscription
 	for {
 		s.hub.mu.Lock()
-		if len(s.hub.handlers) == 0 || s.ctx.Err() != nil {
+		subscriptions := len(s.hub.handlers)
+		if subscriptions == 0 || s.ctx.Err() != nil {
 			s.hub.running = false
 			s.hub.mu.Unlock()
 			return
 		}
 		s.hub.mu.Unlock()
-		resp, err := wait[*ua.PublishResponse](s.ctx, s, &ua.PublishRequest{SubscriptionAcknowledgements: acks})
-		acks = acks[:0:0]
-		if err != nil {
-			if errors.Is(err, ua.StatusBadTimeout) {
-				continue // nothing to tell for long
+		for len(out) < min(subscriptions+publishAhead, limit) {
+			w, id, err := s.channel.send(context.Background(), &ua.PublishRequest{SubscriptionAcknowledgements: acks}, s.token, nil)
+			if err != nil {
+				s.kill(fmt.Errorf("publish: %w", err))
+				break
 			}
-			if errors.Is(err, ua.StatusBadNoSubscription) && none < 3 { // the last one may just have been deleted
-				none++
-				time.Sleep(50 * time.Millisecond)
-				continue
-			}
+			s.link.requests.Add(1)
+			acks = acks[:0:0]
+			out = append(out, ahead{w, id})
+		}
+		if len(out) == 0 {
+			continue
+		}
+		first := out[0]
+		out = out[1:]
+		message, err := s.channel.await(s.ctx, first.call, first.id)
+		resp, err := answer[*ua.PublishResponse](s.ctx, s, (*ua.PublishRequest)(nil), message, err)
+		switch {
+		case err == nil:
+		case errors.Is(err, ua.StatusBadTimeout):
+			continue // nothing to tell for long
+		case errors.Is(err, ua.StatusBadTooManyPublishRequests) && len(out) > 0:
+			limit = len(out)
+			continue
+		case errors.Is(err, ua.StatusBadNoSubscription) && none < 3+publishMost: // the last one may just have been deleted
+			none++
+			time.Sleep(50 * time.Millisecond)
+			continue
+		default:
 			s.kill(fmt.Errorf("publish: %w", err))
 			continue
 		}

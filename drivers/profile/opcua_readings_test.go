@@ -70,7 +70,7 @@ func checkNodes(t *testing.T, r *reading, p *profile.Profile, c situation) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := opcua.Open(district.Device{ID: r.Profile, Address: "opc.tcp://" + addr}, p, opcua.Config{Timeout: 10 * time.Second})
+	d, err := opcua.Open(district.Device{ID: r.Profile, Address: "opc.tcp://" + addr}, p, opcua.Access{}, opcua.Config{Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,7 +112,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 	if a.listener, err = net.Listen("tcp", listen); err != nil {
 		return fmt.Errorf("app: console: %w", err)
 	}
-	if a.connections, err = connect(a.cfg.Districts, a.opt, a.clock.Now); err != nil {
+	if a.connections, err = connect(a.cfg, a.opt, a.clock.Now); err != nil {
 		return err
 	}
 	a.metrics = newMetrics(a.registry, a)

@@ -8,9 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"quartier/cmd/internal/config"
 	"quartier/drivers"
 	"quartier/drivers/modbus"
 	"quartier/drivers/opcua"
+	"quartier/drivers/opcua/pki"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
 )
@@ -23,14 +25,20 @@ type connections struct {
 }
 
 // connect makes the driver of every device; nothing is dialled before the first read.
-func connect(districts []district.District, opt Options, now func() time.Time) (*connections, error) {
-	c := &connections{modbus: modbus.NewPool(modbus.Config{Now: now, Log: opt.Log}), opcua: opcua.NewPool(opcua.Config{Now: now, Log: opt.Log}),
-		drivers: map[[3]string]drivers.Driver{}}
+func connect(cfg *config.Config, opt Options, now func() time.Time) (*connections, error) {
+	oc := opcua.Config{Now: now, Log: opt.Log}
+	if needsPKI(cfg, opt) {
+		var err error
+		if oc.Identity, oc.Trust, err = OpenPKI(cfg, time.Now()); err != nil {
+			return nil, fmt.Errorf("app: %w", err)
+		}
+	}
+	c := &connections{modbus: modbus.NewPool(modbus.Config{Now: now, Log: opt.Log}), opcua: opcua.NewPool(oc), drivers: map[[3]string]drivers.Driver{}}
 	var faults []error
-	for i := range districts {
-		d := &districts[i]
+	for i := range cfg.Districts {
+		d := &cfg.Districts[i]
 		for site, dev := range d.AllDevices {
-			drv, err := c.open(*dev, opt)
+			drv, err := c.open(*dev, cfg.Device(d.ID, site, dev.ID), opt)
 			if err != nil {
 				faults = append(faults, fmt.Errorf("app: device %s/%s/%s: %w", d.ID, site, dev.ID, err))
 				continue
@@ -44,7 +52,47 @@ func connect(districts []district.District, opt Options, now func() time.Time) (
 	return c, nil
 }
 
-func (c *connections) open(dev district.Device, opt Options) (drivers.Driver, error) {
+// needsPKI reports whether a device may be entered by a secured connection.
+func needsPKI(cfg *config.Config, opt Options) bool {
+	for i := range cfg.Districts {
+		for site, dev := range cfg.Districts[i].AllDevices {
+			a := opcua.Access{}
+			if f := cfg.Device(cfg.Districts[i].ID, site, dev.ID); f != nil && f.OPCUA != nil {
+				a.Policy = f.OPCUA.Policy
+			}
+			if address := opt.Reach(dev.Address); strings.HasPrefix(address, "opc.tcp://") && !a.Open(address) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// OpenPKI opens our OPC UA certificate and the trust list of a configuration, and makes them at the first use.
+func OpenPKI(cfg *config.Config, now time.Time) (*pki.Identity, *pki.Store, error) {
+	id, err := pki.OpenIdentity(cfg.PKIDir(), pki.Application{Name: cfg.File.OPCUA.Name, URI: cfg.File.OPCUA.URI}, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := pki.Open(cfg.PKIDir())
+	return id, store, err
+}
+
+// accessOf is how a device's OPC UA server is entered, with the secrets that its configuration names.
+func accessOf(f *config.Device) (opcua.Access, error) {
+	if f == nil || f.OPCUA == nil {
+		return opcua.Access{}, nil
+	}
+	x := f.OPCUA
+	a := opcua.Access{Policy: x.Policy, Mode: x.Mode, User: x.User, NoHistory: !x.History}
+	var err error
+	if a.Password, err = x.Password(); err == nil && x.UserCert != "" {
+		a.UserIdentity, err = pki.LoadIdentity(x.UserCert, x.UserKey)
+	}
+	return a, err
+}
+
+func (c *connections) open(dev district.Device, as *config.Device, opt Options) (drivers.Driver, error) {
 	prof, err := profile.Load(dev.Profile)
 	if err != nil {
 		return nil, err
@@ -56,7 +104,11 @@ func (c *connections) open(dev district.Device, opt Options) (drivers.Driver, er
 	if prof.Protocol == profile.Modbus {
 		return c.modbus.Device(dev, prof)
 	}
-	return c.opcua.Device(dev, prof)
+	access, err := accessOf(as)
+	if err != nil {
+		return nil, err
+	}
+	return c.opcua.Device(dev, prof, access)
 }
 
 // checkAddress says why the driver of a profile cannot reach an address, or nil.
@@ -94,12 +146,12 @@ func (c *connections) close() error {
 // Devices are connected devices, for a command that asks them once.
 type Devices struct{ c *connections }
 
-// Connect makes the driver of every device of the districts; nothing is dialled before the first read.
-func Connect(districts []district.District, opt Options) (*Devices, error) {
+// Connect makes the driver of every device of a configuration; nothing is dialled before the first read.
+func Connect(cfg *config.Config, opt Options) (*Devices, error) {
 	if opt.Reach == nil {
 		opt.Reach = func(a string) string { return a }
 	}
-	c, err := connect(districts, opt, time.Now)
+	c, err := connect(cfg, opt, time.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -54,10 +54,56 @@ func Load(name string, opt Options) (*Config, error) {
 		return nil, err
 	}
 	f := &c.File
-	for _, p := range []*string{&f.DataDir, &f.Console.TLSCert, &f.Console.TLSKey, &f.Database.URLFile} {
+	for _, p := range []*string{&f.DataDir, &f.Console.TLSCert, &f.Console.TLSKey, &f.Database.URLFile, &f.OPCUA.PKI} {
 		*p = beside(dir, *p)
 	}
+	c.eachDevice(func(_ [3]string, d *Device) {
+		if x := d.OPCUA; x != nil {
+			for _, p := range []*string{&x.PasswordFile, &x.UserCert, &x.UserKey} {
+				*p = beside(dir, *p)
+			}
+		}
+	})
 	return c, nil
+}
+
+// eachDevice calls visit for every device as written, with its district, site and id.
+func (c *Config) eachDevice(visit func(at [3]string, d *Device)) {
+	for i := range c.File.Districts {
+		f := &c.File.Districts[i]
+		for k := range f.Devices {
+			visit([3]string{f.ID, district.DistrictSite, f.Devices[k].ID}, &f.Devices[k])
+		}
+		for j := range f.Sites {
+			for k := range f.Sites[j].Devices {
+				visit([3]string{f.ID, f.Sites[j].ID, f.Sites[j].Devices[k].ID}, &f.Sites[j].Devices[k])
+			}
+		}
+	}
+}
+
+// Device returns a device as it is written, by its district, site and id, or nil.
+func (c *Config) Device(district, site, id string) *Device {
+	var out *Device
+	c.eachDevice(func(at [3]string, d *Device) {
+		if at == [3]string{district, site, id} {
+			out = d
+		}
+	})
+	return out
+}
+
+// PKIDir is the folder of our OPC UA certificate and the trust list.
+func (c *Config) PKIDir() string {
+	if c.File.OPCUA.PKI != "" {
+		return c.File.OPCUA.PKI
+	}
+	return filepath.Join(c.File.DataDir, "pki")
+}
+
+// Password returns the password of an OPC UA server from where the file says it is; empty when it says nowhere.
+func (x *DeviceOPCUA) Password() (string, error) {
+	return secret("opcua.password", x.PasswordFile, x.PasswordEnv)
 }
 
 // beside resolves a path against a folder; an empty path stays empty.

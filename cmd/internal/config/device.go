@@ -48,6 +48,7 @@ func (b *builder) device(f *Device, path string) district.Device {
 		}
 	}
 	b.endpoint(f, path)
+	b.opcua(f, path)
 	if stale := b.cfg.File.Control.StaleSeconds; f.Poll > stale && stale > 0 {
 		b.say(path+".poll_seconds", "%v s is above control.stale_seconds %v s: its measurement would no longer count before the next one", f.Poll, stale)
 	}
@@ -80,6 +81,36 @@ func (b *builder) device(f *Device, path string) district.Device {
 		d.EVCharger = b.charger(f.EVCharger, path+".ev_charger")
 	}
 	return d
+}
+
+// opcua notes what does not fit together of how an OPC UA server is entered.
+func (b *builder) opcua(f *Device, path string) {
+	x := f.OPCUA
+	if x == nil {
+		return
+	}
+	at := path + ".opcua"
+	password := x.PasswordFile != "" || x.PasswordEnv != ""
+	switch {
+	case f.Address != "" && !strings.HasPrefix(f.Address, "opc.tcp://"):
+		b.say(at, "%s is no OPC UA server", f.Address)
+	case x.Policy == "None" && x.Mode != "":
+		b.say(at+".security_mode", "security policy None has no mode")
+	}
+	switch {
+	case x.PasswordFile != "" && x.PasswordEnv != "":
+		b.say(at+".password_env", "password_file is given too: one of them")
+	case x.User == "" && password:
+		b.say(at, "a password is given without user")
+	case x.User != "" && !password:
+		b.say(at+".user", "password_file or password_env is needed with it")
+	}
+	switch {
+	case (x.UserCert == "") != (x.UserKey == ""):
+		b.say(at, "user_cert_file and user_key_file are needed together")
+	case x.UserCert != "" && x.User != "":
+		b.say(at+".user_cert_file", "user is given too: one of them")
+	}
 }
 
 // charger checks a charging point and builds it.

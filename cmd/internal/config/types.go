@@ -18,6 +18,7 @@ type File struct {
 	DataDir   string     `yaml:"data_dir" def:"var" doc:"folder of the local record, the outbox and the session keys; relative to this file"`
 	Console   Console    `yaml:"console" doc:"the web console and its API"`
 	Database  Database   `yaml:"database" doc:"TimescaleDB; without it everything is kept in SQLite in data_dir"`
+	OPCUA     OPCUA      `yaml:"opcua" doc:"how Quartier shows itself to OPC UA peers, and whom it trusts"`
 	Face      Face       `yaml:"face" doc:"what building systems read: servers of Quartier's own values"`
 	Control   Control    `yaml:"control" doc:"planning and dispatch"`
 	Forecast  Forecast   `yaml:"forecast" doc:"how loads, sun and heat demand are foreseen"`
@@ -38,6 +39,13 @@ type Console struct {
 type Database struct {
 	URLFile string `yaml:"url_file" doc:"file that holds the postgres:// address with its password, and nothing else; relative to this file"`
 	URLEnv  string `yaml:"url_env" pattern:"env" doc:"environment variable that holds the postgres:// address"`
+}
+
+// OPCUA is the application that OPC UA peers see. Its certificate is made at the first use, and peers that are trusted are kept beside it.
+type OPCUA struct {
+	URI  string `yaml:"application_uri" doc:"URI of this installation, which its certificate names; absent: urn:HOST:quartier with the machine's name"`
+	Name string `yaml:"application_name" def:"Quartier" doc:"name for people, in the certificate"`
+	PKI  string `yaml:"pki_dir" doc:"folder of our certificate and of the trust list, in the layout of OPC UA Part 12; absent: pki in data_dir; relative to this file"`
 }
 
 // Face is where building systems connect. Both servers are read-only and stay on loopback.

@@ -12,11 +12,25 @@ type Device struct {
 	Poll       float64 `yaml:"poll_seconds" def:"5" min:"1" max:"3600" doc:"how often it is read"`
 	Control    bool    `yaml:"control" def:"false" doc:"whether Quartier may command it"`
 
+	OPCUA *DeviceOPCUA `yaml:"opcua" doc:"how its OPC UA server is entered; absent: anonymous, by the strongest security policy that the server offers, and without one on loopback"`
+
 	PV          *PV          `yaml:"pv" when:"kind=pv" required:"true" doc:"the solar inverter"`
 	Battery     *Battery     `yaml:"battery" when:"kind=battery" required:"true" doc:"the battery"`
 	HeatPump    *HeatPump    `yaml:"heat_pump" when:"kind=heat_pump" required:"true" doc:"the heat pump and the zone that it heats"`
 	WaterHeater *WaterHeater `yaml:"water_heater" when:"kind=water_heater" required:"true" doc:"the water heater"`
 	EVCharger   *EVCharger   `yaml:"ev_charger" when:"kind=ev_charger" required:"true" doc:"the charging point and the car that usually stands there"`
+}
+
+// DeviceOPCUA is how an OPC UA server is entered. Secrets are named and never written here.
+type DeviceOPCUA struct {
+	Policy       string `yaml:"security_policy" enum:"None,Basic256Sha256,Aes128_Sha256_RsaOaep,Aes256_Sha256_RsaPss" doc:"security policy; absent: the strongest that the server offers, and None on loopback"`
+	Mode         string `yaml:"security_mode" enum:"Sign,SignAndEncrypt" doc:"whether messages are encrypted or signed only; absent: SignAndEncrypt"`
+	User         string `yaml:"user" doc:"user name; absent: anonymous, or by user_cert_file"`
+	PasswordFile string `yaml:"password_file" doc:"file that holds the password and nothing else; relative to this file"`
+	PasswordEnv  string `yaml:"password_env" pattern:"env" doc:"environment variable that holds the password"`
+	UserCert     string `yaml:"user_cert_file" doc:"certificate that the user is known by, DER or PEM; relative to this file"`
+	UserKey      string `yaml:"user_key_file" doc:"its private key without a passphrase, DER or PEM; relative to this file"`
+	History      bool   `yaml:"history" def:"true" doc:"whether gaps are filled from the server's history where it has one"`
 }
 
 // PV describes a solar inverter.

@@ -90,3 +90,28 @@ func writeFile(file string, data []byte, mode os.FileMode) error {
 	}
 	return nil
 }
+
+// LoadCertificates reads the certificates of a file, DER or PEM.
+func LoadCertificates(file string) ([]*x509.Certificate, error) {
+	der, err := readCertificates(file)
+	if err != nil {
+		return nil, err
+	}
+	certs, err := x509.ParseCertificates(der)
+	if err != nil || len(certs) == 0 {
+		return nil, fmt.Errorf("pki: %s holds no certificate", file)
+	}
+	return certs, nil
+}
+
+// Describe names a certificate, of a chain the leaf, on one line: its thumbprint, its name and until when it is valid.
+func Describe(der []byte) string {
+	if len(der) == 0 {
+		return "none"
+	}
+	chain, err := x509.ParseCertificates(der)
+	if err != nil || len(chain) == 0 {
+		return "unreadable"
+	}
+	return fmt.Sprintf("%s %q until %s", Thumbprint(chain[0]), chain[0].Subject.CommonName, chain[0].NotAfter.UTC().Format("2006-01-02"))
+}
