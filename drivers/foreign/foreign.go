@@ -1,10 +1,13 @@
 // Package foreign runs independent implementations of OPC UA and Modbus, of other authors and in another language, for the tests of our own:
-// small programs of node-opcua and modbus-serial, pinned in package.json and its lock file. make setup installs them.
+// small programs of node-opcua and modbus-serial, pinned in package.json and its lock file, and one of open62541 in the Debian 13 tree. make
+// setup installs them.
 package foreign
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -37,8 +40,66 @@ func Start(t testing.TB, script string, args ...string) *Process {
 	if err != nil {
 		t.Fatal("Node.js is not installed: run make setup")
 	}
-	p := &Process{t: t, cmd: exec.Command(node, append([]string{script}, args...)...), lines: make(chan []byte, 100_000), done: make(chan struct{})}
-	p.cmd.Dir = dir
+	cmd := exec.Command(node, append([]string{script}, args...)...)
+	cmd.Dir = dir
+	return run(t, cmd)
+}
+
+// open62541 is the program of open62541, built once.
+var open62541 struct {
+	sync.Once
+	program string
+	err     error
+}
+
+// StartOpen62541 runs the OPC UA server of open62541, and ends it with the test. It fails the test when the Debian 13 tree does not have what it
+// is built from.
+func StartOpen62541(t testing.TB, args ...string) *Process {
+	t.Helper()
+	root := os.Getenv("QUARTIER_DEBIAN13")
+	if root == "" {
+		root = "/var/lib/quartier/debian13"
+	}
+	open62541.Do(func() { open62541.program, open62541.err = build(root) })
+	if open62541.err != nil {
+		t.Fatalf("the server of open62541 is not built, run make setup: %v", open62541.err)
+	}
+	return run(t, exec.Command(filepath.Join(root, "lib64/ld-linux-x86-64.so.2"),
+		append([]string{"--library-path", filepath.Join(root, "usr/lib/x86_64-linux-gnu"), open62541.program}, args...)...))
+}
+
+// build compiles the server of open62541 in the Debian 13 tree, unless that was done for this source.
+func build(root string) (program string, err error) {
+	_, file, _, _ := runtime.Caller(0)
+	source, err := os.ReadFile(filepath.Join(filepath.Dir(file), "open62541", "server.c"))
+	if err != nil {
+		return "", err
+	}
+	name := fmt.Sprintf("quartier-opcua-%x", sha256.Sum256(source))[:40]
+	program = filepath.Join(root, "tmp", name)
+	if _, err := os.Stat(program); err == nil {
+		return program, nil
+	}
+	dir, err := os.MkdirTemp(filepath.Join(root, "tmp"), "quartier-build-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.WriteFile(filepath.Join(dir, "server.c"), source, 0o644); err != nil {
+		return "", err
+	}
+	inside := "/tmp/" + filepath.Base(dir)
+	if out, err := exec.Command("chroot", root, "gcc", "-O1", "-Wall", "-o", inside+"/server", inside+"/server.c", "-lopen62541").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %.2000s", err, out)
+	}
+	return program, os.Rename(filepath.Join(dir, "server"), program) // another process may have done the same
+}
+
+// run starts a program that tells JSON, a line each.
+func run(t testing.TB, cmd *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{t: t, cmd: cmd, lines: make(chan []byte, 100_000), done: make(chan struct{})}
+	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +134,7 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 func (p *Process) Send(line string) {
 	p.t.Helper()
 	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
-		p.t.Fatalf("%s: %v", p.cmd.Args[1], err)
+		p.t.Fatalf("%s: %v", p.cmd.Path, err)
 	}
 }
 
