@@ -30,6 +30,8 @@ type session struct {
 	slots      chan struct{} // requests under way
 	skewed     atomic.Bool   // the server's clock is more than maxSkew off
 
+	historyless atomic.Bool // the server said that it has no history
+
 	shown   []byte // the server's certificate; nil when it was not needed
 	expect  pki.Expect
 	version uint64 // of the trust list that it was held against

@@ -174,6 +174,7 @@ func (f *feed) follow(ctx context.Context, s *session, interval time.Duration) (
 	if err != nil {
 		return false, err
 	}
+	f.recall(ctx, s)
 	values, err := d.fetchOn(ctx, s, f.points)
 	if err != nil {
 		if !errors.Is(err, drivers.ErrRejected) {
@@ -223,6 +224,32 @@ func (f *feed) follow(ctx context.Context, s *session, interval time.Duration) (
 	}
 }
 
+// recall fills the gap since the newest known values from the server's history, as far as it has one.
+func (f *feed) recall(ctx context.Context, s *session) {
+	since := make(map[*profile.Point]time.Time)
+	f.mu.Lock()
+	for p, v := range f.values {
+		since[p] = v.source
+	}
+	f.mu.Unlock()
+	if len(since) == 0 { // the first time: there is no gap
+		return
+	}
+	values, err := f.device.recall(ctx, s, f.points, since)
+	if err != nil {
+		f.device.link.config.Log.Warn("opc ua history not read", "device", f.device.dev.ID, "err", err)
+	}
+	if len(values) == 0 {
+		return
+	}
+	f.mu.Lock()
+	for _, h := range values {
+		f.update(map[*profile.Point]value{h.point: h.value}, false)
+	}
+	f.mu.Unlock()
+	f.device.link.config.Log.Info("opc ua outage filled from the server's history", "device", f.device.dev.ID, "values", len(values))
+}
+
 // monitor asks for the changes of points and returns those that the server refused: one that is missing does not hold up the others.
 func (f *feed) monitor(ctx context.Context, s *session, sub uint32, points []*profile.Point, clock bool) (missing []*profile.Point, err error) {
 	nodes, err := f.device.resolve(ctx, s, points)
@@ -236,11 +263,15 @@ func (f *feed) monitor(ctx context.Context, s *session, sub uint32, points []*pr
 	var items []*ua.MonitoredItemCreateRequest
 	var of []*profile.Point
 	add := func(node *ua.NodeID, handle uint32, sampling float64, queue uint32, p *profile.Point) {
+		filter := ua.NewExtensionObject(nil)
+		if p != nil && p.Node.DeadBand > 0 {
+			filter = ua.NewExtensionObject(&ua.DataChangeFilter{Trigger: ua.DataChangeTriggerStatusValue, DeadbandType: uint32(ua.DeadbandTypeAbsolute), DeadbandValue: p.Node.DeadBand})
+		}
 		of = append(of, p)
 		items = append(items, &ua.MonitoredItemCreateRequest{
 			ItemToMonitor:  &ua.ReadValueID{NodeID: node, AttributeID: ua.AttributeIDValue, DataEncoding: &ua.QualifiedName{}},
 			MonitoringMode: ua.MonitoringModeReporting,
-			RequestedParameters: &ua.MonitoringParameters{ClientHandle: handle, SamplingInterval: sampling, Filter: ua.NewExtensionObject(nil),
+			RequestedParameters: &ua.MonitoringParameters{ClientHandle: handle, SamplingInterval: sampling, Filter: filter,
 				QueueSize: queue, DiscardOldest: true},
 		})
 	}
@@ -255,7 +286,7 @@ func (f *feed) monitor(ctx context.Context, s *session, sub uint32, points []*pr
 			missing = append(missing, p)
 		}
 	}
-	for from := 0; from < len(items); from += s.batch {
+	for from := 0; from < len(items); from += s.batch { // items grows by those that are asked for again
 		part := items[from:min(from+s.batch, len(items))]
 		resp, err := ask[*ua.CreateMonitoredItemsResponse](ctx, s, &ua.CreateMonitoredItemsRequest{SubscriptionID: sub, TimestampsToReturn: ua.TimestampsToReturnBoth, ItemsToCreate: part})
 		if err != nil {
@@ -265,7 +296,15 @@ func (f *feed) monitor(ctx context.Context, s *session, sub uint32, points []*pr
 			return nil, fmt.Errorf("%w: %d results for %d items", drivers.ErrGarbage, len(resp.Results), len(part))
 		}
 		for i, r := range resp.Results {
-			if p := of[from+i]; severity(r.StatusCode) == severityBad && p != nil {
+			p := of[from+i]
+			switch {
+			case r == nil || p == nil || severity(r.StatusCode) != severityBad:
+			case part[i].RequestedParameters.Filter.Value != nil: // a server without dead bands, or for such a node: then every change is told
+				again := *part[i]
+				parameters := *part[i].RequestedParameters
+				parameters.Filter, again.RequestedParameters = ua.NewExtensionObject(nil), &parameters
+				items, of = append(items, &again), append(of, p)
+			default:
 				missing = append(missing, p)
 			}
 		}

@@ -363,6 +363,11 @@ func (pp *profileParser) node(m *mapping, pt *Point) {
 		pp.f.add(m.node, "%s: namespace is missing, here or at the profile", m.what)
 	}
 	pt.Type = Type(m.word("type", string(F64), string(Bool), string(U16), string(I16), string(U32), string(I32), string(U64), string(I64), string(F32), string(F64)))
+	if band := m.number("dead_band", 0); !(band >= 0) || math.IsInf(band, 0) || band > 0 && len(pt.States) > 0 {
+		pp.f.add(m.at("dead_band"), "%s: dead_band %g, want a number of 0 or more in the device's unit, and no states", m.what, band)
+	} else {
+		node.DeadBand = band / math.Abs(pt.Scale)
+	}
 	pt.Node = node
 }
 

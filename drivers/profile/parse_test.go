@@ -61,6 +61,8 @@ func TestFaults(t *testing.T) {
 		{"node in a Modbus profile", head + "namespace: urn:x\npoints: [{name: x, node: i=1, unit: W}]\n", "node and path are for OPC UA"},
 		{"register in an OPC UA profile", strings.Replace(head, "modbus", "opcua", 1) + "points: [{name: x, address: 1, type: u16, unit: W}]\n", "address and sunspec are for Modbus"},
 		{"bad node", strings.Replace(head, "modbus", "opcua", 1) + "namespace: urn:x\npoints: [{name: x, node: ns=2;i=1, unit: W}]\n", "want s=TEXT, i=NUMBER, g=GUID or b=BASE64, without ns="},
+		{"negative dead band", strings.Replace(head, "modbus", "opcua", 1) + "namespace: urn:x\npoints: [{name: x, node: i=1, unit: W, dead_band: -1}]\n", "dead_band -1, want a number of 0 or more"},
+		{"dead band of a register", head + "points: [{name: x, address: 1, type: u16, unit: W, dead_band: 1}]\n", "dead_band"},
 		{"no namespace", strings.Replace(head, "modbus", "opcua", 1) + "points: [{name: x, node: i=1, unit: W}]\n", "namespace is missing"},
 		{"a driver without its commit", strings.Replace(head, "state: generic", "state: from a public driver", 1) + "points: [{name: x, address: 1, type: u16, unit: W}]\n", "project and commit of the public driver are missing"},
 		{"unknown kind", strings.Replace(head, "load_meter", "toaster", 1) + "points: [{name: x, address: 1, type: u16, unit: W}]\n", `unknown kind "toaster"`},

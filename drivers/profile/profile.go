@@ -182,6 +182,7 @@ type Node struct {
 	Namespace string   // URI
 	ID        string   // "s=…", "i=…", "g=…" or "b=…", without the namespace index; empty when Path is set
 	Path      []string // browse names from the Objects folder, in the node's namespace
+	DeadBand  float64  // smallest change of the node's own number that a subscription tells; 0: every change
 }
 
 // StateCode is a device's code of a state and the number it becomes.

@@ -57,6 +57,7 @@ func pointSchema() node {
 			"offset": whole("", 2, 65535)}),
 		"node":      text("OPC UA: s=TEXT, i=NUMBER, g=GUID or b=BASE64, without the namespace index", "pattern", nodeID.String()),
 		"namespace": text("OPC UA: URI, where it is not that of the profile"),
+		"dead_band": number("OPC UA: smallest change that a subscription tells, in the unit; every change where it is absent"),
 		"path":      list("OPC UA: browse names from the Objects folder", text("")),
 		"sum":       list("computed from other points", object("", []string{"point"}, node{"point": text(""), "factor": number("default 1")})),
 		"constant":  number("a fixed value"),
