@@ -25,7 +25,9 @@ type Device struct {
 	profile *profile.Profile
 	points  []drivers.Point
 	control drivers.Control
-	has     bool // control
+	has     bool             // control
+	every   []target         // all that can be read, in the order of the points
+	needed  []*profile.Point // parts of every
 	life    context.Context
 	end     context.CancelCauseFunc
 	release func() error
@@ -52,6 +54,8 @@ func newDevice(link *Link, dev district.Device, p *profile.Profile) *Device {
 			}
 		}
 	}
+	d.every, _ = d.targets(nil) // none of these is unknown
+	d.needed = parts(d.every)
 	return d
 }
 
@@ -187,14 +191,18 @@ func (d *Device) Read(ctx context.Context, names ...string) ([]drivers.Reading, 
 	if d.life.Err() != nil {
 		return nil, d.fail("read", drivers.ErrClosed)
 	}
-	targets, err := d.targets(names)
-	if err != nil {
-		return nil, d.fail("read", err)
+	targets, needed := d.every, d.needed
+	if len(names) > 0 {
+		var err error
+		if targets, err = d.targets(names); err != nil {
+			return nil, d.fail("read", err)
+		}
+		needed = parts(targets)
 	}
 	ctx, done := bind(ctx, d.life)
 	defer done()
-	values, err := d.fetch(ctx, parts(targets))
-	var out []drivers.Reading
+	values, err := d.fetch(ctx, needed)
+	out := make([]drivers.Reading, 0, len(targets))
 	for _, t := range targets {
 		if r, ok := d.reading(t, values); ok {
 			out = append(out, r)
@@ -242,8 +250,7 @@ func (d *Device) fetchOn(ctx context.Context, s *session, points []*profile.Poin
 	if err != nil {
 		return out, err
 	}
-	var reads []*ua.ReadValueID
-	var of []*profile.Point
+	reads, of := make([]*ua.ReadValueID, 0, len(points)), make([]*profile.Point, 0, len(points))
 	for _, p := range points {
 		if id := nodes[p]; id != nil {
 			reads = append(reads, &ua.ReadValueID{NodeID: id})

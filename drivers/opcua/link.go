@@ -19,10 +19,12 @@ type Stats struct {
 	Requests uint64
 	Timeouts uint64
 	Dropped  uint64 // subscribed readings that a slow receiver did not take
+
+	Overflows uint64 // times that the server told to have dropped values of a node, because its queue was full
 }
 
 func (s Stats) plus(o Stats) Stats {
-	return Stats{s.Connects + o.Connects, s.Losses + o.Losses, s.Requests + o.Requests, s.Timeouts + o.Timeouts, s.Dropped + o.Dropped}
+	return Stats{s.Connects + o.Connects, s.Losses + o.Losses, s.Requests + o.Requests, s.Timeouts + o.Timeouts, s.Dropped + o.Dropped, s.Overflows + o.Overflows}
 }
 
 // Link is the supervised connection to one endpoint. Its methods may be called from several goroutines.
@@ -35,7 +37,7 @@ type Link struct {
 	ended   chan struct{} // closed by the supervisor
 	wanted  chan struct{} // a first request came
 
-	connects, losses, requests, timeouts, dropped atomic.Uint64
+	connects, losses, requests, timeouts, dropped, overflows atomic.Uint64
 
 	mu      sync.Mutex
 	session *session      // nil while there is none
@@ -57,7 +59,7 @@ func NewLink(address string, access Access, config Config) (*Link, error) {
 
 // Stats returns the present totals.
 func (l *Link) Stats() Stats {
-	return Stats{l.connects.Load(), l.losses.Load(), l.requests.Load(), l.timeouts.Load(), l.dropped.Load()}
+	return Stats{l.connects.Load(), l.losses.Load(), l.requests.Load(), l.timeouts.Load(), l.dropped.Load(), l.overflows.Load()}
 }
 
 // Connected reports whether there is a session.

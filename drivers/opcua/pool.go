@@ -19,7 +19,7 @@ type Config struct {
 	Heartbeat  time.Duration    // between two reads of the server's clock; 1 s. Three missed end the connection.
 	MinBackoff time.Duration    // first pause after a failed connection; 250 ms
 	MaxBackoff time.Duration    // longest pause; 30 s
-	Batch      int              // nodes per request, if the server does not want fewer; 500
+	Batch      int              // nodes per request, if the server does not want fewer; 1,000
 	Keep       int              // subscribed readings that may wait for a slow receiver, the oldest dropped first; 100,000
 	Identity   *pki.Identity    // our certificate; nil: only connections without protection
 	Trust      *pki.Store       // what servers' certificates are held against; nil: only connections without protection
@@ -41,7 +41,7 @@ func (c Config) withDefaults() Config {
 		c.MaxBackoff = 30 * time.Second
 	}
 	if c.Batch <= 0 {
-		c.Batch = 500
+		c.Batch = 1000
 	}
 	if c.Keep <= 0 {
 		c.Keep = 100_000

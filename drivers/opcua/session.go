@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,8 @@ type session struct {
 	kill       context.CancelCauseFunc
 	namespaces map[string]uint16
 	uris       []string      // the same by index
-	batch      int           // nodes per request
+	batch      atomic.Int32  // nodes of a read
+	items      atomic.Int32  // monitored items of a request
 	slots      chan struct{} // requests under way
 	skewed     atomic.Bool   // the server's clock is more than maxSkew off
 
@@ -49,11 +51,13 @@ var serverClock = ua.NewNumericNodeID(0, id.Server_ServerStatus_CurrentTime)
 
 // learn looks up namespaces, operation limits and the server's clock.
 func (s *session) learn(ctx context.Context) error {
-	s.batch = s.link.config.Batch
-	limit := ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead)
+	s.batch.Store(int32(s.link.config.Batch))
+	s.items.Store(int32(s.link.config.Batch))
 	began := s.link.config.Now()
 	values, err := s.readNodes(ctx, []*ua.ReadValueID{
-		{NodeID: ua.NewNumericNodeID(0, id.Server_NamespaceArray)}, {NodeID: limit}, {NodeID: serverClock},
+		{NodeID: ua.NewNumericNodeID(0, id.Server_NamespaceArray)}, {NodeID: serverClock},
+		{NodeID: ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead)},
+		{NodeID: ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall)},
 	})
 	if err != nil {
 		return err
@@ -69,10 +73,12 @@ func (s *session) learn(ctx context.Context) error {
 			s.namespaces[uri] = uint16(i)
 		}
 	}
-	if n, ok := valueOf(values[1]).(uint32); ok && n > 0 && int(n) < s.batch {
-		s.batch = int(n)
+	for i, limit := range []*atomic.Int32{&s.batch, &s.items} {
+		if n, ok := valueOf(values[2+i]).(uint32); ok && n > 0 && n < uint32(limit.Load()) {
+			limit.Store(int32(n))
+		}
 	}
-	s.clock(values[2], began)
+	s.clock(values[1], began)
 	return nil
 }
 
@@ -224,30 +230,71 @@ func lost(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &ne)
 }
 
+// readAhead is how many requests of one read are under way at once.
+const readAhead = 4
+
 // readNodes reads attributes, the value where none is named, in as many requests as the server wants. On an error what was read until then is
 // returned; the rest is nil.
 func (s *session) readNodes(ctx context.Context, nodes []*ua.ReadValueID) ([]*ua.DataValue, error) {
 	out := make([]*ua.DataValue, len(nodes))
-	for from := 0; from < len(nodes); from += s.batch {
-		part := nodes[from:min(from+s.batch, len(nodes))]
-		for _, n := range part {
-			if n.AttributeID == 0 {
-				n.AttributeID = ua.AttributeIDValue
+	for _, n := range nodes {
+		if n.AttributeID == 0 {
+			n.AttributeID = ua.AttributeIDValue
+		}
+		if n.DataEncoding == nil {
+			n.DataEncoding = noEncoding
+		}
+	}
+	for from := 0; from < len(nodes); {
+		size := max(int(s.batch.Load()), 1)
+		parts := slices.Collect(slices.Chunk(nodes[from:min(from+readAhead*size, len(nodes))], size))
+		errs := make([]error, len(parts))
+		var wg sync.WaitGroup
+		at := from
+		for i, part := range parts {
+			to := out[at : at+len(part)]
+			at += len(part)
+			if len(parts) == 1 {
+				errs[i] = s.readPart(ctx, part, to)
+			} else {
+				wg.Go(func() { errs[i] = s.readPart(ctx, part, to) })
 			}
-			if n.DataEncoding == nil {
-				n.DataEncoding = &ua.QualifiedName{}
+		}
+		wg.Wait()
+		for i, part := range parts {
+			if tooMuch(errs[i]) && len(part) > 1 {
+				s.batch.Store(int32(len(part) / 2))
+				break
 			}
+			if errs[i] != nil {
+				clear(out[from:])
+				return out, errs[i]
+			}
+			from += len(part)
 		}
-		resp, err := ask[*ua.ReadResponse](ctx, s, &ua.ReadRequest{TimestampsToReturn: ua.TimestampsToReturnBoth, NodesToRead: part})
-		if err != nil {
-			return out, err
-		}
-		if len(resp.Results) != len(part) {
-			return out, fmt.Errorf("%w: %d values for %d nodes", drivers.ErrGarbage, len(resp.Results), len(part))
-		}
-		copy(out[from:], resp.Results)
 	}
 	return out, nil
+}
+
+var noEncoding = &ua.QualifiedName{}
+
+// readPart reads attributes in one request.
+func (s *session) readPart(ctx context.Context, nodes []*ua.ReadValueID, to []*ua.DataValue) error {
+	resp, err := ask[*ua.ReadResponse](ctx, s, &ua.ReadRequest{TimestampsToReturn: ua.TimestampsToReturnBoth, NodesToRead: nodes})
+	if err != nil {
+		return err
+	}
+	if len(resp.Results) != len(nodes) {
+		return fmt.Errorf("%w: %d values for %d nodes", drivers.ErrGarbage, len(resp.Results), len(nodes))
+	}
+	copy(to, resp.Results)
+	return nil
+}
+
+// tooMuch reports whether a request asked for more at once than the server, or a message, takes.
+func tooMuch(err error) bool {
+	return errors.Is(err, ua.StatusBadTooManyOperations) || errors.Is(err, ua.StatusBadResponseTooLarge) || errors.Is(err, ua.StatusBadRequestTooLarge) ||
+		errors.Is(err, ua.StatusBadEncodingLimitsExceeded) || errors.Is(err, ua.StatusBadTCPMessageTooLarge)
 }
 
 // hub hands the notifications of a session to its subscriptions.

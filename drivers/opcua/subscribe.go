@@ -30,17 +30,13 @@ func (d *Device) Subscribe(ctx context.Context, interval time.Duration, deliver 
 	if d.life.Err() != nil {
 		return d.fail("subscribe", drivers.ErrClosed)
 	}
-	targets, err := d.targets(nil)
-	if err != nil {
-		return d.fail("subscribe", err)
-	}
 	interval = min(max(interval, 0), maxInterval)
 	outer := ctx
 	ctx, done := bind(ctx, d.life)
 	defer done()
-	f := &feed{device: d, targets: targets, points: parts(targets), values: make(map[*profile.Point]value), wake: make(chan struct{}, 1)}
+	f := &feed{device: d, targets: d.every, points: d.needed, values: make(map[*profile.Point]value), wake: make(chan struct{}, 1)}
 	f.byPart = make(map[*profile.Point][]int)
-	for i, t := range targets {
+	for i, t := range d.every {
 		for _, p := range t.parts {
 			f.byPart[p] = append(f.byPart[p], i)
 		}
@@ -109,36 +105,64 @@ func (f *feed) pass(ctx context.Context, deliver func([]drivers.Reading)) {
 	}
 }
 
-// update takes new values of points and queues the readings that follow from them. A value that is the one known already, by source time,
-// status and number, is dropped; with again it is told all the same. mu is held.
+// accept takes a new value of a point. One that is known already, by source time, status and number, is not taken, unless it is told again.
+// mu is held.
+func (f *feed) accept(p *profile.Point, v value, again bool) bool {
+	old := f.values[p]
+	same := old.known && !v.source.IsZero() && v.source.Equal(old.source) && v.quality == old.quality && (v.v == old.v || v.bad() && old.bad())
+	late := old.known && v.source.Before(old.source) && old.source.Sub(v.source) < maxSkew // read already; further back the clock was set
+	if (same || late) && !again {
+		return false
+	}
+	f.values[p] = v
+	return true
+}
+
+// update takes new values of points and queues the readings that follow from them, each once. mu is held.
 func (f *feed) update(news map[*profile.Point]value, again bool) {
 	touched := make([]bool, len(f.targets))
 	for p, v := range news {
-		old := f.values[p]
-		same := old.known && !v.source.IsZero() && v.source.Equal(old.source) && v.quality == old.quality && (v.v == old.v || v.bad() && old.bad())
-		late := old.known && v.source.Before(old.source) && old.source.Sub(v.source) < maxSkew // read already; further back the clock was set
-		if (same || late) && !again {
-			continue
-		}
-		f.values[p] = v
-		for _, i := range f.byPart[p] {
-			touched[i] = true
-		}
-	}
-	for i, t := range f.targets {
-		if touched[i] {
-			if r, ok := f.device.reading(t, f.values); ok {
-				f.pending = append(f.pending, r)
+		if f.accept(p, v, again) {
+			for _, i := range f.byPart[p] {
+				touched[i] = true
 			}
 		}
 	}
+	for i, t := range touched {
+		if t {
+			f.queue(i)
+		}
+	}
+	f.tell()
+}
+
+// change takes one new value of a point and queues the readings that follow from it. mu is held.
+func (f *feed) change(p *profile.Point, v value) {
+	if f.accept(p, v, false) {
+		for _, i := range f.byPart[p] {
+			f.queue(i)
+		}
+	}
+}
+
+// queue adds the reading of a target. mu is held.
+func (f *feed) queue(i int) {
+	if r, ok := f.device.reading(f.targets[i], f.values); ok {
+		f.pending = append(f.pending, r)
+	}
+}
+
+// tell wakes the receiver. What is more than may wait is dropped, the oldest first. mu is held.
+func (f *feed) tell() {
 	if extra := len(f.pending) - f.device.link.config.Keep; extra > 0 {
 		f.pending = append(f.pending[:0:0], f.pending[extra:]...)
 		f.device.link.dropped.Add(uint64(extra))
 	}
-	select {
-	case f.wake <- struct{}{}:
-	default:
+	if len(f.pending) > 0 {
+		select {
+		case f.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -244,8 +268,9 @@ func (f *feed) recall(ctx context.Context, s *session) {
 	}
 	f.mu.Lock()
 	for _, h := range values {
-		f.update(map[*profile.Point]value{h.point: h.value}, false)
+		f.change(h.point, h.value)
 	}
+	f.tell()
 	f.mu.Unlock()
 	f.device.link.config.Log.Info("opc ua outage filled from the server's history", "device", f.device.dev.ID, "values", len(values))
 }
@@ -286,9 +311,14 @@ func (f *feed) monitor(ctx context.Context, s *session, sub uint32, points []*pr
 			missing = append(missing, p)
 		}
 	}
-	for from := 0; from < len(items); from += s.batch { // items grows by those that are asked for again
-		part := items[from:min(from+s.batch, len(items))]
+	for from := 0; from < len(items); { // items grows by those that are asked for again
+		size := int(s.items.Load())
+		part := items[from:min(from+size, len(items))]
 		resp, err := ask[*ua.CreateMonitoredItemsResponse](ctx, s, &ua.CreateMonitoredItemsRequest{SubscriptionID: sub, TimestampsToReturn: ua.TimestampsToReturnBoth, ItemsToCreate: part})
+		if tooMuch(err) && len(part) > 1 {
+			s.items.Store(int32(len(part) / 2))
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -308,6 +338,7 @@ func (f *feed) monitor(ctx context.Context, s *session, sub uint32, points []*pr
 				missing = append(missing, p)
 			}
 		}
+		from += len(part)
 	}
 	return missing, nil
 }
@@ -346,8 +377,12 @@ func (f *feed) changed(s *session, n *ua.DataChangeNotification) {
 			at = dv.SourceTimestamp.UTC()
 		}
 		p := f.points[m.ClientHandle-1]
+		if m.Value != nil && overflowed(m.Value.Status) {
+			f.device.link.overflows.Add(1)
+		}
 		if v := decode(p, m.Value, at); v.known {
-			f.update(map[*profile.Point]value{p: v}, false)
+			f.change(p, v)
 		}
 	}
+	f.tell()
 }

@@ -66,6 +66,12 @@ func refusal(s ua.StatusCode) bool {
 	return false
 }
 
+// overflowed reports whether the server dropped values of the item before this one, because its queue was full (Part 4, 7.39.1).
+func overflowed(s ua.StatusCode) bool {
+	const dataValue, overflow = 0x0400, 0x0080
+	return uint32(s)&(dataValue|overflow) == dataValue|overflow
+}
+
 // decode brings a data value to the stored unit and sign of its point. at is the time to give it.
 func decode(pt *profile.Point, dv *ua.DataValue, at time.Time) value {
 	out := value{v: math.NaN(), quality: district.Bad, at: at, known: true}

@@ -1,8 +1,8 @@
 // An OPC UA server of open62541, for the tests of our client.
 // usage: opcua-server PORT NAMESPACE_URI USER PASSWORD [CERTIFICATE KEY APPLICATION_URI VARIABLES]
 // With a certificate (DER) and its key it offers every policy beside None and takes every client's certificate. Tells {"event":"listening"} on
-// standard output; takes lines "set NAME VALUE" on standard input, and ends with it. VARIABLES more nodes V0... change each 100 ms when
-// the line "run" came.
+// standard output; takes lines "set NAME VALUE" on standard input, and ends with it. VARIABLES more nodes V0... change every
+// MS milliseconds once the line "run MS" came.
 #include <open62541/plugin/accesscontrol_default.h>
 #include <open62541/plugin/pki_default.h>
 #include <open62541/plugin/log_stdout.h>
@@ -120,13 +120,13 @@ int main(int argc, char **argv) {
 	fflush(stdout);
 	char line[256];
 	size_t used = 0;
-	int running = 0;
+	int period = 0;
 	double n = 0;
 	UA_DateTime next = 0;
 	for (;;) {
 		UA_Server_run_iterate(server, false);
-		if (running && UA_DateTime_nowMonotonic() >= next) {
-			next = UA_DateTime_nowMonotonic() + 100 * UA_DATETIME_MSEC;
+		if (period && UA_DateTime_nowMonotonic() >= next) {
+			next = UA_DateTime_nowMonotonic() + period * UA_DATETIME_MSEC;
 			n++;
 			for (int i = 0; i < variables; i++) {
 				char name[24];
@@ -149,8 +149,7 @@ int main(int argc, char **argv) {
 			double v;
 			if (sscanf(line, "set %63s %lf", name, &v) == 2)
 				set(server, name, v);
-			if (!strcmp(line, "run"))
-				running = 1;
+			sscanf(line, "run %d", &period);
 			printf("{\"event\":\"done\",\"line\":\"%s\"}\n", line);
 			fflush(stdout);
 			used -= (size_t)(end + 1 - line);
