@@ -189,7 +189,7 @@ func TestSecurityMatrix(t *testing.T) {
 func TestServerCertificates(t *testing.T) {
 	t.Parallel()
 	good := identity(t, plantURI, time.Now(), 0)
-	p := newPlant(t, good)
+	p := newOther(t, good, 0)
 	cfg := secured(t)
 	access := opcua.Access{Policy: "Basic256Sha256", User: goodUser, Password: goodPassword}
 	d := enter(t, p.address(), access, cfg)
@@ -226,7 +226,7 @@ func TestServerCertificates(t *testing.T) {
 	} {
 		cfg := secured(t, tt.id, good)
 		p.identity = tt.id
-		p.start(t)
+		p.start(t, 0)
 		d := enter(t, p.address(), access, cfg)
 		if _, err := d.Read(within(t), "power_kw"); !errors.Is(err, tt.want) {
 			t.Errorf("%s: Read = %v, want %v", tt.name, err, tt.want)
@@ -263,7 +263,7 @@ func TestSecuredRestart(t *testing.T) {
 // TestDiscover: a server tells how it may be entered.
 func TestDiscover(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, identity(t, plantURI, time.Now(), 0))
+	p := newOther(t, identity(t, plantURI, time.Now(), 0), 0)
 	got, err := opcua.Discover(within(t), p.address())
 	if err != nil || len(got) != 7 {
 		t.Fatalf("Discover = %d endpoints, %v, want 7", len(got), err)
@@ -281,7 +281,7 @@ func TestDiscover(t *testing.T) {
 // TestScan: the tree of a foreign server shows its nodes by names, ids without an index, types and values.
 func TestScan(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, identity(t, plantURI, time.Now(), 0))
+	p := newOther(t, identity(t, plantURI, time.Now(), 0), 0)
 	found := map[string]opcua.Node{}
 	more, err := opcua.Scan(within(t), p.address(), opcua.Access{Policy: "Basic256Sha256", Mode: "Sign"}, secured(t, p.identity), func(n opcua.Node) bool {
 		found[n.Name] = n
