@@ -3,6 +3,7 @@ package opcua
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"slices"
@@ -24,6 +25,27 @@ type Access struct {
 	UserIdentity *pki.Identity // a user's certificate with its key, in place of a user name
 	NoHistory    bool          // gaps are not filled from the server's history
 }
+
+// String names how a server is entered, without the secret.
+func (a Access) String() string {
+	policy, who := a.Policy, "anonymous"
+	if policy == "" {
+		policy = "the strongest policy"
+	}
+	switch {
+	case a.User != "":
+		who = fmt.Sprintf("user %q", a.User)
+	case a.UserIdentity != nil:
+		who = "certificate " + a.UserIdentity.Thumbprint()
+	}
+	return fmt.Sprintf("%s %s, %s", policy, a.Mode, who)
+}
+
+// LogValue is String, so that no log has the secret.
+func (a Access) LogValue() slog.Value { return slog.StringValue(a.String()) }
+
+// GoString is String, so that no %#v has the secret.
+func (a Access) GoString() string { return a.String() }
 
 // Check returns an error for what does not fit together, or does not fit an address and a configuration.
 func (a Access) Check(address string, config Config) error {

@@ -9,14 +9,17 @@
 //
 // The codec and the algorithms are the library's; its channel, client and subscriptions are not used. Its channel can be led to no protection
 // by whoever stands between (see package secure), its reconnection leaves subscriptions dead while reads work, and its subscriptions block on
-// a slow reader.
+// a slow reader. Its decoder believes lengths and dimensions, and nests without end: a message is walked before it is decoded.
 //
 // # Values
 //
 // The status code becomes the quality: good, uncertain, bad by its severity, substituted for UncertainSubstituteValue and GoodLocalOverride.
 // A bad value is NaN. The time of a subscribed value is its source timestamp, as long as the server's clock is within 5 s of ours, or else
 // the time of arrival; a value that was asked for holds at the time of the answer, even if it last changed long ago. When a subscription
-// loses its connection, each value is delivered once more as uncertain: what lies between that instant and the next value is not known.
+// loses its connection, each value is delivered once more as uncertain: what lies between that instant and the next value is not known. Where
+// the server keeps a history, it is delivered when the connection is back, with its own times and qualities and before the present values.
+// No value of a node comes twice with one source time. A profile may give a node a dead band; the queue of a node at the server holds 100
+// values, and what it drops is counted.
 //
 // A write carries a value and nothing else, in the type that the node has, and is read back. A write that timed out is not repeated.
 //

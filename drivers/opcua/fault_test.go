@@ -266,6 +266,36 @@ func TestMissingNodeBlocksNobody(t *testing.T) {
 	in.await(t, "change", "power_kw", is(11))
 }
 
+// TestNodeGoneAtResubscribe: a node that a restarted server no longer has holds up no other, and is back when the server has it again.
+func TestNodeGoneAtResubscribe(t *testing.T) {
+	t.Parallel()
+	power, volt := "{name: power_kw, node: s=P, type: f64, unit: kW}", "{name: voltage_v, node: s=V, type: f64, unit: V}"
+	both, one := parse(t, power, volt), parse(t, power)
+	line, lineAddr := newSwap(t)
+	_, addr, stop := station(t, both, serve.Config{})
+	line.set(addr)
+	d := openDevice(t, lineAddr, both)
+	var in inbox
+	subscribe(t, d, in.deliver)
+	in.await(t, "first value", "voltage_v", is(11))
+	for i, p := range []*profile.Profile{one, both} {
+		stop()
+		in.await(t, "mark of the gap", "power_kw", func(r drivers.Reading) bool { return r.Quality == district.Uncertain })
+		var s *serve.Server
+		s, addr, stop = station(t, p, serve.Config{})
+		line.set(addr)
+		set(t, s, "s=P", float64(50+i))
+		in.await(t, "value after the restart", "power_kw", is(float64(50+i)))
+		set(t, s, "s=P", float64(60+i))
+		in.await(t, "change after the restart", "power_kw", is(float64(60+i)))
+		if p == one {
+			in.await(t, "the missing node", "voltage_v", func(r drivers.Reading) bool { return r.Quality == district.Bad && math.IsNaN(r.Value) })
+		} else {
+			in.await(t, "the node that is back", "voltage_v", is(11))
+		}
+	}
+}
+
 // TestSlowReceiver: a receiver that takes seconds over each delivery gets the newest value afterwards; the connection stands all the while.
 func TestSlowReceiver(t *testing.T) {
 	t.Parallel()

@@ -175,7 +175,7 @@ func TestSecurityMatrix(t *testing.T) {
 						t.Errorf("Write = %+v, %v", r, err)
 					}
 					d.Close()
-					if text := log.String() + fmt.Sprint(err); strings.Contains(text, "ssword-1") {
+					if text := log.String() + fmt.Sprintf("%v %+v %#v %v", who.access, who.access, who.access, err); strings.Contains(text, "ssword-1") {
 						t.Errorf("the password is in the log or the error: %s", text)
 					}
 				})
