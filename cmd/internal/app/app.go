@@ -137,7 +137,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 			return err
 		}
 	}
-	a.poller = poll.New(polled, poll.Config{Sink: a.sink, Now: a.clock.Now, Timeout: 4 * time.Second, Log: a.log})
+	a.poller = poll.New(polled, poll.Config{Sink: a.sink, Now: a.sampleTime(), Timeout: 4 * time.Second, Log: a.log})
 	a.console, err = console.New(console.Deps{
 		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, History: a.historyProgress, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a},
 		Now: a.clock.Now, Speed: a.clock.Speed(), Version: a.opt.Version, PlanLateAfter: planLateAfter(a.cfg, a.clock), Demo: a.opt.Demo, Logger: a.log, Registry: a.registry, SecureCookie: a.cfg.File.Console.TLSCert != "",

@@ -31,3 +31,12 @@ func (c *Clock) Wall(d time.Duration) time.Duration { return time.Duration(float
 
 // District returns how much district time passes in a duration of the machine's clock.
 func (c *Clock) District(d time.Duration) time.Duration { return time.Duration(float64(d) * c.speed) }
+
+// sampleTime is the clock that stamps samples in place of their readings' own times: none, unless time runs faster than real or is made up. The
+// drivers have the districts' clock, and what a server recorded during an outage keeps its times.
+func (a *App) sampleTime() func() time.Time {
+	if a.opt.Demo || a.clock.Speed() != 1 {
+		return a.clock.Now
+	}
+	return nil
+}
