@@ -28,6 +28,7 @@ func (s *Scheduler) build(st observe.State, in inputs) *problem.Problem {
 			ImportLimitKW: limit(d.ImportLimitKW, in.steps), ExportLimitKW: limit(d.ExportLimitKW, in.steps)},
 	}
 	storedWorth := mean(in.importPrice) + mean(in.carbon)*s.cfg.CarbonPriceEURPerTonne/1e6
+	need := make([]float64, in.steps) // what all sites draw whatever is decided
 	for i := range d.Sites {
 		site := &d.Sites[i]
 		ps := problem.Site{ID: site.ID, LoadKW: append([]float64(nil), in.loadKW[site.ID]...),
@@ -54,7 +55,8 @@ func (s *Scheduler) build(st observe.State, in inputs) *problem.Problem {
 			case dev.Kind == district.EVCharger && dev.EVCharger != nil && free && now.Connected.OK:
 				pd = s.carDevice(dev, now, in, d.Zone)
 			case dev.Kind == district.HeatPump && dev.HeatPump != nil && free && now.IndoorC.OK:
-				pd = heatPumpDevice(dev, now, in)
+				shift, _ := s.requested(RequestComfort, site.ID, "")
+				pd = heatPumpDevice(dev, now, in, shift)
 			case dev.Kind == district.WaterHeater && dev.WaterHeater != nil && free && now.TankC.OK:
 				pd = waterHeaterDevice(dev, now, in, in.hotWaterKW[observe.Key{Site: site.ID, Device: dev.ID}])
 			}
@@ -71,8 +73,13 @@ func (s *Scheduler) build(st observe.State, in inputs) *problem.Problem {
 			}
 		}
 		widen(&ps)
+		s.narrow(site.ID, ps.ImportLimitKW, ps.ExportLimitKW, ps.LoadKW, in.step)
+		for t, load := range ps.LoadKW {
+			need[t] += load
+		}
 		p.Sites = append(p.Sites, ps)
 	}
+	s.narrow("", p.Grid.ImportLimitKW, p.Grid.ExportLimitKW, need, in.step)
 	p.Fill()
 	return p
 }
@@ -142,7 +149,8 @@ func readyBy(text string, from time.Time, zone *time.Location) time.Time {
 	return at
 }
 
-func heatPumpDevice(dev *district.Device, now observe.Device, in inputs) problem.Device {
+// heatPumpDevice plans a heat pump and its zone; shiftK moves the comfort band of the next hour, as a building system asks.
+func heatPumpDevice(dev *district.Device, now observe.Device, in inputs, shiftK float64) problem.Device {
 	h := dev.HeatPump
 	x := problem.NewHeatPump(dev.ID)
 	x.MaxKW, x.MinKW = h.MaxKW, math.Min(h.MinKW, h.MaxKW)
@@ -159,6 +167,10 @@ func heatPumpDevice(dev *district.Device, now observe.Device, in inputs) problem
 	x.Zone.OutdoorC = in.outdoorC
 	x.Zone.GainsKW = constant(h.GainsKW, in.steps)
 	x.Zone.MinC, x.Zone.MaxC = constant(h.MinC, in.steps), constant(h.MaxC, in.steps)
+	for t := 0; t < in.steps && time.Duration(t)*in.step < RequestHorizon; t++ {
+		x.Zone.MinC[t] += shiftK
+		x.Zone.MaxC[t] += shiftK
+	}
 	x.Zone.DiscomfortCostPerKH = math.Max(discomfortPerKH, lackPerKWhH*h.CapacityKWhPerK)
 	return x
 }

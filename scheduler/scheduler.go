@@ -66,6 +66,8 @@ type Config struct {
 	Carbon func(slot timegrid.Span) (gPerKWh float64, known bool)
 	// CarbonAssumed is the intensity where nothing is recorded either.
 	CarbonAssumed float64
+	// Lapsed is told of each request that nobody refreshed in time; nil: nobody is.
+	Lapsed func(Request)
 }
 
 // Forecast are the settings by which load and sun are foreseen, see package forecast.
@@ -87,6 +89,7 @@ type Scheduler struct {
 	plannedWall time.Time
 	planErr     error
 	pauses      map[observe.Key]Pause
+	requests    map[requestKey]Request
 	connected   map[observe.Key]bool
 }
 
@@ -122,7 +125,7 @@ func New(cfg Config) (*Scheduler, error) {
 	if cfg.Horizon < cfg.District.Step {
 		return nil, fmt.Errorf("scheduler: horizon %v is shorter than the step %v of %s", cfg.Horizon, cfg.District.Step, cfg.District.ID)
 	}
-	return &Scheduler{cfg: cfg, sender: dispatch.NewSender(cfg.District.ID), wake: make(chan struct{}, 1), pauses: map[observe.Key]Pause{}, connected: map[observe.Key]bool{}}, nil
+	return &Scheduler{cfg: cfg, sender: dispatch.NewSender(cfg.District.ID), wake: make(chan struct{}, 1), pauses: map[observe.Key]Pause{}, requests: map[requestKey]Request{}, connected: map[observe.Key]bool{}}, nil
 }
 
 // Plan returns the plan in force and the error of the last attempt to make one; either may be nil.
@@ -167,7 +170,11 @@ func (s *Scheduler) Paused() []Pause {
 	return out
 }
 
+// paused reports whether a device is out of control: by an operator, or as a building system asks.
 func (s *Scheduler) paused(site, device string, now time.Time) bool {
+	if v, ok := s.requested(RequestAvailable, site, device); ok && v == 0 {
+		return true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.pauses[observe.Key{Site: site, Device: device}]
@@ -264,6 +271,7 @@ func (s *Scheduler) dispatchLoop(ctx context.Context) {
 // Dispatch commands every device under control once and writes the ledger.
 func (s *Scheduler) Dispatch(ctx context.Context) {
 	now, wall := s.cfg.Now(), time.Now()
+	s.lapse(wall)
 	st := observe.Observe(s.cfg.District, s.cfg.Live, now, s.cfg.Stale)
 	s.noticeCars(st)
 	plan, _ := s.Plan()
@@ -274,8 +282,7 @@ func (s *Scheduler) Dispatch(ctx context.Context) {
 	var mu sync.Mutex
 	var lines []district.Setpoint
 	var wg sync.WaitGroup
-	for i := range s.cfg.District.Sites {
-		jobs := s.siteJobs(&s.cfg.District.Sites[i], st, plan, step, covers)
+	for _, jobs := range s.jobs(st, plan, step, covers) {
 		for _, j := range jobs {
 			drv, ok := s.cfg.Driver(j.wish.Site, j.wish.Device)
 			if !ok {
@@ -312,8 +319,32 @@ type job struct {
 	free   bool // an inverter that nothing holds back: it is limited to its rated power only
 }
 
-// siteJobs decides what each device of a site should do now.
-func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *district.Plan, step int, covers bool) []job {
+// jobs decides what each device of each site should do now, within the limits of the sites and of the district.
+func (s *Scheduler) jobs(st observe.State, plan *district.Plan, step int, covers bool) [][]job {
+	var all [][]job
+	var groups []dispatch.Group
+	for i := range s.cfg.District.Sites {
+		jobs, group := s.siteJobs(&s.cfg.District.Sites[i], st, plan, step, covers)
+		all, groups = append(all, jobs), append(groups, group)
+	}
+	importKW, exportKW := s.limits("")
+	if net := districtPowerKW(s.cfg.District, st); net.OK {
+		if over := dispatch.HoldTogether(groups, net.V, importKW, exportKW, " of the district"); over > 0.1 {
+			s.cfg.Log.Warn("district limit cannot be kept", "district", s.cfg.District.ID, "over_kw", over, "net_kw", net.V)
+		}
+	}
+	for _, jobs := range all {
+		for _, j := range jobs {
+			if j.free && !j.wish.Changed {
+				j.wish.WantedKW = -j.maxKW
+			}
+		}
+	}
+	return all
+}
+
+// siteJobs decides what each device of a site should do now within the site's limits, and returns the wishes that may still be changed.
+func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *district.Plan, step int, covers bool) ([]job, dispatch.Group) {
 	net := st.SitePowerKW(site)
 	var sp *district.SitePlan
 	if covers {
@@ -337,6 +368,9 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 		switch {
 		case s.paused(site.ID, dev.ID, st.Now):
 			j.safe, w.Reason = true, ReasonPaused
+			if v, ok := s.requested(RequestAvailable, site.ID, dev.ID); ok && v == 0 {
+				w.Reason += ": a building system asks for it"
+			}
 		case !net.OK || !now.Seen():
 			j.safe, w.Reason = true, ReasonSafe+": no fresh measurement"
 		case dp == nil:
@@ -356,17 +390,13 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 		}
 		jobs = append(jobs, j)
 	}
+	importKW, exportKW := s.limits(site.ID)
 	if net.OK {
-		if over := dispatch.Hold(wishes, net.V, orInf(site.ImportLimitKW), orInf(site.ExportLimitKW)); over > 0.1 {
+		if over := dispatch.Hold(wishes, net.V, importKW, exportKW); over > 0.1 {
 			s.cfg.Log.Warn("site limit cannot be kept", "site", site.ID, "over_kw", over, "net_kw", net.V)
 		}
 	}
-	for _, j := range jobs {
-		if j.free && !j.wish.Changed {
-			j.wish.WantedKW = -j.maxKW
-		}
-	}
-	return jobs
+	return jobs, dispatch.Group{Wishes: wishes, NetKW: net.V, ImportLimitKW: importKW, ExportLimitKW: exportKW}
 }
 
 func reasonAt(dp *district.DevicePlan, step int) string {

@@ -129,6 +129,40 @@ func TestHoldKeepsTheLimit(t *testing.T) {
 	})
 }
 
+// TestHoldTogether: a limit of several sites is kept as far as their devices can, and no site that was within its own limits is brought over them.
+func TestHoldTogether(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var groups []Group
+		net := 0.0
+		for range rapid.IntRange(1, 4).Draw(t, "sites") {
+			g := Group{NetKW: rapid.Float64Range(-30, 30).Draw(t, "net"), ImportLimitKW: rapid.Float64Range(30, 60).Draw(t, "own import"), ExportLimitKW: rapid.Float64Range(30, 60).Draw(t, "own export")}
+			for range rapid.IntRange(0, 3).Draw(t, "devices") {
+				w := &Wish{Kind: rapid.SampledFrom([]district.Kind{district.Battery, district.EVCharger, district.PV}).Draw(t, "kind"), MinKW: -20, MaxKW: 20}
+				if w.Kind != district.EVCharger {
+					w.WantedKW = rapid.Float64Range(-5, 0).Draw(t, "want")
+				}
+				w.MeasuredKW = w.WantedKW
+				g.Wishes = append(g.Wishes, w)
+			}
+			net += g.NetKW
+			groups = append(groups, g)
+		}
+		imp, exp := rapid.Float64Range(0, 60).Draw(t, "import"), rapid.Float64Range(0, 60).Draw(t, "export")
+		over := HoldTogether(groups, net, imp, exp, "")
+		got := 0.0
+		for _, g := range groups {
+			e := g.expected()
+			got += e
+			if e > math.Max(g.ImportLimitKW, g.NetKW)+1e-6 || e < math.Min(-g.ExportLimitKW, g.NetKW)-1e-6 {
+				t.Fatalf("a site of %v kW is brought to %v kW, its limits are %v and %v kW", g.NetKW, e, g.ImportLimitKW, g.ExportLimitKW)
+			}
+		}
+		if passed := math.Max(got-imp, -got-exp); math.Abs(math.Max(0, passed)-over) > 1e-6 {
+			t.Fatalf("%v kW within %v and %v kW: said over by %v", got, imp, exp, over)
+		}
+	})
+}
+
 // fake is a driver whose writes can be made to fail.
 type fake struct {
 	drivers.Driver

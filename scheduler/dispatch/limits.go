@@ -18,8 +18,27 @@ type Wish struct {
 	Changed      bool // a limit changed WantedKW
 }
 
-// shedOrder says who gives way first when a site would draw too much: comfort last.
-var shedOrder = []district.Kind{district.EVCharger, district.Battery, district.WaterHeater, district.HeatPump}
+// Group are the wishes of one site, with its measured net power and its limits.
+type Group struct {
+	Wishes                       []*Wish
+	NetKW                        float64 // positive when the site draws; it holds what the devices do now
+	ImportLimitKW, ExportLimitKW float64
+}
+
+// expected is the site's net power once its wishes are fulfilled; the rest is taken to stay as it is.
+func (g Group) expected() float64 {
+	kw := g.NetKW
+	for _, w := range g.Wishes {
+		kw += w.WantedKW - w.MeasuredKW
+	}
+	return kw
+}
+
+// Who gives way first when too much is drawn, comfort last, and when too much is fed.
+var (
+	shedOrder   = []district.Kind{district.EVCharger, district.Battery, district.WaterHeater, district.HeatPump}
+	absorbOrder = []district.Kind{district.Battery, district.PV}
+)
 
 // Hold changes the wishes of one site so that its net power stays within [-exportLimitKW, importLimitKW] as far as its devices can.
 //
@@ -27,51 +46,64 @@ var shedOrder = []district.Kind{district.EVCharger, district.Battery, district.W
 // batteries (down to full discharge), then water heaters and heat pumps; too much feed by charging batteries more, then by limiting the
 // sun. It returns by how much the limit would still be passed, kW, 0 when it is kept.
 func Hold(wishes []*Wish, netKW, importLimitKW, exportLimitKW float64) (overKW float64) {
+	alone := Group{Wishes: wishes, NetKW: netKW, ImportLimitKW: math.Inf(1), ExportLimitKW: math.Inf(1)}
+	return HoldTogether([]Group{alone}, netKW, importLimitKW, exportLimitKW, "")
+}
+
+// HoldTogether does the same for several sites behind one boundary, whose measured net power netKW is: no site is brought over a limit of its own by it. of
+// says whose limit it is in the reasons, such as " of the district".
+func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of string) (overKW float64) {
 	expected := netKW
-	for _, w := range wishes {
-		expected += w.WantedKW - w.MeasuredKW
+	for _, g := range sites {
+		expected += g.expected() - g.NetKW
 	}
 	if over := expected - importLimitKW; over > 1e-9 {
+		reason := fmt.Sprintf("import limit %.1f kW%s", importLimitKW, of)
 		for _, kind := range shedOrder {
-			for _, w := range wishes {
-				if w.Kind != kind || over <= 1e-9 {
-					continue
-				}
-				low := 0.0
-				if kind == district.Battery {
-					low = w.MinKW
-				}
-				cut := math.Min(over, math.Max(0, w.WantedKW-low))
-				if cut > 0 {
-					w.WantedKW -= cut
-					w.Changed = true
-					w.Reason = fmt.Sprintf("import limit %.1f kW", importLimitKW)
-					over -= cut
-				}
+			for _, g := range sites {
+				over -= g.move(kind, -1, over, reason)
 			}
 		}
 		return math.Max(0, over)
 	}
 	if over := -expected - exportLimitKW; over > 1e-9 {
-		for _, kind := range []district.Kind{district.Battery, district.PV} {
-			for _, w := range wishes {
-				if w.Kind != kind || over <= 1e-9 {
-					continue
-				}
-				high := w.MaxKW
-				if kind == district.PV {
-					high = 0
-				}
-				add := math.Min(over, math.Max(0, high-w.WantedKW))
-				if add > 0 {
-					w.WantedKW += add
-					w.Changed = true
-					w.Reason = fmt.Sprintf("export limit %.1f kW", exportLimitKW)
-					over -= add
-				}
+		reason := fmt.Sprintf("export limit %.1f kW%s", exportLimitKW, of)
+		for _, kind := range absorbOrder {
+			for _, g := range sites {
+				over -= g.move(kind, 1, over, reason)
 			}
 		}
 		return math.Max(0, over)
 	}
 	return 0
+}
+
+// move lowers (sign -1) or lifts (1) the devices of a kind by up to kw, within what they can do and within the site's limit in that direction, and returns by how much.
+func (g Group) move(kind district.Kind, sign, kw float64, reason string) (moved float64) {
+	room := kw
+	if sign < 0 && !math.IsInf(g.ExportLimitKW, 1) {
+		room = math.Min(room, g.expected()+g.ExportLimitKW)
+	}
+	if sign > 0 && !math.IsInf(g.ImportLimitKW, 1) {
+		room = math.Min(room, g.ImportLimitKW-g.expected())
+	}
+	for _, w := range g.Wishes {
+		if w.Kind != kind || room <= 1e-9 {
+			continue
+		}
+		end := 0.0 // a load is switched off, the sun limited to nothing; a battery goes the whole way
+		switch {
+		case kind == district.Battery && sign < 0:
+			end = w.MinKW
+		case kind == district.Battery:
+			end = w.MaxKW
+		}
+		step := math.Min(room, math.Max(0, sign*(end-w.WantedKW)))
+		if step > 0 {
+			w.WantedKW += sign * step
+			w.Changed, w.Reason = true, reason
+			moved, room = moved+step, room-step
+		}
+	}
+	return moved
 }

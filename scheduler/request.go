@@ -1,0 +1,226 @@
+package scheduler
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"quartier/scheduler/observe"
+	"quartier/schemas/district"
+)
+
+// RequestKind is what a building system may ask for from outside.
+type RequestKind string
+
+// The kinds of requests.
+const (
+	RequestImportLimit RequestKind = "import_limit" // of a site or the district: largest power drawn, kW
+	RequestExportLimit RequestKind = "export_limit" // of a site or the district: largest power fed, kW
+	RequestComfort     RequestKind = "comfort"      // of a site: shift of its comfort bands, K
+	RequestAvailable   RequestKind = "available"    // of a device under control: 0 gives it its own control back
+)
+
+// RequestHorizon is how long planning takes a request to go on: who makes one refreshes it, and nobody says until when.
+const RequestHorizon = time.Hour
+
+// Request is what somebody outside asks for until it lapses. Of a limit, the smaller of request and configuration holds.
+type Request struct {
+	Kind   RequestKind
+	Site   string // empty: the district itself
+	Device string // of RequestAvailable
+	Value  float64
+	Actor  string
+	Since  time.Time // the first of its refreshes; both on the machine's clock
+	Until  time.Time
+}
+
+type requestKey struct {
+	kind         RequestKind
+	site, device string
+}
+
+func (r Request) key() requestKey { return requestKey{r.Kind, r.Site, r.Device} }
+
+// check says why a request cannot be, or nil.
+func (s *Scheduler) check(r Request) error {
+	d := s.cfg.District
+	what := fmt.Sprintf("scheduler: request %s of %s/%s/%s", r.Kind, d.ID, r.Site, r.Device)
+	if math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
+		return fmt.Errorf("%s: %v is no value", what, r.Value)
+	}
+	site := d.Site(r.Site)
+	if r.Site != "" && site == nil {
+		return fmt.Errorf("%s: no such site", what)
+	}
+	switch r.Kind {
+	case RequestImportLimit, RequestExportLimit:
+		if r.Device != "" || r.Value < 0 {
+			return fmt.Errorf("%s: %v kW is no limit of a site or district", what, r.Value)
+		}
+	case RequestComfort:
+		if site == nil || r.Device != "" || math.Abs(r.Value) > 5 {
+			return fmt.Errorf("%s: %v K is no shift of a site's comfort within 5 K", what, r.Value)
+		}
+	case RequestAvailable:
+		if dev := d.Device(r.Site, r.Device); dev == nil || !dev.Control || r.Value != 0 && r.Value != 1 {
+			return fmt.Errorf("%s: want 0 or 1 of a device under control, got %v", what, r.Value)
+		}
+	default:
+		return fmt.Errorf("%s: unknown kind", what)
+	}
+	return nil
+}
+
+// Request puts requests in force, all or none, and returns the values that they replace, NaN where none was in force. The next round of dispatch obeys them.
+// One that repeats the value in force refreshes it.
+func (s *Scheduler) Request(rs ...Request) (before []float64, err error) {
+	for _, r := range rs {
+		if err := s.check(r); err != nil {
+			return nil, err
+		}
+	}
+	changed := false
+	s.mu.Lock()
+	for _, r := range rs {
+		old, ok := s.requests[r.key()]
+		ok = ok && old.Until.After(time.Now())
+		if ok && old.Value == r.Value {
+			r.Since = old.Since
+		} else {
+			changed = true
+		}
+		before = append(before, valueOr(old, ok))
+		s.requests[r.key()] = r
+	}
+	s.mu.Unlock()
+	if changed {
+		s.Wake()
+	}
+	return before, nil
+}
+
+// Withdraw ends a request and returns its value, NaN when none was in force.
+func (s *Scheduler) Withdraw(kind RequestKind, site, device string) float64 {
+	s.mu.Lock()
+	k := requestKey{kind, site, device}
+	old, ok := s.requests[k]
+	delete(s.requests, k)
+	s.mu.Unlock()
+	if ok {
+		s.Wake()
+	}
+	return valueOr(old, ok && old.Until.After(time.Now()))
+}
+
+func valueOr(r Request, ok bool) float64 {
+	if !ok {
+		return math.NaN()
+	}
+	return r.Value
+}
+
+// Requests lists the requests in force, in a fixed order.
+func (s *Scheduler) Requests() []Request {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Request
+	for _, r := range s.requests {
+		if r.Until.After(now) {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, func(a, b Request) int {
+		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Device, b.Device), cmp.Compare(a.Kind, b.Kind))
+	})
+	return out
+}
+
+// lapse forgets the requests that nobody refreshed, tells of each, and asks for a plan without them.
+func (s *Scheduler) lapse(wall time.Time) {
+	var gone []Request
+	s.mu.Lock()
+	for k, r := range s.requests {
+		if !r.Until.After(wall) {
+			delete(s.requests, k)
+			gone = append(gone, r)
+		}
+	}
+	s.mu.Unlock()
+	if len(gone) == 0 {
+		return
+	}
+	for _, r := range gone {
+		if s.cfg.Lapsed != nil {
+			s.cfg.Lapsed(r)
+		}
+	}
+	s.Wake()
+}
+
+// requested returns the value of a request in force.
+func (s *Scheduler) requested(kind RequestKind, site, device string) (float64, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.requests[requestKey{kind, site, device}]
+	return r.Value, ok && r.Until.After(time.Now())
+}
+
+// limits are what holds now of a site, or of the district for an empty id: the configured limits, or smaller ones by request.
+func (s *Scheduler) limits(siteID string) (importKW, exportKW float64) {
+	importKW, exportKW = orInf(s.cfg.District.ImportLimitKW), orInf(s.cfg.District.ExportLimitKW)
+	if site := s.cfg.District.Site(siteID); site != nil {
+		importKW, exportKW = orInf(site.ImportLimitKW), orInf(site.ExportLimitKW)
+	}
+	if v, ok := s.requested(RequestImportLimit, siteID, ""); ok {
+		importKW = math.Min(importKW, v)
+	}
+	if v, ok := s.requested(RequestExportLimit, siteID, ""); ok {
+		exportKW = math.Min(exportKW, v)
+	}
+	return importKW, exportKW
+}
+
+// narrow lowers the limits of the first hour of a plan to what is requested of a site, or of the district for an empty id; needKW is what has to be drawn in each
+// step whatever is decided: a request below it is kept by dispatch as far as devices can, and must not leave the district without a plan.
+func (s *Scheduler) narrow(siteID string, importKW, exportKW, needKW []float64, step time.Duration) {
+	lower := func(kind RequestKind, limitKW []float64, sign float64) {
+		v, ok := s.requested(kind, siteID, "")
+		if !ok {
+			return
+		}
+		for t := range limitKW {
+			if time.Duration(t)*step < RequestHorizon {
+				limitKW[t] = math.Min(limitKW[t], math.Max(v, sign*needKW[t]))
+			} else if math.IsInf(limitKW[t], 1) {
+				limitKW[t] = unlimitedKW // a series of limits is finite or absent as a whole
+			}
+		}
+	}
+	lower(RequestImportLimit, importKW, 1)
+	lower(RequestExportLimit, exportKW, -1)
+}
+
+// unlimitedKW is above what any district draws or feeds.
+const unlimitedKW = 1e5
+
+// districtPowerKW is the net power of the whole district: what its transformer station meters, else the sum of its sites.
+func districtPowerKW(d *district.District, st observe.State) observe.Value {
+	sum, n := observe.Value{OK: true}, 0
+	for _, dev := range d.Devices {
+		if dev.Kind == district.Substation {
+			p := st.Devices[observe.Key{Site: district.DistrictSite, Device: dev.ID}].PowerKW
+			sum.V, sum.OK, n = sum.V+p.V, sum.OK && p.OK, n+1
+		}
+	}
+	if n > 0 {
+		return sum
+	}
+	for i := range d.Sites {
+		p := st.SitePowerKW(&d.Sites[i])
+		sum.V, sum.OK = sum.V+p.V, sum.OK && p.OK
+	}
+	return sum
+}

@@ -1,0 +1,133 @@
+package scheduler
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"quartier/optimizer/problem"
+	"quartier/schemas/district"
+)
+
+// busy lets every device of the town draw what it can.
+func busy(p *problem.Problem) (*problem.Solution, error) {
+	sol := idlePlan(p)
+	for id, kw := range map[string]float64{"bat": 10, "ev": 11, "hp": 4} {
+		if ds := sol.Device("s", id); ds != nil {
+			ds.PowerKW[0] = kw
+		}
+	}
+	return sol, nil
+}
+
+func ask(kind RequestKind, site, device string, v float64, lasts time.Duration) Request {
+	return Request{Kind: kind, Site: site, Device: device, Value: v, Actor: "bms", Since: time.Now(), Until: time.Now().Add(lasts)}
+}
+
+// TestRequestedLimitHolds: a limit from outside holds at the next round of dispatch whatever the plan says, of a site and of the district; it never lifts a configured one, and it
+// no longer holds when it is withdrawn or nobody refreshes it.
+func TestRequestedLimitHolds(t *testing.T) {
+	for _, site := range []string{"s", ""} {
+		w := newTown(t)
+		w.solve = busy
+		var lapsed []Request
+		w.s.cfg.Lapsed = func(r Request) { lapsed = append(lapsed, r) }
+		if _, err := w.s.Replan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		car := func() float64 { w.s.Dispatch(t.Context()); return w.last(t, "ev") }
+		if got := car(); got != 15 {
+			t.Fatalf("car %v A without a request, want 15", got)
+		}
+		before, err := w.s.Request(ask(RequestImportLimit, site, "", 12, time.Hour))
+		if err != nil || !math.IsNaN(before[0]) {
+			t.Fatalf("Request = %v, %v, want no value before", before, err)
+		}
+		if ev, bat, hp := car(), w.last(t, "bat"), w.last(t, "hp"); ev != 0 || bat != 3 || hp != 3 {
+			t.Errorf("limit of %q: car %v A, battery %v kW, heat pump state %v; want 0 A, 3 kW (12 - 5 - 4), 3", site, ev, bat, hp)
+		}
+		if before, err = w.s.Request(ask(RequestImportLimit, site, "", 300, time.Hour)); err != nil || before[0] != 12 {
+			t.Fatalf("Request = %v, %v, want 12 kW before", before, err)
+		}
+		if got := car(); got != 15 {
+			t.Errorf("car %v A under a limit far above the configured one, want 15", got)
+		}
+		w.s.Request(ask(RequestImportLimit, site, "", 0, time.Hour))
+		if got := car(); got != 0 {
+			t.Errorf("car %v A under a limit of 0 kW", got)
+		}
+		if v := w.s.Withdraw(RequestImportLimit, site, ""); v != 0 || car() != 15 {
+			t.Errorf("withdrawn: %v kW before, car %v A; want 0 kW and 15 A", v, w.last(t, "ev"))
+		}
+		w.s.Request(ask(RequestImportLimit, site, "", 0, 20*time.Millisecond))
+		time.Sleep(30 * time.Millisecond)
+		if got := car(); got != 15 || len(w.s.Requests()) != 0 || len(lapsed) != 1 || lapsed[0].Value != 0 || lapsed[0].Actor != "bms" {
+			t.Errorf("lapsed: car %v A, in force %v, told %v", got, w.s.Requests(), lapsed)
+		}
+	}
+}
+
+// TestRequestsReachThePlan: the plan of the next hour keeps what is asked, a comfort shift moves the band of that hour, and a device that is not available is not planned.
+func TestRequestsReachThePlan(t *testing.T) {
+	w := newTown(t)
+	for _, r := range []Request{ask(RequestImportLimit, "s", "", 15, time.Minute), ask(RequestExportLimit, "", "", 2, time.Minute), ask(RequestComfort, "s", "", -1.5, time.Minute), ask(RequestAvailable, "s", "bat", 0, time.Minute)} {
+		if _, err := w.s.Request(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := w.asked[0]
+	if err := problem.Validate(p); err != nil {
+		t.Fatal(err)
+	}
+	s := p.Sites[0]
+	if s.ImportLimitKW[0] != 15 || s.ImportLimitKW[3] != 15 || s.ImportLimitKW[4] != 30 || p.Grid.ExportLimitKW[0] != 2 {
+		t.Errorf("site import limits %v, district export limit %v; want 15 kW for an hour, then 30, and 2 kW", s.ImportLimitKW[:6], p.Grid.ExportLimitKW[0])
+	}
+	for _, dev := range s.Devices {
+		switch x := dev.(type) {
+		case *problem.HeatPump:
+			if x.Zone.MinC[0] != 17.5 || x.Zone.MaxC[3] != 20.5 || x.Zone.MinC[4] != 19 {
+				t.Errorf("comfort band %v to %v, want 1.5 K lower for an hour", x.Zone.MinC[:6], x.Zone.MaxC[:6])
+			}
+		case *problem.Battery:
+			t.Error("a battery that is not available is planned")
+		}
+	}
+	w.s.Dispatch(t.Context())
+	for _, l := range w.lines {
+		if l.Device == "bat" && (l.Outcome != district.SafeMode || l.Reason != ReasonPaused+": a building system asks for it") {
+			t.Errorf("battery: %+v, want its own control with the reason", l)
+		}
+	}
+	// a limit below what the load needs leaves the problem with a way out
+	if _, err := w.s.Request(ask(RequestImportLimit, "s", "", 0, time.Minute), ask(RequestImportLimit, "", "", 0, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p = w.asked[1]
+	if load := p.Sites[0].LoadKW[0]; p.Sites[0].ImportLimitKW[0] != load || p.Grid.ImportLimitKW[0] != load {
+		t.Errorf("limits %v and %v kW at a load of %v kW, want the load", p.Sites[0].ImportLimitKW[0], p.Grid.ImportLimitKW[0], load)
+	}
+}
+
+// TestRequestRefusesNonsense: what cannot be is refused, and of several requests none is taken then.
+func TestRequestRefusesNonsense(t *testing.T) {
+	w := newTown(t)
+	for _, r := range []Request{
+		ask("speed", "s", "", 1, time.Minute), ask(RequestImportLimit, "nowhere", "", 1, time.Minute), ask(RequestImportLimit, "s", "", -1, time.Minute),
+		ask(RequestImportLimit, "s", "", math.NaN(), time.Minute), ask(RequestComfort, "", "", 1, time.Minute), ask(RequestComfort, "s", "", 6, time.Minute),
+		ask(RequestAvailable, "s", "grid", 0, time.Minute), ask(RequestAvailable, "s", "bat", 0.5, time.Minute), ask(RequestAvailable, "s", "none", 0, time.Minute),
+	} {
+		if _, err := w.s.Request(ask(RequestImportLimit, "s", "", 5, time.Minute), r); err == nil {
+			t.Errorf("%+v was taken", r)
+		}
+	}
+	if got := w.s.Requests(); len(got) != 0 {
+		t.Errorf("in force after refusals: %v", got)
+	}
+}
