@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/netip"
 	"os/exec"
 	"strings"
 	"sync"
@@ -194,6 +195,63 @@ func TestManyClients(t *testing.T) {
 	}
 	if got := ask(t, dial(t, s), 1, "04 0000 0001"); got != "04020000" {
 		t.Errorf("after one left: answer %s", got)
+	}
+}
+
+// TestIdleConnectionsKeepNobodyOut: a thousand connections that say nothing, or a byte now and then, displace each other and no client that asks; the number of open
+// connections stays bounded.
+func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
+	s := listen(t, Config{MaxClients: 30, FrameTimeout: 500 * time.Millisecond})
+	s.Handle(1, newMemory())
+	client := dial(t, s)
+	good := func(when string, c net.Conn) {
+		t.Helper()
+		if got := ask(t, c, 1, "04 0000 0001"); got != "04020000" {
+			t.Fatalf("%s: answer %s", when, got)
+		}
+	}
+	good("before", client)
+	for i := range 1000 {
+		c := dial(t, s)
+		if i%2 == 0 {
+			c.Write([]byte{0})
+		}
+		if i%100 == 0 {
+			good("between", client)
+		}
+	}
+	good("after", client)
+	served := false
+	for end := time.Now().Add(patience); !served && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		c := dial(t, s)
+		c.Write([]byte{0, 1, 0, 0, 0, 6, 1, 4, 0, 0, 0, 1})
+		_, err := io.ReadFull(c, make([]byte, 11))
+		served = err == nil
+	}
+	if !served {
+		t.Error("no newcomer is served beside a thousand idle connections")
+	}
+	if st := s.Stats(); st.Clients > 30 || st.Refused+st.Displaced < 900 {
+		t.Errorf("stats %+v, want at most 30 clients", st)
+	}
+}
+
+// TestSlowRequest: a client that takes too long over one request is dropped, long before an idle one.
+func TestSlowRequest(t *testing.T) {
+	s := listen(t, Config{FrameTimeout: 50 * time.Millisecond, IdleTimeout: time.Hour})
+	c := dial(t, s)
+	c.Write([]byte{0, 1, 0})
+	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("read: %v, want EOF", err)
+	}
+}
+
+// TestAdmit: an address that is not on the list gets no answer.
+func TestAdmit(t *testing.T) {
+	s := listen(t, Config{Admit: func(a netip.Addr) bool { return !a.IsLoopback() }})
+	s.Handle(1, newMemory())
+	if _, err := dial(t, s).Read(make([]byte, 1)); err == nil {
+		t.Error("an address that is not admitted was served")
 	}
 }
 
