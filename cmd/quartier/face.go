@@ -3,7 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"text/tabwriter"
+	"io"
+	"path/filepath"
 
 	"quartier/cmd/internal/face"
 )
@@ -21,24 +22,27 @@ func faceCommand() *command {
 }
 
 func pointsCommand() *command {
-	return &command{name: "points", does: "List what building systems can read: registers and nodes.", usage: "points -c district.yaml", run: func(_ context.Context, c *call) error {
+	return &command{name: "points", does: "List what building systems can read and ask for: registers and nodes.", usage: "points -c district.yaml [--format table|csv|xlsx] [--out FILE]", run: func(_ context.Context, c *call) error {
 		file := c.flags.String("c", "", "the configuration, a `file`")
+		format := c.flags.String("format", "table", "`table`, csv or xlsx")
+		out := c.flags.String("out", "-", "`file` to write, whole or not at all")
 		if err := c.parse(0); err != nil {
 			return err
+		}
+		write := map[string]func(io.Writer, []face.Point) error{"table": face.WriteTable, "csv": face.WriteCSV, "xlsx": face.WriteXLSX}[*format]
+		if write == nil {
+			return badInput{fmt.Errorf("quartier points: --format %q is none of table, csv and xlsx", *format)}
 		}
 		cfg, err := loadConfig(c, *file)
 		if err != nil {
 			return err
 		}
-		m, err := face.NewModel(cfg.Districts)
+		// the places of the running service, where there is one; nothing is written there
+		slots, err := face.LoadSlots(filepath.Join(cfg.File.DataDir, face.SlotsFile))
 		if err != nil {
 			return err
 		}
-		w := tabwriter.NewWriter(c.stdout, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, "Name\tUnit\tModbus unit\tRegister\tType\tOPC UA node\tMeaning")
-		for _, p := range m.Points() {
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", p.Name, p.Unit, p.UnitID, p.Register, p.Type, p.NodeID, p.Description)
-		}
-		return w.Flush()
+		points := face.NewModel(cfg.Districts, slots).Points()
+		return writeOutput(c, *out, func(w io.Writer) error { return write(w, points) })
 	}}
 }

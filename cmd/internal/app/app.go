@@ -62,6 +62,7 @@ type App struct {
 	poller      *poll.Poller
 	schedulers  map[string]*scheduler.Scheduler
 	accountants map[string]*Accountant
+	asks        *asks
 	console     *console.Server
 	registry    *prometheus.Registry
 	metrics     *metrics
@@ -116,6 +117,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 		return err
 	}
 	a.metrics = newMetrics(a.registry, a)
+	a.asks = newAsks(a)
 	var polled []poll.Device
 	for i := range a.cfg.Districts {
 		d := &a.cfg.Districts[i]
@@ -176,6 +178,7 @@ func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	_, budget := planning(a.cfg, a.clock)
 	cfg.Live, cfg.Store, cfg.Now, cfg.Log = a.hub, a.record, a.clock.Now, a.log
 	cfg.Driver = func(site, device string) (drivers.Driver, bool) { return a.connections.driver(d.ID, site, device) }
+	cfg.Lapsed = func(r scheduler.Request) { a.asks.lapsed(d.ID, r) }
 	cfg.Plan = func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error) {
 		start := time.Now()
 		sol, err := optimizer.Plan(ctx, p, optimizer.Settings{TimeLimit: budget, Gap: 0.01, Previous: previous, Workers: 1, Log: a.log})
@@ -309,6 +312,9 @@ func (a *App) close() error {
 	}
 	if a.listener != nil {
 		a.listener.Close()
+	}
+	if a.asks != nil {
+		a.asks.close()
 	}
 	err = errors.Join(err, a.record.Close())
 	a.unlock()

@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"maps"
+	"path/filepath"
 	"time"
 
+	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/face"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
@@ -15,19 +17,55 @@ import (
 // and record go on without it.
 func (a *App) serveFace(ctx context.Context) error {
 	c := a.cfg.File.Face
-	if c.ModbusListen == "" && c.OPCUAListen == "" {
+	if c.ModbusListen == "" && c.ModbusTLS == "" && c.OPCUAListen == "" {
 		return nil
 	}
-	f, err := face.Start(ctx, face.Config{ModbusListen: c.ModbusListen, OPCUAListen: c.OPCUAListen, Districts: a.cfg.Districts, Log: a.log})
+	cfg, err := a.faceConfig()
+	var f *face.Face
+	if err == nil {
+		f, err = face.Start(ctx, cfg)
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			a.log.Error("building systems are not served", "err", err)
 		}
 		return nil
 	}
-	a.log.Info("building systems", "modbus", f.Addresses().Modbus, "opcua", f.Addresses().OPCUA)
+	a.log.Info("building systems", "modbus", f.Addresses().Modbus, "modbus_tls", f.Addresses().ModbusTLS, "opcua", f.Addresses().OPCUA)
 	a.faceLoop(ctx, f)
 	return f.Close()
+}
+
+// faceConfig says what the face serves; the places of the Modbus map are kept in the data folder.
+func (a *App) faceConfig() (face.Config, error) {
+	c := a.cfg.File.Face
+	path := filepath.Join(a.cfg.File.DataDir, face.SlotsFile)
+	slots, err := face.LoadSlots(path)
+	if err != nil {
+		return face.Config{}, err
+	}
+	if slots.Assign(a.cfg.Districts) {
+		if err := slots.Save(path); err != nil {
+			return face.Config{}, err
+		}
+	}
+	out := face.Config{
+		ModbusListen: c.ModbusListen, ModbusTLS: face.ModbusTLS{Listen: c.ModbusTLS, CertFile: c.ModbusCert, KeyFile: c.ModbusKey, ClientCA: c.ModbusCA},
+		OPCUAListen: c.OPCUAListen, RequestTimeout: time.Duration(c.RequestTimeout * float64(time.Second)), Districts: a.cfg.Districts, Slots: slots, Log: a.log,
+	}
+	if a.cfg.File.Control.Enabled { // otherwise nothing would come of a request
+		out.Requests = a.asks
+	}
+	for _, known := range c.ModbusClients {
+		one := face.Client{Certificate: known.Certificate, Role: known.Role, Requests: known.Requests}
+		if known.Network != "" {
+			if one.Network, err = config.Network(known.Network); err != nil {
+				return face.Config{}, err
+			}
+		}
+		out.ModbusClients = append(out.ModbusClients, one)
+	}
+	return out, nil
 }
 
 // faceLoop shows the present to building systems every second.

@@ -54,7 +54,7 @@ func Load(name string, opt Options) (*Config, error) {
 		return nil, err
 	}
 	f := &c.File
-	for _, p := range []*string{&f.DataDir, &f.Console.TLSCert, &f.Console.TLSKey, &f.Database.URLFile, &f.OPCUA.PKI} {
+	for _, p := range []*string{&f.DataDir, &f.Console.TLSCert, &f.Console.TLSKey, &f.Database.URLFile, &f.Face.ModbusCert, &f.Face.ModbusKey, &f.Face.ModbusCA, &f.OPCUA.PKI} {
 		*p = beside(dir, *p)
 	}
 	c.eachDevice(func(_ [3]string, d *Device) {
@@ -191,11 +191,7 @@ func (b *builder) build() {
 	if c := f.Control; c.PlanMaxAgeHours*60 <= c.ReplanMinutes && c.PlanMaxAgeHours > 0 {
 		b.say("control.plan_max_age_hours", "%v h is not above replan_minutes %v min: every plan would be too old before the next", c.PlanMaxAgeHours, c.ReplanMinutes)
 	}
-	for key, listen := range map[string]string{"modbus_listen": f.Face.ModbusListen, "opcua_listen": f.Face.OPCUAListen} {
-		if forms["listen"].re.MatchString(listen) && !loopback(listen) {
-			b.say("face."+key, "%s is reached beyond this machine: the building-system servers stay on loopback, such as 127.0.0.1:1502", listen)
-		}
-	}
+	b.face(&f.Face)
 	ids := map[string]string{}
 	for i := range f.Tariffs {
 		path := fmt.Sprintf("tariffs[%d]", i)

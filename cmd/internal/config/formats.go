@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -25,6 +26,7 @@ var forms = map[string]form{
 	"prm":     {regexp.MustCompile(`^\d{14}$`), "a delivery point of 14 digits", nil},
 	"address": {regexp.MustCompile(`^(tcp|rtuovertcp|opc\.tcp)://[^\s]+$`), "tcp://host:port, rtuovertcp://host:port or opc.tcp://host:port", deviceAddress},
 	"listen":  {regexp.MustCompile(`^[^\s/]*:\d{1,5}$`), "host:port", listenAddress},
+	"network": {regexp.MustCompile(`^[0-9A-Fa-f.:]+(/\d{1,3})?$`), "an IP address or a network such as 10.20.0.0/24", func(s string) error { _, err := Network(s); return err }},
 	"env":     {regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`), "the name of an environment variable", nil},
 }
 
@@ -85,4 +87,19 @@ func loopback(listen string) bool {
 	}
 	ip := net.ParseIP(strings.Trim(host, "[]"))
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Network reads an address, or a network in CIDR notation, as a network.
+func Network(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, fmt.Errorf("%q is no IP address and no network such as 10.20.0.0/24", s)
+	}
+	if p != p.Masked() {
+		return p, fmt.Errorf("%q has host bits set, the network is %s", s, p.Masked())
+	}
+	return p, nil
 }

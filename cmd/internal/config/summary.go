@@ -144,6 +144,9 @@ func (c *Config) service(t *tabwriter.Writer) {
 	if f.Face.ModbusListen != "" {
 		fmt.Fprintf(t, "modbus server\t%s\n", f.Face.ModbusListen)
 	}
+	if f.Face.ModbusTLS != "" {
+		fmt.Fprintf(t, "modbus server with TLS\t%s\n", f.Face.ModbusTLS)
+	}
 	if f.Face.OPCUAListen != "" {
 		fmt.Fprintf(t, "opc ua server\t%s\n", f.Face.OPCUAListen)
 	}

@@ -48,10 +48,24 @@ type OPCUA struct {
 	PKI  string `yaml:"pki_dir" doc:"folder of our certificate and of the trust list, in the layout of OPC UA Part 12; absent: pki in data_dir; relative to this file"`
 }
 
-// Face is where building systems connect. Both servers are read-only and stay on loopback.
+// Face is where building systems connect, and who may ask for what.
 type Face struct {
-	ModbusListen string `yaml:"modbus_listen" pattern:"listen" doc:"host:port on loopback of the Modbus TCP server; absent: none"`
-	OPCUAListen  string `yaml:"opcua_listen" pattern:"listen" doc:"host:port on loopback of the OPC UA server; absent: none"`
+	RequestTimeout float64      `yaml:"request_timeout_seconds" def:"300" min:"5" max:"86400" doc:"time after which a limit, comfort or availability that a building system asked for no longer holds, unless it asks again"`
+	ModbusListen   string       `yaml:"modbus_listen" pattern:"listen" doc:"host:port of the Modbus TCP server; beyond loopback it needs modbus_clients with a network; absent: none"`
+	ModbusTLS      string       `yaml:"modbus_tls_listen" pattern:"listen" doc:"host:port of the Modbus/TCP Security server, usually port 802; absent: none"`
+	ModbusCert     string       `yaml:"modbus_tls_cert_file" doc:"PEM file of the certificate of the Modbus/TCP Security server and its chain; relative to this file"`
+	ModbusKey      string       `yaml:"modbus_tls_key_file" doc:"PEM file of its private key; relative to this file"`
+	ModbusCA       string       `yaml:"modbus_client_ca_file" doc:"PEM file of the authorities whose clients may read there; relative to this file"`
+	ModbusClients  []FaceClient `yaml:"modbus_clients" doc:"who may connect beyond this machine, and who may make requests; nobody else may"`
+	OPCUAListen    string       `yaml:"opcua_listen" pattern:"listen" doc:"host:port on loopback of the OPC UA server; absent: none"`
+}
+
+// FaceClient is a building system on Modbus.
+type FaceClient struct {
+	Network     string `yaml:"network" pattern:"network" doc:"its address, or its network such as 10.20.0.0/24, for modbus_listen"`
+	Certificate string `yaml:"certificate" doc:"common name of its certificate, for modbus_tls_listen"`
+	Role        string `yaml:"role" doc:"Modbus role in its certificate, for modbus_tls_listen"`
+	Requests    bool   `yaml:"requests" def:"false" doc:"whether it may ask for limits, comfort and availability"`
 }
 
 // Control sets the rhythm of planning and dispatch.

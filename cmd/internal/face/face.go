@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,24 +20,31 @@ const staleAfter = time.Minute
 
 // Config says what is served and where.
 type Config struct {
-	ModbusListen string // host:port on loopback, port 0 for a free one; empty: no Modbus server
-	OPCUAListen  string // the same of the OPC UA server
-	Districts    []district.District
-	Exe          string       // executable of the OPC UA child; empty: this one
-	Log          *slog.Logger // may be nil
+	ModbusListen   string // host:port, port 0 for a free one; beyond loopback with a list of clients. Empty: none
+	ModbusTLS      ModbusTLS
+	ModbusClients  []Client
+	OPCUAListen    string        // host:port on loopback, empty: none
+	Requests       Requests      // nil: every variable is read-only
+	RequestTimeout time.Duration // after which a request that is not repeated lapses, as clients are told; [Requests] keeps it
+	Districts      []district.District
+	Slots          *Slots       // places in the Modbus map; nil: in the order of the districts
+	Exe            string       // executable of the OPC UA child; empty: this one
+	Log            *slog.Logger // may be nil
 
 	child childConfig // of tests
 }
 
 // Addresses are where the servers listen; empty for one that is not served.
 type Addresses struct {
-	Modbus string // tcp://host:port
-	OPCUA  string // opc.tcp://host:port
+	Modbus    string // tcp://host:port
+	ModbusTLS string // tls://host:port
+	OPCUA     string // opc.tcp://host:port
 }
 
 // Face is the running face. Its methods may be called from several goroutines.
 type Face struct {
 	model  *Model
+	asks   *asker
 	modbus *modbusFace
 	child  *Supervisor
 	cancel context.CancelFunc
@@ -46,7 +55,7 @@ type Face struct {
 	shown   bool // whether the last update is shown still
 }
 
-// ErrNotLoopback is returned for an address that others than this machine can reach: neither protocol is encrypted.
+// ErrNotLoopback is returned for an address that others than this machine can reach where nothing says who may.
 var ErrNotLoopback = errors.New("not a loopback address")
 
 // checkListen returns an error for what is no host:port on loopback.
@@ -61,30 +70,37 @@ func checkListen(what, addr string) error {
 	return nil
 }
 
-// Start serves the districts until [Face.Close] or the end of ctx. It returns when both servers listen; the OPC UA child may take some
+// check finds what cannot be served.
+func (cfg *Config) check() error {
+	var faults []error
+	listed := slices.ContainsFunc(cfg.ModbusClients, func(c Client) bool { return c.Network.IsValid() })
+	if err := checkListen("modbus", cfg.ModbusListen); err != nil && cfg.ModbusListen != "" && !(listed && errors.Is(err, ErrNotLoopback)) {
+		faults = append(faults, err)
+	}
+	if cfg.OPCUAListen != "" {
+		faults = append(faults, checkListen("opc ua", cfg.OPCUAListen))
+	}
+	return errors.Join(faults...)
+}
+
+// Start serves the districts until [Face.Close] or the end of ctx. It returns when all servers listen; the OPC UA child may take some
 // seconds. On an error nothing is left running.
 func Start(ctx context.Context, cfg Config) (*Face, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	model, err := NewModel(cfg.Districts)
-	if err != nil {
+	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	var faults []error
-	if cfg.ModbusListen != "" {
-		faults = append(faults, checkListen("modbus", cfg.ModbusListen))
-	}
-	if cfg.OPCUAListen != "" {
-		faults = append(faults, checkListen("opc ua", cfg.OPCUAListen))
-	}
-	if err := errors.Join(faults...); err != nil {
-		return nil, err
+	model := NewModel(cfg.Districts, cfg.Slots)
+	if n := model.Beyond(); n > 0 {
+		cfg.Log.Warn("the Modbus map has no room for some variables: they are on OPC UA alone", "variables", n)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	f := &Face{model: model, cancel: cancel}
-	if cfg.ModbusListen != "" {
-		if f.modbus, err = startModbus(cfg.ModbusListen, model, cfg.Log); err != nil {
+	f := &Face{model: model, asks: &asker{requests: cfg.Requests}, cancel: cancel}
+	var err error
+	if cfg.ModbusListen != "" || cfg.ModbusTLS.Listen != "" {
+		if f.modbus, err = startModbus(cfg, model, f.asks, cfg.Log); err != nil {
 			f.Close()
 			return nil, err
 		}
@@ -109,7 +125,13 @@ func (f *Face) Model() *Model { return f.model }
 func (f *Face) Addresses() Addresses {
 	var a Addresses
 	if f.modbus != nil {
-		a.Modbus = f.modbus.server.URL()
+		for _, s := range f.modbus.servers {
+			if url := s.URL(); strings.HasPrefix(url, "tls:") {
+				a.ModbusTLS = url
+			} else {
+				a.Modbus = url
+			}
+		}
 	}
 	if f.child != nil {
 		a.OPCUA = "opc.tcp://" + f.child.Addr()
@@ -169,7 +191,7 @@ func (f *Face) Close() error {
 	f.cancel()
 	var err error
 	if f.modbus != nil {
-		err = f.modbus.server.Close()
+		err = f.modbus.close()
 	}
 	if f.child != nil {
 		f.child.wait()

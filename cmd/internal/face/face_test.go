@@ -73,49 +73,93 @@ func startFace(t *testing.T, mode string, change func(*Config)) (*Face, error) {
 	return f, err
 }
 
-// TestRegistersAreStable: no two variables share a register, none leaves its block, and a district that grows at its end keeps its registers.
+// TestRegistersAreStable: no two lines of the documentation share a register, none leaves its block, and what is added to the districts, wherever it stands, moves nothing.
 func TestRegistersAreStable(t *testing.T) {
 	ds := testDistricts()
-	m, err := NewModel(ds)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ds[0].Sites[0].Devices[2].Control = true
+	slots := &Slots{Version: mapVersion}
+	before := NewModel(ds, slots).Points()
 	used := map[[2]int]string{}
-	for _, v := range m.Variables {
-		for r := int(v.Register); r < int(v.Register)+int(words(v.Long)); r++ {
-			k := [2]int{int(v.UnitID), r}
+	for _, p := range before {
+		first, last := int(p.Register), int(p.Register)+int(p.Registers)-1
+		for r := first; r <= last; r++ {
+			k := [2]int{int(p.UnitID), r}
 			if used[k] != "" {
-				t.Errorf("register %d of unit %d is %s and %s", r, v.UnitID, used[k], v.Name)
+				t.Errorf("register %d of unit %d is %s and %s", r, p.UnitID, used[k], p.Name)
 			}
-			used[k] = v.Name
-			switch {
-			case v.Site != "" && (r-sitesAt)%siteStride < siteValuesAt, v.Site == "" && v.Register < hoursAt && r >= hoursAt, v.Site == "" && r >= sitesAt:
-				t.Errorf("%s at register %d leaves its block", v.Name, r)
-			}
+			used[k] = p.Name
+		}
+		within := func(lo, hi int) bool { return lo <= first && last < hi }
+		ok := map[string]bool{"heading": true, "district": within(valuesAt, hoursAt), "plan": within(hoursAt, sitesAt), "site": within(sitesAt, devicesAt), "device": within(devicesAt, 65536)}[p.Block]
+		if !ok || p.Block == "site" && (first-sitesAt)/siteStride != (last-sitesAt)/siteStride || p.Block == "device" && (first-devicesAt)/deviceStride != (last-devicesAt)/deviceStride {
+			t.Errorf("%s, %s, registers %d to %d leaves its block", p.Name, p.Block, first, last)
 		}
 	}
-	before := m.Points()
-	ds[0].Sites = append(ds[0].Sites, district.Site{ID: "neu", Name: "Neu"})
-	ds = append(ds, district.District{ID: "third"})
-	after, err := NewModel(ds)
-	if err != nil {
+	path := filepath.Join(t.TempDir(), SlotsFile)
+	if err := slots.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	now := map[string]Point{}
-	for _, p := range after.Points() {
-		now[p.Name] = p
+	if slots, _ = LoadSlots(path); slots == nil {
+		t.Fatal("the places are not read back")
 	}
+	sum := slots.Districts[0].checksum()
+	// a district, a site and a device come first in the file, another goes
+	ds[0].Sites = append([]district.Site{{ID: "new", Name: "New", Devices: []district.Device{{ID: "meter", Kind: district.GridMeter}}}}, ds[0].Sites...)
+	ds[0].Sites[1].Devices = append([]district.Device{{ID: "car", Kind: district.EVCharger}}, ds[0].Sites[1].Devices[1:]...)
+	ds = append([]district.District{{ID: "third"}}, ds...)
+	now := map[string]Point{}
+	for _, p := range NewModel(ds, slots).Points() {
+		now[fmt.Sprint(p.UnitID, p.Name)] = p
+	}
+	gone := 0
 	for _, p := range before {
-		if now[p.Name] != p {
-			t.Errorf("%+v became %+v", p, now[p.Name])
+		switch p2, ok := now[fmt.Sprint(p.UnitID, p.Name)]; {
+		case strings.Contains(p.Name, "ecole/meter/"):
+			gone++
+			if ok {
+				t.Errorf("%s is still there", p.Name)
+			}
+		case p2 != p:
+			t.Errorf("%+v became %+v", p, p2)
 		}
 	}
-	many := make([]district.Site, maxSites+1)
-	if _, err := NewModel([]district.District{{ID: "big", Sites: many}}); err == nil || !strings.Contains(err.Error(), "645") {
-		t.Errorf("%d sites: %v, want an error with the room that there is", len(many), err)
+	if gone == 0 || slots.Districts[0].checksum() == sum {
+		t.Errorf("%d points are gone, the checksum is %x and was %x", gone, slots.Districts[0].checksum(), sum)
 	}
-	if _, err := NewModel(make([]district.District, maxDistricts+1)); err == nil {
-		t.Error("248 districts were accepted")
+	if slots.Assign(ds) {
+		t.Error("a second assignment gave places")
+	}
+	for name, bad := range map[string]string{"no JSON": "{", "version": `{"version":1}`, "twice": `{"version":2,"districts":[{"id":"a","sites":["x","x"]}]}`} {
+		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadSlots(path); err == nil {
+			t.Errorf("%s: the file was read", name)
+		}
+	}
+}
+
+// TestBeyondTheMap: what the Modbus map has no room for is on OPC UA alone, and said to be so.
+func TestBeyondTheMap(t *testing.T) {
+	d := district.District{ID: "big"}
+	for i := range maxSites + 1 {
+		d.Sites = append(d.Sites, district.Site{ID: fmt.Sprint("s", i), Devices: []district.Device{{ID: "a", Kind: district.GridMeter}, {ID: "b", Kind: district.PV}, {ID: "c", Kind: district.Weather}, {ID: "d", Kind: district.Weather}}})
+	}
+	m := NewModel([]district.District{d}, nil)
+	if m.Beyond() == 0 || m.Variable("big/s200/power_kw").UnitID != 0 || m.Variable("big/s199/power_kw").UnitID != 1 || m.Variable("big/s199/d/outdoor_c").UnitID != 0 {
+		t.Errorf("%d variables beyond the map", m.Beyond())
+	}
+	for _, p := range m.Points() {
+		if p.UnitID > 0 && int(p.Register)+int(p.Registers) > 65536 {
+			t.Errorf("%+v is beyond the last register", p)
+		}
+	}
+	many := make([]district.District, maxDistricts+1)
+	for i := range many {
+		many[i].ID = fmt.Sprint("d", i)
+	}
+	if v := NewModel(many, nil).Variable("d247/power_kw"); v.UnitID != 0 {
+		t.Errorf("the 248th district is unit %d", v.UnitID)
 	}
 }
 
@@ -172,10 +216,7 @@ func TestSnapshot(t *testing.T) {
 	if q := got["fontaine/storage_kw"].Quality; q != district.Uncertain {
 		t.Errorf("a sum with an uncertain part is %s", q)
 	}
-	m, err := NewModel([]district.District{d})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := NewModel([]district.District{d}, nil)
 	known := map[string]bool{}
 	for _, v := range m.Variables {
 		known[v.Name] = true
@@ -218,7 +259,7 @@ func TestModbusFace(t *testing.T) {
 		return regs
 	}
 	head := read(1, profile.Holding, 0, 64)
-	if head[0] != 0x5155 || head[1] != 0x4152 || head[2] != 1 || head[3] != 2 || head[4] != 100 || head[6] != 400 || head[7] != 25 || head[9] != 1000 || head[10] != 100 || head[11] != 0 {
+	if head[0] != 0x5155 || head[1] != 0x4152 || head[2] != 2 || head[3] != 2 || head[4] != 100 || head[6] != 400 || head[7] != 25 || head[9] != 1000 || head[10] != 100 || head[11] != 0 {
 		t.Errorf("header %v", head[:16])
 	}
 	if got := chars(head[32:64]); got != "Fontaine d'Ouche" {
@@ -243,6 +284,9 @@ func TestModbusFace(t *testing.T) {
 	delete(values, "fontaine/export_kw")
 	f.Update(values)
 	for i, p := range f.Model().Points() {
+		if p.Block == "heading" || p.Access != "R" {
+			continue
+		}
 		table, n := profile.Holding, uint16(2)
 		if i%2 == 0 {
 			table = profile.Input
@@ -419,7 +463,7 @@ func TestStartSaysWhy(t *testing.T) {
 		"port taken, modbus":      {func(c *Config) { c.ModbusListen = l.Addr().String() }, "address already in use"},
 		"beyond loopback":         {func(c *Config) { c.ModbusListen, c.OPCUAListen = "0.0.0.0:0", ":4840" }, "0.0.0.0:0"},
 		"no executable":           {func(c *Config) { c.Exe = filepath.Join(t.TempDir(), "nothing") }, "no such file"},
-		"too many districts":      {func(c *Config) { c.Districts = make([]district.District, 300) }, "300 districts"},
+		"no certificate":          {func(c *Config) { c.ModbusTLS.Listen = "127.0.0.1:0" }, "modbus certificate"},
 		"executable that ends":    {func(c *Config) { c.Exe = "/bin/true" }, "opc ua process"},
 		"executable that babbles": {func(c *Config) { c.Exe, c.child.args = "/bin/echo", []string{"hello"} }, "opc ua process"},
 	} {

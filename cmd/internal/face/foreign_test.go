@@ -41,7 +41,7 @@ func TestForeignModbusClient(t *testing.T) {
 	if !p.Next(&got, time.Minute) {
 		t.Fatal("modbus-serial told nothing")
 	}
-	if got.Magic != "QUAR" || got.Version != 1 || got.Sites != 2 || got.Updates != 1 || got.Name != "Fontaine d'Ouche" {
+	if got.Magic != "QUAR" || got.Version != 2 || got.Sites != 2 || got.Updates != 1 || got.Name != "Fontaine d'Ouche" {
 		t.Errorf("header %+v", got)
 	}
 	if got.Values[0] != -40.5 || got.Values[1] != "NaN" || got.Values[2] != "NaN" || got.DoubleAt16 != 123456789.125 {

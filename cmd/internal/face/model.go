@@ -1,8 +1,8 @@
 package face
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"quartier/schemas/district"
@@ -11,15 +11,23 @@ import (
 
 // The Modbus map; doc.go describes it.
 const (
-	mapMagic     = 0x51554152
-	mapVersion   = 1
-	valuesAt     = 100
-	hoursAt      = 400
-	sitesAt      = 1000
-	siteStride   = 100
-	siteValuesAt = 48
-	maxSites     = (65536 - sitesAt) / siteStride
-	maxDistricts = 247 // unit ids of Modbus
+	mapMagic      = 0x51554152
+	mapVersion    = 2
+	valuesAt      = 100
+	requestsAt    = 360
+	hoursAt       = 400
+	sitesAt       = 1000
+	siteStride    = 100
+	siteValuesAt  = 48
+	siteAsksAt    = 80
+	maxSites      = 200
+	devicesAt     = sitesAt + maxSites*siteStride
+	deviceStride  = 70
+	deviceAsksAt  = 64
+	maxDevices    = (65536 - devicesAt) / deviceStride
+	maxDistricts  = 247 // unit ids of Modbus
+	noSite        = 0xFFFF
+	deviceHeading = 18
 )
 
 // Hours is the number of hourly values of a quantity: the present hour and the next 24.
@@ -27,17 +35,22 @@ const Hours = 25
 
 // Variable is one value that the face shows.
 type Variable struct {
-	Name        string // key of [Face.Update]: district/quantity, district/quantity/hNN or district/site/quantity
-	District    string
-	Site        string // empty for a value of the district
-	Quantity    string
-	Unit        units.Unit
-	Description string
+	Name          string // key of [Face.Update]: district/quantity, district/quantity/hNN, district/site/quantity or district/site/device/quantity
+	District      string
+	Site          string // empty for a value of the district
+	Device        string // empty for a value of the district or a site
+	Quantity      string
+	Unit          units.Unit
+	Description   string
+	DescriptionFR string
+	Min, Max      float64           // range in which values are expected; of a request, which are taken
+	Writable      bool              // a request
+	Series        district.SeriesID // of the record, that holds its history; empty: none does
 
 	Path   []string // browse names from the Objects folder of OPC UA
 	NodeID string   // in [NamespaceURI], without index
 
-	UnitID   uint8  // Modbus unit
+	UnitID   uint8  // Modbus unit; 0: the map has no room for it, and it is on OPC UA alone
 	Register uint16 // holding and input
 	Long     bool   // float64 in four registers; otherwise float32 in two
 }
@@ -45,131 +58,196 @@ type Variable struct {
 // NamespaceURI is the OPC UA namespace of the variables.
 const NamespaceURI = "urn:quartier:face"
 
-// quantity describes a kind of variable.
-type quantity struct {
-	name        string
-	unit        units.Unit
-	long        bool
-	description string
-}
-
-// The values of a district. New ones are added at the end: their place in the list is their register.
-var districtQuantities = []quantity{
-	{"power_kw", units.KW, false, "power at the district boundary, positive when the district draws"},
-	{"import_kw", units.KW, false, "power drawn at the district boundary, 0 while it feeds"},
-	{"export_kw", units.KW, false, "power fed at the district boundary, 0 while it draws"},
-	{"production_kw", units.KW, false, "power of all solar inverters, as a positive number"},
-	{"consumption_kw", units.KW, false, "power that all sites use: boundary plus production minus charging of batteries"},
-	{"storage_kw", units.KW, false, "power of all batteries, positive when charging"},
-	{"stored_kwh", units.KWh, false, "energy in all batteries"},
-	{"soc", units.ShareUnit, false, "state of charge of all batteries together"},
-	{"import_kwh", units.KWh, true, "energy drawn at the district boundary, counter"},
-	{"export_kwh", units.KWh, true, "energy fed at the district boundary, counter"},
-	{"today_import_kwh", units.KWh, false, "energy drawn at the district boundary since local midnight"},
-	{"today_export_kwh", units.KWh, false, "energy fed at the district boundary since local midnight"},
-	{"today_production_kwh", units.KWh, false, "solar energy produced since local midnight"},
-	{"today_consumption_kwh", units.KWh, false, "energy used since local midnight"},
-	{"self_consumption", units.ShareUnit, false, "share of the production since local midnight that was used in the district"},
-	{"self_sufficiency", units.ShareUnit, false, "share of the consumption since local midnight that the district covered itself"},
-	{"import_price", units.EURPerKWh, false, "price of energy drawn, now"},
-	{"export_price", units.EURPerKWh, false, "price of energy fed, now"},
-	{"carbon_g_per_kwh", units.GramsPerKWh, false, "carbon intensity of the grid, now"},
-	{"plan_import_kw", units.KW, false, "planned power drawn at the district boundary, now"},
-	{"plan_export_kw", units.KW, false, "planned power fed at the district boundary, now"},
-	{"plan_storage_kw", units.KW, false, "planned power of all batteries, now, positive when charging"},
-	{"plan_age_min", "min", false, "age of the plan"},
-	{"plan_valid", units.StateUnit, false, "1 when a plan covers the present, 0 otherwise"},
-	{"import_limit_kw", units.KW, false, "largest power that may be drawn at the district boundary"},
-	{"export_limit_kw", units.KW, false, "largest power that may be fed at the district boundary"},
-}
-
-// The hourly values of a district.
-var hourlyQuantities = []quantity{
-	{"plan_import_kw", units.KW, false, "planned power drawn at the district boundary"},
-	{"plan_export_kw", units.KW, false, "planned power fed at the district boundary"},
-	{"plan_storage_kw", units.KW, false, "planned power of all batteries, positive when charging"},
-	{"import_price", units.EURPerKWh, false, "price of energy drawn"},
-	{"carbon_g_per_kwh", units.GramsPerKWh, false, "carbon intensity of the grid, forecast"},
-}
-
-// The values of a site.
-var siteQuantities = []quantity{
-	{"power_kw", units.KW, false, "power at the site's grid meter, positive when it draws"},
-	{"production_kw", units.KW, false, "power of its solar inverters, as a positive number"},
-	{"consumption_kw", units.KW, false, "power that the site uses: grid meter plus production minus charging of batteries"},
-	{"storage_kw", units.KW, false, "power of its batteries, positive when charging"},
-	{"soc", units.ShareUnit, false, "state of charge of its batteries"},
-	{"plan_net_kw", units.KW, false, "planned power at the grid meter, now"},
-	{"import_limit_kw", units.KW, false, "connection limit when it draws"},
-	{"export_limit_kw", units.KW, false, "connection limit when it feeds"},
-}
-
 // Model is the ordered list of what the face shows. It is read-only.
 type Model struct {
 	Variables []Variable
 	districts []modelDistrict
+	byName    map[string]int
 }
 
 type modelDistrict struct {
+	unit     uint8 // 0: none
 	id, name string
+	slots    DistrictSlots
 	sites    []modelSite
+	devices  []modelDevice
 }
 
-type modelSite struct{ id, name string }
+type modelSite struct {
+	slot     int
+	id, name string
+}
 
-// NewModel lists the variables of districts, in their order. It is an error to have more districts or sites than the Modbus map has room for.
-func NewModel(districts []district.District) (*Model, error) {
-	var faults []error
-	if len(districts) > maxDistricts {
-		faults = append(faults, fmt.Errorf("face: %d districts, the Modbus map has unit ids for %d", len(districts), maxDistricts))
+type modelDevice struct {
+	slot     int
+	site, id string
+	kind     district.Kind
+}
+
+// NewModel lists the variables of districts. slots has the places of the Modbus map and is given those that lack; nil: places in the order of the districts. What is beyond the
+// room of the map is on OPC UA alone, see [Model.Beyond].
+func NewModel(districts []district.District, slots *Slots) *Model {
+	if slots == nil {
+		slots = &Slots{Version: mapVersion}
 	}
-	m := &Model{}
+	slots.Assign(districts)
+	m := &Model{byName: map[string]int{}}
 	for i := range districts {
-		d := &districts[i]
-		if len(d.Sites) > maxSites {
-			faults = append(faults, fmt.Errorf("face: district %s has %d sites, the Modbus map has room for %d", d.ID, len(d.Sites), maxSites))
-		}
-		md := modelDistrict{id: d.ID, name: d.Name}
-		for _, s := range d.Sites {
-			md.sites = append(md.sites, modelSite{s.ID, s.Name})
-		}
-		m.districts = append(m.districts, md)
+		m.addDistrict(&districts[i], slots)
 	}
-	if err := errors.Join(faults...); err != nil {
-		return nil, err
+	for i, v := range m.Variables {
+		m.byName[v.Name] = i
 	}
-	for i, d := range m.districts {
-		m.addDistrict(uint8(i+1), d)
-	}
-	return m, nil
+	return m
 }
 
-func (m *Model) addDistrict(unit uint8, d modelDistrict) {
-	add := func(name, site string, q quantity, register uint16, path ...string) uint16 {
-		m.Variables = append(m.Variables, Variable{
-			Name: name, District: d.id, Site: site, Quantity: q.name, Unit: q.unit, Description: q.description,
-			Path: append([]string{"Districts", d.id}, path...), NodeID: "s=" + name, UnitID: unit, Register: register, Long: q.long,
-		})
-		return register + words(q.long)
+// Beyond counts the variables for which the Modbus map has no room.
+func (m *Model) Beyond() int {
+	n := 0
+	for _, v := range m.Variables {
+		if v.UnitID == 0 {
+			n++
+		}
 	}
+	return n
+}
+
+// Variable returns the variable of a name, or nil.
+func (m *Model) Variable(name string) *Variable {
+	if i, ok := m.byName[name]; ok {
+		return &m.Variables[i]
+	}
+	return nil
+}
+
+// adder adds the variables of one district.
+type adder struct {
+	m *Model
+	d *district.District
+	u uint8
+}
+
+// add adds a variable and returns the register after it; room says whether the map has a place for it.
+func (a *adder) add(v Variable, q quantity, register uint16, room bool, path ...string) uint16 {
+	v.District, v.Quantity, v.Unit, v.Long = a.d.ID, q.name, q.unit, q.long
+	if v.Description == "" {
+		v.Description, v.DescriptionFR = q.en, q.fr
+	}
+	v.Path, v.NodeID = append([]string{"Districts", a.d.ID}, path...), "s="+v.Name
+	if v.Min == v.Max {
+		v.Min, v.Max = q.span()
+	}
+	if a.u > 0 && room {
+		v.UnitID, v.Register = a.u, register
+	}
+	a.m.Variables = append(a.m.Variables, v)
+	return register + words(q.long)
+}
+
+func (m *Model) addDistrict(d *district.District, slots *Slots) {
+	place := slots.district(d.ID)
+	md := modelDistrict{id: d.ID, name: d.Name, slots: slots.Districts[place]}
+	if place < maxDistricts {
+		md.unit = uint8(place + 1)
+	}
+	a := &adder{m, d, md.unit}
 	at := uint16(valuesAt)
 	for _, q := range districtQuantities {
-		at = add(Key(d.id, q.name), "", q, at, q.name)
+		at = a.add(Variable{Name: Key(d.ID, q.name), Series: boundarySeries(d, q.name)}, q, at, true, q.name)
 	}
+	a.add(Variable{Name: Key(d.ID, ImportLimitRequest), Writable: true, Max: upTo(d.ImportLimitKW)}, importRequest, requestsAt, true, "Requests", ImportLimitRequest)
+	a.add(Variable{Name: Key(d.ID, ExportLimitRequest), Writable: true, Max: upTo(d.ExportLimitKW)}, exportRequest, requestsAt+2, true, "Requests", ExportLimitRequest)
 	at = hoursAt
 	for _, q := range hourlyQuantities {
 		for h := range Hours {
-			hq := q
-			hq.description = fmt.Sprintf("%s, %d h from the present full hour", q.description, h)
-			at = add(HourKey(d.id, q.name, h), "", hq, at, "Hours", q.name, hour(h))
+			v := Variable{Name: HourKey(d.ID, q.name, h), Description: fmt.Sprintf("%s, %d h from the present full hour", q.en, h), DescriptionFR: fmt.Sprintf("%s, %d h après l'heure pleine présente", q.fr, h)}
+			at = a.add(v, q, at, true, "Hours", q.name, hour(h))
 		}
 	}
-	for k, s := range d.sites {
-		at = uint16(sitesAt + siteStride*k + siteValuesAt)
+	for i := range d.Sites {
+		s := &d.Sites[i]
+		slot := slices.Index(md.slots.Sites, s.ID)
+		room := slot < maxSites
+		if room {
+			md.sites = append(md.sites, modelSite{slot, s.ID, s.Name})
+		}
+		base := uint16(sitesAt + siteStride*min(slot, maxSites-1))
+		at = base + siteValuesAt
 		for _, q := range siteQuantities {
-			at = add(SiteKey(d.id, s.id, q.name), s.id, q, at, "Sites", s.id, q.name)
+			at = a.add(Variable{Name: SiteKey(d.ID, s.ID, q.name), Site: s.ID, Series: siteSeries(d, s, q.name)}, q, at, room, "Sites", s.ID, q.name)
+		}
+		for k, r := range []struct {
+			q   quantity
+			max float64
+		}{{importRequest, upTo(s.ImportLimitKW)}, {exportRequest, upTo(s.ExportLimitKW)}, {comfortRequest, 0}} {
+			a.add(Variable{Name: SiteKey(d.ID, s.ID, r.q.name), Site: s.ID, Writable: true, Max: r.max}, r.q, base+siteAsksAt+2*uint16(k), room, "Sites", s.ID, "Requests", r.q.name)
 		}
 	}
+	for site, dev := range d.AllDevices {
+		slot := slices.Index(md.slots.Devices, site+"/"+dev.ID)
+		room := slot < maxDevices
+		if room {
+			md.devices = append(md.devices, modelDevice{slot, site, dev.ID, dev.Kind})
+		}
+		path := []string{"Devices", dev.ID}
+		if site != district.DistrictSite {
+			path = []string{"Sites", site, "Devices", dev.ID}
+		}
+		base := uint16(devicesAt + deviceStride*min(slot, maxDevices-1))
+		for _, q := range deviceQuantities {
+			if !slices.Contains(q.kinds, dev.Kind) {
+				continue
+			}
+			v := Variable{Name: DeviceKey(d.ID, site, dev.ID, q.name), Site: site, Device: dev.ID}
+			if q.name != planPower {
+				v.Series = dev.Series(d.ID, site, q.name)
+			}
+			a.add(v, q.quantity, base+q.offset, room, append(slices.Clone(path), q.name)...)
+		}
+		if dev.Control {
+			a.add(Variable{Name: DeviceKey(d.ID, site, dev.ID, AvailableRequest), Site: site, Device: dev.ID, Writable: true}, available, base+deviceAsksAt, room, append(slices.Clone(path), AvailableRequest)...)
+		}
+	}
+	m.districts = append(m.districts, md)
+}
+
+// boundarySeries is the series that a value of the district shows, where it is one of its station alone, or a signal.
+func boundarySeries(d *district.District, quantity string) district.SeriesID {
+	switch quantity {
+	case district.PowerKW, district.ImportKWh, district.ExportKWh:
+		return only(d.ID, district.DistrictSite, d.Devices, district.Substation, quantity)
+	case district.ImportPrice, district.ExportPrice:
+		return district.NewSeriesID(d.ID, district.DistrictSite, "tariff", quantity)
+	case district.CarbonIntensity:
+		return district.NewSeriesID(d.ID, district.DistrictSite, "carbon", quantity)
+	}
+	return ""
+}
+
+// siteSeries is the same for a site with one grid meter or one battery.
+func siteSeries(d *district.District, s *district.Site, quantity string) district.SeriesID {
+	switch quantity {
+	case district.PowerKW:
+		return only(d.ID, s.ID, s.Devices, district.GridMeter, quantity)
+	case district.SOC:
+		return only(d.ID, s.ID, s.Devices, district.Battery, quantity)
+	case "storage_kw":
+		return only(d.ID, s.ID, s.Devices, district.Battery, district.PowerKW)
+	}
+	return ""
+}
+
+func only(districtID, site string, devices []district.Device, kind district.Kind, quantity string) district.SeriesID {
+	var found district.SeriesID
+	for _, dev := range devices {
+		if dev.Kind == kind {
+			if found != "" {
+				return ""
+			}
+			found = dev.Series(districtID, site, quantity)
+		}
+	}
+	return found
 }
 
 func words(long bool) uint16 {
@@ -199,27 +277,7 @@ func SiteKey(districtID, site, quantity string) string {
 	return districtID + "/" + site + "/" + quantity
 }
 
-// Point is one line of the face's documentation.
-type Point struct {
-	Name        string
-	Description string
-	Unit        units.Unit
-	UnitID      uint8  // Modbus unit
-	Register    uint16 // first register, 0-based, holding or input
-	Type        string // float32 or float64, high word first
-	NodeID      string // OPC UA, with its namespace URI
-}
-
-// Points is the documentation of every variable, in the order of the model.
-func (m *Model) Points() []Point {
-	out := make([]Point, len(m.Variables))
-	for i, v := range m.Variables {
-		t := "float32"
-		if v.Long {
-			t = "float64"
-		}
-		out[i] = Point{Name: v.Name, Description: v.Description, Unit: v.Unit, UnitID: v.UnitID, Register: v.Register, Type: t,
-			NodeID: "nsu=" + NamespaceURI + ";" + v.NodeID}
-	}
-	return out
+// DeviceKey names a value of a device.
+func DeviceKey(districtID, site, device, quantity string) string {
+	return districtID + "/" + site + "/" + device + "/" + quantity
 }

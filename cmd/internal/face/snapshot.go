@@ -2,6 +2,7 @@ package face
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"quartier/schemas/district"
@@ -40,6 +41,7 @@ func SnapshotWithin(age time.Duration, now time.Time, d *district.District, late
 	for i := range d.Sites {
 		s.site(&d.Sites[i], plan)
 	}
+	s.devices(plan)
 	return s.out
 }
 
@@ -208,7 +210,7 @@ func (s *snapshot) planned(plan *district.Plan) {
 	s.put("export_price", now(plan.ExportPrice))
 	s.put("carbon_g_per_kwh", now(plan.CarbonGPerKWh))
 	for name, series := range map[string][]float64{"plan_import_kw": plan.ImportKW, "plan_export_kw": plan.ExportKW, "plan_storage_kw": battery,
-		"import_price": plan.ImportPrice, "carbon_g_per_kwh": plan.CarbonGPerKWh} {
+		"import_price": plan.ImportPrice, "export_price": plan.ExportPrice, "carbon_g_per_kwh": plan.CarbonGPerKWh} {
 		for h := range Hours {
 			start := s.now.UTC().Truncate(time.Hour).Add(time.Duration(h) * time.Hour)
 			if mean, ok := hourMean(plan, series, start); ok {
@@ -276,6 +278,31 @@ func (s *snapshot) site(site *district.Site, plan *district.Plan) {
 	if i, covered := plan.Index(s.now); covered {
 		if sp := plan.Site(site.ID); sp != nil && i < len(sp.NetKW) {
 			put("plan_net_kw", Value{V: sp.NetKW[i], Time: plan.CreatedAt})
+		}
+	}
+}
+
+// devices shows what each device tells, and what is planned for it.
+func (s *snapshot) devices(plan *district.Plan) {
+	step, covered := 0, false
+	if plan != nil {
+		step, covered = plan.Index(s.now)
+	}
+	for site, dev := range s.d.AllDevices {
+		for _, q := range deviceQuantities {
+			if q.name != planPower && slices.Contains(q.kinds, dev.Kind) {
+				if v := s.get(site, dev.ID, q.name); v.ok() {
+					s.out[DeviceKey(s.d.ID, site, dev.ID, q.name)] = v
+				}
+			}
+		}
+		if !covered {
+			continue
+		}
+		if sp := plan.Site(site); sp != nil {
+			if dp := sp.Device(dev.ID); dp != nil && step < len(dp.PowerKW) {
+				s.out[DeviceKey(s.d.ID, site, dev.ID, planPower)] = Value{V: dp.PowerKW[step], Time: plan.CreatedAt}
+			}
 		}
 	}
 }
