@@ -29,7 +29,7 @@ func (ses *session) read(hdr *ua.RequestHeader, body []byte) (ua.Response, error
 	results := make([]*ua.DataValue, len(req.NodesToRead))
 	now := ses.srv.cfg.Now().UTC()
 	for i, r := range req.NodesToRead {
-		results[i] = stamps(ses.srv.space.attribute(r.NodeID, r.AttributeID, r.IndexRange), r.AttributeID, req.TimestampsToReturn, now)
+		results[i] = stamps(ses.attribute(r.NodeID, r.AttributeID, r.IndexRange), r.AttributeID, req.TimestampsToReturn, now)
 	}
 	return &ua.ReadResponse{ResponseHeader: header(hdr, ua.StatusOK), Results: results, DiagnosticInfos: []*ua.DiagnosticInfo{}}, nil
 }
@@ -59,8 +59,8 @@ func (n *node) current() *ua.DataValue {
 	return n.value.Load()
 }
 
-func (sp *space) attribute(nid *ua.NodeID, a ua.AttributeID, indexRange string) *ua.DataValue {
-	n := sp.get(nid)
+func (ses *session) attribute(nid *ua.NodeID, a ua.AttributeID, indexRange string) *ua.DataValue {
+	n := ses.srv.space.get(nid)
 	if n == nil {
 		return bad(ua.StatusBadNodeIDUnknown)
 	}
@@ -73,10 +73,48 @@ func (sp *space) attribute(nid *ua.NodeID, a ua.AttributeID, indexRange string) 
 	if indexRange != "" {
 		return bad(ua.StatusBadIndexRangeInvalid)
 	}
-	if v := n.property(a); v != nil {
+	if v := ses.property(n, a); v != nil {
 		return constant(v)
 	}
 	return bad(ua.StatusBadAttributeIDInvalid)
+}
+
+// property returns an attribute other than the value, as this session's user and language have it.
+func (ses *session) property(n *node, a ua.AttributeID) any {
+	switch a {
+	case ua.AttributeIDUserAccessLevel:
+		if n.writable && !ses.mayWrite(n) {
+			return n.access() &^ byte(ua.AccessLevelTypeCurrentWrite)
+		}
+	case ua.AttributeIDDisplayName, ua.AttributeIDDescription:
+		if ses.french() {
+			if a == ua.AttributeIDDisplayName && n.french.display != nil {
+				return n.french.display
+			}
+			if a == ua.AttributeIDDescription && n.french.description != nil {
+				return n.french.description
+			}
+		}
+	}
+	return n.property(a)
+}
+
+func (ses *session) french() bool {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	return ses.locale == "fr"
+}
+
+// access is the access level of a variable.
+func (n *node) access() byte {
+	level := byte(ua.AccessLevelTypeCurrentRead)
+	if n.writable {
+		level |= byte(ua.AccessLevelTypeCurrentWrite)
+	}
+	if n.history {
+		level |= byte(ua.AccessLevelTypeHistoryRead)
+	}
+	return level
 }
 
 // property returns an attribute other than the value, nil for one that nodes of this class have not.
@@ -115,29 +153,14 @@ func (n *node) property(a ua.AttributeID) any {
 	case a == ua.AttributeIDArrayDimensions && variable && n.rank == 1:
 		return []uint32{0}
 	case (a == ua.AttributeIDAccessLevel || a == ua.AttributeIDUserAccessLevel) && variable:
-		return byte(ua.AccessLevelTypeCurrentRead)
+		return n.access()
 	case a == ua.AttributeIDMinimumSamplingInterval && variable:
-		return milliseconds(minInterval)
+		if n.live != nil {
+			return milliseconds(minInterval)
+		}
+		return 0.0
 	case a == ua.AttributeIDHistorizing && variable:
-		return false
+		return n.history
 	}
 	return nil
-}
-
-// write refuses each node: the server is read-only.
-func (ses *session) write(hdr *ua.RequestHeader, body []byte) (ua.Response, error) {
-	n, err := writeCount(body)
-	switch {
-	case err != nil:
-		return nil, err
-	case n == 0:
-		return nil, ua.StatusBadNothingToDo
-	case n > maxOperations:
-		return nil, ua.StatusBadTooManyOperations
-	}
-	results := make([]ua.StatusCode, n)
-	for i := range results {
-		results[i] = ua.StatusBadNotWritable
-	}
-	return &ua.WriteResponse{ResponseHeader: header(hdr, ua.StatusOK), Results: results, DiagnosticInfos: []*ua.DiagnosticInfo{}}, nil
 }

@@ -41,6 +41,7 @@ var baseNodes = []baseNode{
 	{id.BaseDataVariableType, id.HasSubtype, id.DataItemType, ua.NodeClassVariableType, "DataItemType", 0, ""},
 	{id.DataItemType, id.HasSubtype, id.BaseAnalogType, ua.NodeClassVariableType, "BaseAnalogType", 0, ""},
 	{id.BaseAnalogType, id.HasSubtype, id.AnalogUnitType, ua.NodeClassVariableType, "AnalogUnitType", 0, ""},
+	{id.AnalogUnitType, id.HasSubtype, id.AnalogUnitRangeType, ua.NodeClassVariableType, "AnalogUnitRangeType", 0, ""},
 	{id.BaseDataVariableType, id.HasSubtype, id.ServerStatusType, ua.NodeClassVariableType, "ServerStatusType", 0, ""},
 	{id.BaseDataVariableType, id.HasSubtype, id.BuildInfoType, ua.NodeClassVariableType, "BuildInfoType", 0, ""},
 
@@ -66,6 +67,7 @@ var baseNodes = []baseNode{
 	{id.UInteger, id.HasSubtype, id.UInt64, ua.NodeClassDataType, "UInt64", 0, ""},
 	{id.BaseDataType, id.HasSubtype, id.Structure, ua.NodeClassDataType, "Structure", 0, ""},
 	{id.Structure, id.HasSubtype, id.EUInformation, ua.NodeClassDataType, "EUInformation", 0, ""},
+	{id.Structure, id.HasSubtype, id.Range, ua.NodeClassDataType, "Range", 0, ""},
 	{id.Structure, id.HasSubtype, id.BuildInfo, ua.NodeClassDataType, "BuildInfo", 0, ""},
 	{id.Structure, id.HasSubtype, id.ServerStatusDataType, ua.NodeClassDataType, "ServerStatusDataType", 0, ""},
 	{id.BaseDataType, id.HasSubtype, id.Enumeration, ua.NodeClassDataType, "Enumeration", 0, ""},
@@ -160,11 +162,11 @@ func (sp *space) addServer() {
 
 	caps := uint32(id.Server_ServerCapabilities)
 	sp.base(caps, property, id.Server_ServerCapabilities_ServerProfileArray, "ServerProfileArray", id.PropertyType, id.String, 1, []string{})
-	sp.base(caps, property, id.Server_ServerCapabilities_LocaleIDArray, "LocaleIdArray", id.PropertyType, id.LocaleID, 1, []string{"en"})
+	sp.base(caps, property, id.Server_ServerCapabilities_LocaleIDArray, "LocaleIdArray", id.PropertyType, id.LocaleID, 1, []string{"en", "fr"})
 	sp.base(caps, property, id.Server_ServerCapabilities_MinSupportedSampleRate, "MinSupportedSampleRate", id.PropertyType, id.Duration, -1, milliseconds(minInterval))
 	sp.base(caps, property, id.Server_ServerCapabilities_MaxBrowseContinuationPoints, "MaxBrowseContinuationPoints", id.PropertyType, id.UInt16, -1, uint16(maxContinuation))
 	sp.base(caps, property, id.Server_ServerCapabilities_MaxQueryContinuationPoints, "MaxQueryContinuationPoints", id.PropertyType, id.UInt16, -1, uint16(0))
-	sp.base(caps, property, id.Server_ServerCapabilities_MaxHistoryContinuationPoints, "MaxHistoryContinuationPoints", id.PropertyType, id.UInt16, -1, uint16(0))
+	sp.base(caps, property, id.Server_ServerCapabilities_MaxHistoryContinuationPoints, "MaxHistoryContinuationPoints", id.PropertyType, id.UInt16, -1, uint16(maxContinuation))
 	limits := uint32(id.Server_ServerCapabilities_OperationLimits)
 	for _, l := range []struct {
 		id   uint32
@@ -173,6 +175,7 @@ func (sp *space) addServer() {
 	}{
 		{id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead, "MaxNodesPerRead", maxOperations},
 		{id.Server_ServerCapabilities_OperationLimits_MaxNodesPerWrite, "MaxNodesPerWrite", maxOperations},
+		{id.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData, "MaxNodesPerHistoryReadData", maxHistoryOf},
 		{id.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse, "MaxNodesPerBrowse", maxBrowse},
 		{id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRegisterNodes, "MaxNodesPerRegisterNodes", maxOperations},
 		{id.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIDs, "MaxNodesPerTranslateBrowsePathsToNodeIds", maxBrowse},
@@ -192,4 +195,9 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 
 const productURI = "urn:quartier"
 
-func (s *Server) applicationURI() string { return "urn:quartier:" + s.cfg.Name }
+func (s *Server) applicationURI() string {
+	if s.cfg.Identity != nil {
+		return s.cfg.Identity.URI
+	}
+	return "urn:quartier:" + s.cfg.Name
+}

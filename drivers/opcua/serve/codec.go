@@ -2,6 +2,7 @@ package serve
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/gopcua/opcua/id"
@@ -72,60 +73,67 @@ func length(buf *ua.Buffer, size int) int {
 
 // activation is what matters of an ActivateSession request.
 type activation struct {
-	tokenType uint32 // encoding id of the user identity token, 0 for none
-	policyID  string // of an anonymous token
+	signature     []byte // of the client
+	locale        string // the first of the client's that is spoken here
+	tokenType     uint32 // encoding id of the user identity token, 0 for none
+	policyID      string
+	user          string // of a user name token
+	password      []byte // encrypted
+	algorithm     string // of that
+	certificate   []byte // of a certificate token
+	userSignature []byte
 }
 
 func decodeActivation(body []byte) (a activation, err error) {
 	buf := ua.NewBuffer(body)
-	buf.ReadString() // client signature
-	buf.ReadBytes()
+	buf.ReadString() // the algorithm is that of the channel's policy
+	a.signature = buf.ReadBytes()
 	for range length(buf, 8) { // software certificates
 		buf.ReadBytes()
 		buf.ReadBytes()
 	}
-	for range length(buf, 4) { // locales
-		buf.ReadString()
+	for range length(buf, 4) {
+		if l, _, _ := strings.Cut(buf.ReadString(), "-"); a.locale == "" && (l == "en" || l == "fr") {
+			a.locale = l
+		}
 	}
 	var token []byte
 	a.tokenType, token = skipExtension(buf)
-	buf.ReadString() // user token signature
-	buf.ReadBytes()
+	buf.ReadString()
+	a.userSignature = buf.ReadBytes()
 	if buf.Error() != nil {
 		return a, errShape
 	}
-	if a.tokenType == id.AnonymousIdentityToken_Encoding_DefaultBinary {
-		t := ua.NewBuffer(token)
+	t := ua.NewBuffer(token)
+	switch a.tokenType {
+	case id.AnonymousIdentityToken_Encoding_DefaultBinary:
 		a.policyID = t.ReadString()
-		if len(token) > 0 && t.Error() != nil {
-			return a, errShape
-		}
+	case id.UserNameIdentityToken_Encoding_DefaultBinary:
+		a.policyID, a.user, a.password, a.algorithm = t.ReadString(), t.ReadString(), t.ReadBytes(), t.ReadString()
+	case id.X509IdentityToken_Encoding_DefaultBinary:
+		a.policyID, a.certificate = t.ReadString(), t.ReadBytes()
+	}
+	if len(token) > 0 && t.Error() != nil {
+		return a, errShape
 	}
 	return a, nil
 }
 
-// writeCount returns how many nodes a Write request names. Nothing is ever written, so nothing more is decoded.
-func writeCount(body []byte) (int, error) {
-	buf := ua.NewBuffer(body)
-	n := length(buf, 11) // node id 2, attribute 4, range 4, value 1
-	if buf.Error() != nil {
-		return 0, errShape
-	}
-	return n, nil
-}
-
 // itemRequest is one item of CreateMonitoredItems or ModifyMonitoredItems.
 type itemRequest struct {
-	id         uint32 // of ModifyMonitoredItems
-	node       *ua.NodeID
-	attribute  ua.AttributeID
-	indexRange string
-	mode       ua.MonitoringMode
-	handle     uint32
-	sampling   float64
-	filterType uint32 // encoding id, 0 without a filter
-	trigger    uint32 // of a data change filter
-	deadband   uint32
+	id            uint32 // of ModifyMonitoredItems
+	node          *ua.NodeID
+	attribute     ua.AttributeID
+	indexRange    string
+	mode          ua.MonitoringMode
+	handle        uint32
+	sampling      float64
+	filterType    uint32 // encoding id, 0 without a filter
+	trigger       uint32 // of a data change filter
+	deadband      uint32 // 0 none, 1 absolute, 2 percent of the range
+	deadbandValue float64
+	queue         uint32
+	discardOldest bool
 }
 
 func decodeItems(body []byte, create bool) (subscription uint32, stamps ua.TimestampsToReturn, items []itemRequest, err error) {
@@ -156,13 +164,13 @@ func decodeItems(body []byte, create bool) (subscription uint32, stamps ua.Times
 		it.filterType, filter = skipExtension(buf)
 		if it.filterType == id.DataChangeFilter_Encoding_DefaultBinary {
 			f := ua.NewBuffer(filter)
-			it.trigger, it.deadband = f.ReadUint32(), f.ReadUint32()
+			it.trigger, it.deadband, it.deadbandValue = f.ReadUint32(), f.ReadUint32(), f.ReadFloat64()
 			if f.Error() != nil {
 				return 0, 0, nil, errShape
 			}
 		}
-		buf.ReadUint32() // queue size: always 1
-		buf.ReadBool()   // discard oldest
+		it.queue = buf.ReadUint32()
+		it.discardOldest = buf.ReadBool()
 		if buf.Error() != nil {
 			return 0, 0, nil, errShape
 		}

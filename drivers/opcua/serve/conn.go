@@ -3,7 +3,6 @@ package serve
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,8 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
+
+	"quartier/drivers/opcua/secure"
 )
 
 // conn is one TCP connection with its secure channel. Its own goroutine reads and answers; publishing goroutines write as well.
@@ -25,18 +25,21 @@ type conn struct {
 	r   *bufio.Reader
 
 	// of the reading goroutine
-	channel, token, oldToken uint32 // channel is 0 before it is open
-	reopens                  int
-	message                  []byte // chunks of the unfinished request
-	request                  uint32 // its id
-	chunks                   int
+	channel  uint32   // 0 before it is open
+	security security // of the channel
+	tokens   []*token // those that messages may carry: the present one last, the one before it until the client has used the present one
+	reopens  int
+	received uint32 // sequence number of the last chunk of a secured channel
+	message  []byte // chunks of the unfinished request
+	request  uint32 // its id
+	chunks   int
 
 	// what the client said in Hello
 	sendChunk, sendMessage, sendChunks uint32
 
 	wmu      sync.Mutex
 	sequence uint32
-	wtoken   uint32
+	sending  *token // what responses carry
 
 	active    atomic.Int32 // activated sessions
 	since     time.Time    // accepted
@@ -89,8 +92,7 @@ func (c *conn) serve(ctx context.Context) {
 }
 
 // header reads the eight bytes that open every chunk.
-func (c *conn) header() (kind [4]byte, size uint32, err error) {
-	var h [8]byte
+func (c *conn) header() (h [8]byte, size uint32, err error) {
 	if _, err = io.ReadFull(c.r, h[:1]); err != nil {
 		return
 	}
@@ -98,7 +100,6 @@ func (c *conn) header() (kind [4]byte, size uint32, err error) {
 	if _, err = io.ReadFull(c.r, h[1:]); err != nil {
 		return
 	}
-	copy(kind[:], h[:4])
 	size = binary.LittleEndian.Uint32(h[4:])
 	if size < 8 || size > maxChunk {
 		err = refuse(ua.StatusBadTCPMessageTooLarge, "chunk of %d bytes, want 8 to %d", size, maxChunk)
@@ -118,8 +119,8 @@ func (c *conn) hello() error {
 		return err
 	}
 	c.nc.SetReadDeadline(deadline)
-	if string(kind[:]) != "HELF" {
-		return refuse(ua.StatusBadTCPMessageTypeInvalid, "%q before Hello", kind[:])
+	if string(kind[:4]) != "HELF" {
+		return refuse(ua.StatusBadTCPMessageTypeInvalid, "%q before Hello", kind[:4])
 	}
 	if size < 32 || size > 32+4096 {
 		return refuse(ua.StatusBadTCPMessageTooLarge, "Hello of %d bytes", size)
@@ -152,23 +153,28 @@ func (c *conn) next(ctx context.Context) error {
 		deadline = time.Now().Add(chunkTimeout)
 	}
 	c.nc.SetReadDeadline(deadline)
-	kind, size, err := c.header()
+	h, size, err := c.header()
 	if err != nil {
 		return err
 	}
 	if size < 12 {
 		return refuse(ua.StatusBadTCPMessageTypeInvalid, "chunk of %d bytes", size)
 	}
-	b := make([]byte, size-8)
-	if _, err := io.ReadFull(c.r, b); err != nil {
+	b := make([]byte, size)
+	copy(b, h[:])
+	if _, err := io.ReadFull(c.r, b[8:]); err != nil {
 		return err
 	}
-	channel, b := binary.LittleEndian.Uint32(b), b[4:]
-	switch typ, final := string(kind[:3]), kind[3]; typ {
+	channel := binary.LittleEndian.Uint32(b[8:])
+	switch typ, final := string(b[:3]), b[3]; typ {
 	case "OPN":
 		if final != 'F' {
 			return refuse(ua.StatusBadTCPMessageTypeInvalid, "OPN in chunks")
 		}
+		if err := c.srv.working.Acquire(ctx, 1); err != nil { // private keys cost time
+			return err
+		}
+		defer c.srv.working.Release(1)
 		return c.open(channel, b)
 	case "CLO":
 		return io.EOF
@@ -176,13 +182,14 @@ func (c *conn) next(ctx context.Context) error {
 		if c.channel == 0 || channel != c.channel {
 			return refuse(ua.StatusBadTCPSecureChannelUnknown, "channel %d", channel)
 		}
-		if len(b) < 12 {
+		if len(b) < messageHeader+8 {
 			return refuse(ua.StatusBadTCPMessageTypeInvalid, "message chunk of %d bytes", size)
 		}
-		if token := binary.LittleEndian.Uint32(b); token != c.token && token != c.oldToken {
-			return refuse(ua.StatusBadSecureChannelTokenUnknown, "token %d", token)
+		plain, err := c.unseal(b)
+		if err != nil {
+			return err
 		}
-		return c.chunk(ctx, final, binary.LittleEndian.Uint32(b[8:]), b[12:])
+		return c.chunk(ctx, final, binary.LittleEndian.Uint32(plain[4:]), plain[8:])
 	default:
 		return refuse(ua.StatusBadTCPMessageTypeInvalid, "message type %q", typ)
 	}
@@ -230,89 +237,32 @@ func (c *conn) drop() {
 	c.message, c.chunks = nil, 0
 }
 
-// open answers OpenSecureChannel, to issue or to renew.
-func (c *conn) open(channel uint32, b []byte) error {
-	buf := ua.NewBuffer(b)
-	policy := buf.ReadString()
-	certificate, thumbprint := buf.ReadBytes(), buf.ReadBytes()
-	buf.ReadUint32() // sequence number
-	request := buf.ReadUint32()
-	if buf.Error() != nil {
-		return refuse(ua.StatusBadTCPMessageTypeInvalid, "OPN header")
-	}
-	if policy != ua.SecurityPolicyURINone || len(certificate) > 0 || len(thumbprint) > 0 {
-		return refuse(ua.StatusBadSecurityPolicyRejected, "only security policy None")
-	}
-	if channel != c.channel {
-		return refuse(ua.StatusBadTCPSecureChannelUnknown, "OPN for channel %d", channel)
-	}
-	if c.reopens++; c.reopens > maxReopens {
-		return refuse(ua.StatusBadTCPNotEnoughResources, "%d channel renewals", maxReopens)
-	}
-	typeID, hdr, body, err := splitRequest(buf.Bytes())
-	if err != nil || typeID != id.OpenSecureChannelRequest_Encoding_DefaultBinary {
-		return refuse(ua.StatusBadTCPMessageTypeInvalid, "OPN body")
-	}
-	buf = ua.NewBuffer(body)
-	buf.ReadUint32() // protocol version: 0 is the only one
-	kind := ua.SecurityTokenRequestType(buf.ReadUint32())
-	mode := ua.MessageSecurityMode(buf.ReadUint32())
-	buf.ReadBytes() // nonce
-	lifetime := buf.ReadUint32()
-	if buf.Error() != nil {
-		return refuse(ua.StatusBadTCPMessageTypeInvalid, "OPN body")
-	}
-	if mode != ua.MessageSecurityModeNone {
-		return refuse(ua.StatusBadSecurityModeRejected, "security mode %d", mode)
-	}
-	switch {
-	case kind == ua.SecurityTokenRequestTypeIssue && c.channel == 0:
-		c.channel = c.srv.channelIDs.Add(1)
-		c.token = randomUint32()
-	case kind == ua.SecurityTokenRequestTypeRenew && c.channel != 0:
-		c.oldToken = c.token
-		c.token++
-	default:
-		return refuse(ua.StatusBadTCPMessageTypeInvalid, "OPN request type %d on channel %d", kind, c.channel)
-	}
-	lifetime = min(max(lifetime, 10_000), 3_600_000)
-	resp := &ua.OpenSecureChannelResponse{
-		ResponseHeader: header(hdr, ua.StatusOK),
-		SecurityToken:  &ua.ChannelSecurityToken{ChannelID: c.channel, TokenID: c.token, CreatedAt: time.Now(), RevisedLifetime: lifetime},
-		ServerNonce:    []byte{0}, // of no use without encryption, but some clients refuse a null nonce
-	}
-	return c.send("OPN", request, resp)
-}
-
-func randomUint32() uint32 {
-	var b [4]byte
-	rand.Read(b[:])
-	return binary.LittleEndian.Uint32(b[:]) &^ (1 << 31)
-}
-
 // handle decodes and answers one request. An error ends the connection.
 func (c *conn) handle(ctx context.Context, request uint32, b []byte) error {
 	if err := c.srv.working.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	resp, err := c.answer(request, b)
+	resp, err := c.answer(ctx, request, b)
 	if err != nil || resp == nil { // Publish answers later
 		return err
 	}
-	return c.send("MSG", request, resp)
+	return c.send(request, resp)
 }
 
-func (c *conn) answer(request uint32, b []byte) (ua.Response, error) {
+func (c *conn) answer(ctx context.Context, request uint32, b []byte) (ua.Response, error) {
 	defer c.srv.working.Release(1)
 	typeID, hdr, body, err := splitRequest(b)
 	if err != nil {
 		return nil, refuse(ua.StatusBadTCPMessageTypeInvalid, "request header: %v", err)
 	}
-	return c.dispatch(typeID, hdr, body, request), nil
+	return c.dispatch(ctx, typeID, hdr, body, request), nil
 }
 
+// messageHeader is the length of what stands before the sequence header of a message: its header, the channel and the token.
+const messageHeader = 16
+
 // send writes a response in as many chunks as the client's buffer needs.
-func (c *conn) send(kind string, request uint32, resp ua.Response) error {
+func (c *conn) send(request uint32, resp ua.Response) error {
 	body, err := encodeResponse(resp)
 	if err != nil {
 		c.srv.log.Error("opc ua response does not encode", "type", fmt.Sprintf("%T", resp), "err", err)
@@ -320,47 +270,42 @@ func (c *conn) send(kind string, request uint32, resp ua.Response) error {
 			return err
 		}
 	}
-	const overhead = 24 // message header, channel, token, sequence header
-	room := int(c.sendChunk) - overhead
+	c.wmu.Lock()
+	defer c.wmu.Unlock()
+	room := c.sending.keys.Room(int(c.sendChunk), messageHeader)
 	if n := (len(body) + room - 1) / room; c.sendMessage > 0 && len(body) > int(c.sendMessage) || c.sendChunks > 0 && n > int(c.sendChunks) {
 		if body, err = encodeResponse(fault(&ua.RequestHeader{RequestHandle: resp.Header().RequestHandle}, ua.StatusBadResponseTooLarge)); err != nil {
 			return err
 		}
 	}
-	c.wmu.Lock()
-	defer c.wmu.Unlock()
-	if kind == "OPN" {
-		c.wtoken = resp.(*ua.OpenSecureChannelResponse).SecurityToken.TokenID
-		policy := ua.SecurityPolicyURINone
-		h := ua.NewBuffer(nil)
-		h.WriteString(policy)
-		h.WriteUint32(0xFFFFFFFF)
-		h.WriteUint32(0xFFFFFFFF)
-		return c.writeChunk("OPNF", h.Bytes(), request, body)
-	}
-	token := binary.LittleEndian.AppendUint32(nil, c.wtoken)
+	id := binary.LittleEndian.AppendUint32(nil, c.sending.id)
 	for len(body) > room {
-		if err := c.writeChunk("MSGC", token, request, body[:room]); err != nil {
+		if err := c.writeChunk("MSGC", id, c.sending.keys, request, body[:room]); err != nil {
 			return err
 		}
 		body = body[room:]
 	}
-	return c.writeChunk("MSGF", token, request, body)
+	return c.writeChunk("MSGF", id, c.sending.keys, request, body)
 }
 
 // writeChunk writes one chunk; wmu is held.
-func (c *conn) writeChunk(kind string, security []byte, request uint32, body []byte) error {
+func (c *conn) writeChunk(kind string, header []byte, keys *secure.Keys, request uint32, body []byte) error {
 	if c.sequence++; c.sequence > 1<<32-1024 {
 		c.sequence = 1
 	}
-	b := make([]byte, 0, 20+len(security)+len(body))
+	b := make([]byte, 0, 20+len(header)+len(body)+512)
 	b = append(b, kind...)
-	b = binary.LittleEndian.AppendUint32(b, uint32(20+len(security)+len(body)))
+	b = binary.LittleEndian.AppendUint32(b, 0) // the size, which Seal knows
 	b = binary.LittleEndian.AppendUint32(b, c.channel)
-	b = append(b, security...)
+	b = append(b, header...)
+	n := len(b)
 	b = binary.LittleEndian.AppendUint32(b, c.sequence)
 	b = binary.LittleEndian.AppendUint32(b, request)
-	return c.write(append(b, body...))
+	b, err := keys.Seal(append(b, body...), n)
+	if err != nil {
+		return err
+	}
+	return c.write(b)
 }
 
 func (c *conn) write(b []byte) error {

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"runtime/debug"
 
 	"github.com/gopcua/opcua/id"
@@ -9,7 +10,7 @@ import (
 
 // dispatch answers one request; nil means that the answer comes later. Every service but discovery and session creation asks for an
 // activated session of this connection before it looks at the rest of the request.
-func (c *conn) dispatch(typeID uint32, hdr *ua.RequestHeader, body []byte, request uint32) (resp ua.Response) {
+func (c *conn) dispatch(ctx context.Context, typeID uint32, hdr *ua.RequestHeader, body []byte, request uint32) (resp ua.Response) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.srv.log.Error("opc ua request ended by a panic", "remote", c.nc.RemoteAddr().String(), "service", typeID, "panic", p, "stack", string(debug.Stack()))
@@ -25,7 +26,7 @@ func (c *conn) dispatch(typeID uint32, hdr *ua.RequestHeader, body []byte, reque
 	case id.CreateSessionRequest_Encoding_DefaultBinary:
 		resp, err = c.createSession(hdr, body)
 	case id.ActivateSessionRequest_Encoding_DefaultBinary:
-		resp, err = c.activateSession(hdr, body)
+		resp, err = c.activateSession(ctx, hdr, body)
 	default:
 		ses, serr := c.session(hdr)
 		if serr != nil {
@@ -38,7 +39,7 @@ func (c *conn) dispatch(typeID uint32, hdr *ua.RequestHeader, body []byte, reque
 		if !ses.activated() {
 			return fault(hdr, ua.StatusBadSessionNotActivated)
 		}
-		resp, err = c.service(ses, typeID, hdr, body, request)
+		resp, err = c.service(ctx, ses, typeID, hdr, body, request)
 	}
 	if err != nil {
 		return fault(hdr, statusCode(err))
@@ -54,12 +55,14 @@ func statusCode(err error) ua.StatusCode {
 	return ua.StatusBadDecodingError
 }
 
-func (c *conn) service(ses *session, typeID uint32, hdr *ua.RequestHeader, body []byte, request uint32) (ua.Response, error) {
+func (c *conn) service(ctx context.Context, ses *session, typeID uint32, hdr *ua.RequestHeader, body []byte, request uint32) (ua.Response, error) {
 	switch typeID {
 	case id.ReadRequest_Encoding_DefaultBinary:
 		return ses.read(hdr, body)
 	case id.WriteRequest_Encoding_DefaultBinary:
-		return ses.write(hdr, body)
+		return ses.write(ctx, hdr, body)
+	case id.HistoryReadRequest_Encoding_DefaultBinary:
+		return ses.historyRead(ctx, hdr, body)
 	case id.BrowseRequest_Encoding_DefaultBinary:
 		return ses.browse(hdr, body)
 	case id.BrowseNextRequest_Encoding_DefaultBinary:

@@ -176,7 +176,7 @@ func FuzzRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		resp, err := c.service(ses, typeID, hdr, body, 1)
+		resp, err := c.service(t.Context(), ses, typeID, hdr, body, 1)
 		if err != nil || resp == nil {
 			return
 		}

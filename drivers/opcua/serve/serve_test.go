@@ -219,8 +219,9 @@ func TestSessionOutlivesItsConnection(t *testing.T) {
 			t.Fatal("no PublishResponse")
 		}
 		if d := pub.NotificationMessage.NotificationData; len(d) > 0 {
-			if v := d[0].Value.(*ua.DataChangeNotification).MonitoredItems[0].Value; v.Value.Float() != 41 {
-				t.Errorf("value %v, want 41", v.Value.Value())
+			told := d[0].Value.(*ua.DataChangeNotification).MonitoredItems
+			if len(told) != 2 || told[0].Value.Value.Float() != 0 || told[1].Value.Value.Float() != 41 {
+				t.Errorf("told %+v, want 0 from before and 41 from between", told)
 			}
 			return
 		}

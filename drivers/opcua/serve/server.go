@@ -11,7 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gopcua/opcua/ua"
 	"golang.org/x/sync/semaphore"
+
+	"quartier/drivers/opcua/pki"
 )
 
 // Bounds of what clients can make the server hold.
@@ -44,8 +47,24 @@ const (
 
 // Config says where and as whom the server listens.
 type Config struct {
-	// Addr is host:port on loopback, 127.0.0.1:0 when empty; port 0 takes a free one.
+	// Addr is host:port, 127.0.0.1:0 when empty; port 0 takes a free one. Beyond loopback it needs an Identity, and no Unsecured.
 	Addr string
+	// Host is the name under which clients reach the server, in its endpoints; empty: that of Addr.
+	Host string
+	// Identity is the application's certificate and key; nil: there is no security policy but None.
+	Identity *pki.Identity
+	// Trust holds the applications that may open a secured channel, Users the certificates with which somebody may sign in; nil: none.
+	Trust, Users *pki.Store
+	// Unsecured offers security policy None as well, with anonymous users, on loopback only.
+	Unsecured bool
+	// Anonymous lets anonymous users read over secured channels. Over unsecured ones there are no others.
+	Anonymous bool
+	// Authenticate says who signs in; nil: nobody does.
+	Authenticate func(ctx context.Context, l Login) (User, error)
+	// Write takes the values that users write to writable variables, and answers with a status each; nil: nothing is writable.
+	Write func(ctx context.Context, by Writer, values []Written) []ua.StatusCode
+	// History reads the record of a variable; nil: there is none.
+	History func(ctx context.Context, q HistoryQuery) ([]HistoryValue, error)
 	// NamespaceURI is the namespace of the nodes that are added.
 	NamespaceURI string
 	// OtherNamespaces take the indices before it, from 2 on; for tests of clients that must not rely on an index.
@@ -77,14 +96,18 @@ type Server struct {
 	wg       sync.WaitGroup
 
 	channelIDs, subscriptionIDs, itemIDs atomic.Uint32
-	pending, items                       atomic.Int64
+	pending, items, queued               atomic.Int64
 	working                              *semaphore.Weighted // requests decoded and answered at one time
+	guard                                *guard
 }
 
 // New returns a server that does not listen yet; see [Server.Run].
 func New(cfg Config) *Server {
 	if cfg.Addr == "" {
 		cfg.Addr = "127.0.0.1:0"
+	}
+	if cfg.Identity == nil {
+		cfg.Unsecured = true
 	}
 	if cfg.Name == "" {
 		cfg.Name = "Quartier"
@@ -100,13 +123,13 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Log, start: cfg.Now().UTC(), listening: make(chan struct{}),
-		conns: make(map[*conn]struct{}), sessions: make(map[string]*session), working: semaphore.NewWeighted(8),
+		conns: make(map[*conn]struct{}), sessions: make(map[string]*session), working: semaphore.NewWeighted(8), guard: newGuard(),
 	}
 	s.space = newSpace(s)
 	return s
 }
 
-// ErrNotLoopback is returned for an address that others than this machine can reach: the server has no encryption.
+// ErrNotLoopback is returned for an address that others than this machine can reach where security policy None is offered.
 var ErrNotLoopback = errors.New("not a loopback address")
 
 // CheckAddr returns [ErrNotLoopback], wrapped, for an address beyond loopback, and an error for one that is no host:port.
@@ -126,7 +149,7 @@ func CheckAddr(addr string) error {
 // Run listens and serves until ctx ends or the listener fails, then closes every connection and waits for them. It returns nil after ctx.
 // A server runs once.
 func (s *Server) Run(ctx context.Context) error {
-	if err := CheckAddr(s.cfg.Addr); err != nil {
+	if err := CheckAddr(s.cfg.Addr); err != nil && (s.cfg.Unsecured || !errors.Is(err, ErrNotLoopback)) {
 		return err
 	}
 	var lc net.ListenConfig
@@ -182,7 +205,14 @@ func (s *Server) Addr(ctx context.Context) (string, error) {
 }
 
 // endpoint is the URL of the server, valid while it runs.
-func (s *Server) endpoint() string { return "opc.tcp://" + s.addr }
+func (s *Server) endpoint() string {
+	if s.cfg.Host != "" {
+		if _, port, err := net.SplitHostPort(s.addr); err == nil {
+			return "opc.tcp://" + net.JoinHostPort(s.cfg.Host, port)
+		}
+	}
+	return "opc.tcp://" + s.addr
+}
 
 // admit starts a connection. When all places are taken it waits until the oldest connection without a session has had its grace, so that a
 // burst of newcomers queues in the system's backlog instead of pushing each other out, and closes that one.

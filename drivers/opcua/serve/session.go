@@ -1,16 +1,21 @@
 package serve
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
 	"sync"
 	"time"
 
-	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
+
+	"quartier/drivers/opcua/secure"
 )
 
 const (
 	anonymousPolicy   = "anonymous"
+	userPolicy        = "username"
+	certificatePolicy = "certificate"
 	activationTimeout = 10 * time.Second // from CreateSession to ActivateSession
 	minSession        = 5 * time.Second
 	maxSession        = 10 * time.Minute
@@ -23,7 +28,13 @@ type session struct {
 	token   string // key in Server.sessions
 	timeout time.Duration
 
+	security security // of the channel that created it; another one that takes it over has the same certificate and mode
+
 	mu            sync.Mutex
+	nonce         []byte // what the next activation signs
+	user          User
+	identity      string // how the user signed in, to compare when another channel takes the session over
+	locale        string
 	conn          *conn // nil while the connection is lost
 	active, ended bool
 	used          time.Time // last request
@@ -32,6 +43,7 @@ type session struct {
 	waiting       []publishRequest
 	gone          []*ua.PublishResponse // status changes of subscriptions that timed out
 	continuations map[string]continuation
+	histories     map[string]historyPoint
 }
 
 func (ses *session) activated() bool {
@@ -63,12 +75,43 @@ func (s *Server) application() *ua.ApplicationDescription {
 	}
 }
 
+const transportProfile = "http://opcfoundation.org/UA-Profile/Transport/uatcp-uasc-uabinary"
+
+// endpoints are the ways to reach the server, the strongest first.
 func (s *Server) endpoints() []*ua.EndpointDescription {
-	return []*ua.EndpointDescription{{
-		EndpointURL: s.endpoint(), Server: s.application(), SecurityMode: ua.MessageSecurityModeNone, SecurityPolicyURI: ua.SecurityPolicyURINone,
-		UserIdentityTokens:  []*ua.UserTokenPolicy{{PolicyID: anonymousPolicy, TokenType: ua.UserTokenTypeAnonymous, SecurityPolicyURI: ua.SecurityPolicyURINone}},
-		TransportProfileURI: "http://opcfoundation.org/UA-Profile/Transport/uatcp-uasc-uabinary",
-	}}
+	var out []*ua.EndpointDescription
+	if s.cfg.Identity != nil {
+		for level, policy := range secure.Policies() {
+			for _, mode := range []ua.MessageSecurityMode{ua.MessageSecurityModeSignAndEncrypt, ua.MessageSecurityModeSign} {
+				out = append(out, &ua.EndpointDescription{
+					EndpointURL: s.endpoint(), Server: s.application(), ServerCertificate: s.cfg.Identity.Certificate, SecurityMode: mode, SecurityPolicyURI: policy,
+					UserIdentityTokens: s.userTokens(policy), TransportProfileURI: transportProfile, SecurityLevel: byte(40*(int(mode)-1) - 10*level),
+				})
+			}
+		}
+	}
+	if s.cfg.Unsecured {
+		out = append(out, &ua.EndpointDescription{
+			EndpointURL: s.endpoint(), Server: s.application(), SecurityMode: ua.MessageSecurityModeNone, SecurityPolicyURI: ua.SecurityPolicyURINone,
+			UserIdentityTokens:  []*ua.UserTokenPolicy{{PolicyID: anonymousPolicy, TokenType: ua.UserTokenTypeAnonymous, SecurityPolicyURI: ua.SecurityPolicyURINone}},
+			TransportProfileURI: transportProfile,
+		})
+	}
+	return out
+}
+
+// userTokens are the ways to sign in over a secured channel.
+func (s *Server) userTokens(policy string) (out []*ua.UserTokenPolicy) {
+	if s.cfg.Anonymous {
+		out = append(out, &ua.UserTokenPolicy{PolicyID: anonymousPolicy, TokenType: ua.UserTokenTypeAnonymous})
+	}
+	if s.cfg.Authenticate != nil {
+		out = append(out, &ua.UserTokenPolicy{PolicyID: userPolicy, TokenType: ua.UserTokenTypeUserName, SecurityPolicyURI: policy})
+		if s.cfg.Users != nil {
+			out = append(out, &ua.UserTokenPolicy{PolicyID: certificatePolicy, TokenType: ua.UserTokenTypeCertificate, SecurityPolicyURI: policy})
+		}
+	}
+	return out
 }
 
 func (c *conn) createSession(hdr *ua.RequestHeader, body []byte) (ua.Response, error) {
@@ -86,6 +129,10 @@ func (c *conn) createSession(hdr *ua.RequestHeader, body []byte) (ua.Response, e
 	if err := decode(body, &req); err != nil {
 		return nil, err
 	}
+	signature, err := c.createSignature(req.ClientDescription, req.ClientCertificate, req.ClientNonce)
+	if err != nil {
+		return nil, err
+	}
 	timeout := maxSession
 	if t := req.RequestedSessionTimeout; t > 0 && t < milliseconds(maxSession) {
 		timeout = max(time.Duration(t*float64(time.Millisecond)), minSession)
@@ -97,16 +144,16 @@ func (c *conn) createSession(hdr *ua.RequestHeader, body []byte) (ua.Response, e
 		name = name[:200]
 	}
 	ses := &session{
-		srv: c.srv, name: name, token: tokenID.String(), timeout: timeout, conn: c, used: time.Now(),
-		subs: make(map[uint32]*subscription), continuations: make(map[string]continuation),
+		srv: c.srv, name: name, token: tokenID.String(), timeout: timeout, conn: c, used: time.Now(), security: c.security, nonce: randomBytes(secure.NonceLength),
+		subs: make(map[uint32]*subscription), continuations: make(map[string]continuation), histories: make(map[string]historyPoint),
 	}
 	if err := c.srv.addSession(ses); err != nil {
 		return nil, err
 	}
 	return &ua.CreateSessionResponse{
 		ResponseHeader: header(hdr, ua.StatusOK), SessionID: ua.NewByteStringNodeID(1, randomBytes(16)), AuthenticationToken: tokenID,
-		RevisedSessionTimeout: milliseconds(timeout), ServerNonce: randomBytes(32), ServerEndpoints: c.srv.endpoints(),
-		ServerSoftwareCertificates: []*ua.SignedSoftwareCertificate{}, ServerSignature: &ua.SignatureData{}, MaxRequestMessageSize: maxMessage,
+		RevisedSessionTimeout: milliseconds(timeout), ServerNonce: ses.nonce, ServerCertificate: c.serverCertificate(), ServerEndpoints: c.srv.endpoints(),
+		ServerSoftwareCertificates: []*ua.SignedSoftwareCertificate{}, ServerSignature: signature, MaxRequestMessageSize: maxMessage,
 	}, nil
 }
 
@@ -168,8 +215,8 @@ func (s *Server) sessionOf(token *ua.NodeID) *session {
 	return s.sessions[token.String()]
 }
 
-// activateSession activates a session for an anonymous user; a session whose connection was lost may be taken over by a new one.
-func (c *conn) activateSession(hdr *ua.RequestHeader, body []byte) (ua.Response, error) {
+// activateSession lets a user into a session; a session whose connection was lost may be taken over by a new one.
+func (c *conn) activateSession(ctx context.Context, hdr *ua.RequestHeader, body []byte) (ua.Response, error) {
 	ses := c.srv.sessionOf(hdr.AuthenticationToken)
 	if ses == nil {
 		return nil, ua.StatusBadSessionIDInvalid
@@ -178,24 +225,28 @@ func (c *conn) activateSession(hdr *ua.RequestHeader, body []byte) (ua.Response,
 	if err != nil {
 		return nil, err
 	}
-	switch a.tokenType {
-	case 0: // no token stands for the anonymous user (Part 4, 5.6.3.2)
-	case id.AnonymousIdentityToken_Encoding_DefaultBinary:
-		if a.policyID != "" && a.policyID != anonymousPolicy {
-			return nil, ua.StatusBadIdentityTokenInvalid
-		}
-	case id.UserNameIdentityToken_Encoding_DefaultBinary, id.X509IdentityToken_Encoding_DefaultBinary, id.IssuedIdentityToken_Encoding_DefaultBinary:
-		return nil, ua.StatusBadIdentityTokenRejected
-	default:
-		return nil, ua.StatusBadIdentityTokenInvalid
+	ses.mu.Lock()
+	nonce, takeover := ses.nonce, ses.conn != c
+	ended, active := ses.ended, ses.active
+	ses.mu.Unlock()
+	if ended || takeover && !active { // only the channel that created a session may activate it first
+		return nil, ua.StatusBadSessionIDInvalid
 	}
+	if err := c.checkSignature(ses, nonce, a); err != nil {
+		return nil, err
+	}
+	user, identity, err := c.identify(ctx, nonce, a)
+	if err != nil {
+		return nil, err
+	}
+	next := randomBytes(secure.NonceLength)
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
-	if ses.ended {
+	if ses.ended || !bytes.Equal(ses.nonce, nonce) { // another activation came between
 		return nil, ua.StatusBadSessionIDInvalid
 	}
 	if ses.conn != c {
-		if !ses.active { // only the channel that created a session may activate it first
+		if !ses.active || identity != ses.identity {
 			return nil, ua.StatusBadSessionIDInvalid
 		}
 		if c.active.Load() >= sessionsPerConn {
@@ -210,8 +261,8 @@ func (c *conn) activateSession(hdr *ua.RequestHeader, body []byte) (ua.Response,
 	} else if !ses.active {
 		c.active.Add(1)
 	}
-	ses.active, ses.used = true, time.Now()
-	return &ua.ActivateSessionResponse{ResponseHeader: header(hdr, ua.StatusOK), ServerNonce: randomBytes(32), Results: []ua.StatusCode{}, DiagnosticInfos: []*ua.DiagnosticInfo{}}, nil
+	ses.active, ses.used, ses.nonce, ses.user, ses.identity, ses.locale = true, time.Now(), next, user, identity, a.locale
+	return &ua.ActivateSessionResponse{ResponseHeader: header(hdr, ua.StatusOK), ServerNonce: next, Results: []ua.StatusCode{}, DiagnosticInfos: []*ua.DiagnosticInfo{}}, nil
 }
 
 // release takes one active session off the connection.
@@ -237,17 +288,17 @@ func (s *Server) endSession(ses *session) {
 	}
 	clear(ses.subs)
 	clear(ses.continuations)
-	s.items.Add(-int64(ses.items))
+	clear(ses.histories)
 	ses.items = 0
 	conn, waiting := ses.conn, ses.waiting
 	ses.waiting = nil
 	ses.mu.Unlock()
 	for _, sub := range subs {
-		sub.stop()
+		sub.end()
 	}
 	if conn != nil {
 		for _, w := range waiting {
-			conn.send("MSG", w.request, fault(w.hdr, ua.StatusBadSessionClosed))
+			conn.send(w.request, fault(w.hdr, ua.StatusBadSessionClosed))
 		}
 	}
 }
@@ -266,6 +317,7 @@ func (s *Server) detach(c *conn) {
 		if held {
 			ses.conn, ses.waiting = nil, nil
 			clear(ses.continuations)
+			clear(ses.histories)
 		}
 		active := ses.active
 		ses.mu.Unlock()

@@ -41,9 +41,17 @@ type Variable struct {
 	Path        []string // browse names from the Objects folder, the last one the variable's own; missing folders are made
 	NodeID      string   // identifier in the server's namespace, without index: "s=Power.Active" or "i=17"
 	Type        Type
+	Name        string // shown to people, in English; empty: the last of Path
 	Description string
-	Unit        string // shown as its engineering unit; empty for none
+	French      Text    // the same for clients that prefer French
+	Unit        string  // shown as its engineering unit; empty for none
+	Low, High   float64 // range in which values are expected, and, of a writable variable, taken; equal: none is told
+	Writable    bool    // values go to [Config.Write]
+	History     bool    // [Config.History] knows its record
 }
+
+// Text is what people read of a node. What is empty is as in English.
+type Text struct{ Name, Description string }
 
 // node is one node of the address space. All but its value and its references is fixed when it is added.
 type node struct {
@@ -58,6 +66,14 @@ type node struct {
 	kind        Type       // of added variables
 	abstract    bool       // of types
 	inverse     string     // of reference types
+	text        string     // of added variables: their id as it was given
+	low, high   float64    // of added variables, equal without a range
+	writable    bool
+	history     bool
+	french      struct{ display, description *ua.LocalizedText } // nil: as in English
+
+	watching sync.Mutex
+	items    map[*item]struct{} // guarded by watching
 
 	refs  []*ua.ReferenceDescription // guarded by space.mu
 	value atomic.Pointer[ua.DataValue]
@@ -133,6 +149,75 @@ func nodeID(n uint32) *ua.NodeID {
 	return ua.NewNumericNodeID(0, n)
 }
 
+// NameFolder says how a folder is shown to people, before Run; the folder is made when it is not there.
+func (s *Server) NameFolder(path []string, name string, french Text) error {
+	s.space.mu.Lock()
+	defer s.space.mu.Unlock()
+	n, err := s.space.folder(path)
+	if err != nil {
+		return err
+	}
+	if name != "" {
+		n.display.Text = name // the references to it share the text
+	}
+	n.setFrench(french)
+	return nil
+}
+
+func localized(locale, text string) *ua.LocalizedText {
+	l := &ua.LocalizedText{Text: text, Locale: locale}
+	l.UpdateMask()
+	return l
+}
+
+func (n *node) setFrench(t Text) {
+	if t.Name != "" {
+		n.french.display = localized("fr", t.Name)
+	}
+	if t.Description != "" {
+		n.french.description = localized("fr", t.Description)
+	}
+}
+
+// watch tells an item of new values; unwatch no longer does.
+func (n *node) watch(it *item) {
+	n.watching.Lock()
+	defer n.watching.Unlock()
+	if n.items == nil {
+		n.items = map[*item]struct{}{}
+	}
+	n.items[it] = struct{}{}
+}
+
+func (n *node) unwatch(it *item) {
+	n.watching.Lock()
+	delete(n.items, it)
+	n.watching.Unlock()
+}
+
+// set stores a value and offers it to the items; their locks are taken while the node's is not held.
+func (n *node) set(dv *ua.DataValue) {
+	n.value.Store(dv)
+	n.watching.Lock()
+	if len(n.items) == 0 {
+		n.watching.Unlock()
+		return
+	}
+	items := make([]*item, 0, len(n.items))
+	for it := range n.items {
+		items = append(items, it)
+	}
+	n.watching.Unlock()
+	now := time.Now()
+	for _, it := range items {
+		it.sub.mu.Lock()
+		if it.attribute == ua.AttributeIDValue {
+			it.offer(dv, now)
+		}
+		it.sub.mu.Unlock()
+	}
+}
+
 // AddFolder adds the folder named by its path from the Objects folder, with those above it that are missing.
 func (s *Server) AddFolder(path ...string) error {
 	s.space.mu.Lock()
@@ -189,21 +274,37 @@ func (s *Server) AddVariable(v Variable) error {
 	n := &node{
 		id: nid, class: ua.NodeClassVariable, typeDef: nodeID(id.BaseDataVariableType), dataType: nodeID(dataTypes[v.Type]), rank: -1, kind: v.Type,
 		browse: &ua.QualifiedName{NamespaceIndex: sp.ns, Name: name}, display: ua.NewLocalizedText(name), description: ua.NewLocalizedText(v.Description),
+		text: v.NodeID, low: v.Low, high: v.High, writable: v.Writable && s.cfg.Write != nil, history: v.History && s.cfg.History != nil,
 	}
+	if v.Name != "" {
+		n.display = localized("en", v.Name)
+	}
+	n.setFrench(v.French)
 	if v.Unit != "" {
 		n.typeDef = nodeID(id.AnalogUnitType)
+		if v.High > v.Low {
+			n.typeDef = nodeID(id.AnalogUnitRangeType)
+		}
 	}
 	n.value.Store(&ua.DataValue{EncodingMask: ua.DataValueStatusCode, Status: ua.StatusBadWaitingForInitialData})
 	sp.add(n, parent, id.HasComponent)
 	if v.Unit != "" {
-		u := &node{
-			id: ua.NewStringNodeID(sp.ns, "/unit/"+v.NodeID), class: ua.NodeClassVariable, typeDef: nodeID(id.PropertyType), dataType: nodeID(id.EUInformation), rank: -1,
-			browse: &ua.QualifiedName{Name: "EngineeringUnits"}, display: ua.NewLocalizedText("EngineeringUnits"), description: ua.NewLocalizedText(""),
-		}
-		u.value.Store(constant(ua.NewExtensionObject(engineeringUnit(v.Unit))))
-		sp.add(u, n, id.HasProperty)
+		sp.property(n, "EngineeringUnits", "/unit/", id.EUInformation, engineeringUnit(v.Unit))
+	}
+	if v.High > v.Low {
+		sp.property(n, "EURange", "/range/", id.Range, &ua.Range{Low: v.Low, High: v.High})
 	}
 	return nil
+}
+
+// property adds a property with a constant structure to a variable; mu is held.
+func (sp *space) property(n *node, name, prefix string, dataType uint32, value any) {
+	u := &node{
+		id: ua.NewStringNodeID(sp.ns, prefix+n.text), class: ua.NodeClassVariable, typeDef: nodeID(id.PropertyType), dataType: nodeID(dataType), rank: -1,
+		browse: &ua.QualifiedName{Name: name}, display: ua.NewLocalizedText(name), description: ua.NewLocalizedText(""),
+	}
+	u.value.Store(constant(ua.NewExtensionObject(value)))
+	sp.add(u, n, id.HasProperty)
 }
 
 func (sp *space) parse(text string) (*ua.NodeID, error) {
@@ -236,7 +337,7 @@ func (s *Server) Set(nodeID string, value any, q district.Quality, at time.Time)
 	case q != district.Bad:
 		return fmt.Errorf("opc ua server: %s: %v: %w", nodeID, value, err)
 	}
-	n.value.Store(dv)
+	n.set(dv)
 	return nil
 }
 

@@ -41,6 +41,20 @@ type subscription struct {
 
 func (sub *subscription) stop() { sub.once.Do(func() { close(sub.quit) }) }
 
+// end stops a subscription and returns how many items it had.
+func (sub *subscription) end() int {
+	sub.stop()
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	n := len(sub.items)
+	for _, it := range sub.items {
+		it.end()
+	}
+	sub.items = nil
+	clear(sub.byID)
+	return n
+}
+
 func reviseInterval(ms float64) time.Duration {
 	if !(ms > milliseconds(minInterval)) { // not above the floor, or not a number
 		return minInterval
@@ -186,20 +200,16 @@ func (ses *session) remove(id uint32) bool {
 		return false
 	}
 	delete(ses.subs, id)
-	sub.mu.Lock()
-	ses.items -= len(sub.items)
-	ses.srv.items.Add(-int64(len(sub.items)))
-	sub.mu.Unlock()
+	ses.items -= sub.end()
 	var waiting []publishRequest
 	conn := ses.conn
 	if len(ses.subs) == 0 && len(ses.gone) == 0 {
 		waiting, ses.waiting = ses.waiting, nil
 	}
 	ses.mu.Unlock()
-	sub.stop()
 	if conn != nil {
 		for _, w := range waiting {
-			conn.send("MSG", w.request, fault(w.hdr, ua.StatusBadNoSubscription))
+			conn.send(w.request, fault(w.hdr, ua.StatusBadNoSubscription))
 		}
 	}
 	return true
@@ -353,7 +363,7 @@ func (sub *subscription) cycle(ticked bool) bool {
 		}
 		sub.lonelyFor, sub.quietFor, sub.first = 0, 0, false
 		resp := sub.message(req)
-		if conn.send("MSG", req.request, resp) != nil || !resp.MoreNotifications {
+		if conn.send(req.request, resp) != nil || !resp.MoreNotifications {
 			return true
 		}
 	}

@@ -44,6 +44,9 @@ type continuation struct {
 // page returns the next references of a Browse and keeps the place for BrowseNext. room is what the whole answer may still hold.
 func (ses *session) page(c continuation, room *int) *ua.BrowseResult {
 	refs, next, status := ses.srv.space.browse(c.what, c.offset, min(c.limit, *room))
+	if ses.french() {
+		ses.srv.space.translated(refs, c.what.ResultMask)
+	}
 	*room -= len(refs)
 	out := &ua.BrowseResult{StatusCode: status, References: refs}
 	if next < 0 {
@@ -129,6 +132,20 @@ func (sp *space) browse(d *ua.BrowseDescription, offset, most int) (out []*ua.Re
 		out = append(out, masked(r, d.ResultMask))
 	}
 	return out, -1, ua.StatusOK
+}
+
+// translated shows names in French where there are any.
+func (sp *space) translated(refs []*ua.ReferenceDescription, mask uint32) {
+	if mask&resultDisplayName == 0 {
+		return
+	}
+	for i, r := range refs {
+		if n := sp.get(r.NodeID.NodeID); n != nil && n.french.display != nil {
+			m := *r
+			m.DisplayName = n.french.display
+			refs[i] = &m
+		}
+	}
 }
 
 // masked leaves the fields that the client did not ask for empty.

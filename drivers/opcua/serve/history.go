@@ -1,0 +1,255 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/gopcua/opcua/id"
+	"github.com/gopcua/opcua/ua"
+
+	"quartier/schemas/district"
+)
+
+// HistoryQuery asks for the recorded values of a variable with From <= time < To, oldest first, at most Limit of them.
+type HistoryQuery struct {
+	NodeID   string // as the variable was added, without namespace
+	From, To time.Time
+	Limit    int
+}
+
+// HistoryValue is a recorded value.
+type HistoryValue struct {
+	Time    time.Time
+	Value   float64
+	Quality district.Quality
+}
+
+// Bounds of history.
+const (
+	historyReach = 24 * time.Hour // how far back it is read
+	maxHistory   = 5000           // values of one answer
+	maxReversed  = 200_000        // values of a day that are turned around at once
+	maxHistoryOf = 100            // variables in one request
+)
+
+// historyRequest is what matters of a HistoryRead request.
+type historyRequest struct {
+	details    uint32 // encoding id of the kind of history
+	modified   bool
+	start, end time.Time
+	perNode    uint32
+	bounds     bool
+	stamps     ua.TimestampsToReturn
+	release    bool
+	nodes      []historyNode
+}
+
+type historyNode struct {
+	node         *ua.NodeID
+	ranged       bool
+	continuation []byte
+}
+
+func decodeHistory(body []byte) (r historyRequest, err error) {
+	buf := ua.NewBuffer(body)
+	var details []byte
+	r.details, details = skipExtension(buf)
+	r.stamps = ua.TimestampsToReturn(buf.ReadUint32())
+	r.release = buf.ReadBool()
+	n := length(buf, 16) // node id 2, range 4, encoding 6, continuation 4
+	if buf.Error() != nil {
+		return r, errShape
+	}
+	r.nodes = make([]historyNode, n)
+	for i := range r.nodes {
+		h := &r.nodes[i]
+		h.node = new(ua.NodeID)
+		buf.ReadStruct(h.node)
+		h.ranged = buf.ReadString() != ""
+		buf.ReadUint16()
+		buf.ReadString()
+		h.continuation = buf.ReadBytes()
+		if buf.Error() != nil {
+			return r, errShape
+		}
+	}
+	if r.details == id.ReadRawModifiedDetails_Encoding_DefaultBinary {
+		d := ua.NewBuffer(details)
+		r.modified = d.ReadBool()
+		r.start, r.end = d.ReadTime(), d.ReadTime()
+		r.perNode = d.ReadUint32()
+		r.bounds = d.ReadBool()
+		if d.Error() != nil {
+			return r, errShape
+		}
+	}
+	return r, nil
+}
+
+// historyPoint is where a history read goes on.
+type historyPoint struct {
+	node     string
+	from, to time.Time
+	reverse  bool
+	left     int // values still wanted; 0: all
+}
+
+func (ses *session) historyRead(ctx context.Context, hdr *ua.RequestHeader, body []byte) (ua.Response, error) {
+	r, err := decodeHistory(body)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(r.nodes) == 0:
+		return nil, ua.StatusBadNothingToDo
+	case len(r.nodes) > maxHistoryOf:
+		return nil, ua.StatusBadTooManyOperations
+	case r.stamps > ua.TimestampsToReturnBoth:
+		return nil, ua.StatusBadTimestampsToReturnInvalid
+	case r.details != id.ReadRawModifiedDetails_Encoding_DefaultBinary || r.modified || r.bounds:
+		return nil, ua.StatusBadHistoryOperationUnsupported
+	}
+	results := make([]*ua.HistoryReadResult, len(r.nodes))
+	room := maxHistory
+	for i, n := range r.nodes {
+		results[i] = ses.history(ctx, &r, n, &room)
+	}
+	return &ua.HistoryReadResponse{ResponseHeader: header(hdr, ua.StatusOK), Results: results, DiagnosticInfos: []*ua.DiagnosticInfo{}}, nil
+}
+
+func (ses *session) history(ctx context.Context, r *historyRequest, n historyNode, room *int) *ua.HistoryReadResult {
+	fail := func(s ua.StatusCode) *ua.HistoryReadResult {
+		return &ua.HistoryReadResult{StatusCode: s, HistoryData: ua.NewExtensionObject(nil)}
+	}
+	var p historyPoint
+	if len(n.continuation) > 0 {
+		ses.mu.Lock()
+		kept, ok := ses.histories[string(n.continuation)]
+		delete(ses.histories, string(n.continuation))
+		ses.mu.Unlock()
+		switch {
+		case !ok:
+			return fail(ua.StatusBadContinuationPointInvalid)
+		case r.release:
+			return fail(ua.StatusOK)
+		}
+		p = kept
+	} else {
+		if r.release {
+			return fail(ua.StatusBadContinuationPointInvalid)
+		}
+		at := ses.srv.space.get(n.node)
+		switch {
+		case at == nil:
+			return fail(ua.StatusBadNodeIDUnknown)
+		case !at.history || ses.srv.cfg.History == nil:
+			return fail(ua.StatusBadHistoryOperationUnsupported)
+		case n.ranged:
+			return fail(ua.StatusBadIndexRangeInvalid)
+		}
+		var ok bool
+		if p, ok = r.span(ses.srv.cfg.Now()); !ok {
+			return fail(ua.StatusBadInvalidTimestampArgument)
+		}
+		p.node = at.text
+	}
+	ses.mu.Lock()
+	full := len(ses.histories) >= maxContinuation
+	ses.mu.Unlock()
+	values, next, err := ses.srv.page(ctx, p, *room)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fail(ua.StatusBadShutdown)
+	case err != nil:
+		ses.srv.log.Warn("opc ua history", "node", p.node, "err", err)
+		return fail(ua.StatusBadHistoryOperationInvalid)
+	case next != nil && full:
+		return fail(ua.StatusBadNoContinuationPoints)
+	}
+	*room -= len(values)
+	out := &ua.HistoryReadResult{HistoryData: ua.NewExtensionObject(&ua.HistoryData{DataValues: values})}
+	if len(values) == 0 && next == nil {
+		out.StatusCode = ua.StatusGoodNoData
+	}
+	if next != nil {
+		out.ContinuationPoint = randomBytes(8)
+		ses.mu.Lock()
+		ses.histories[string(out.ContinuationPoint)] = *next
+		ses.mu.Unlock()
+	}
+	return out
+}
+
+// span is what a request asks for, of which two of start, end and number of values must be given (Part 11, 6.4.3): backwards when the end comes first or there is no start. The end is
+// exclusive. Nothing older than a day is read.
+func (r *historyRequest) span(now time.Time) (p historyPoint, ok bool) {
+	known := func(t time.Time) bool { return t.Year() > 1601 }
+	p.left = int(min(r.perNode, 1<<30))
+	oldest := now.Add(-historyReach)
+	switch s, e := known(r.start), known(r.end); {
+	case s && e:
+		p.from, p.to, p.reverse = r.start, r.end, r.end.Before(r.start)
+	case s && r.perNode > 0:
+		p.from, p.to = r.start, now.Add(time.Nanosecond)
+	case e && r.perNode > 0:
+		p.from, p.to, p.reverse = r.end, oldest, true
+	default:
+		return p, false
+	}
+	if p.reverse { // times from the end, exclusive, to the start, inclusive
+		p.from, p.to = p.to.Add(time.Nanosecond), p.from.Add(time.Nanosecond)
+	}
+	if p.from.Before(oldest) {
+		p.from = oldest
+	}
+	return p, true
+}
+
+// page reads the next values, and where to go on; nil at the end.
+func (s *Server) page(ctx context.Context, p historyPoint, room int) (out []*ua.DataValue, next *historyPoint, err error) {
+	out = []*ua.DataValue{}
+	want := room
+	if p.left > 0 {
+		want = min(want, p.left)
+	}
+	if want <= 0 && p.from.Before(p.to) {
+		return out, &p, nil
+	}
+	if !p.from.Before(p.to) {
+		return out, nil, nil
+	}
+	limit := want + 1
+	if p.reverse {
+		limit = maxReversed
+	}
+	values, err := s.cfg.History(ctx, HistoryQuery{p.node, p.from, p.to, limit})
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.reverse {
+		slices.Reverse(values)
+	}
+	more := len(values) > want
+	if more {
+		values = values[:want]
+	}
+	for _, v := range values {
+		dv := &ua.DataValue{EncodingMask: ua.DataValueStatusCode | ua.DataValueSourceTimestamp | ua.DataValueServerTimestamp | ua.DataValueValue, Status: statusOf(v.Quality),
+			SourceTimestamp: v.Time.UTC(), ServerTimestamp: v.Time.UTC(), Value: ua.MustVariant(v.Value)}
+		out = append(out, dv)
+	}
+	if !more || p.left > 0 && p.left <= len(values) {
+		return out, nil, nil
+	}
+	if p.left > 0 {
+		p.left -= len(values)
+	}
+	last := values[len(values)-1].Time
+	if p.reverse {
+		p.to = last
+	} else {
+		p.from = last.Add(time.Nanosecond)
+	}
+	return out, &p, nil
+}
