@@ -142,6 +142,8 @@ func (ses *session) write(ctx context.Context, hdr *ua.RequestHeader, body []byt
 // check says why a value is not written, or StatusOK. What is not writable is said first, so that it is told alike to everybody.
 func (it *writeItem) check(n *node, by Writer) ua.StatusCode {
 	switch {
+	case it.node == nil:
+		return ua.StatusBadDecodingError // what stands before it could not be read
 	case n == nil || !n.writable || it.attribute != ua.AttributeIDValue:
 		return ua.StatusBadNotWritable
 	case !by.Write:
