@@ -54,7 +54,9 @@ func Demo(ctx context.Context, opt DemoOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg.File.Face = config.Face{ModbusListen: "127.0.0.1:0", OPCUAListen: "127.0.0.1:0"}
+	f := &cfg.File.Face // the rest of it is as configured
+	f.ModbusListen, f.OPCUAListen, f.OPCUAUnsecured = "127.0.0.1:0", "127.0.0.1:0", true
+	f.ModbusClients = []config.FaceClient{{Network: "127.0.0.0/8", Requests: true}}
 	cfg.File.DataDir = opt.DataDir
 	if opt.DataDir == "" {
 		if cfg.File.DataDir, err = os.MkdirTemp("", "quartier-demo-"); err != nil {

@@ -51,7 +51,9 @@ func (a *App) faceConfig() (face.Config, error) {
 	}
 	out := face.Config{
 		ModbusListen: c.ModbusListen, ModbusTLS: face.ModbusTLS{Listen: c.ModbusTLS, CertFile: c.ModbusCert, KeyFile: c.ModbusKey, ClientCA: c.ModbusCA},
-		OPCUAListen: c.OPCUAListen, RequestTimeout: time.Duration(c.RequestTimeout * float64(time.Second)), Districts: a.cfg.Districts, Slots: slots, Log: a.log,
+		OPCUA: face.OPCUA{Listen: c.OPCUAListen, Host: c.OPCUAHost, PKI: a.cfg.PKIDir(), URI: a.cfg.File.OPCUA.URI, Name: a.cfg.File.OPCUA.Name, Unsecured: c.OPCUAUnsecured, Anonymous: c.OPCUAAnonymous,
+			SignIn: a.asks.signIn, History: a.asks.history, Now: a.clock.Now, Speed: a.clock.Speed()},
+		RequestTimeout: time.Duration(c.RequestTimeout * float64(time.Second)), Districts: a.cfg.Districts, Slots: slots, Log: a.log,
 	}
 	if a.cfg.File.Control.Enabled { // otherwise nothing would come of a request
 		out.Requests = a.asks

@@ -37,7 +37,7 @@ func (b *builder) face(f *Face) {
 	case f.ModbusTLS == "" && given > 0:
 		b.say("face", "the modbus_tls and modbus_client_ca files are of no use without modbus_tls_listen")
 	}
-	if beyond(f.OPCUAListen) {
-		b.say("face.opcua_listen", "%s is reached beyond this machine: the OPC UA server stays on loopback, such as 127.0.0.1:4850", f.OPCUAListen)
+	if beyond(f.OPCUAListen) && f.OPCUAUnsecured {
+		b.say("face.opcua_listen", "%s is reached beyond this machine: opcua_unsecured is for loopback, such as 127.0.0.1:4840", f.OPCUAListen)
 	}
 }

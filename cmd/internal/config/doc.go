@@ -13,7 +13,10 @@
 //	data_dir: var                                # the local record; relative to this file, as all paths
 //	console: {listen: "127.0.0.1:8080"}          # beyond loopback with tls_cert_file and tls_key_file
 //	database: {url_env: QUARTIER_DATABASE}       # or url_file; absent: SQLite in data_dir
-//	face: {modbus_listen: "127.0.0.1:1502", opcua_listen: "127.0.0.1:4850"}
+//	face:
+//	  opcua_listen: "0.0.0.0:4840"               # trusted applications, Quartier's own users
+//	  modbus_listen: "10.20.0.2:502"
+//	  modbus_clients: [{network: 10.20.0.0/24}, {network: 10.20.0.17, requests: true}]
 //	control: {horizon_hours: 36, replan_minutes: 5, dispatch_seconds: 5}
 //	report: {issuer: Régie de la Fontaine, contact: "Maison du projet, 03 80 00 00 00"}
 //

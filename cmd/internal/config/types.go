@@ -57,7 +57,10 @@ type Face struct {
 	ModbusKey      string       `yaml:"modbus_tls_key_file" doc:"PEM file of its private key; relative to this file"`
 	ModbusCA       string       `yaml:"modbus_client_ca_file" doc:"PEM file of the authorities whose clients may read there; relative to this file"`
 	ModbusClients  []FaceClient `yaml:"modbus_clients" doc:"who may connect beyond this machine, and who may make requests; nobody else may"`
-	OPCUAListen    string       `yaml:"opcua_listen" pattern:"listen" doc:"host:port on loopback of the OPC UA server; absent: none"`
+	OPCUAListen    string       `yaml:"opcua_listen" pattern:"listen" doc:"host:port of the OPC UA server, usually port 4840; absent: none"`
+	OPCUAHost      string       `yaml:"opcua_host" doc:"name or address under which clients reach the OPC UA server, in its certificate and its endpoints; absent: that of opcua_listen"`
+	OPCUAUnsecured bool         `yaml:"opcua_unsecured" def:"false" doc:"offer security policy None too, where anybody on this machine reads; on loopback only"`
+	OPCUAAnonymous bool         `yaml:"opcua_anonymous" def:"false" doc:"let anonymous users of trusted applications read; otherwise users sign in, and only operators and administrators make requests"`
 }
 
 // FaceClient is a building system on Modbus.

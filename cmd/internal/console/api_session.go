@@ -210,3 +210,30 @@ func (s *Server) changeLanguage(ctx context.Context, in *languageInput) (*struct
 	}
 	return &struct{ Body Me }{s.me(p.user, p.session)}, nil
 }
+
+// CheckPassword returns the user whose name and password these are, or nil for a wrong one, a disabled account, or one that has to wait after failures. It is for other doors than the console's: they
+// share its patience and its bound on passwords hashed at once. remote is the address of the caller, without port.
+func (s *Server) CheckPassword(ctx context.Context, name, password, remote string) (*store.User, error) {
+	if s.throttle.begin(name, remote, s.wall()) > 0 {
+		s.metrics.refused.Inc()
+		return nil, nil
+	}
+	u, err := s.deps.Store.User(ctx, name)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("console: read account %s: %w", name, err)
+	}
+	hash := u.PasswordHash
+	if err != nil {
+		hash = ""
+	}
+	ok, err := s.hasher.verify(ctx, hash, password)
+	if err != nil {
+		return nil, fmt.Errorf("console: password of %s: %w", name, err)
+	}
+	if !ok || u.Disabled {
+		s.metrics.refused.Inc()
+		return nil, nil
+	}
+	s.throttle.succeed(name, remote)
+	return &u, nil
+}

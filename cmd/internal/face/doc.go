@@ -53,9 +53,13 @@
 // [Model.Points] is the whole table. Places are kept in [Slots]: what is added to a configuration takes the next one wherever it stands in the file, what is removed leaves its place empty,
 // and an empty place reads as id "" and not a number. So no register ever moves. A place is of an id: a device that gets another id is another device.
 //
-// # The OPC UA server is a process of its own
+// # OPC UA
 //
-// It is the executable itself with the hidden subcommand face-opcua, which calls [RunChild]: fed over its standard input, with a memory limit
+// Under Objects/Districts each district has its values, Hours, Requests, Devices and Sites, a site its values, Requests and Devices. Node ids are the names of the variables in namespace
+// [NamespaceURI]. Units are EUInformation by UNECE code, ranges EURange, names English or French as the client prefers. A variable that shows one series of the record has its raw history
+// of the last day. Requests are the writable variables, for operators and administrators.
+//
+// The server is a process of its own: the executable itself with the hidden subcommand face-opcua, which calls [RunChild], fed over its standard input, with a memory limit
 // and none of the parent's environment, started again when it dies or hangs, ended when the parent's end of the pipe closes. What happens to it
-// cannot touch control.
+// cannot touch control: it asks the parent who may sign in, for each request, and for history, and gets no more than a client may have.
 package face

@@ -23,7 +23,7 @@ type Config struct {
 	ModbusListen   string // host:port, port 0 for a free one; beyond loopback with a list of clients. Empty: none
 	ModbusTLS      ModbusTLS
 	ModbusClients  []Client
-	OPCUAListen    string        // host:port on loopback, empty: none
+	OPCUA          OPCUA
 	Requests       Requests      // nil: every variable is read-only
 	RequestTimeout time.Duration // after which a request that is not repeated lapses, as clients are told; [Requests] keeps it
 	Districts      []district.District
@@ -77,8 +77,10 @@ func (cfg *Config) check() error {
 	if err := checkListen("modbus", cfg.ModbusListen); err != nil && cfg.ModbusListen != "" && !(listed && errors.Is(err, ErrNotLoopback)) {
 		faults = append(faults, err)
 	}
-	if cfg.OPCUAListen != "" {
-		faults = append(faults, checkListen("opc ua", cfg.OPCUAListen))
+	if cfg.OPCUA.Listen != "" {
+		if err := checkListen("opc ua", cfg.OPCUA.Listen); err != nil && (cfg.OPCUA.Unsecured || cfg.OPCUA.PKI == "" || !errors.Is(err, ErrNotLoopback)) {
+			faults = append(faults, err)
+		}
 	}
 	return errors.Join(faults...)
 }
@@ -105,8 +107,8 @@ func Start(ctx context.Context, cfg Config) (*Face, error) {
 			return nil, err
 		}
 	}
-	if cfg.OPCUAListen != "" {
-		if f.child, err = newSupervisor(cfg, model); err == nil {
+	if cfg.OPCUA.Listen != "" {
+		if f.child, err = newSupervisor(cfg, model, f.asks); err == nil {
 			err = f.child.start(ctx)
 		}
 		if err != nil {

@@ -61,7 +61,7 @@ func startFace(t *testing.T, mode string, change func(*Config)) (*Face, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{ModbusListen: "127.0.0.1:0", OPCUAListen: "127.0.0.1:0", Districts: testDistricts(), Exe: exe, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	cfg := Config{ModbusListen: "127.0.0.1:0", OPCUA: OPCUA{Listen: "127.0.0.1:0"}, Districts: testDistricts(), Exe: exe, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		child: childConfig{env: []string{"FACE_CHILD=" + mode}, minBackoff: 20 * time.Millisecond}}
 	if change != nil {
 		change(&cfg)
@@ -241,7 +241,7 @@ func float(regs []uint16) float64 {
 
 // TestModbusFace: the header describes the map, values stand where the documentation says, NaN is not available, and writes are refused.
 func TestModbusFace(t *testing.T) {
-	f, err := startFace(t, "", func(c *Config) { c.OPCUAListen = "" })
+	f, err := startFace(t, "", func(c *Config) { c.OPCUA.Listen = "" })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -459,9 +459,9 @@ func TestStartSaysWhy(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		"port taken, opc ua":      {func(c *Config) { c.OPCUAListen = l.Addr().String() }, "address already in use"},
+		"port taken, opc ua":      {func(c *Config) { c.OPCUA.Listen = l.Addr().String() }, "address already in use"},
 		"port taken, modbus":      {func(c *Config) { c.ModbusListen = l.Addr().String() }, "address already in use"},
-		"beyond loopback":         {func(c *Config) { c.ModbusListen, c.OPCUAListen = "0.0.0.0:0", ":4840" }, "0.0.0.0:0"},
+		"beyond loopback":         {func(c *Config) { c.ModbusListen, c.OPCUA.Listen = "0.0.0.0:0", ":4840" }, "0.0.0.0:0"},
 		"no executable":           {func(c *Config) { c.Exe = filepath.Join(t.TempDir(), "nothing") }, "no such file"},
 		"no certificate":          {func(c *Config) { c.ModbusTLS.Listen = "127.0.0.1:0" }, "modbus certificate"},
 		"executable that ends":    {func(c *Config) { c.Exe = "/bin/true" }, "opc ua process"},

@@ -13,7 +13,7 @@ import (
 
 // TestForeignModbusClient: modbus-serial reads header, values, hours and names as the documentation says, and is refused every write.
 func TestForeignModbusClient(t *testing.T) {
-	f, err := startFace(t, "", func(c *Config) { c.OPCUAListen = "" })
+	f, err := startFace(t, "", func(c *Config) { c.OPCUA.Listen = "" })
 	if err != nil {
 		t.Fatal(err)
 	}

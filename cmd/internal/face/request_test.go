@@ -98,7 +98,7 @@ func (c caller) send(format string, args ...any) reply {
 
 // withControl are the test districts with a battery under control.
 func withControl(c *Config) {
-	c.OPCUAListen = ""
+	c.OPCUA.Listen = ""
 	c.Districts[0].Sites[0].Devices[2].Control = true
 }
 
@@ -205,24 +205,24 @@ func TestModbusRequestsNeedTheList(t *testing.T) {
 	}
 }
 
-// pki writes an authority and certificates of it to files.
-type pki struct {
+// authority writes an authority and certificates of it to files.
+type authority struct {
 	t    *testing.T
 	dir  string
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-func newPKI(t *testing.T, name string) *pki {
-	p := &pki{t: t, dir: t.TempDir()}
+func newPKI(t *testing.T, name string) *authority {
+	p := &authority{t: t, dir: t.TempDir()}
 	p.cert, p.key = p.make(name, &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, time.Hour)
 	return p
 }
 
-func (p *pki) file(name string) string { return filepath.Join(p.dir, name) }
+func (p *authority) file(name string) string { return filepath.Join(p.dir, name) }
 
 // make writes name.crt and name.key.
-func (p *pki) make(name string, template *x509.Certificate, valid time.Duration) (*x509.Certificate, *ecdsa.PrivateKey) {
+func (p *authority) make(name string, template *x509.Certificate, valid time.Duration) (*x509.Certificate, *ecdsa.PrivateKey) {
 	p.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -254,7 +254,7 @@ func (p *pki) make(name string, template *x509.Certificate, valid time.Duration)
 	return cert, key
 }
 
-func (p *pki) client(name, role string, valid time.Duration) []string {
+func (p *authority) client(name, role string, valid time.Duration) []string {
 	template := &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
 	if role != "" {
 		der, _ := asn1.MarshalWithParams(role, "utf8")
@@ -283,7 +283,7 @@ func TestModbusTLS(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, role string
-		pki        *pki
+		ca         *authority
 		valid      time.Duration
 		reads      bool
 		code       int
@@ -291,7 +291,7 @@ func TestModbusTLS(t *testing.T) {
 		{"bms", "", ca, time.Hour, true, 0}, {"anybody", "operator", ca, time.Hour, true, 0}, {"display", "viewer", ca, time.Hour, true, 1},
 		{"bms", "", ca, -time.Minute, false, 0}, {"bms", "operator", other, time.Hour, false, 0},
 	} {
-		c, ok := call(t, f.Addresses().ModbusTLS, append(tt.pki.client(tt.name, tt.role, tt.valid), ca.file("plant.crt"))...)
+		c, ok := call(t, f.Addresses().ModbusTLS, append(tt.ca.client(tt.name, tt.role, tt.valid), ca.file("plant.crt"))...)
 		if ok { // with TLS 1.3 a client learns with its first request that it was refused
 			a := c.send(`{"read":0,"count":1}`)
 			ok = a.Error == "" && len(a.Values) == 1

@@ -10,8 +10,11 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"time"
+
+	"quartier/schemas/district"
 )
 
 // childConfig is what tests change of the child process.
@@ -36,6 +39,9 @@ type Supervisor struct {
 	child  childConfig
 	listen string
 	model  *Model
+	opcua  OPCUA
+	asks   *asker
+	names  []folder
 	log    *slog.Logger
 	ready  chan struct{} // closed when the first child listens
 	done   chan struct{} // closed when the supervisor has ended
@@ -49,8 +55,8 @@ type Supervisor struct {
 	failure  error
 }
 
-func newSupervisor(cfg Config, m *Model) (*Supervisor, error) {
-	s := &Supervisor{exe: cfg.Exe, child: cfg.child, listen: cfg.OPCUAListen, model: m, log: cfg.Log,
+func newSupervisor(cfg Config, m *Model, asks *asker) (*Supervisor, error) {
+	s := &Supervisor{exe: cfg.Exe, child: cfg.child, listen: cfg.OPCUA.Listen, model: m, opcua: cfg.OPCUA, asks: asks, names: folders(cfg.Districts), log: cfg.Log,
 		ready: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	if s.exe == "" {
 		exe, err := os.Executable()
@@ -186,8 +192,9 @@ func (s *Supervisor) once(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.passLog(stderr) })
 	beats := &pulse{at: time.Now()}
-	wg.Go(func() { cancel(s.listenTo(stdout, beats)) }) // ends with the child
-	wg.Go(func() { cancel(s.feed(ctx, stdin)) })
+	answers := make(chan childAnswer)
+	wg.Go(func() { cancel(s.listenTo(ctx, stdout, beats, answers)) }) // ends with the child
+	wg.Go(func() { cancel(s.feed(ctx, stdin, answers)) })
 	wg.Go(func() { cancel(s.checkPulse(ctx, beats)) })
 
 	<-ctx.Done()
@@ -244,8 +251,11 @@ func (s *Supervisor) checkPulse(ctx context.Context, p *pulse) error {
 }
 
 // listenTo reads the child's answers until its output ends, which is io.EOF.
-func (s *Supervisor) listenTo(stdout io.Reader, beats *pulse) error {
+func (s *Supervisor) listenTo(ctx context.Context, stdout io.Reader, beats *pulse, answers chan<- childAnswer) error {
 	lines := bufio.NewScanner(stdout)
+	places := make(chan struct{}, maxQuestions)
+	var questions sync.WaitGroup
+	defer questions.Wait()
 	for lines.Scan() {
 		var a answer
 		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
@@ -253,6 +263,20 @@ func (s *Supervisor) listenTo(stdout io.Reader, beats *pulse) error {
 		}
 		beats.beat()
 		switch {
+		case a.Ask != nil:
+			select {
+			case places <- struct{}{}:
+			case <-ctx.Done():
+				continue
+			}
+			questions.Go(func() {
+				defer func() { <-places }()
+				reply := s.answerTo(ctx, a.Ask)
+				select {
+				case answers <- reply:
+				case <-ctx.Done():
+				}
+			})
 		case a.Error != "":
 			return fmt.Errorf("face: opc ua process: %s", a.Error)
 		case a.Addr != "":
@@ -281,13 +305,8 @@ func (s *Supervisor) passLog(stderr io.Reader) {
 }
 
 // feed tells the child what to serve, then what changed, at least once a second.
-func (s *Supervisor) feed(ctx context.Context, stdin io.Writer) error {
-	s.mu.Lock()
-	h := hello{Listen: s.listen}
-	s.mu.Unlock()
-	for _, v := range s.model.Variables {
-		h.Variables = append(h.Variables, childVariable{v.Path, v.NodeID, string(v.Unit), v.Description})
-	}
+func (s *Supervisor) feed(ctx context.Context, stdin io.Writer, answers <-chan childAnswer) error {
+	h := s.hello()
 	enc := json.NewEncoder(stdin)
 	if err := enc.Encode(h); err != nil {
 		return fmt.Errorf("face: opc ua process: %w", err)
@@ -304,9 +323,15 @@ func (s *Supervisor) feed(ctx context.Context, stdin io.Writer) error {
 		values := s.values
 		s.mu.Unlock()
 		u := update{Number: n}
+		inForce := s.asks.inForce()
 		if values != nil || n > 1 {
 			for i := range s.model.Variables {
-				v, ok := values[s.model.Variables[i].Name]
+				name := s.model.Variables[i].Name
+				v, ok := values[name]
+				if s.model.Variables[i].Writable {
+					v.V, ok = inForce[name]
+					v.Time, v.Quality = time.Time{}, district.Good
+				}
 				if !ok || !v.ok() {
 					v = absent
 				}
@@ -318,7 +343,8 @@ func (s *Supervisor) feed(ctx context.Context, stdin io.Writer) error {
 				if v.ok() {
 					number := v.V
 					c.Value = &number
-				} else {
+				}
+				if v.Time.IsZero() {
 					c.Millis = time.Now().UnixMilli()
 				}
 				u.Values = append(u.Values, c)
@@ -328,11 +354,35 @@ func (s *Supervisor) feed(ctx context.Context, stdin io.Writer) error {
 		if err := enc.Encode(u); err != nil {
 			return fmt.Errorf("face: opc ua process: %w", err)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		case <-s.wake:
+		for waiting := true; waiting; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case a := <-answers:
+				if err := enc.Encode(update{Answer: &a}); err != nil {
+					return fmt.Errorf("face: opc ua process: %w", err)
+				}
+			case <-t.C:
+				waiting = false
+			case <-s.wake:
+				waiting = false
+			}
 		}
 	}
+}
+
+// hello describes what the child serves.
+func (s *Supervisor) hello() hello {
+	s.mu.Lock()
+	h := hello{Listen: s.listen, Host: s.opcua.Host, Unsecured: s.opcua.Unsecured || s.opcua.PKI == "", Anonymous: s.opcua.Anonymous, Now: s.now().UnixMilli(), Speed: s.opcua.Speed, Folders: s.names}
+	s.mu.Unlock()
+	if s.opcua.PKI != "" {
+		h.PKI = &childPKI{Identity: s.opcua.PKI, Clients: filepath.Join(s.opcua.PKI, "clients"), Users: filepath.Join(s.opcua.PKI, "users"), URI: s.opcua.URI, Name: s.opcua.Name}
+	}
+	for _, v := range s.model.Variables {
+		l := labels[v.Quantity]
+		h.Variables = append(h.Variables, childVariable{Path: v.Path, NodeID: v.NodeID, Unit: string(v.Unit), Name: l.en, NameFR: l.fr, Description: v.Description, DescriptionFR: v.DescriptionFR,
+			Low: v.Min, High: v.Max, Writable: v.Writable && s.asks.requests != nil, History: v.Series != "" && s.opcua.History != nil})
+	}
+	return h
 }

@@ -197,7 +197,7 @@ func (s *Server) accept(policy string, certificate, thumbprint []byte) (security
 	if s.cfg.Trust == nil {
 		return sec, nil, refuse(ua.StatusBadSecurityChecksFailed, "certificate")
 	}
-	verdict, err := s.cfg.Trust.Check(certificate, pki.Expect{Role: pki.Client, Now: s.cfg.Now()})
+	verdict, err := s.cfg.Trust.Check(certificate, pki.Expect{Role: pki.Client, Now: time.Now()})
 	if err != nil {
 		s.log.Warn("opc ua client refused", "err", err)
 		return sec, nil, refuse(ua.StatusBadSecurityChecksFailed, "certificate")

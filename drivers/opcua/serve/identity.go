@@ -66,7 +66,7 @@ func (c *conn) createSignature(client *ua.ApplicationDescription, certificate, n
 	if client.ApplicationURI == "" {
 		return nil, ua.StatusBadCertificateURIInvalid
 	}
-	if _, err := c.srv.cfg.Trust.Check(c.security.certificate, pki.Expect{Role: pki.Client, URI: client.ApplicationURI, Now: c.srv.cfg.Now()}); err != nil {
+	if _, err := c.srv.cfg.Trust.Check(c.security.certificate, pki.Expect{Role: pki.Client, URI: client.ApplicationURI, Now: time.Now()}); err != nil {
 		c.srv.log.Warn("opc ua client refused", "remote", c.nc.RemoteAddr().String(), "err", err)
 		if status, ok := errors.AsType[ua.StatusCode](err); ok {
 			return nil, status
@@ -145,7 +145,7 @@ func (c *conn) identify(ctx context.Context, nonce []byte, a activation) (u User
 		if a.policyID != certificatePolicy {
 			return u, "", ua.StatusBadIdentityTokenInvalid
 		}
-		verdict, err := c.srv.cfg.Users.Check(a.certificate, pki.Expect{Role: pki.User, Now: c.srv.cfg.Now()})
+		verdict, err := c.srv.cfg.Users.Check(a.certificate, pki.Expect{Role: pki.User, Now: time.Now()})
 		if err != nil {
 			c.srv.log.Warn("opc ua user refused", "remote", c.nc.RemoteAddr().String(), "err", err)
 			return u, "", ua.StatusBadIdentityTokenRejected

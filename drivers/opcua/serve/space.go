@@ -319,7 +319,8 @@ func (sp *space) parse(text string) (*ua.NodeID, error) {
 }
 
 // Set gives a variable its value, quality and the time at which the source took it. value is a float64, bool, string or an integer, and is
-// brought to the variable's type; NaN, or a number that the type cannot hold, is [ErrType] unless the quality is bad, where it is no value.
+// brought to the variable's type; NaN, or a number that the type cannot hold, is [ErrType] unless the quality is bad, where it is no value. Of a writable double NaN is
+// a value like any other.
 func (s *Server) Set(nodeID string, value any, q district.Quality, at time.Time) error {
 	nid, err := s.space.parse(nodeID)
 	if err != nil {
@@ -331,6 +332,9 @@ func (s *Server) Set(nodeID string, value any, q district.Quality, at time.Time)
 	}
 	dv := &ua.DataValue{EncodingMask: ua.DataValueStatusCode | ua.DataValueSourceTimestamp, Status: statusOf(q), SourceTimestamp: at.UTC()}
 	v, err := variant(n.kind, value)
+	if f, ok := value.(float64); ok && math.IsNaN(f) && n.writable && n.kind == Double && q == district.Good {
+		v, err = ua.NewVariant(f) // nothing is asked for
+	}
 	switch {
 	case err == nil:
 		dv.Value, dv.EncodingMask = v, dv.EncodingMask|ua.DataValueValue
