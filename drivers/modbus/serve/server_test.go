@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -413,6 +414,17 @@ func FuzzRespond(f *testing.F) {
 	for _, seed := range []string{"03006b0003", "0f0013000a02cd01", "10000100020400", "2b0e0100", "05", "1700"} {
 		b, _ := hex.DecodeString(seed)
 		f.Add(b)
+	}
+	frames, err := os.ReadFile("../../../testdata/frames/modbus.hex")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for line := range strings.Lines(string(frames)) {
+		if b, err := hex.DecodeString(strings.TrimSpace(line)); err != nil || len(b) < 8 {
+			f.Fatalf("frame %q: %v", line, err)
+		} else {
+			f.Add(b[7:])
+		}
 	}
 	f.Fuzz(func(t *testing.T, request []byte) {
 		if len(request) == 0 || len(request) > maxPDU {

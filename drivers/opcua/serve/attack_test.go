@@ -44,6 +44,35 @@ func TestNothingIsWritten(t *testing.T) {
 	}
 }
 
+// TestWritableIsStillGuarded: a variable that takes values takes none without a session, before activation, from an anonymous user or in a session of another channel.
+func TestWritableIsStillGuarded(t *testing.T) {
+	p := startPlant(t, nil, nil, func(c *Config) { c.Unsecured = true })
+	bare := dialRaw(t, p.addr).hello().open()
+	if got := status(bare.call(writeRequest(bare, "ns=2;s=R"))); got != ua.StatusBadSessionIDInvalid {
+		t.Errorf("write without a session: %v, want BadSessionIdInvalid", got)
+	}
+	created := dialRaw(t, p.addr).hello().open().createSession()
+	if got := status(created.call(writeRequest(created, "ns=2;s=R"))); got != ua.StatusBadSessionNotActivated {
+		t.Errorf("write before activation: %v, want BadSessionNotActivated", got)
+	}
+	for name, token := range map[string]any{"a password over an unsecured channel": &ua.UserNameIdentityToken{PolicyID: userPolicy, UserName: "olga", Password: []byte("correct horse")}, "a certificate": &ua.X509IdentityToken{PolicyID: certificatePolicy}} {
+		if got := created.activate(token); got != ua.StatusBadIdentityTokenRejected {
+			t.Errorf("%s: %v, want BadIdentityTokenRejected", name, got)
+		}
+	}
+	r := openSession(t, p.addr)
+	if resp := r.call(writeRequest(r, "ns=2;s=R")).(*ua.WriteResponse); resp.Results[0] != ua.StatusBadUserAccessDenied {
+		t.Errorf("write of an anonymous user: %v, want BadUserAccessDenied", resp.Results[0])
+	}
+	bare.auth = r.auth
+	if got := status(bare.call(writeRequest(bare, "ns=2;s=R"))); got != ua.StatusBadSessionIDInvalid {
+		t.Errorf("write in a session of another channel: %v, want BadSessionIdInvalid", got)
+	}
+	if w := p.writes(); len(w) > 0 || r.readValue("ns=2;s=R").Value.Float() != 1 {
+		t.Errorf("written: %v", w)
+	}
+}
+
 // TestServicesAskForASession: each service but discovery is refused on a channel without a session, with a session of another channel,
 // and with a forged token; the server goes on.
 func TestServicesAskForASession(t *testing.T) {
@@ -348,7 +377,7 @@ func TestHugeCounts(t *testing.T) {
 	_, addr := start(t, Config{}, 1)
 	r := openSession(t, addr)
 	for _, service := range []uint16{id.ReadRequest_Encoding_DefaultBinary, id.WriteRequest_Encoding_DefaultBinary, id.BrowseRequest_Encoding_DefaultBinary,
-		id.CreateMonitoredItemsRequest_Encoding_DefaultBinary, id.DeleteSubscriptionsRequest_Encoding_DefaultBinary, id.PublishRequest_Encoding_DefaultBinary} {
+		id.CreateMonitoredItemsRequest_Encoding_DefaultBinary, id.DeleteSubscriptionsRequest_Encoding_DefaultBinary, id.PublishRequest_Encoding_DefaultBinary, id.HistoryReadRequest_Encoding_DefaultBinary} {
 		for skip := range 20 {
 			buf := ua.NewBuffer(nil)
 			buf.WriteStruct(ua.NewFourByteExpandedNodeID(0, service))

@@ -1,15 +1,23 @@
 package serve
 
 import (
+	"context"
+	"encoding/hex"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
+	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
+
+	"quartier/drivers/opcua/pki"
+	"quartier/drivers/opcua/secure"
 )
 
 // conversation is a legitimate exchange as bytes, the seed of the mutations.
@@ -83,28 +91,72 @@ func mutate(rng *rand.Rand, b []byte) []byte {
 	return out
 }
 
-// TestHostileBytes: random bytes and mutated conversations, in a session and out of it, for some seconds: the server goes on, an honest
-// client is served all the while, and memory stays bounded.
+// captured are messages that clients of other authors sent.
+func captured(t testing.TB) (frames [][]byte) {
+	t.Helper()
+	text, err := os.ReadFile("../../../testdata/frames/opcua.hex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		b, err := hex.DecodeString(strings.TrimSpace(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, b)
+	}
+	if len(frames) < 40 {
+		t.Fatalf("%d captured messages", len(frames))
+	}
+	return frames
+}
+
+// conversations are seeds: our own, those of other clients in their order, and the begin of a secured one.
+func conversations(t testing.TB, p *plant) [][][]byte {
+	out := [][][]byte{conversation(t), captured(t)}
+	client := newParty(t, pki.Application{URI: clientURI}, time.Now())
+	rec := &recorder{}
+	r := &securedRaw{raw: &raw{t: t, nc: rec, auth: ua.NewTwoByteNodeID(0)}}
+	for _, policy := range secure.Policies() {
+		keys, err := secure.Asymmetric(policy, client.Key, &p.cfg.Identity.Key.PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head := ua.NewBuffer(nil)
+		head.WriteString(policy)
+		head.WriteByteString(client.Certificate)
+		head.WriteByteString(thumbprint(p.cfg.Identity.Leaf.Raw))
+		out = append(out, [][]byte{helloBytes(), r.chunkOf("OPNF", head.Bytes(), keys, &ua.OpenSecureChannelRequest{RequestHeader: r.hdr(), SecurityMode: ua.MessageSecurityModeSign, ClientNonce: make([]byte, 32)})})
+	}
+	return out
+}
+
+// TestHostileBytes: random bytes and mutated conversations, in a session and out of it, secured and not, for some seconds: the server goes on, an honest
+// client is served all the while, nothing is written, memory and goroutines stay bounded.
 func TestHostileBytes(t *testing.T) {
-	t.Parallel()
-	_, addr := start(t, Config{}, 20)
-	seeds := conversation(t)
-	stop := time.Now().Add(3 * time.Second)
+	p := startPlant(t, nil, nil, func(c *Config) { c.Unsecured, c.Log = true, slog.New(slog.DiscardHandler) })
+	addr := p.addr
+	seeds := conversations(t, p)
+	before := runtime.NumGoroutine()
+	stop := time.Now().Add(fuzzFor)
 	var peak uint64
 	var wg sync.WaitGroup
 	for w := range 4 {
 		rng := rand.New(rand.NewPCG(42, uint64(w)))
 		wg.Go(func() {
-			for time.Now().Before(stop) {
-				attackOnce(t, addr, rng, seeds, w%2 == 0)
+			for i := 0; time.Now().Before(stop); i++ {
+				attackOnce(t, addr, rng, seeds[i%len(seeds)], w == 0)
 			}
 		})
 	}
 	honest := openSession(t, addr)
+	served := 0
 	for time.Now().Before(stop) {
-		if v := honest.readValue("ns=2;s=V3"); v.Value.Float() != 3 {
+		honest.nc.SetDeadline(time.Now().Add(30 * time.Second))
+		if v := honest.readValue("ns=2;s=A"); v.Value.Float() != 1 {
 			t.Fatalf("honest client reads %v", v.Value.Value())
 		}
+		served++
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		peak = max(peak, m.HeapAlloc)
@@ -115,8 +167,19 @@ func TestHostileBytes(t *testing.T) {
 	if peak > 150<<20 {
 		t.Errorf("heap reached %d MB, want at most 150", peak>>20)
 	}
-	t.Logf("peak heap %d MB", peak>>20)
+	if w := p.writes(); len(w) > 0 {
+		t.Errorf("written: %v", w)
+	}
+	for end := time.Now().Add(40 * time.Second); runtime.NumGoroutine() > before+50; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+	t.Logf("peak heap %d MB, honest client served %d times", peak>>20, served)
 }
+
+// fuzzFor is how long the hostile clients go on.
+const fuzzFor = 4 * time.Second
 
 func attackOnce(t *testing.T, addr string, rng *rand.Rand, seeds [][]byte, session bool) {
 	nc, err := net.DialTimeout("tcp", addr, time.Second)
@@ -158,9 +221,21 @@ func attackOnce(t *testing.T, addr string, rng *rand.Rand, seeds [][]byte, sessi
 
 // FuzzRequest decodes and answers arbitrary bodies within a session.
 func FuzzRequest(f *testing.F) {
-	s := New(Config{NamespaceURI: testURI})
-	if err := s.AddVariable(Variable{Path: []string{"Plant", "V0"}, NodeID: "s=V0"}); err != nil {
+	s := New(Config{NamespaceURI: testURI, History: secondly, Write: func(_ context.Context, _ Writer, values []Written) []ua.StatusCode {
+		for _, v := range values {
+			if v.NodeID != "s=V0" || v.Value < 0 || v.Value > 100 {
+				f.Errorf("written: %+v", v)
+			}
+		}
+		return make([]ua.StatusCode, len(values))
+	}})
+	if err := s.AddVariable(Variable{Path: []string{"Plant", "V0"}, NodeID: "s=V0", Unit: "kW", High: 100, Writable: true, History: true}); err != nil {
 		f.Fatal(err)
+	}
+	for _, b := range captured(f) {
+		if len(b) > 24 && string(b[:3]) == "MSG" {
+			f.Add(b[24:])
+		}
 	}
 	r := &raw{t: f, nc: &recorder{}, auth: ua.NewByteStringNodeID(1, make([]byte, 16))}
 	for _, req := range requestsOfEachKind(r) {
@@ -170,7 +245,7 @@ func FuzzRequest(f *testing.F) {
 	go io.Copy(io.Discard, client)
 	c := newConn(s, server)
 	ses := &session{srv: s, token: r.auth.String(), conn: c, active: true, used: time.Now(), timeout: time.Hour,
-		subs: map[uint32]*subscription{}, continuations: map[string]continuation{}}
+		user: User{Name: "olga", Write: true}, subs: map[uint32]*subscription{}, continuations: map[string]continuation{}, histories: map[string]historyPoint{}}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		typeID, hdr, body, err := splitRequest(b)
 		if err != nil {
