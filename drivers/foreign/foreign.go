@@ -45,38 +45,52 @@ func Start(t testing.TB, script string, args ...string) *Process {
 	return run(t, cmd)
 }
 
-// open62541 is the program of open62541, built once.
-var open62541 struct {
-	sync.Once
-	program string
-	err     error
+// open62541 are the programs of open62541, each built once.
+var open62541 = map[string]func() (program string, err error){
+	"server.c": sync.OnceValues(func() (string, error) { return build("server.c") }),
+	"client.c": sync.OnceValues(func() (string, error) { return build("client.c") }),
+}
+
+// debian13 is the root of the Debian 13 tree.
+func debian13() string {
+	if root := os.Getenv("QUARTIER_DEBIAN13"); root != "" {
+		return root
+	}
+	return "/var/lib/quartier/debian13"
 }
 
 // StartOpen62541 runs the OPC UA server of open62541, and ends it with the test. It fails the test when the Debian 13 tree does not have what it
 // is built from.
 func StartOpen62541(t testing.TB, args ...string) *Process {
 	t.Helper()
-	root := os.Getenv("QUARTIER_DEBIAN13")
-	if root == "" {
-		root = "/var/lib/quartier/debian13"
-	}
-	open62541.Do(func() { open62541.program, open62541.err = build(root) })
-	if open62541.err != nil {
-		t.Fatalf("the server of open62541 is not built, run make setup: %v", open62541.err)
-	}
-	return run(t, exec.Command(filepath.Join(root, "lib64/ld-linux-x86-64.so.2"),
-		append([]string{"--library-path", filepath.Join(root, "usr/lib/x86_64-linux-gnu"), open62541.program}, args...)...))
+	return startOpen62541(t, "server.c", args)
 }
 
-// build compiles the server of open62541 in the Debian 13 tree, unless that was done for this source.
-func build(root string) (program string, err error) {
+// StartOpen62541Client does the same with the client.
+func StartOpen62541Client(t testing.TB, args ...string) *Process {
+	t.Helper()
+	return startOpen62541(t, "client.c", args)
+}
+
+func startOpen62541(t testing.TB, source string, args []string) *Process {
+	t.Helper()
+	program, err := open62541[source]()
+	if err != nil {
+		t.Fatalf("%s of open62541 is not built, run make setup: %v", source, err)
+	}
+	root := debian13()
+	return run(t, exec.Command(filepath.Join(root, "lib64/ld-linux-x86-64.so.2"), append([]string{"--library-path", filepath.Join(root, "usr/lib/x86_64-linux-gnu"), program}, args...)...))
+}
+
+// build compiles a program of open62541 in the Debian 13 tree, unless that was done for this source.
+func build(name string) (program string, err error) {
+	root := debian13()
 	_, file, _, _ := runtime.Caller(0)
-	source, err := os.ReadFile(filepath.Join(filepath.Dir(file), "open62541", "server.c"))
+	source, err := os.ReadFile(filepath.Join(filepath.Dir(file), "open62541", name))
 	if err != nil {
 		return "", err
 	}
-	name := fmt.Sprintf("quartier-opcua-%x", sha256.Sum256(source))[:40]
-	program = filepath.Join(root, "tmp", name)
+	program = filepath.Join(root, "tmp", fmt.Sprintf("quartier-opcua-%x", sha256.Sum256(source))[:40])
 	if _, err := os.Stat(program); err == nil {
 		return program, nil
 	}
@@ -85,14 +99,14 @@ func build(root string) (program string, err error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.WriteFile(filepath.Join(dir, "server.c"), source, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), source, 0o644); err != nil {
 		return "", err
 	}
 	inside := "/tmp/" + filepath.Base(dir)
-	if out, err := exec.Command("chroot", root, "gcc", "-O1", "-Wall", "-o", inside+"/server", inside+"/server.c", "-lopen62541").CombinedOutput(); err != nil {
+	if out, err := exec.Command("chroot", root, "gcc", "-O1", "-Wall", "-o", inside+"/program", inside+"/"+name, "-lopen62541").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %.2000s", err, out)
 	}
-	return program, os.Rename(filepath.Join(dir, "server"), program) // another process may have done the same
+	return program, os.Rename(filepath.Join(dir, "program"), program) // another process may have done the same
 }
 
 // run starts a program that tells JSON, a line each.

@@ -102,7 +102,7 @@ func TestForeignSecurity(t *testing.T) {
 				{"olga", "correct horse", false, "Good", "Good"}, {"victor", "long enough", false, "Good", "BadUserAccessDenied"}, {"", "", true, "Good", "Good"},
 				{"olga", "wrong", false, "BadUserAccessDenied", ""}, {"", "", false, "BadIdentityToken", ""},
 			} {
-				p.server.guard = newGuard()
+				p.forgive()
 				task := map[string]any{"policy": secure.PolicyName(policy), "mode": mode, "application": clientURI, "user": tt.user, "password": tt.password, "do": steps}
 				if tt.certificate {
 					task["userCertificate"], task["userKey"] = robot.cert, robot.key
@@ -188,6 +188,59 @@ func TestForeignModel(t *testing.T) {
 		})
 		if o.Status != "Good" || strings.Join(o.Results[0].Values, " ") != tt.want {
 			t.Errorf("%v: %+v, want %s", tt.step, o, tt.want)
+		}
+	}
+}
+
+// TestOpen62541: the client of open62541 gets in over each policy and mode, browses in pages, reads, writes, reads history in pages and is told of changes; with a wrong password it stays out.
+func TestOpen62541(t *testing.T) {
+	t.Parallel()
+	client := newParty(t, pki.Application{Name: "foreign", URI: clientURI, Hosts: []string{"127.0.0.1", "localhost"}}, time.Now())
+	p := startPlant(t, []party{client}, nil, nil)
+	for i := range 30 {
+		if err := p.server.AddVariable(Variable{Path: []string{"Plant", "More", "M" + itoa(i)}, NodeID: "s=M" + itoa(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const patience = time.Minute
+	for _, policy := range secure.Policies() {
+		for _, mode := range []string{"2", "3"} {
+			run := func(user, password string) *foreign.Process {
+				return foreign.StartOpen62541Client(t, "opc.tcp://"+p.addr, testURI, client.cert, client.key, clientURI, policy, mode, user, password, "A", "R", "37.5")
+			}
+			c := run("olga", "correct horse")
+			if e := c.Await("connected", patience, nil); e.Status != "Good" {
+				t.Errorf("%s mode %s: %v", secure.PolicyName(policy), mode, e.Status)
+				continue
+			}
+			if e := c.Await("browsed", patience, nil); e.Variables != 32 {
+				t.Errorf("browsed %d variables, want 32", e.Variables)
+			}
+			if e := c.Await("read", patience, nil); e.Status != "Good" || e.Value == nil {
+				t.Errorf("read: %+v", e)
+			}
+			if e := c.Await("written", patience, nil); e.Status != "Good" {
+				t.Errorf("written: %v", e.Status)
+			}
+			if e := c.Await("read back", patience, nil); e.Value == nil || *e.Value != 37.5 {
+				t.Errorf("read back: %+v", e)
+			}
+			if e := c.Await("history", patience, nil); e.Status != "Good" || e.Count < 100 {
+				t.Errorf("history: %+v", e)
+			}
+			c.Await("change", patience, nil)
+			for v := range 5 {
+				p.server.Set("s=A", float64(100+v), district.Good, time.Now())
+			}
+			for v := range 5 {
+				c.Await("change", patience, func(e foreign.Event) bool { return e.Value != nil && *e.Value == float64(100+v) })
+			}
+			c.Send("enough")
+			c.Await("closed", patience, nil)
+			p.forgive()
+			if e := run("olga", "wrong").Await("connected", patience, nil); e.Status == "Good" {
+				t.Errorf("%s mode %s: a wrong password got in", secure.PolicyName(policy), mode)
+			}
 		}
 	}
 }
