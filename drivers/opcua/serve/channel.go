@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"encoding/binary"
+	"net"
 	"time"
 
 	"github.com/gopcua/opcua/id"
@@ -97,7 +98,7 @@ func (c *conn) open(channel uint32, b []byte) error {
 	if c.reopens++; c.reopens > maxReopens {
 		return refuse(ua.StatusBadTCPNotEnoughResources, "%d channel renewals", maxReopens)
 	}
-	sec, keys, err := c.srv.accept(policy, certificate, thumbprint)
+	sec, keys, err := c.srv.accept(policy, certificate, thumbprint, c.nc.RemoteAddr())
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func (c *conn) open(channel uint32, b []byte) error {
 }
 
 // accept says how a channel of a policy is protected, and with which keys it is opened. Policy None is for discovery alone where it is not offered, see createSession.
-func (s *Server) accept(policy string, certificate, thumbprint []byte) (security, *secure.Keys, error) {
+func (s *Server) accept(policy string, certificate, thumbprint []byte, from net.Addr) (security, *secure.Keys, error) {
 	sec := security{policy: policy, certificate: bytes.Clone(certificate)}
 	if policy == ua.SecurityPolicyURINone {
 		if len(certificate) > 0 || len(thumbprint) > 0 {
@@ -197,9 +198,14 @@ func (s *Server) accept(policy string, certificate, thumbprint []byte) (security
 	if s.cfg.Trust == nil {
 		return sec, nil, refuse(ua.StatusBadSecurityChecksFailed, "certificate")
 	}
+	host, _, _ := net.SplitHostPort(from.String())
+	if s.gate.wait([]string{host}, time.Now()) > 0 { // each refusal costs a look at the trust list and a place among the rejected ones
+		return sec, nil, refuse(ua.StatusBadSecurityChecksFailed, "certificate, too soon after others")
+	}
 	verdict, err := s.cfg.Trust.Check(certificate, pki.Expect{Role: pki.Client, Now: time.Now()})
 	if err != nil {
-		s.log.Warn("opc ua client refused", "err", err)
+		s.gate.failed([]string{host}, time.Now())
+		s.log.Warn("opc ua client refused", "remote", from.String(), "err", err)
 		return sec, nil, refuse(ua.StatusBadSecurityChecksFailed, "certificate")
 	}
 	key, ok := verdict.Leaf.PublicKey.(*rsa.PublicKey)

@@ -9,8 +9,8 @@
 // Services: FindServers, GetEndpoints, CreateSession, ActivateSession, CloseSession, Browse, BrowseNext, TranslateBrowsePathsToNodeIds,
 // RegisterNodes, UnregisterNodes, Read, Write, HistoryRead of raw values of the last day, and the subscription set with data-change items: queues, absolute and percent dead bands,
 // sampling intervals. Everything else is BadServiceUnsupported. A publishing interval is at least 100 ms. Values are queued as they are set, whether their connection is there or not. A lost
-// connection leaves its session alive until the session times out, so that a client may come back to it, over a channel of the same certificate and as the same user; messages that were
-// sent are not kept for Republish.
+// connection leaves its session alive until the session times out, so that a client may come back to it, over a channel of the same certificate and as the same user; the last
+// messages are kept for Republish until they are acknowledged.
 //
 // Nothing is written but values of variables that are [Variable.Writable], by users who may, of the variable's type and in its range; [Config.Write] gets them, and what it makes
 // of them is set like any other value.

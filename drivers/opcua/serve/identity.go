@@ -219,8 +219,11 @@ func (c *conn) signIn(ctx context.Context, l Login) (User, error) {
 	return u, nil
 }
 
-// guard makes those wait who failed to sign in: a second after the third failure, twice as long after each more.
+// guard makes those wait who failed: a second after so many failures, twice as long after each more.
 type guard struct {
+	free    int
+	longest time.Duration
+
 	mu    sync.Mutex
 	tries map[string]*tries
 }
@@ -231,19 +234,23 @@ type tries struct {
 }
 
 const (
-	freeFailures = 3
+	freeFailures = 3 // of passwords
 	longestWait  = 5 * time.Minute
+	freeChannels = 20 // certificates that were refused
+	longestPause = 10 * time.Second
 	forgetAfter  = 15 * time.Minute
 	maxTries     = 10_000 // addresses and names remembered
 )
 
-func newGuard() *guard { return &guard{tries: map[string]*tries{}} }
+func newGuard(free int, longest time.Duration) *guard {
+	return &guard{free: free, longest: longest, tries: map[string]*tries{}}
+}
 
-func (t *tries) until() time.Time {
-	if t.failures < freeFailures {
+func (g *guard) until(t *tries) time.Time {
+	if t.failures < g.free {
 		return time.Time{}
 	}
-	return t.last.Add(time.Duration(math.Min(float64(longestWait), float64(time.Second)*math.Exp2(float64(t.failures-freeFailures)))))
+	return t.last.Add(time.Duration(math.Min(float64(g.longest), float64(time.Second)*math.Exp2(float64(t.failures-g.free)))))
 }
 
 // wait is how long the worst of the keys has to.
@@ -252,7 +259,7 @@ func (g *guard) wait(keys []string, now time.Time) (d time.Duration) {
 	defer g.mu.Unlock()
 	for _, k := range keys {
 		if t := g.tries[k]; t != nil {
-			d = max(d, t.until().Sub(now))
+			d = max(d, g.until(t).Sub(now))
 		}
 	}
 	return d

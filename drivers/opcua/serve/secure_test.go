@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -294,6 +295,30 @@ func TestCertificatesAreChecked(t *testing.T) {
 	}
 }
 
+// TestFloodOfCertificates: an address that shows one unknown certificate after the other is soon refused without a look, and does not fill the folder of the rejected ones; another address is not.
+func TestFloodOfCertificates(t *testing.T) {
+	stranger := newParty(t, pki.Application{URI: clientURI}, time.Now())
+	p := startPlant(t, nil, nil, nil)
+	looked := 0
+	for i := range 3 * freeChannels {
+		der := slices.Clone(stranger.Certificate)
+		der[len(der)-1-i] ^= 0xFF // another signature
+		_, _, err := p.server.accept(ua.SecurityPolicyURIBasic256Sha256, der, thumbprint(p.cfg.Identity.Leaf.Raw), &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1})
+		if err == nil {
+			t.Fatal("a certificate that nobody trusts opens a channel")
+		}
+		if !strings.Contains(err.Error(), "too soon") {
+			looked++
+		}
+	}
+	if looked > freeChannels+3 {
+		t.Errorf("%d certificates were looked at", looked)
+	}
+	if _, _, err := p.server.accept(ua.SecurityPolicyURIBasic256Sha256, stranger.Certificate, thumbprint(p.cfg.Identity.Leaf.Raw), &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 1}); strings.Contains(err.Error(), "too soon") {
+		t.Error("another address has to wait")
+	}
+}
+
 // TestUnsecuredIsForDiscovery: without policy None among the endpoints, a channel without security lists them and makes no session.
 func TestUnsecuredIsForDiscovery(t *testing.T) {
 	p := startPlant(t, nil, nil, nil)
@@ -344,7 +369,7 @@ func TestSignInHasToWait(t *testing.T) {
 		t.Errorf("%d passwords were looked at", n)
 	}
 	p.mu.Unlock()
-	g, now := newGuard(), time.Now()
+	g, now := newGuard(freeFailures, longestWait), time.Now()
 	key := []string{"name olga 10.0.0.1"}
 	last := time.Duration(0)
 	for i := range 30 {

@@ -229,6 +229,51 @@ func TestSessionOutlivesItsConnection(t *testing.T) {
 	t.Error("no data after the session was taken over")
 }
 
+// TestRepublish: what was sent and not acknowledged is given again after the connection was lost, and no longer once it is acknowledged; what nobody acknowledges is kept up to a bound.
+func TestRepublish(t *testing.T) {
+	s, addr := start(t, Config{}, 1)
+	old := openSession(t, addr)
+	sub := old.subscribe(100)
+	old.monitor(sub, "ns=2;s=V0")
+	pub, ok := old.call(&ua.PublishRequest{RequestHeader: old.hdr()}).(*ua.PublishResponse)
+	for ok && len(pub.NotificationMessage.NotificationData) == 0 {
+		pub, ok = old.call(&ua.PublishRequest{RequestHeader: old.hdr()}).(*ua.PublishResponse)
+	}
+	if !ok || len(pub.AvailableSequenceNumbers) != 1 || pub.AvailableSequenceNumbers[0] != pub.NotificationMessage.SequenceNumber {
+		t.Fatalf("publish: %+v", pub)
+	}
+	number := pub.NotificationMessage.SequenceNumber
+	old.nc.Close()
+	r := dialRaw(t, addr).hello().open()
+	r.auth = old.auth
+	if got := r.activate(&ua.AnonymousIdentityToken{PolicyID: anonymousPolicy}); got != ua.StatusOK {
+		t.Fatal(got)
+	}
+	again, ok := r.call(&ua.RepublishRequest{RequestHeader: r.hdr(), SubscriptionID: sub, RetransmitSequenceNumber: number}).(*ua.RepublishResponse)
+	if !ok || again.NotificationMessage.SequenceNumber != number || len(again.NotificationMessage.NotificationData) != 1 {
+		t.Fatalf("republish: %+v", again)
+	}
+	if got := status(r.call(&ua.RepublishRequest{RequestHeader: r.hdr(), SubscriptionID: sub, RetransmitSequenceNumber: number + 1})); got != ua.StatusBadMessageNotAvailable {
+		t.Errorf("republish of what was never sent: %v", got)
+	}
+	s.Set("s=V0", 7.0, district.Good, time.Now())
+	acks := []*ua.SubscriptionAcknowledgement{{SubscriptionID: sub, SequenceNumber: number}, {SubscriptionID: sub, SequenceNumber: number + 50}}
+	pub = r.call(&ua.PublishRequest{RequestHeader: r.hdr(), SubscriptionAcknowledgements: acks}).(*ua.PublishResponse)
+	if len(pub.Results) != 2 || pub.Results[0] != ua.StatusOK || pub.Results[1] != ua.StatusBadSequenceNumberUnknown {
+		t.Errorf("acknowledgements: %v", pub.Results)
+	}
+	if got := status(r.call(&ua.RepublishRequest{RequestHeader: r.hdr(), SubscriptionID: sub, RetransmitSequenceNumber: number})); got != ua.StatusBadMessageNotAvailable {
+		t.Errorf("republish of what was acknowledged: %v", got)
+	}
+	for i := range maxSent + 5 {
+		s.Set("s=V0", float64(100+i), district.Good, time.Now())
+		pub = r.call(&ua.PublishRequest{RequestHeader: r.hdr()}).(*ua.PublishResponse)
+	}
+	if n := len(pub.AvailableSequenceNumbers); n > maxSent {
+		t.Errorf("%d messages are kept, want at most %d", n, maxSent)
+	}
+}
+
 // TestChannelRenewal: a renewed token works, and the one before it still does.
 func TestChannelRenewal(t *testing.T) {
 	_, addr := start(t, Config{}, 1)

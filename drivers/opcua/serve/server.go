@@ -98,7 +98,7 @@ type Server struct {
 	channelIDs, subscriptionIDs, itemIDs atomic.Uint32
 	pending, items, queued               atomic.Int64
 	working                              *semaphore.Weighted // requests decoded and answered at one time
-	guard                                *guard
+	guard, gate                          *guard              // of sign-ins, and of channels
 }
 
 // New returns a server that does not listen yet; see [Server.Run].
@@ -123,7 +123,7 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Log, start: cfg.Now().UTC(), listening: make(chan struct{}),
-		conns: make(map[*conn]struct{}), sessions: make(map[string]*session), working: semaphore.NewWeighted(8), guard: newGuard(),
+		conns: make(map[*conn]struct{}), sessions: make(map[string]*session), working: semaphore.NewWeighted(8), guard: newGuard(freeFailures, longestWait), gate: newGuard(freeChannels, longestPause),
 	}
 	s.space = newSpace(s)
 	return s

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,8 +36,57 @@ type subscription struct {
 	enabled             bool
 	items               []*item
 	byID                map[uint32]*item
-	sequence            uint32 // of the next message
-	late                bool   // something waits for a Publish request
+	sequence            uint32                    // of the next message
+	late                bool                      // something waits for a Publish request
+	sent                []*ua.NotificationMessage // until they are acknowledged, for Republish
+	sentValues          int                       // in them
+}
+
+// What is kept of messages that were sent and not acknowledged, of one subscription.
+const (
+	maxSent       = 20
+	maxSentValues = 20_000
+)
+
+// keep remembers a message; mu is held.
+func (sub *subscription) keep(m *ua.NotificationMessage, values int) {
+	sub.sent = append(sub.sent, m)
+	sub.sentValues += values
+	for len(sub.sent) > 1 && (len(sub.sent) > maxSent || sub.sentValues > maxSentValues) {
+		sub.sentValues -= valuesOf(sub.sent[0])
+		sub.sent = sub.sent[1:]
+	}
+}
+
+func valuesOf(m *ua.NotificationMessage) int {
+	n, _ := m.NotificationData[0].Value.(*ua.DataChangeNotification)
+	if n == nil {
+		return 0
+	}
+	return len(n.MonitoredItems)
+}
+
+// acknowledge forgets a message that the client has.
+func (sub *subscription) acknowledge(sequence uint32) ua.StatusCode {
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	for i, m := range sub.sent {
+		if m.SequenceNumber == sequence {
+			sub.sentValues -= valuesOf(m)
+			sub.sent = slices.Delete(sub.sent, i, i+1)
+			return ua.StatusOK
+		}
+	}
+	return ua.StatusBadSequenceNumberUnknown
+}
+
+// available are the numbers of the messages that are kept; mu is held.
+func (sub *subscription) available() []uint32 {
+	out := make([]uint32, len(sub.sent))
+	for i, m := range sub.sent {
+		out[i] = m.SequenceNumber
+	}
+	return out
 }
 
 func (sub *subscription) stop() { sub.once.Do(func() { close(sub.quit) }) }
@@ -228,8 +278,10 @@ func (ses *session) publish(hdr *ua.RequestHeader, body []byte, request uint32) 
 	ses.mu.Lock()
 	results := make([]ua.StatusCode, len(req.SubscriptionAcknowledgements))
 	for i, a := range req.SubscriptionAcknowledgements {
-		if ses.subs[a.SubscriptionID] == nil {
+		if sub := ses.subs[a.SubscriptionID]; sub == nil {
 			results[i] = ua.StatusBadSubscriptionIDInvalid
+		} else {
+			results[i] = sub.acknowledge(a.SequenceNumber)
 		}
 	}
 	if len(ses.gone) > 0 {
@@ -259,14 +311,22 @@ func (ses *session) publish(hdr *ua.RequestHeader, body []byte, request uint32) 
 	return nil, nil
 }
 
-// republish has nothing to give: messages are not kept after they were sent.
+// republish gives a message again that the client did not acknowledge, after a lost connection.
 func (ses *session) republish(hdr *ua.RequestHeader, body []byte) (ua.Response, error) {
 	var req struct{ SubscriptionID, RetransmitSequenceNumber uint32 }
 	if err := decode(body, &req); err != nil {
 		return nil, err
 	}
-	if _, err := ses.subscription(req.SubscriptionID); err != nil {
+	sub, err := ses.subscription(req.SubscriptionID)
+	if err != nil {
 		return nil, err
+	}
+	sub.mu.Lock()
+	defer sub.mu.Unlock()
+	for _, m := range sub.sent {
+		if m.SequenceNumber == req.RetransmitSequenceNumber {
+			return &ua.RepublishResponse{ResponseHeader: header(hdr, ua.StatusOK), NotificationMessage: m}, nil
+		}
 	}
 	return nil, ua.StatusBadMessageNotAvailable
 }
@@ -388,7 +448,7 @@ func (sub *subscription) message(req publishRequest) *ua.PublishResponse {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	resp := &ua.PublishResponse{
-		ResponseHeader: header(req.hdr, ua.StatusOK), SubscriptionID: sub.id, AvailableSequenceNumbers: []uint32{}, Results: req.results,
+		ResponseHeader: header(req.hdr, ua.StatusOK), SubscriptionID: sub.id, AvailableSequenceNumbers: sub.available(), Results: req.results,
 		DiagnosticInfos:     []*ua.DiagnosticInfo{},
 		NotificationMessage: &ua.NotificationMessage{SequenceNumber: sub.sequence, PublishTime: time.Now(), NotificationData: []*ua.ExtensionObject{}},
 	}
@@ -400,6 +460,10 @@ func (sub *subscription) message(req publishRequest) *ua.PublishResponse {
 		return resp
 	}
 	resp.MoreNotifications = more
+	defer func() {
+		sub.keep(resp.NotificationMessage, len(values))
+		resp.AvailableSequenceNumbers = sub.available()
+	}()
 	resp.NotificationMessage.NotificationData = []*ua.ExtensionObject{
 		ua.NewExtensionObject(&ua.DataChangeNotification{MonitoredItems: values, DiagnosticInfos: []*ua.DiagnosticInfo{}}),
 	}
