@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -182,6 +183,36 @@ func TestModbusRequests(t *testing.T) {
 	}
 	if busy == 0 {
 		t.Error("a flood of requests was taken")
+	}
+}
+
+// TestMbpoll: mbpoll (libmodbus) writes a request as a float with the high word first and reads it back.
+func TestMbpoll(t *testing.T) {
+	path, err := exec.LookPath("mbpoll")
+	if err != nil {
+		t.Fatal("mbpoll, an independent Modbus client, is not installed: run make setup")
+	}
+	b := newBook()
+	f, err := startFace(t, "", func(c *Config) {
+		withControl(c)
+		c.Requests, c.ModbusClients = b, []Client{{Network: netip.MustParsePrefix("127.0.0.1/32"), Requests: true}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(f.Addresses().Modbus, "tcp://"))
+	run := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(t.Context(), path, append([]string{"-m", "tcp", "-p", port, "-a", "1", "-0", "-1", "-q", "-o", "10", "-t", "4:float", "-B", "-r", "1080"}, args...)...).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := run("127.0.0.1", "42.5"); err != nil || b.InForce()["fontaine/ecole/import_limit_request_kw"] != 42.5 {
+		t.Errorf("write: %v, in force %v\n%s", err, b.InForce(), out)
+	}
+	if out, err := run("-c", "1", "127.0.0.1"); err != nil || !strings.Contains(out, "42.5") {
+		t.Errorf("read: %v\n%s", err, out)
+	}
+	if out, err := run("127.0.0.1", "--", "500"); err == nil || !strings.Contains(out, "Illegal data value") {
+		t.Errorf("beyond the connection's limit: %v\n%s", err, out)
 	}
 }
 
