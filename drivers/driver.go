@@ -91,6 +91,8 @@ var (
 	ErrReadBack     = errors.New("value read back differs")
 	ErrStale        = errors.New("value is stale")
 	ErrClosed       = errors.New("driver is closed")
+	// ErrConfiguration stands beside ErrUnreachable where waiting does not help: a certificate that is not valid, or not trusted.
+	ErrConfiguration = errors.New("connection is not configured rightly")
 )
 
 // LimitError is a set-point outside the range of its point.

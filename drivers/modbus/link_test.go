@@ -21,7 +21,7 @@ import (
 )
 
 // quick is a link configuration whose waits keep these tests short.
-var quick = Config{Timeout: 150 * time.Millisecond, MinBackoff: 10 * time.Millisecond, MaxBackoff: 40 * time.Millisecond, Silent: 1000}
+var quick = Config{Timeout: 150 * time.Millisecond, MinBackoff: 10 * time.Millisecond, MaxBackoff: 40 * time.Millisecond, Silent: -1}
 
 func newLink(t testing.TB, url string, config Config) *Link {
 	t.Helper()
@@ -121,7 +121,7 @@ func TestFaultsNeverBecomeValues(t *testing.T) {
 // TestRandomAnswers: a device that answers with random bytes never makes a number appear.
 func TestRandomAnswers(t *testing.T) {
 	s := modbustest.New(t)
-	l := newLink(t, s.URL(), Config{Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond, Silent: 1 << 20})
+	l := newLink(t, s.URL(), Config{Timeout: 20 * time.Millisecond, MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond, Silent: -1})
 	rng := rand.New(rand.NewPCG(1, 1))
 	var mu sync.Mutex
 	s.Behave(func(_ *modbustest.Server, c net.Conn, r modbustest.Request) bool {
@@ -393,7 +393,7 @@ func TestFloodIsQuiet(t *testing.T) {
 
 // TestAddresses: only what the library is used for is accepted.
 func TestAddresses(t *testing.T) {
-	for _, a := range []string{"", "10.0.0.1:502", "http://x:1", "tcp://", "rtu:///dev/ttyUSB0"} {
+	for _, a := range []string{"", "10.0.0.1:502", "http://x:1", "tcp://", "rtu://ttyUSB0", "udp://x"} {
 		if l, err := NewLink(a, Config{}); err == nil {
 			l.Close()
 			t.Errorf("NewLink(%q) succeeded", a)

@@ -14,8 +14,22 @@ import (
 type Pool struct {
 	config Config
 	mu     sync.Mutex
-	links  map[string]*shared
+	links  map[place]*shared
 	closed bool
+}
+
+// place is what devices share a link by.
+type place struct {
+	address string
+	tls     district.TLSFiles
+}
+
+func placeOf(dev district.Device) place {
+	p := place{address: dev.Address}
+	if dev.TLS != nil {
+		p.tls = *dev.TLS
+	}
+	return p
 }
 
 type shared struct {
@@ -25,7 +39,7 @@ type shared struct {
 
 // NewPool returns a pool whose links have the given configuration.
 func NewPool(config Config) *Pool {
-	return &Pool{config: config.withDefaults(), links: map[string]*shared{}}
+	return &Pool{config: config.withDefaults(), links: map[place]*shared{}}
 }
 
 // Device returns the driver of a device of the configuration, by its address, unit and profile. It does no I/O: the connection comes about with
@@ -39,27 +53,30 @@ func (p *Pool) Device(dev district.Device, prof *profile.Profile) (*Device, erro
 	if p.closed {
 		return nil, fmt.Errorf("modbus: %s: %w", dev.ID, drivers.ErrClosed)
 	}
-	s := p.links[dev.Address]
+	at := placeOf(dev)
+	s := p.links[at]
 	if s == nil {
-		link, err := NewLink(dev.Address, p.config)
+		config := p.config
+		config.TLS = dev.TLS
+		link, err := NewLink(dev.Address, config)
 		if err != nil {
 			return nil, fmt.Errorf("modbus: %s: %w", dev.ID, err)
 		}
 		s = &shared{link: link}
-		p.links[dev.Address] = s
+		p.links[at] = s
 	}
 	s.uses++
 	d := newDevice(s.link, dev, prof, p.config)
-	d.release = func() error { return p.giveBack(dev.Address, s) }
+	d.release = func() error { return p.giveBack(at, s) }
 	return d, nil
 }
 
-func (p *Pool) giveBack(address string, s *shared) error {
+func (p *Pool) giveBack(at place, s *shared) error {
 	p.mu.Lock()
 	s.uses--
-	last := s.uses == 0 && p.links[address] == s
+	last := s.uses == 0 && p.links[at] == s
 	if last {
-		delete(p.links, address)
+		delete(p.links, at)
 	}
 	p.mu.Unlock()
 	if !last {
@@ -73,8 +90,8 @@ func (p *Pool) Stats() map[string]Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	out := make(map[string]Stats, len(p.links))
-	for a, s := range p.links {
-		out[a] = s.link.Stats()
+	for at, s := range p.links {
+		out[at.address] = s.link.Stats()
 	}
 	return out
 }
@@ -84,7 +101,7 @@ func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
 	links := p.links
-	p.links = map[string]*shared{}
+	p.links = map[place]*shared{}
 	p.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, s := range links {

@@ -29,7 +29,7 @@ type Match struct {
 // Scan asks each of the units behind an address whether it is there, and which of the profiles it could be. It only reads. found is called for
 // each unit that answers, and for a unit that does not, with ok false; the error is that of the context or of the address.
 func Scan(ctx context.Context, address string, units []uint8, profiles []*profile.Profile, config Config, found func(f Found, ok bool)) error {
-	config.Silent = 1 << 30 // each unit is asked once: no pause is wanted
+	config.Silent = -1 // each unit is asked once: no pause is wanted
 	pool := NewPool(config)
 	defer pool.Close()
 	// Held open, so that the whole scan is one connection.

@@ -86,7 +86,8 @@ type Device struct {
 	ID, Name string
 	Kind     Kind
 	Profile  string        // name of the register or node map in drivers/profile
-	Address  string        // tcp://host:port for Modbus, opc.tcp://host:port for OPC UA
+	Address  string        // such as tcp://host:port for Modbus, opc.tcp://host:port for OPC UA
+	TLS      *TLSFiles     // of an address modbus+tls://host:port; nil: the machine's own authorities and no certificate of ours
 	Unit     uint8         // Modbus unit id
 	Poll     time.Duration // how often it is read
 	Control  bool          // whether Quartier may write to it; a device that it does not own is only read
@@ -96,6 +97,14 @@ type Device struct {
 	HeatPump    *HeatPumpParams
 	WaterHeater *WaterHeaterParams
 	EVCharger   *EVChargerParams
+}
+
+// TLSFiles are the certificates for a device behind TLS. Files are PEM; an empty name means that there is none.
+type TLSFiles struct {
+	CAFile     string // authorities, or the device's own certificate
+	CertFile   string // ours, with its chain
+	KeyFile    string // its private key
+	ServerName string // that the device's certificate is for; empty: the host of its address
 }
 
 // PVParams describe a solar inverter.

@@ -1,0 +1,135 @@
+package modbus
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"time"
+
+	mb "github.com/simonvetter/modbus"
+)
+
+// wire is one open connection. Its owner alone uses it.
+type wire interface {
+	// do sends a request and waits for its answer: the registers, or bits as 0 and 1, of a read. The error is an exceptionError, or wraps errTimedOut,
+	// errGarbage or errConfiguration; any other means that the connection is broken.
+	do(x exchange, timeout time.Duration) ([]uint16, error)
+	// inStep reports whether the connection may be used again after a time-out: no late answer can be taken for another.
+	inStep() bool
+	close() error
+}
+
+// errTimedOut marks a request without an answer in its time.
+var errTimedOut = errors.New("no answer in time")
+
+// library is a connection of simonvetter/modbus. It knows one time-out, set when it is made, and cannot be interrupted.
+type library struct{ client *mb.ModbusClient }
+
+// dialLibrary connects within 5 s. timeout holds for every request.
+func dialLibrary(e endpoint, timeout time.Duration) (*library, error) {
+	conf := &mb.ClientConfiguration{URL: e.scheme + "://" + e.target, Timeout: timeout, Logger: log.New(io.Discard, "", 0),
+		Speed: e.baud, DataBits: e.dataBits, Parity: e.parity, StopBits: e.stopBits}
+	if e.scheme == rtuOverTCP {
+		conf.Speed = 115200 // the library waits as a serial line of this speed would
+	}
+	client, err := mb.NewClient(conf)
+	if err == nil {
+		err = client.Open()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &library{client}, nil
+}
+
+func (w *library) close() error { return w.client.Close() }
+
+// inStep is false: the library does not tell a time-out with half an answer from one with none.
+func (w *library) inStep() bool { return false }
+
+// do runs the library under recover: it panics when used at the wrong moment.
+func (w *library) do(x exchange, _ time.Duration) (out []uint16, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = nil, fmt.Errorf("modbus library: %v", p)
+		}
+	}()
+	if err := w.client.SetUnitId(x.unit); err != nil {
+		return nil, err
+	}
+	out, err = w.call(x)
+	if err != nil {
+		return nil, mapError(err)
+	}
+	if !x.write() && len(out) != int(x.quantity) {
+		return nil, fmt.Errorf("%w: %d values, want %d", errGarbage, len(out), x.quantity)
+	}
+	return out, nil
+}
+
+func (w *library) call(x exchange) ([]uint16, error) {
+	switch x.function {
+	case 1:
+		bits, err := w.client.ReadCoils(x.address, x.quantity)
+		return fromBits(bits), err
+	case 2:
+		bits, err := w.client.ReadDiscreteInputs(x.address, x.quantity)
+		return fromBits(bits), err
+	case 3:
+		return w.client.ReadRegisters(x.address, x.quantity, mb.HOLDING_REGISTER)
+	case 4:
+		return w.client.ReadRegisters(x.address, x.quantity, mb.INPUT_REGISTER)
+	case 5:
+		return nil, w.client.WriteCoil(x.address, x.values[0] != 0)
+	case 6:
+		return nil, w.client.WriteRegister(x.address, x.values[0])
+	case 15:
+		bits := make([]bool, len(x.values))
+		for i, v := range x.values {
+			bits[i] = v != 0
+		}
+		return nil, w.client.WriteCoils(x.address, bits)
+	}
+	return nil, w.client.WriteRegisters(x.address, x.values)
+}
+
+func fromBits(bits []bool) []uint16 {
+	out := make([]uint16, len(bits))
+	for i, b := range bits {
+		if b {
+			out[i] = 1
+		}
+	}
+	return out
+}
+
+// libraryExceptions are the exceptions that the library has errors for.
+var libraryExceptions = map[mb.Error]exceptionError{mb.ErrIllegalFunction: 1, mb.ErrIllegalDataAddress: 2, mb.ErrIllegalDataValue: 3, mb.ErrServerDeviceFailure: 4,
+	mb.ErrAcknowledge: 5, mb.ErrServerDeviceBusy: 6, mb.ErrMemoryParityError: 8, mb.ErrGWPathUnavailable: 10, mb.ErrGWTargetFailedToRespond: 11}
+
+// mapError brings the library's errors to those of a wire.
+func mapError(err error) error {
+	var e mb.Error
+	if errors.As(err, &e) {
+		if code, ok := libraryExceptions[e]; ok {
+			return code
+		}
+		switch e {
+		case mb.ErrRequestTimedOut:
+			return fmt.Errorf("%w: %w", errTimedOut, err)
+		case mb.ErrProtocolError, mb.ErrBadUnitId, mb.ErrShortFrame, mb.ErrBadCRC, mb.ErrUnknownProtocolId, mb.ErrBadTransactionId:
+			return fmt.Errorf("%w: %w", errGarbage, err)
+		}
+		return err
+	}
+	var code uint8
+	if n, _ := fmt.Sscanf(err.Error(), "unknown exception code (%d)", &code); n == 1 {
+		return exceptionError(code)
+	}
+	if os.IsTimeout(err) {
+		return fmt.Errorf("%w: %w", errTimedOut, err)
+	}
+	return err
+}
