@@ -37,6 +37,9 @@ func runCheck(ctx context.Context, c *call) error {
 	if err := cfg.Summary(c.stdout); err != nil {
 		return err
 	}
+	if err := app.CheckCertificates(cfg.Districts, time.Now()); err != nil {
+		return badInput{err}
+	}
 	if *probe {
 		return probeDevices(ctx, c, cfg)
 	}

@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +34,9 @@ A profile is one of those that 'device profiles' lists, or the path of your own 
 .yaml: 'device profiles NAME' prints one to begin with, 'device check' tells every fault of yours.
 A scan tries your own profile beside the built-in ones.
 
-An address is tcp://host:port, rtuovertcp://host:port or opc.tcp://host:port. Values are in the
+An address of Modbus is tcp://host:port, modbus+tls://host:port, udp://host:port,
+rtuovertcp://host:port or rtu:///dev/ttyUSB0?baud=9600&parity=even; of OPC UA opc.tcp://host:port.
+Behind TLS --ca, --cert, --key and --server-name say which certificates to use. Values are in the
 units that 'device read' shows; power is positive into the device. Without --yes a write is only
 checked and shown. A scan of an OPC UA server shows how it may be entered and the tree of its nodes.
 
@@ -51,6 +52,7 @@ type deviceFlags struct {
 	unit                                   *int
 	value                                  *string
 	yes                                    *bool
+	tls                                    district.TLSFiles
 	timeout                                *time.Duration
 	opcua                                  opcuaFlags
 }
@@ -68,6 +70,10 @@ func runDevice(ctx context.Context, c *call) error {
 		timeout: c.flags.Duration("timeout", 10*time.Second, "`time` to wait for the device; for each unit of a scan, and 500ms there when not given"),
 		opcua:   newOPCUAFlags(c),
 	}
+	c.flags.StringVar(&f.tls.CAFile, "ca", "", "PEM `file` of the authorities that sign devices' certificates")
+	c.flags.StringVar(&f.tls.CertFile, "cert", "", "PEM `file` of our certificate")
+	c.flags.StringVar(&f.tls.KeyFile, "key", "", "PEM `file` of its private key")
+	c.flags.StringVar(&f.tls.ServerName, "server-name", "", "`name` that the device's certificate is for, when it is not the host of the address")
 	if err := c.parse(maxFiles); err != nil {
 		return err
 	}
@@ -127,7 +133,7 @@ func (f deviceFlags) with(ctx context.Context, c *call, do func(context.Context,
 		}
 		return badInput{fmt.Errorf("quartier device: %w; 'quartier device profiles' lists them", err)}
 	}
-	drv, err := f.open(p, *f.address, uint8(*f.unit))
+	drv, err := f.open(p, f.at(p, uint8(*f.unit)))
 	if err != nil {
 		return badInput{fmt.Errorf("quartier device: %w", err)}
 	}
@@ -144,21 +150,29 @@ func (f deviceFlags) with(ctx context.Context, c *call, do func(context.Context,
 	return err
 }
 
-// open makes the driver of one device; nothing is dialled before the first read.
-func (f deviceFlags) open(p *profile.Profile, address string, unit uint8) (drivers.Driver, error) {
-	dev := district.Device{ID: p.Name, Profile: p.Name, Address: address, Unit: unit}
+// at is the device of the flags.
+func (f deviceFlags) at(p *profile.Profile, unit uint8) district.Device {
+	dev := district.Device{ID: p.Name, Profile: p.Name, Address: *f.address, Unit: unit}
 	if len(p.Kinds) > 0 {
 		dev.Kind = p.Kinds[0]
 	}
-	opc := strings.HasPrefix(address, "opc.tcp://")
+	if f.tls != (district.TLSFiles{}) {
+		dev.TLS = &f.tls
+	}
+	return dev
+}
+
+// open makes the driver of one device; nothing is dialled before the first read.
+func (f deviceFlags) open(p *profile.Profile, dev district.Device) (drivers.Driver, error) {
+	opc := strings.HasPrefix(dev.Address, "opc.tcp://")
 	switch {
 	case p.Protocol == profile.Modbus && !opc:
-		if _, err := hostPort(address); err != nil {
+		if err := modbus.CheckTLS(dev.Address, dev.TLS, time.Now()); err != nil {
 			return nil, err
 		}
 		return modbus.Open(dev, p, modbus.Config{})
 	case p.Protocol != profile.Modbus && opc:
-		access, config, err := f.opcua.access(address)
+		access, config, err := f.opcua.access(dev.Address)
 		if err != nil {
 			return nil, err
 		}
@@ -166,19 +180,9 @@ func (f deviceFlags) open(p *profile.Profile, address string, unit uint8) (drive
 	}
 	want := "opc.tcp://host:port"
 	if p.Protocol == profile.Modbus {
-		want = "tcp://host:port or rtuovertcp://host:port"
+		want = "tcp://host:port or another address of Modbus"
 	}
-	return nil, fmt.Errorf("address %q: profile %s speaks %s, want %s", address, p.Name, p.Protocol, want)
-}
-
-// hostPort returns what stands behind the scheme of a Modbus address.
-func hostPort(address string) (string, error) {
-	scheme, rest, ok := strings.Cut(address, "://")
-	_, port, err := net.SplitHostPort(rest)
-	if !ok || err != nil || port == "" || scheme != "tcp" && scheme != "rtuovertcp" {
-		return "", fmt.Errorf("address %q is neither tcp://host:port nor rtuovertcp://host:port", address)
-	}
-	return rest, nil
+	return nil, fmt.Errorf("address %q: profile %s speaks %s, want %s", dev.Address, p.Name, p.Protocol, want)
 }
 
 func (f deviceFlags) read(ctx context.Context, c *call, drv drivers.Driver) error {
@@ -274,8 +278,12 @@ func (f deviceFlags) scan(ctx context.Context, c *call) error {
 	if err != nil {
 		return badInput{fmt.Errorf("quartier device: --units: %w", err)}
 	}
-	if err := reachable(ctx, *f.address); err != nil {
-		return err
+	dev := f.at(&profile.Profile{Name: "scan"}, 0)
+	if err := modbus.CheckTLS(dev.Address, dev.TLS, time.Now()); err != nil {
+		return badInput{fmt.Errorf("quartier device: scan: %w", err)}
+	}
+	if err := modbus.Reach(ctx, dev); err != nil { // tells at once when nothing listens there, before its units are asked one by one
+		return fmt.Errorf("scan: %w", err)
 	}
 	names := profile.Names()
 	mine := map[string]bool{} // shown before the built-in ones
@@ -304,7 +312,7 @@ func (f deviceFlags) scan(ctx context.Context, c *call) error {
 		}
 	})
 	n := 0
-	err = modbus.Scan(ctx, *f.address, ids, profiles, modbus.Config{Timeout: perUnit}, func(u modbus.Found, ok bool) {
+	err = modbus.Scan(ctx, dev, ids, profiles, modbus.Config{Timeout: perUnit}, func(u modbus.Found, ok bool) {
 		if !ok {
 			fmt.Fprintf(c.stderr, "unit %d: no answer\n", u.Unit)
 			return
@@ -330,20 +338,6 @@ func (f deviceFlags) scan(ctx context.Context, c *call) error {
 		err = fmt.Errorf("%s takes connections, but no unit of %s answers as a Modbus device", *f.address, *f.units)
 	}
 	return err
-}
-
-// reachable tells at once when nothing listens at a Modbus address, before its units are asked one by one.
-func reachable(ctx context.Context, address string) error {
-	host, err := hostPort(address)
-	if err != nil {
-		return badInput{fmt.Errorf("quartier device: scan: %w", err)}
-	}
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", host)
-	if err != nil {
-		return fmt.Errorf("scan: %w: %w", drivers.ErrUnreachable, err)
-	}
-	return conn.Close()
 }
 
 // parseUnits reads "1-20" or "1,3,100".

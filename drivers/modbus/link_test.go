@@ -57,64 +57,82 @@ func recovers(t testing.TB, l *Link, unit uint8) {
 	}
 }
 
+// transports are the ways on which a device that misbehaves is tried. The library serves all but the last two.
+var transports = map[string]struct {
+	rtu   bool
+	start func(t testing.TB) (*modbustest.Server, *district.TLSFiles)
+	query string
+}{
+	"TCP":          {start: func(t testing.TB) (*modbustest.Server, *district.TLSFiles) { return modbustest.New(t), nil }},
+	"RTU over TCP": {rtu: true, start: func(t testing.TB) (*modbustest.Server, *district.TLSFiles) { return modbustest.NewRTU(t), nil }},
+	"serial line": {rtu: true, start: func(t testing.TB) (*modbustest.Server, *district.TLSFiles) {
+		return modbustest.NewSerial(t).Server, nil
+	}},
+	"UDP":      {start: func(t testing.TB) (*modbustest.Server, *district.TLSFiles) { return modbustest.NewUDP(t), nil }},
+	"TLS":      {start: secureServer},
+	"any unit": {start: func(t testing.TB) (*modbustest.Server, *district.TLSFiles) { return modbustest.New(t), nil }, query: "?answer_unit=any"},
+}
+
 // TestFaultsNeverBecomeValues: whatever the device does, a read gives its own register's value or an error of the right kind, and the link is well
 // again once the device is.
 func TestFaultsNeverBecomeValues(t *testing.T) {
+	all := []string{"TCP", "RTU over TCP", "serial line", "UDP", "TLS", "any unit"}
+	streams := []string{"TCP", "RTU over TCP", "TLS", "any unit"}
+	mbap := []string{"TCP", "UDP", "TLS", "any unit"}
+	rtu := []string{"RTU over TCP", "serial line"}
 	for _, tt := range []struct {
 		name      string
 		behaviour modbustest.Behaviour
 		want      error
-		rtu       bool
+		on        []string
 	}{
-		{"late answer", modbustest.Late(220 * time.Millisecond), drivers.ErrUnreachable, false},
-		{"late answer, RTU framing", modbustest.Late(220 * time.Millisecond), drivers.ErrUnreachable, true},
-		{"half a frame, the rest too late", modbustest.Torn(5, 220*time.Millisecond), drivers.ErrUnreachable, false},
-		{"half a frame, the rest too late, RTU framing", modbustest.Torn(3, 220*time.Millisecond), drivers.ErrUnreachable, true},
-		{"a tail that looks like the next answer", modbustest.CraftedTail(160 * time.Millisecond), drivers.ErrUnreachable, false},
-		{"closed in the middle of a frame", modbustest.CloseMidFrame(6), drivers.ErrUnreachable, false},
-		{"closed without an answer", modbustest.Close, drivers.ErrUnreachable, false},
-		{"silence", modbustest.Silence, drivers.ErrUnreachable, false},
-		{"foreign transactions", modbustest.WrongTransaction(3), drivers.ErrUnreachable, false},
-		{"another unit", modbustest.WrongUnit(9), drivers.ErrGarbage, false},
-		{"unit 0", modbustest.WrongUnit(0), drivers.ErrGarbage, false},
-		{"unit 255", modbustest.WrongUnit(255), drivers.ErrGarbage, false},
-		{"another function", modbustest.PDU(4, 2, 0, 1), drivers.ErrGarbage, false},
-		{"too few values", modbustest.PDU(3, 0), drivers.ErrGarbage, false},
-		{"too many values", modbustest.PDU(3, 4, 0, 1, 0, 2), drivers.ErrGarbage, false},
-		{"byte count that lies", modbustest.PDU(3, 2, 0), drivers.ErrGarbage, false},
-		{"exception without a code", modbustest.PDU(0x83), drivers.ErrGarbage, false},
-		{"frame of length 0", modbustest.WrongLength(0), drivers.ErrGarbage, false},
-		{"frame of 65535 bytes", modbustest.WrongLength(65535), drivers.ErrGarbage, false},
-		{"frame of protocol 0xFFFF", modbustest.Raw(0, 1, 0xFF, 0xFF, 0, 3, 1, 3, 0), drivers.ErrUnreachable, false},
-		{"the answer of a web server", modbustest.Raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")...), drivers.ErrGarbage, false},
-		{"broken checksum, RTU framing", modbustest.Raw(1, 3, 2, 0, 1, 0, 0), drivers.ErrGarbage, true},
+		{"late answer", modbustest.Late(220 * time.Millisecond), drivers.ErrUnreachable, all},
+		{"half a frame, the rest too late", modbustest.Torn(3, 220*time.Millisecond), drivers.ErrUnreachable, all},
+		{"all but the last byte, that too late", modbustest.Torn(8, 220*time.Millisecond), drivers.ErrUnreachable, mbap},
+		{"a tail that looks like the next answer", modbustest.CraftedTail(160 * time.Millisecond), drivers.ErrUnreachable, []string{"TCP", "TLS", "any unit"}},
+		{"closed in the middle of a frame", modbustest.CloseMidFrame(4), drivers.ErrUnreachable, []string{"TCP", "TLS", "any unit"}},
+		{"closed without an answer", modbustest.Close, drivers.ErrUnreachable, streams},
+		{"silence", modbustest.Silence, drivers.ErrUnreachable, all},
+		{"foreign transactions", modbustest.WrongTransaction(3), drivers.ErrUnreachable, mbap},
+		{"no transactions", modbustest.NoTransaction, drivers.ErrUnreachable, mbap},
+		{"another unit", modbustest.WrongUnit(9), drivers.ErrGarbage, []string{"TCP", "RTU over TCP", "serial line", "UDP", "TLS"}},
+		{"unit 0", modbustest.WrongUnit(0), drivers.ErrGarbage, []string{"TCP", "UDP", "TLS"}},
+		{"unit 255", modbustest.WrongUnit(255), drivers.ErrGarbage, []string{"TCP", "UDP", "TLS"}},
+		{"another function", modbustest.PDU(4, 2, 0, 1), drivers.ErrGarbage, all},
+		{"too few values", modbustest.PDU(3, 0), drivers.ErrGarbage, all},
+		{"too many values", modbustest.PDU(3, 4, 0, 1, 0, 2), drivers.ErrGarbage, all},
+		{"byte count that lies", modbustest.PDU(3, 2, 0), drivers.ErrGarbage, mbap},
+		{"exception without a code", modbustest.PDU(0x83), drivers.ErrGarbage, mbap},
+		{"frame of length 0", modbustest.WrongLength(0), drivers.ErrGarbage, mbap},
+		{"frame of 65535 bytes", modbustest.WrongLength(65535), drivers.ErrGarbage, mbap},
+		{"the answer of a web server", modbustest.Raw([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")...), drivers.ErrGarbage, all},
+		{"broken checksum", modbustest.Raw(1, 3, 2, 0, 1, 0, 0), drivers.ErrGarbage, rtu},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			var s *modbustest.Server
-			if tt.rtu {
-				s = modbustest.NewRTU(t)
-			} else {
-				s = modbustest.New(t)
-			}
-			l := newLink(t, s.URL(), quick)
-			if err := check(t, l, 1, 5); err != nil {
-				t.Fatal(err)
-			}
-			s.Behave(tt.behaviour)
-			for i := range 3 {
-				if err := check(t, l, 1, 100*uint16(i+1)); !errors.Is(err, tt.want) {
-					t.Errorf("read %d = %v, want %v", i, err, tt.want)
+		for _, on := range tt.on {
+			t.Run(tt.name+", "+on, func(t *testing.T) {
+				t.Parallel()
+				s, files := transports[on].start(t)
+				config := quick
+				config.TLS = files
+				l := newLink(t, s.URL()+transports[on].query, config)
+				if err := check(t, l, 1, 5); err != nil {
+					t.Fatal(err)
 				}
-			}
-			s.Behave(modbustest.Good)
-			recovers(t, l, 1)
-			for i := range uint16(20) {
-				if err := check(t, l, 1, 300+i); err != nil {
-					t.Errorf("after recovery: %v", err)
+				s.Behave(tt.behaviour)
+				for i := range 3 {
+					if err := check(t, l, 1, 100*uint16(i+1)); !errors.Is(err, tt.want) {
+						t.Errorf("read %d = %v, want %v", i, err, tt.want)
+					}
 				}
-			}
-		})
+				s.Behave(modbustest.Good)
+				recovers(t, l, 1)
+				for i := range uint16(20) {
+					if err := check(t, l, 1, 300+i); err != nil {
+						t.Errorf("after recovery: %v", err)
+					}
+				}
+			})
+		}
 	}
 }
 

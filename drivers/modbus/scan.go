@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"quartier/drivers"
 	"quartier/drivers/profile"
@@ -26,34 +27,47 @@ type Match struct {
 	Points  int // readable points of the profile
 }
 
-// Scan asks each of the units behind an address whether it is there, and which of the profiles it could be. It only reads. found is called for
+// Reach makes a connection to the address of a device, and closes it. The error is drivers.ErrUnreachable, beside drivers.ErrConfiguration for certificates.
+func Reach(ctx context.Context, dev district.Device) error {
+	e, err := parseAddress(dev.Address)
+	if err != nil {
+		return err
+	}
+	w, err := dial(ctx, e, dev.TLS, time.Second, time.Now())
+	if err != nil {
+		return fmt.Errorf("modbus %s: %w: %w", dev.Address, drivers.ErrUnreachable, err)
+	}
+	return w.close()
+}
+
+// Scan asks each of the units behind the address of a device whether it is there, and which of the profiles it could be. It only reads. found is called for
 // each unit that answers, and for a unit that does not, with ok false; the error is that of the context or of the address.
-func Scan(ctx context.Context, address string, units []uint8, profiles []*profile.Profile, config Config, found func(f Found, ok bool)) error {
+func Scan(ctx context.Context, at district.Device, units []uint8, profiles []*profile.Profile, config Config, found func(f Found, ok bool)) error {
 	config.Silent = -1 // each unit is asked once: no pause is wanted
 	pool := NewPool(config)
 	defer pool.Close()
 	// Held open, so that the whole scan is one connection.
-	keep, err := pool.Device(district.Device{ID: "scan", Address: address}, &profile.Profile{Name: "scan", Protocol: profile.Modbus})
+	keep, err := pool.Device(district.Device{ID: "scan", Address: at.Address, TLS: at.TLS}, &profile.Profile{Name: "scan", Protocol: profile.Modbus})
 	if err != nil {
 		return err
 	}
 	defer keep.Close()
 	for _, unit := range units {
-		f, err := scanUnit(ctx, pool, address, unit, profiles)
+		f, err := scanUnit(ctx, pool, at, unit, profiles)
 		if ctx.Err() != nil {
-			return fmt.Errorf("scan %s: %w", address, context.Cause(ctx))
+			return fmt.Errorf("scan %s: %w", at.Address, context.Cause(ctx))
 		}
 		if err != nil && !errors.Is(err, drivers.ErrUnreachable) && !errors.Is(err, drivers.ErrGarbage) {
-			return fmt.Errorf("scan %s unit %d: %w", address, unit, err)
+			return fmt.Errorf("scan %s unit %d: %w", at.Address, unit, err)
 		}
 		found(f, err == nil)
 	}
 	return nil
 }
 
-func scanUnit(ctx context.Context, pool *Pool, address string, unit uint8, profiles []*profile.Profile) (Found, error) {
+func scanUnit(ctx context.Context, pool *Pool, at district.Device, unit uint8, profiles []*profile.Profile) (Found, error) {
 	f := Found{Unit: unit}
-	dev := district.Device{ID: fmt.Sprintf("unit %d", unit), Address: address, Unit: unit}
+	dev := district.Device{ID: fmt.Sprintf("unit %d", unit), Address: at.Address, TLS: at.TLS, Unit: unit}
 	for _, p := range profiles {
 		if p.Protocol != profile.Modbus {
 			continue

@@ -9,6 +9,7 @@ import (
 
 	"quartier/drivers/modbus/serve"
 	"quartier/drivers/profile"
+	"quartier/schemas/district"
 )
 
 // TestScan: the units behind an address are found, a SunSpec device with its models, each with the profile it was made from among the best.
@@ -41,7 +42,7 @@ func TestScan(t *testing.T) {
 		profiles[i] = &fast
 	}
 	var there []uint8
-	err = Scan(t.Context(), s.URL(), []uint8{1, 2, 3, 4, 5, 6, 7, 8}, profiles, Config{}, func(f Found, ok bool) {
+	err = Scan(t.Context(), district.Device{Address: s.URL()}, []uint8{1, 2, 3, 4, 5, 6, 7, 8}, profiles, Config{}, func(f Found, ok bool) {
 		if !ok {
 			return
 		}
@@ -61,7 +62,7 @@ func TestScan(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
 	defer cancel()
-	if err := Scan(ctx, s.URL(), []uint8{1}, profiles, Config{}, func(Found, bool) {}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := Scan(ctx, district.Device{Address: s.URL()}, []uint8{1}, profiles, Config{}, func(Found, bool) {}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Scan with an ended context: %v", err)
 	}
 }

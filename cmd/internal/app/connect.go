@@ -125,6 +125,22 @@ func checkAddress(prof *profile.Profile, address string) error {
 	return err
 }
 
+// CheckCertificates reads the certificates for the devices behind TLS, and returns an error for each device that cannot be reached with them.
+func CheckCertificates(districts []district.District, now time.Time) error {
+	var faults []error
+	for i := range districts {
+		for site, dev := range districts[i].AllDevices {
+			if dev.TLS == nil {
+				continue
+			}
+			if err := modbus.CheckTLS(dev.Address, dev.TLS, now); err != nil {
+				faults = append(faults, fmt.Errorf("device %s/%s/%s: %w", districts[i].ID, site, dev.ID, err))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
 func (c *connections) driver(districtID, site, device string) (drivers.Driver, bool) {
 	d, ok := c.drivers[[3]string{districtID, site, device}]
 	return d, ok

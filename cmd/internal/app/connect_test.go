@@ -20,8 +20,17 @@ func TestAddresses(t *testing.T) {
 		{"load_meter", "abb-b23", "tcp://[2001:db8::1]:502/", ""},
 		{"load_meter", "abb-b23", "rtuovertcp://192.0.2.1:4001", ""},
 		{"load_meter", "abb-b23", "opc.tcp://127.0.0.1:4840", "speaks modbus"},
-		{"load_meter", "abb-b23", "udp://192.0.2.1:502", "is not tcp://host:port, rtuovertcp://host:port or opc.tcp://host:port"},
-		{"load_meter", "abb-b23", "rtu:///dev/ttyUSB0", "is not tcp://host:port"},
+		{"load_meter", "abb-b23", "udp://192.0.2.1:502", ""},
+		{"load_meter", "abb-b23", "modbus+tls://192.0.2.1:802", ""},
+		{"load_meter", "abb-b23", "modbus+tls://192.0.2.1:802?answer_unit=any", ""},
+		{"load_meter", "abb-b23", "tcp://192.0.2.1:502?answer_unit=some", `option answer_unit is "some", want same, any`},
+		{"load_meter", "abb-b23", "udp://192.0.2.1:502?answer_unit=any", "udp takes none"},
+		{"load_meter", "abb-b23", "rtu:///dev/ttyUSB0", ""},
+		{"load_meter", "abb-b23", "rtu:///dev/ttyUSB0?baud=9600&parity=odd&stop_bits=1", ""},
+		{"load_meter", "abb-b23", "rtu:///dev/ttyUSB0?baud=9601", `option baud is "9601", want 1200, `},
+		{"load_meter", "abb-b23", "rtu:///dev/ttyUSB0?speed=9600", "option speed: rtu takes baud, parity, data_bits, stop_bits"},
+		{"load_meter", "abb-b23", "rtu://ttyUSB0", "absolute path of a serial device"},
+		{"load_meter", "abb-b23", "serial:///dev/ttyUSB0", "is not tcp://host:port, modbus+tls://host:port, udp://host:port, rtuovertcp://host:port, rtu:///dev/ttyUSB0?baud=9600&parity=even or opc.tcp://host:port"},
 		{"load_meter", "abb-b23", "tcp+tls://192.0.2.1:802", "is not tcp://host:port"},
 		{"load_meter", "abb-b23", "rtuovertcp://192.0.2.1", "no port"},
 		{"load_meter", "abb-b23", "rtuovertcp://192.0.2.1:4001/path", "more than a host and a port"},
@@ -53,6 +62,36 @@ func TestAddresses(t *testing.T) {
 		}
 		if err := c.close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestAddressConflicts: two devices that would read the same registers, and one serial line described in two ways, are faults; parts of one machine are not.
+func TestAddressConflicts(t *testing.T) {
+	text, err := fs.ReadFile(testdata.Districts(), "small.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Index(string(text), "    sites:\n")
+	for _, tt := range []struct{ first, second, want string }{ // of a load_meter of the profile abb-b23, and of another
+		{`"tcp://192.0.2.9:502", unit_id: 1`, `"tcp://192.0.2.9:502", unit_id: 2`, ""},
+		{`"tcp://192.0.2.9:502", unit_id: 1`, `"tcp://192.0.2.9:502", unit_id: 1`, "unit 1 is the device of line"},
+		{`"tcp://meter.example:502", unit_id: 1`, `"tcp://METER.example:502/", unit_id: 1`, "unit 1 is the device of line"},
+		{`"tcp://192.0.2.9:502", unit_id: 1`, `"tcp://192.0.2.9:502?answer_unit=any", unit_id: 1`, "unit 1 is the device of line"},
+		{`"tcp://192.0.2.9:502", unit_id: 1, shared_unit: true`, `"tcp://192.0.2.9:502", unit_id: 1, shared_unit: true`, "the same registers would count twice"},
+		{`"tcp://192.0.2.9:502", unit_id: 1, shared_unit: true`, `"tcp://192.0.2.9:502", unit_id: 1`, "all of them"},
+		{`"rtu:///dev/ttyS0?baud=9600", unit_id: 1`, `"rtu:///dev/ttyS0?baud=9600", unit_id: 2`, ""},
+		{`"rtu:///dev/ttyS0?baud=9600", unit_id: 1`, `"rtu:///dev/ttyS0", unit_id: 2`, "the same baud rate, parity and stop bits"},
+		{`"modbus+tls://192.0.2.9:802", unit_id: 1, tls: {cert_file: a.pem}`, `"rtu:///dev/ttyS0", unit_id: 2`, "cert_file and key_file are needed together"},
+		{`"tcp://192.0.2.9:802", unit_id: 1, tls: {ca_file: a.pem}`, `"rtu:///dev/ttyS0", unit_id: 2`, "certificates are for an address modbus+tls://host:port"},
+	} {
+		devices := "    devices:\n"
+		for i, address := range []string{tt.first, tt.second} {
+			devices += "      - {id: probe-" + string(rune('1'+i)) + ", kind: load_meter, profile: abb-b23, address: " + address + "}\n"
+		}
+		_, err := config.Parse("probe.yaml", []byte(string(text)[:at]+devices+string(text)[at:]), ConfigOptions())
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || strings.Count(err.Error(), "\n") > 0) {
+			t.Errorf("%s and %s: %v, want %q", tt.first, tt.second, err, tt.want)
 		}
 	}
 }

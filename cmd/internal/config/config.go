@@ -64,6 +64,13 @@ func Load(name string, opt Options) (*Config, error) {
 			}
 		}
 	})
+	for i := range c.Districts {
+		for _, dev := range c.Districts[i].AllDevices {
+			if t := dev.TLS; t != nil {
+				t.CAFile, t.CertFile, t.KeyFile = beside(dir, t.CAFile), beside(dir, t.CertFile), beside(dir, t.KeyFile)
+			}
+		}
+	}
 	return c, nil
 }
 
@@ -171,14 +178,15 @@ func (c *Config) District(id string) *District {
 // builder checks what concerns several values, and builds the vocabulary.
 type builder struct {
 	*decoder
-	opt  Options
-	cfg  *Config
-	ends map[string]end // address and unit of each device
+	opt   Options
+	cfg   *Config
+	ends  map[string][]end // the devices at each address and unit
+	lines map[string]end   // the first device on each serial line
 }
 
 func (b *builder) build() {
 	f := &b.cfg.File
-	b.cfg.Tariffs, b.cfg.Carbon, b.cfg.Sources, b.ends = map[string]*tariff.Tariff{}, map[string]Carbon{}, map[string]*tariff.Carbon{}, map[string]end{}
+	b.cfg.Tariffs, b.cfg.Carbon, b.cfg.Sources, b.ends, b.lines = map[string]*tariff.Tariff{}, map[string]Carbon{}, map[string]*tariff.Carbon{}, map[string][]end{}, map[string]end{}
 	if f.Database.URLFile != "" && f.Database.URLEnv != "" {
 		b.say("database.url_env", "url_file is given too: one of them")
 	}

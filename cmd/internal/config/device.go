@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -16,10 +17,11 @@ const (
 	phaseV       = 230.0 // V
 )
 
-// end is the first device at an address and unit.
+// end is a device at an address and unit.
 type end struct {
-	path   string
-	shared bool
+	path, address string
+	shared        bool
+	kind, profile string
 }
 
 // devices checks the devices of a site or of the district itself and builds them.
@@ -49,6 +51,15 @@ func (b *builder) device(f *Device, path string) district.Device {
 	}
 	b.endpoint(f, path)
 	b.opcua(f, path)
+	if t := f.TLS; t != nil {
+		if !strings.HasPrefix(f.Address, "modbus+tls://") {
+			b.say(path+".tls", "certificates are for an address modbus+tls://host:port")
+		}
+		if (t.CertFile == "") != (t.KeyFile == "") {
+			b.say(path+".tls", "cert_file and key_file are needed together")
+		}
+		d.TLS = &district.TLSFiles{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}
+	}
 	if stale := b.cfg.File.Control.StaleSeconds; f.Poll > stale && stale > 0 {
 		b.say(path+".poll_seconds", "%v s is above control.stale_seconds %v s: its measurement would no longer count before the next one", f.Poll, stale)
 	}
@@ -151,23 +162,38 @@ func (b *builder) below(path, lowKey string, low float64, highKey string, high f
 	b.say(path+"."+at, "%s", text)
 }
 
-// endpoint notes two devices at one address and unit. OPC UA has no units: there the profile tells devices of one server apart.
+// endpoint notes two devices at one address and unit, and one serial line that is described in two ways. OPC UA has no units: there the profile tells devices of
+// one server apart.
 func (b *builder) endpoint(f *Device, path string) {
-	if f.Address == "" || !forms["address"].re.MatchString(f.Address) {
+	u, err := url.Parse(f.Address)
+	if err != nil || !forms["address"].re.MatchString(f.Address) {
 		return
 	}
-	where, id := fmt.Sprintf("%s unit %d", f.Address, f.Unit), ""
-	if id = where; strings.HasPrefix(f.Address, "opc.tcp://") {
+	host, opc := strings.ToLower(u.Host)+strings.TrimSuffix(u.Path, "/"), u.Scheme == "opc.tcp"
+	if u.Scheme == "rtu" {
+		first, twice := b.lines[host]
+		if twice && first.address != f.Address {
+			b.say(path+".address", "the device of line %d is on the same serial line at %s: all of a line have the same baud rate, parity and stop bits", b.at(first.path).line, first.address)
+		} else if !twice {
+			b.lines[host] = end{path: path, address: f.Address}
+		}
+	}
+	where, id := fmt.Sprintf("%s unit %d", f.Address, f.Unit), fmt.Sprintf("%s %d", host, f.Unit)
+	if opc {
 		where, id = f.Address, f.Address+" "+f.Profile
 	}
-	first, twice := b.ends[id]
-	if twice && !(first.shared && f.SharedUnit) {
-		b.say(path+".address", "%s is the device of line %d too; parts of one machine say shared_unit: true, all of them", where, b.at(first.path).line)
-		return
+	for _, other := range b.ends[id] {
+		line := b.at(other.path).line
+		switch {
+		case !other.shared || !f.SharedUnit:
+			b.say(path+".address", "%s is the device of line %d too; parts of one machine say shared_unit: true, all of them", where, line)
+			return
+		case other.kind == f.Kind && other.profile == f.Profile && !opc:
+			b.say(path+".address", "%s with profile %s is the %s of line %d too: the same registers would count twice", where, f.Profile, f.Kind, line)
+			return
+		}
 	}
-	if !twice {
-		b.ends[id] = end{path, f.SharedUnit}
-	}
+	b.ends[id] = append(b.ends[id], end{path: path, shared: f.SharedUnit, kind: f.Kind, profile: f.Profile, address: f.Address})
 }
 
 // profile notes an unknown profile, or one of another kind of device; it reports whether the profile is known.

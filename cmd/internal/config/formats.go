@@ -24,7 +24,7 @@ var forms = map[string]form{
 	"date":    {regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`), "a day such as 2026-01-31", calendar},
 	"clock":   {regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d$`), "a time such as 07:30", nil},
 	"prm":     {regexp.MustCompile(`^\d{14}$`), "a delivery point of 14 digits", nil},
-	"address": {regexp.MustCompile(`^(tcp|rtuovertcp|opc\.tcp)://[^\s]+$`), "tcp://host:port, rtuovertcp://host:port or opc.tcp://host:port", deviceAddress},
+	"address": {regexp.MustCompile(`^(tcp|modbus\+tls|udp|rtuovertcp|rtu|opc\.tcp)://[^\s]+$`), "tcp://host:port, modbus+tls://host:port, udp://host:port, rtuovertcp://host:port, rtu:///dev/ttyUSB0?baud=9600&parity=even or opc.tcp://host:port", deviceAddress},
 	"listen":  {regexp.MustCompile(`^[^\s/]*:\d{1,5}$`), "host:port", listenAddress},
 	"network": {regexp.MustCompile(`^[0-9A-Fa-f.:]+(/\d{1,3})?$`), "an IP address or a network such as 10.20.0.0/24", func(s string) error { _, err := Network(s); return err }},
 	"env":     {regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`), "the name of an environment variable", nil},
@@ -42,7 +42,7 @@ func calendar(s string) error {
 	return nil
 }
 
-// deviceAddress refuses addresses without a host or a port that can be.
+// deviceAddress refuses addresses without a host or a port that can be; what may follow the "?" its driver knows.
 func deviceAddress(s string) error {
 	u, err := url.Parse(s)
 	if err != nil {
@@ -51,10 +51,16 @@ func deviceAddress(s string) error {
 	if u.User != nil {
 		return fmt.Errorf("the address holds a user name or password: secrets are never written here")
 	}
+	if u.Scheme == "rtu" {
+		if u.Host != "" || len(u.Path) < 2 || u.Fragment != "" {
+			return fmt.Errorf("%q is no rtu:// with the absolute path of a serial device, such as rtu:///dev/ttyUSB0", s)
+		}
+		return nil
+	}
 	if u.Hostname() == "" || u.Port() == "" {
 		return fmt.Errorf("%q has no host or no port", s)
 	}
-	if u.Scheme != "opc.tcp" && u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+	if u.Scheme != "opc.tcp" && u.Path != "" && u.Path != "/" || u.Scheme == "opc.tcp" && u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("%q has more than a host and a port", s)
 	}
 	return port(u.Port())

@@ -6,7 +6,8 @@ type Device struct {
 	Name       string  `yaml:"name" doc:"name for people; absent: the id"`
 	Kind       string  `yaml:"kind" required:"true" enum:"substation,grid_meter,load_meter,pv,battery,heat_pump,water_heater,ev_charger,heat_meter,weather" doc:"what it is in the energy balance"`
 	Profile    string  `yaml:"profile" required:"true" doc:"name of its register or node map, or the path of your own, which ends in .yaml; relative to this file"`
-	Address    string  `yaml:"address" required:"true" pattern:"address" doc:"tcp://host:port for Modbus, rtuovertcp://host:port for Modbus RTU frames through a plain serial gateway, opc.tcp://host:port for OPC UA"`
+	Address    string  `yaml:"address" required:"true" pattern:"address" doc:"tcp://host:port for Modbus, modbus+tls://host:port for Modbus behind TLS, udp://host:port for Modbus in datagrams, rtuovertcp://host:port for Modbus RTU frames through a plain serial gateway, rtu:///dev/ttyUSB0?baud=9600&parity=even&stop_bits=1 for a serial line of this machine (19200 baud and even parity unless given), opc.tcp://host:port for OPC UA; ?answer_unit=any behind tcp and modbus+tls is for devices that answer in the name of another unit, ?answer_transaction=any for those that do not repeat the transaction id"`
+	TLS        *TLS    `yaml:"tls" doc:"certificates for an address modbus+tls://host:port; absent: the device's is checked against the authorities of this machine, and none of ours is shown"`
 	Unit       int     `yaml:"unit_id" def:"1" min:"0" max:"255" doc:"Modbus unit id"`
 	SharedUnit bool    `yaml:"shared_unit" def:"false" doc:"true for one of several devices that are parts of one machine, such as the battery of a hybrid inverter, and share its address and unit id"`
 	Poll       float64 `yaml:"poll_seconds" def:"5" min:"1" max:"3600" doc:"how often it is read"`
@@ -31,6 +32,14 @@ type DeviceOPCUA struct {
 	UserCert     string `yaml:"user_cert_file" doc:"certificate that the user is known by, DER or PEM; relative to this file"`
 	UserKey      string `yaml:"user_key_file" doc:"its private key without a passphrase, DER or PEM; relative to this file"`
 	History      bool   `yaml:"history" def:"true" doc:"whether gaps are filled from the server's history where it has one"`
+}
+
+// TLS names the certificates for a device behind TLS (Modbus/TCP Security). They are read at each connection.
+type TLS struct {
+	CAFile     string `yaml:"ca_file" doc:"PEM file of the authorities that sign devices' certificates, or of the device's own certificate; relative to this file; absent: the authorities of this machine"`
+	CertFile   string `yaml:"cert_file" doc:"PEM file of our certificate and its chain; relative to this file"`
+	KeyFile    string `yaml:"key_file" doc:"PEM file of its private key; relative to this file"`
+	ServerName string `yaml:"server_name" doc:"name that the device's certificate is for; absent: the host of the address"`
 }
 
 // PV describes a solar inverter.

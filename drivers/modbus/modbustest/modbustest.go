@@ -5,6 +5,8 @@
 package modbustest
 
 import (
+	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"net"
@@ -35,8 +37,8 @@ type Behaviour func(s *Server, c net.Conn, r Request) bool
 
 // Server is the device. Its methods may be called from several goroutines.
 type Server struct {
-	listener net.Listener
-	rtu      bool
+	url string
+	rtu bool
 
 	mu        sync.Mutex
 	behaviour Behaviour
@@ -46,30 +48,36 @@ type Server struct {
 	pending   sync.WaitGroup
 }
 
+func newServer(url string, rtu bool) *Server {
+	return &Server{url: url, rtu: rtu, behaviour: Good, conns: map[net.Conn]bool{}}
+}
+
 // New starts a device with Modbus TCP framing that behaves; it ends with the test.
-func New(t testing.TB) *Server { return start(t, false) }
+func New(t testing.TB) *Server { return start(t, "tcp", false, nil) }
 
 // NewRTU starts one with RTU framing over TCP.
-func NewRTU(t testing.TB) *Server { return start(t, true) }
+func NewRTU(t testing.TB) *Server { return start(t, "rtuovertcp", true, nil) }
 
-func start(t testing.TB, rtu bool) *Server {
+// NewTLS starts one with Modbus TCP framing behind TLS.
+func NewTLS(t testing.TB, config *tls.Config) *Server { return start(t, "modbus+tls", false, config) }
+
+func start(t testing.TB, scheme string, rtu bool, config *tls.Config) *Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{listener: l, rtu: rtu, behaviour: Good, conns: map[net.Conn]bool{}}
+	s := newServer(scheme+"://"+l.Addr().String(), rtu)
 	s.pending.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			s.mu.Lock()
-			s.accepted++
-			s.conns[c] = true
-			s.mu.Unlock()
-			s.pending.Go(func() { s.serve(c) })
+			if config != nil {
+				c = tls.Server(c, config)
+			}
+			s.take(c)
 		}
 	})
 	t.Cleanup(func() {
@@ -80,13 +88,54 @@ func start(t testing.TB, rtu bool) *Server {
 	return s
 }
 
-// URL is the device's address for a configuration.
-func (s *Server) URL() string {
-	if s.rtu {
-		return "rtuovertcp://" + s.listener.Addr().String()
-	}
-	return "tcp://" + s.listener.Addr().String()
+// take serves one more connection.
+func (s *Server) take(c net.Conn) {
+	s.mu.Lock()
+	s.accepted++
+	s.conns[c] = true
+	s.mu.Unlock()
+	s.pending.Go(func() { s.serve(c) })
 }
+
+// NewUDP starts one with Modbus TCP framing in datagrams. It takes no connections: behaviours that close one are silent.
+func NewUDP(t testing.TB) *Server {
+	t.Helper()
+	p, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer("udp://"+p.LocalAddr().String(), false)
+	s.pending.Go(func() {
+		b := make([]byte, 1500)
+		for {
+			n, from, err := p.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			if r, err := s.read(bytes.NewReader(b[:n])); err == nil {
+				s.answer(datagrams{p, from}, r)
+			}
+		}
+	})
+	t.Cleanup(func() {
+		p.Close()
+		s.pending.Wait()
+	})
+	return s
+}
+
+// datagrams is the way back to the sender of a request.
+type datagrams struct {
+	net.PacketConn
+	to net.Addr
+}
+
+func (d datagrams) Read([]byte) (int, error)    { return 0, io.EOF }
+func (d datagrams) Write(b []byte) (int, error) { return d.WriteTo(b, d.to) }
+func (d datagrams) RemoteAddr() net.Addr        { return d.to }
+
+// URL is the device's address for a configuration.
+func (s *Server) URL() string { return s.url }
 
 // Behave changes how requests are answered from now on.
 func (s *Server) Behave(b Behaviour) {
@@ -127,21 +176,22 @@ func (s *Server) serve(c net.Conn) {
 	}()
 	for {
 		r, err := s.read(c)
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		s.requests = append(s.requests, r)
-		b := s.behaviour
-		s.mu.Unlock()
-		if !b(s, c, r) {
+		if err != nil || !s.answer(c, r) {
 			return
 		}
 	}
 }
 
-// read takes one request off the connection. RTU requests of the functions used here have 8 bytes, but for 15 and 16.
-func (s *Server) read(c net.Conn) (r Request, err error) {
+func (s *Server) answer(c net.Conn, r Request) bool {
+	s.mu.Lock()
+	s.requests = append(s.requests, r)
+	b := s.behaviour
+	s.mu.Unlock()
+	return b(s, c, r)
+}
+
+// read takes one request off the connection.
+func (s *Server) read(c io.Reader) (r Request, err error) {
 	if !s.rtu {
 		if _, err = io.ReadFull(c, r.Header[:]); err != nil {
 			return r, err
@@ -151,11 +201,19 @@ func (s *Server) read(c net.Conn) (r Request, err error) {
 		r.Time = time.Now()
 		return r, err
 	}
-	var b [8]byte
-	if _, err = io.ReadFull(c, b[:]); err != nil {
+	b := make([]byte, 7, 262)
+	if _, err = io.ReadFull(c, b); err != nil {
 		return r, err
 	}
-	r.Header[6], r.PDU, r.Time = b[0], b[1:6], time.Now()
+	rest := 1 // of the checksum
+	if b[1] == 15 || b[1] == 16 {
+		rest = int(b[6]) + 2
+	}
+	b = b[:7+rest]
+	if _, err = io.ReadFull(c, b[7:]); err != nil {
+		return r, err
+	}
+	r.Header[6], r.PDU, r.Time = b[0], b[1:len(b)-2], time.Now()
 	return r, nil
 }
 
@@ -279,6 +337,13 @@ func WrongTransaction(n int) Behaviour {
 		}
 		return true
 	}
+}
+
+// NoTransaction answers with transaction id 0 whatever was asked.
+func NoTransaction(s *Server, c net.Conn, r Request) bool {
+	answer := Answer(r)
+	r.Header[0], r.Header[1] = 0, 0
+	return send(c, s.Frame(r, answer))
 }
 
 // WrongUnit answers in the name of another unit.
