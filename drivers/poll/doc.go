@@ -5,6 +5,9 @@
 // again and again is asked less and less often, up to [Config.MaxBackoff], and is offline until a read succeeds. A driver that delivers changes
 // by itself (drivers.Subscriber) is subscribed to, and read every [Config.Refresh] beside.
 //
+// A device that is said to be watched (district.Device.Frozen) and answers with exactly the same measurements for so long is frozen: it counts
+// as offline and its readings are bad until one of them moves, so that what they were ages.
+//
 // Readings of quality bad are no samples: they count in [Status.Bad]. Keeping samples is the sink's affair, also while a disk fails: those that it
 // refuses are lost, and counted in [Status.Dropped].
 package poll

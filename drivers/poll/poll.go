@@ -2,6 +2,7 @@ package poll
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"slices"
@@ -42,6 +43,7 @@ type Status struct {
 	Kind                   district.Kind
 	Profile                string
 	Online                 bool
+	Frozen                 bool      // it answers, but with the same measurements for longer than it may: it counts as offline
 	Since                  time.Time // of the present Online; zero before the first read
 	LastSuccess            time.Time
 	LastError              string // of the last read that failed wholly or in part; empty after one without fault
@@ -66,6 +68,7 @@ type polled struct {
 	Device
 	config Config
 	period time.Duration
+	frozen *frozen // of the goroutine that reads
 
 	mu     sync.Mutex
 	status Status
@@ -90,7 +93,7 @@ func New(devices []Device, config Config) *Poller {
 			period = 5 * time.Second
 		}
 		_, subscribed := d.Driver.(drivers.Subscriber)
-		p.devices = append(p.devices, &polled{Device: d, config: config, period: period, status: Status{District: d.District, Site: d.Site,
+		p.devices = append(p.devices, &polled{Device: d, config: config, period: period, frozen: newFrozen(d.Device.Frozen, d.Driver.Points()), status: Status{District: d.District, Site: d.Site,
 			Device: d.Device.ID, Kind: d.Device.Kind, Profile: d.Device.Profile, Period: period, Subscribed: subscribed}})
 	}
 	return p
@@ -197,12 +200,18 @@ func (d *polled) read(ctx context.Context) bool {
 	}
 	answered := err == nil || len(readings) > 0
 	now := d.now()
+	stale := d.frozen.judge(now, readings)
+	if stale != nil {
+		err = errors.Join(err, stale)
+	}
+	online := answered && stale == nil
 	d.mu.Lock()
 	d.status.Reads++
-	changed := d.status.Online != answered || d.status.Since.IsZero()
+	changed := d.status.Online != online || d.status.Since.IsZero()
 	if changed {
-		d.status.Online, d.status.Since = answered, now
+		d.status.Online, d.status.Since = online, now
 	}
+	d.status.Frozen = stale != nil
 	d.status.LastError = ""
 	if err != nil {
 		d.status.LastError, d.status.LastErrorAt = err.Error(), now
@@ -213,7 +222,7 @@ func (d *polled) read(ctx context.Context) bool {
 		d.status.Failures++
 	}
 	d.mu.Unlock()
-	if changed && answered {
+	if changed && online {
 		d.config.Log.Info("device online", "district", d.District, "site", d.Site, "device", d.Device.Device.ID)
 	} else if changed {
 		d.config.Log.Warn("device offline", "district", d.District, "site", d.Site, "device", d.Device.Device.ID, "error", err)

@@ -90,6 +90,7 @@ type Device struct {
 	TLS      *TLSFiles     // of an address modbus+tls://host:port; nil: the machine's own authorities and no certificate of ours
 	Unit     uint8         // Modbus unit id
 	Poll     time.Duration // how often it is read
+	Frozen   time.Duration // without any change of its measurements after which they no longer count; 0: however long
 	Control  bool          // whether Quartier may write to it; a device that it does not own is only read
 
 	PV          *PVParams

@@ -40,7 +40,7 @@ func (b *builder) devices(list []Device, path string) []district.Device {
 // device checks one device and builds it.
 func (b *builder) device(f *Device, path string) district.Device {
 	d := district.Device{ID: f.ID, Name: f.Name, Kind: district.Kind(f.Kind), Profile: f.Profile, Address: f.Address, Unit: uint8(f.Unit),
-		Poll: time.Duration(f.Poll * float64(time.Second)), Control: f.Control}
+		Poll: time.Duration(f.Poll * float64(time.Second)), Frozen: time.Duration(f.Frozen * float64(time.Second)), Control: f.Control}
 	if d.Name == "" {
 		d.Name = f.ID
 	}
@@ -62,6 +62,9 @@ func (b *builder) device(f *Device, path string) district.Device {
 	}
 	if stale := b.cfg.File.Control.StaleSeconds; f.Poll > stale && stale > 0 {
 		b.say(path+".poll_seconds", "%v s is above control.stale_seconds %v s: its measurement would no longer count before the next one", f.Poll, stale)
+	}
+	if f.Frozen > 0 && f.Frozen < 3*f.Poll {
+		b.say(path+".frozen_seconds", "%v s is below three times poll_seconds %v s: a measurement may well repeat once or twice", f.Frozen, f.Poll)
 	}
 	commanded := []district.Kind{district.PV, district.Battery, district.HeatPump, district.WaterHeater, district.EVCharger}
 	if f.Control && d.Kind.Valid() && !slices.Contains(commanded, d.Kind) {
