@@ -30,8 +30,9 @@ type Device struct {
 	once    sync.Once
 	err     error // of release
 
-	writing chan struct{} // one command at a time
-	learned chan learned  // holds the one copy of what was learned of the device
+	writing chan struct{} // one command at a time, whose sender has mine
+	mine    mine
+	learned chan learned // holds the one copy of what was learned of the device
 }
 
 // learned is what holds for one connection.

@@ -13,5 +13,7 @@
 // trusted, is drivers.ErrConfiguration beside it.
 //
 // A [Device] brings the registers of one unit to points by its profile. It merges neighbouring registers into few requests ([Merge]), walks the chain
-// of SunSpec models at the first use and after each new connection, decodes every type by itself, and reads back what it wrote.
+// of SunSpec models at the first use and after each new connection, decodes every type by itself, and reads back what it wrote. Before each command
+// after the first it reads what is in force: a command that is neither its own nor the safe one is somebody else's, and is never overwritten
+// (drivers.ErrConflict), not even by the safe one when Quartier stops.
 package modbus

@@ -130,6 +130,13 @@ func (d *Device) command(ctx context.Context, v float64) (drivers.Reading, error
 	if err != nil {
 		return drivers.Reading{}, err
 	}
+	if err := d.mine.often(v == c.Safe, d.config.Commands, time.Now()); err != nil {
+		return drivers.Reading{}, err
+	}
+	if err := d.foreign(ctx); err != nil {
+		return drivers.Reading{}, err
+	}
+	d.mine.sending(v, time.Now())
 	got := make(map[string]float64, len(sequence))
 	out := drivers.Reading{Point: c.Point, Value: v, Quality: district.Good}
 	for i, w := range sequence {
@@ -144,10 +151,14 @@ func (d *Device) command(ctx context.Context, v float64) (drivers.Reading, error
 		out.Time = r.Time
 		out.Quality = max(out.Quality, r.Quality)
 	}
+	told, ok := d.profile.Command(func(point string) (float64, bool) { x, ok := got[point]; return x, ok })
+	if ok {
+		d.mine.stands(told)
+	}
 	if rb := d.profile.Control.ReadBack; rb != nil {
 		return d.readBack(ctx, d.profile.Point(rb.Point), c.Point, v, rb.Tolerance)
 	}
-	if told, ok := d.profile.Command(func(point string) (float64, bool) { x, ok := got[point]; return x, ok }); ok {
+	if ok {
 		out.Value = told // as the registers' resolution has it
 	}
 	return out, nil

@@ -78,7 +78,7 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 		line.Outcome = district.Clipped
 	case err == nil:
 		line.Outcome = district.Applied
-	case errors.Is(err, drivers.ErrRejected), errors.Is(err, drivers.ErrReadOnly), isLimit(err):
+	case errors.Is(err, drivers.ErrRejected), errors.Is(err, drivers.ErrReadOnly), errors.Is(err, drivers.ErrConflict), errors.Is(err, drivers.ErrTooOften), isLimit(err):
 		line.Outcome, line.Detail = district.Refused, err.Error()
 	default:
 		line.Outcome, line.Detail = district.Failed, err.Error()

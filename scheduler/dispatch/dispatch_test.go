@@ -256,3 +256,27 @@ func TestSafe(t *testing.T) {
 		t.Errorf("failed write: %+v, want failed with its cause", line)
 	}
 }
+
+// TestConflict: a device that somebody else commands is a refusal with its cause, recorded once and asked about with patience; no write is made over the other's.
+func TestConflict(t *testing.T) {
+	f := &fake{ctl: charger}
+	s := NewSender("d")
+	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	send := func(kw float64, after time.Duration) (district.Setpoint, bool) {
+		now = now.Add(after)
+		return s.Send(t.Context(), f, Wish{Site: "s", Device: "ev", WantedKW: kw, Reason: "sun"}, 22, 7, now, now, false)
+	}
+	send(11, 0)
+	f.err = drivers.ErrConflict
+	line, worth := send(6, time.Minute)
+	if !worth || line.Outcome != district.Refused || line.Detail != drivers.ErrConflict.Error() {
+		t.Errorf("%v %+v, want refused for the conflict", worth, line)
+	}
+	if _, worth := send(6, 5*time.Minute); worth {
+		t.Error("the same refusal has a second line")
+	}
+	f.err = nil
+	if line, worth := send(6, 5*time.Minute); !worth || line.Outcome != district.Applied {
+		t.Errorf("the other has given the device back: %v %+v", worth, line)
+	}
+}

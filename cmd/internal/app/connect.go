@@ -24,6 +24,9 @@ type connections struct {
 	drivers map[[3]string]drivers.Driver // district, site, device
 }
 
+// commandsPerMinute is how often a device may be commanded whatever dispatch wants: twice its shortest rhythm of one second would wear out what keeps set-points.
+const commandsPerMinute = 60
+
 // connect makes the driver of every device; nothing is dialled before the first read.
 func connect(cfg *config.Config, opt Options, now func() time.Time) (*connections, error) {
 	oc := opcua.Config{Now: now, Log: opt.Log}
@@ -33,7 +36,11 @@ func connect(cfg *config.Config, opt Options, now func() time.Time) (*connection
 			return nil, fmt.Errorf("app: %w", err)
 		}
 	}
-	c := &connections{modbus: modbus.NewPool(modbus.Config{Now: now, Log: opt.Log}), opcua: opcua.NewPool(oc), drivers: map[[3]string]drivers.Driver{}}
+	commands := commandsPerMinute
+	if opt.Demo {
+		commands = 0 // its clock runs faster than a device's would
+	}
+	c := &connections{modbus: modbus.NewPool(modbus.Config{Now: now, Log: opt.Log, Commands: commands}), opcua: opcua.NewPool(oc), drivers: map[[3]string]drivers.Driver{}}
 	var faults []error
 	for i := range cfg.Districts {
 		d := &cfg.Districts[i]
