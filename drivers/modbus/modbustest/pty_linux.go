@@ -2,9 +2,11 @@ package modbustest
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -45,33 +47,56 @@ func (l *Line) Unplug() {
 // Plug makes the line anew, under the same name.
 func (l *Line) Plug() {
 	l.t.Helper()
+	l.end = newTerminal(l.t)
+	if err := os.Symlink(l.end.name, l.link); err != nil {
+		l.t.Fatal(err)
+	}
+	l.take(l.end)
+}
+
+// Pair is a serial line between two programs: what one end sends the other receives.
+type Pair struct{ Ours, Theirs string } // device files
+
+// NewPair makes a line of two pseudo-terminals that ends with the test.
+func NewPair(t testing.TB) Pair {
+	t.Helper()
+	a, b := newTerminal(t), newTerminal(t)
+	var wg sync.WaitGroup
+	wg.Go(func() { io.Copy(a.File, b.File) })
+	wg.Go(func() { io.Copy(b.File, a.File) })
+	t.Cleanup(func() {
+		a.Close()
+		b.Close()
+		wg.Wait()
+	})
+	return Pair{a.name, b.name}
+}
+
+func newTerminal(t testing.TB) *terminal {
+	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		l.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var number, unlock uint32
 	if err := control(master, syscall.TIOCSPTLCK, &unlock); err != nil {
-		l.t.Fatal(err)
+		t.Fatal(err)
 	}
 	if err := control(master, syscall.TIOCGPTN, &number); err != nil {
-		l.t.Fatal(err)
+		t.Fatal(err)
 	}
 	name := fmt.Sprintf("/dev/pts/%d", number)
 	// Held open, so that the device does not see its line end with each close of the driver's.
 	slave, err := os.OpenFile(name, os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		l.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var raw syscall.Termios
 	raw.Cflag, raw.Cc[syscall.VMIN] = syscall.CS8|syscall.CREAD|syscall.B19200, 1
 	if err := control(slave, syscall.TCSETS, &raw); err != nil {
-		l.t.Fatal(err)
+		t.Fatal(err)
 	}
-	if err := os.Symlink(name, l.link); err != nil {
-		l.t.Fatal(err)
-	}
-	l.end = &terminal{File: master, slave: slave}
-	l.take(l.end)
+	return &terminal{File: master, slave: slave, name: name}
 }
 
 func control[T any](f *os.File, request uintptr, arg *T) error {
@@ -95,6 +120,7 @@ func control[T any](f *os.File, request uintptr, arg *T) error {
 type terminal struct {
 	*os.File
 	slave *os.File
+	name  string // of the slave
 }
 
 func (t *terminal) Close() error {
