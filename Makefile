@@ -10,7 +10,7 @@ export GOFLAGS := -buildvcs=false
 GOEXPERIMENT ?= $(shell test "$$(go env GOARCH)" = amd64 && grep -qsw avx2 /proc/cpuinfo && echo simd)
 export GOEXPERIMENT
 
-.PHONY: build demo test check go-test web-test e2e bench verify setup clean help
+.PHONY: build demo test check go-test web-test e2e bench soak verify setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,10 @@ check: ## gofmt, vet and staticcheck
 
 bench: ## benchmarks
 	go test -run '^$$' -bench . -benchtime 1x ./optimizer/... ./schemas/store/... ./drivers/...
+
+SOAK ?= 30m
+soak: ## a day in fast time, then SOAK (30m) on sockets, of two hundred devices of which a tenth misbehaves
+	QUARTIER_SOAK=$(SOAK) go test -count 1 -timeout 0 -v -run Soak ./drivers/poll ./drivers/modbus
 
 verify: ## hold the optimizer against the reference program named by QUARTIER_PLAN_REFERENCE
 	go test -tags verify -count 1 ./optimizer/highstest

@@ -64,7 +64,6 @@ type Stats struct {
 type request struct {
 	exchange
 	ctx    context.Context
-	what   string
 	result chan result
 	since  time.Time // it waits
 	pauses pauses
@@ -179,7 +178,7 @@ func (l *Link) wrap(r *request, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("modbus %s unit %d: %s: %w", l.address, r.unit, r.what, err)
+	return fmt.Errorf("modbus %s unit %d: %s: %w", l.address, r.unit, r.exchange, err)
 }
 
 func (l *Link) enqueue(r *request) error {

@@ -19,8 +19,18 @@ func (l *Link) Read(ctx context.Context, unit uint8, table profile.Table, addres
 // readFunctions are the functions that read the tables.
 var readFunctions = map[profile.Table]uint8{profile.Coil: 1, profile.Discrete: 2, profile.Holding: 3, profile.Input: 4}
 
+// String says what is asked.
+func (x exchange) String() string {
+	for table, function := range readFunctions {
+		if x.function == function {
+			return fmt.Sprintf("read %s %d+%d", table, x.address, x.quantity)
+		}
+	}
+	return fmt.Sprintf("write function %d at %d+%d", x.function, x.address, x.quantity)
+}
+
 func (l *Link) read(ctx context.Context, unit uint8, p pauses, table profile.Table, address, quantity uint16) ([]uint16, error) {
-	r := &request{ctx: ctx, pauses: p, what: fmt.Sprintf("read %s %d+%d", table, address, quantity),
+	r := &request{ctx: ctx, pauses: p,
 		exchange: exchange{unit: unit, function: readFunctions[table], address: address, quantity: quantity}}
 	limit := uint16(125)
 	if table.Bits() {
@@ -42,12 +52,10 @@ var writeLimits = map[uint8]int{5: 1, 6: 1, 15: 1968, 16: 123}
 
 func (l *Link) write(ctx context.Context, unit uint8, p pauses, function uint8, address uint16, values []uint16) error {
 	n := len(values)
-	r := &request{ctx: ctx, pauses: p, what: fmt.Sprintf("write function %d at %d+%d", function, address, n)}
+	r := &request{ctx: ctx, pauses: p, exchange: exchange{unit: unit, function: function, address: address, quantity: uint16(n), values: append([]uint16(nil), values...)}}
 	if n == 0 || n > writeLimits[function] || int(address)+n > 65536 {
-		r.unit = unit
 		return l.wrap(r, fmt.Errorf("%w: function %d writes 1 to %d values within 65536", errLocal, function, writeLimits[function]))
 	}
-	r.exchange = exchange{unit: unit, function: function, address: address, quantity: uint16(n), values: append([]uint16(nil), values...)}
 	_, err := l.do(r)
 	return err
 }
