@@ -30,6 +30,8 @@ type Device struct {
 	once    sync.Once
 	err     error // of release
 
+	all []target // the points that can be read
+
 	writing chan struct{} // one command at a time, whose sender has mine
 	mine    mine
 	learned chan learned // holds the one copy of what was learned of the device
@@ -40,6 +42,7 @@ type learned struct {
 	epoch  uint64
 	layout profile.Layout
 	alone  map[Span]bool // spans that the device rejects when merged with others
+	plan   *plan         // of all readable points; nil: to be made
 }
 
 func newDevice(link *Link, dev district.Device, p *profile.Profile, config Config) *Device {
@@ -53,6 +56,7 @@ func newDevice(link *Link, dev district.Device, p *profile.Profile, config Confi
 			}
 		}
 	}
+	d.all, _ = d.targets(d.readable()) // none of the profile's own points is unknown
 	d.learned <- learned{}
 	return d
 }
@@ -108,20 +112,30 @@ func (d *Device) Read(ctx context.Context, names ...string) ([]drivers.Reading, 
 	if d.life.ctx.Err() != nil {
 		return nil, d.fail("read", drivers.ErrClosed)
 	}
-	targets, err := d.targets(names)
-	if err != nil {
-		return nil, d.fail("read", err)
+	targets := d.all
+	if len(names) > 0 {
+		var err error
+		if targets, err = d.targets(names); err != nil {
+			return nil, d.fail("read", err)
+		}
 	}
 	ctx, done := d.life.bind(ctx)
 	defer done()
-	var parts []*profile.Point
-	for _, t := range targets {
-		parts = append(parts, t.parts...)
+	known, err := d.learn(ctx, sunspec(targets))
+	if err != nil {
+		return nil, d.fail("read", err)
 	}
-	values, err := d.fetch(ctx, parts)
-	var out []drivers.Reading
-	for _, t := range targets {
-		if r, ok := d.reading(t, values); ok {
+	p := known.plan
+	if len(names) > 0 || p == nil {
+		p = d.plan(targets, known)
+	}
+	if len(names) == 0 && known.plan == nil {
+		d.keep(p, known)
+	}
+	values, err := d.fetch(ctx, p)
+	out := make([]drivers.Reading, 0, len(targets))
+	for i, t := range targets {
+		if r, ok := d.reading(t, p.slots[i], values); ok {
 			out = append(out, r)
 		}
 	}
@@ -131,15 +145,30 @@ func (d *Device) Read(ctx context.Context, names ...string) ([]drivers.Reading, 
 	return out, nil
 }
 
-// targets resolves names, every readable point when there are none.
-func (d *Device) targets(names []string) ([]target, error) {
-	if len(names) == 0 {
-		for _, p := range d.points {
-			if p.Readable {
-				names = append(names, p.Name)
+// sunspec reports whether one of the targets lies in a SunSpec model.
+func sunspec(targets []target) bool {
+	for _, t := range targets {
+		for _, p := range t.parts {
+			if p.Register != nil && p.Register.SunSpec != nil {
+				return true
 			}
 		}
 	}
+	return false
+}
+
+// readable lists the names of the points that can be read.
+func (d *Device) readable() (names []string) {
+	for _, p := range d.points {
+		if p.Readable {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// targets resolves names.
+func (d *Device) targets(names []string) ([]target, error) {
 	var out []target
 	var faults []error
 	for _, name := range names {
@@ -176,12 +205,12 @@ type value struct {
 	bad   bool
 }
 
-// reading computes one target from the values of its parts. ok is false where an answer is missing.
-func (d *Device) reading(t target, values map[*profile.Point]value) (drivers.Reading, bool) {
+// reading computes one target from the values of its parts, which slots finds. ok is false where an answer is missing.
+func (d *Device) reading(t target, slots []int, values []value) (drivers.Reading, bool) {
 	r := drivers.Reading{Point: t.name, Quality: district.Good}
 	bad := false
-	for _, p := range t.parts {
-		v := values[p]
+	for _, slot := range slots {
+		v := values[slot]
 		if !v.known {
 			return r, false
 		}
@@ -197,8 +226,12 @@ func (d *Device) reading(t target, values map[*profile.Point]value) (drivers.Rea
 	switch {
 	case t.point == nil && d.profile.Control.ReadBack == nil:
 		v, ok := d.profile.Command(func(name string) (float64, bool) {
-			v, ok := values[d.profile.Point(name)]
-			return v.v, ok
+			for i, p := range t.parts {
+				if p.Name == name {
+					return values[slots[i]].v, true
+				}
+			}
+			return 0, false
 		})
 		if !ok { // under its own control
 			r.Value, r.Quality = math.NaN(), district.Bad
@@ -207,48 +240,27 @@ func (d *Device) reading(t target, values map[*profile.Point]value) (drivers.Rea
 		r.Value = v
 	case t.point != nil && len(t.point.Sum) > 0:
 		for i, s := range t.point.Sum {
-			r.Value += s.Factor * values[t.parts[i]].v
+			r.Value += s.Factor * values[slots[i]].v
 		}
 	default:
-		r.Value = values[t.parts[0]].v
+		r.Value = values[slots[0]].v
 	}
 	return r, true
 }
 
-// fetch reads and decodes points. Points that the device rejects come back bad, beside the error.
-func (d *Device) fetch(ctx context.Context, points []*profile.Point) (map[*profile.Point]value, error) {
-	out := make(map[*profile.Point]value, len(points))
-	places := make(map[*profile.Point]placed, len(points))
-	var wants []Span
-	sunspec := false
-	for _, p := range points {
-		sunspec = sunspec || p.Register != nil && p.Register.SunSpec != nil
-	}
-	known, err := d.learn(ctx, sunspec)
+// read reads and decodes points, for a command.
+func (d *Device) read(ctx context.Context, points []*profile.Point) (map[*profile.Point]value, error) {
+	t := []target{{parts: points}}
+	known, err := d.learn(ctx, sunspec(t))
 	if err != nil {
-		return out, err
+		return nil, err
 	}
-	now := d.config.Now().UTC()
-	for _, p := range points {
-		if p.Constant != nil {
-			out[p] = value{v: *p.Constant, at: now, known: true}
-			continue
-		}
-		pl, ok := locate(p, known.layout)
-		if !ok {
-			out[p] = value{at: now, known: true, bad: true} // the device has no such model
-			continue
-		}
-		places[p] = pl
-		wants = append(wants, pl.spans...)
-	}
-	regs, err := d.request(ctx, wants, known)
-	if errors.Is(err, drivers.ErrUnreachable) || errors.Is(err, drivers.ErrGarbage) {
-		d.forget()
-	}
-	for p, pl := range places {
-		if v, ok := pl.decode(p, regs); ok {
-			out[p] = v
+	p := d.plan(t, known)
+	values, err := d.fetch(ctx, p)
+	out := make(map[*profile.Point]value, len(points))
+	for i, pt := range p.points {
+		if values[i].known {
+			out[pt] = values[i]
 		}
 	}
 	return out, err
@@ -269,95 +281,4 @@ func locate(p *profile.Point, layout profile.Layout) (placed, bool) {
 		pl.spans = append(pl.spans, Span{p.Register.Table, scale, 1})
 	}
 	return pl, true
-}
-
-// answer is what came back for one wanted span.
-type answer struct {
-	regs     []uint16
-	at       time.Time
-	rejected bool
-}
-
-func (pl placed) decode(p *profile.Point, answers map[Span]answer) (value, bool) {
-	var at time.Time
-	for _, s := range pl.spans {
-		a, ok := answers[s]
-		if !ok {
-			return value{}, false
-		}
-		at = a.at
-		if a.rejected {
-			return value{at: at, known: true, bad: true}, true
-		}
-	}
-	var sf int16
-	if len(pl.spans) == 2 {
-		sf = int16(answers[pl.spans[1]].regs[0])
-	}
-	v, err := p.Decode(answers[pl.spans[0]].regs, sf)
-	return value{v: v, at: at, known: true, bad: err != nil}, true
-}
-
-// request reads spans in merged requests. After an error that is no exception nothing more is asked.
-func (d *Device) request(ctx context.Context, wants []Span, known learned) (map[Span]answer, error) {
-	out := make(map[Span]answer, len(wants))
-	var rejected []error
-	for _, req := range Merge(wants, d.profile.Limits, func(s Span) bool { return known.alone[s] }) {
-		var inside []Span
-		for _, w := range wants {
-			if _, done := out[w]; !done && req.covers(w) {
-				inside = append(inside, w)
-			}
-		}
-		err := d.readSpan(ctx, req, inside, out)
-		if errors.Is(err, drivers.ErrRejected) && !sameSpan(inside) {
-			d.split(inside, known.epoch)
-			err = nil
-			for _, w := range inside {
-				if _, done := out[w]; done {
-					continue
-				}
-				e := d.readSpan(ctx, w, []Span{w}, out)
-				if errors.Is(e, drivers.ErrRejected) {
-					out[w] = answer{at: d.config.Now().UTC(), rejected: true}
-					rejected = append(rejected, e)
-				} else if e != nil {
-					return out, errors.Join(append(rejected, e)...)
-				}
-			}
-			continue
-		}
-		switch {
-		case errors.Is(err, drivers.ErrRejected):
-			for _, w := range inside {
-				out[w] = answer{at: d.config.Now().UTC(), rejected: true}
-			}
-			rejected = append(rejected, err)
-		case err != nil:
-			return out, errors.Join(append(rejected, err)...)
-		}
-	}
-	return out, errors.Join(rejected...)
-}
-
-func sameSpan(spans []Span) bool {
-	for _, s := range spans {
-		if s != spans[0] {
-			return false
-		}
-	}
-	return true
-}
-
-func (d *Device) readSpan(ctx context.Context, req Span, inside []Span, out map[Span]answer) error {
-	regs, err := d.link.read(ctx, d.dev.Unit, d.pauses(), req.Table, req.Address, req.Quantity)
-	if err != nil {
-		return err
-	}
-	at := d.config.Now().UTC()
-	for _, w := range inside {
-		from := w.Address - req.Address
-		out[w] = answer{regs: regs[from : from+w.Quantity], at: at}
-	}
-	return nil
 }

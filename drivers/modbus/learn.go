@@ -35,7 +35,7 @@ func (d *Device) learn(ctx context.Context, sunspec bool) (learned, error) {
 	if err != nil {
 		return k, err
 	}
-	k.epoch, k.layout = d.link.Epoch(), layout
+	k.epoch, k.layout, k.plan = d.link.Epoch(), layout, nil
 	return k, nil
 }
 
@@ -43,24 +43,24 @@ func (d *Device) learn(ctx context.Context, sunspec bool) (learned, error) {
 func (d *Device) forget() {
 	select {
 	case k := <-d.learned:
-		k.layout = nil
+		k.layout, k.plan = nil, nil
 		d.learned <- k
 	default: // another read learns at this moment
 	}
 }
 
-// split remembers that the device rejects these spans when they are read together.
-func (d *Device) split(spans []Span, epoch uint64) {
+// split remembers that the device rejects these wants of a plan when they are read together.
+func (d *Device) split(p *plan, wants []int) {
 	select {
 	case k := <-d.learned:
 		alone := maps.Clone(k.alone)
 		if alone == nil {
 			alone = map[Span]bool{}
 		}
-		for _, s := range spans {
-			alone[s] = true
+		for _, i := range wants {
+			alone[p.wants[i]] = true
 		}
-		k.alone = alone
+		k.alone, k.plan = alone, nil
 		d.learned <- k
 	default: // learned again next time
 	}

@@ -68,7 +68,7 @@ func (d *Device) foreign(ctx context.Context) error {
 		}
 		parts = append(parts, pt)
 	}
-	values, err := d.fetch(ctx, parts)
+	values, err := d.read(ctx, parts)
 	if errors.Is(err, drivers.ErrRejected) {
 		return nil
 	}

@@ -69,11 +69,11 @@ func (d *Device) writePoint(ctx context.Context, pt *profile.Point, v float64) (
 	}
 	var sf int16
 	if len(pl.spans) == 2 {
-		regs, err := d.request(ctx, pl.spans[1:], known)
+		regs, err := d.link.read(ctx, d.dev.Unit, d.pauses(), pl.spans[1].Table, pl.spans[1].Address, 1)
 		if err != nil {
 			return drivers.Reading{}, err
 		}
-		sf = int16(regs[pl.spans[1]].regs[0])
+		sf = int16(regs[0])
 		if sf < -10 || sf > 10 {
 			return drivers.Reading{}, fmt.Errorf("%s: scale factor %d: %w", pt.Name, sf, drivers.ErrGarbage)
 		}
@@ -104,7 +104,7 @@ func (d *Device) readBack(ctx context.Context, pt *profile.Point, name string, w
 		if !d.link.pause(ctx, delay) {
 			return drivers.Reading{}, fmt.Errorf("%w: not read back: %w", drivers.ErrUnreachable, context.Cause(ctx))
 		}
-		values, err := d.fetch(ctx, []*profile.Point{pt})
+		values, err := d.read(ctx, []*profile.Point{pt})
 		if err != nil {
 			return drivers.Reading{}, fmt.Errorf("written, not read back: %w", err)
 		}

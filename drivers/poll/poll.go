@@ -68,7 +68,8 @@ type polled struct {
 	Device
 	config Config
 	period time.Duration
-	frozen *frozen // of the goroutine that reads
+	frozen *frozen                      // of the goroutine that reads
+	series map[string]district.SeriesID // of the driver's points
 
 	mu     sync.Mutex
 	status Status
@@ -93,7 +94,11 @@ func New(devices []Device, config Config) *Poller {
 			period = 5 * time.Second
 		}
 		_, subscribed := d.Driver.(drivers.Subscriber)
-		p.devices = append(p.devices, &polled{Device: d, config: config, period: period, frozen: newFrozen(d.Device.Frozen, d.Driver.Points()), status: Status{District: d.District, Site: d.Site,
+		series := map[string]district.SeriesID{}
+		for _, pt := range d.Driver.Points() {
+			series[pt.Name] = d.Device.Series(d.District, d.Site, pt.Name)
+		}
+		p.devices = append(p.devices, &polled{series: series, Device: d, config: config, period: period, frozen: newFrozen(d.Device.Frozen, d.Driver.Points()), status: Status{District: d.District, Site: d.Site,
 			Device: d.Device.ID, Kind: d.Device.Kind, Profile: d.Device.Profile, Period: period, Subscribed: subscribed}})
 	}
 	return p
@@ -307,7 +312,7 @@ func outlive(ctx context.Context, while time.Duration) (out context.Context, don
 // pass makes samples of readings and gives them to the sink.
 func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 	now := d.now()
-	var samples []district.Sample
+	samples := make([]district.Sample, 0, len(readings))
 	bad := uint64(0)
 	for _, r := range readings {
 		if r.Quality == district.Bad || math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
@@ -318,7 +323,11 @@ func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 		if d.config.Now != nil || at.IsZero() {
 			at = now
 		}
-		samples = append(samples, district.Sample{Series: d.Device.Device.Series(d.District, d.Site, r.Point), Time: at.UTC(), Value: r.Value,
+		series, known := d.series[r.Point]
+		if !known {
+			series = d.Device.Device.Series(d.District, d.Site, r.Point)
+		}
+		samples = append(samples, district.Sample{Series: series, Time: at.UTC(), Value: r.Value,
 			Quality: r.Quality, Source: district.FromDevice})
 	}
 	d.mu.Lock()
