@@ -18,7 +18,7 @@ type Config struct {
 	Queue      int                // requests that may wait for one unit; 64
 	MinBackoff time.Duration      // first pause after a failed connection or a silent unit; 250 ms
 	MaxBackoff time.Duration      // longest pause; 30 s
-	Silent     int                // time-outs in a row after which a unit that answered before counts as silent; 2; below 0: never
+	Silent     int                // time-outs in a row after which a unit that answered before counts as silent; 2; below 0: never, nor is an address that closes connections
 	Commands   int                // to one device in any minute; 0: however many
 	Now        func() time.Time   // stamps readings; time.Now
 	Log        *slog.Logger       // nil: no log

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"quartier/drivers/modbus/modbustest"
 	"quartier/drivers/modbus/serve"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
@@ -64,5 +65,20 @@ func TestScan(t *testing.T) {
 	defer cancel()
 	if err := Scan(ctx, district.Device{Address: s.URL()}, []uint8{1}, profiles, Config{}, func(Found, bool) {}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Scan with an ended context: %v", err)
+	}
+}
+
+// TestScanOfClosingGateway: a gateway that closes the connection for units that it does not have hides none of those that it has.
+func TestScanOfClosingGateway(t *testing.T) {
+	s := modbustest.New(t)
+	s.Behave(modbustest.ForUnit(3, modbustest.Good, modbustest.Close))
+	var there []uint8
+	err := Scan(t.Context(), district.Device{Address: s.URL()}, []uint8{1, 2, 3, 4}, []*profile.Profile{parse(t, twoMeters)}, Config{}, func(f Found, ok bool) {
+		if ok {
+			there = append(there, f.Unit)
+		}
+	})
+	if err != nil || !slices.Equal(there, []uint8{3}) {
+		t.Errorf("Scan found %v, %v, want 3", there, err)
 	}
 }

@@ -108,7 +108,7 @@ func (l *Link) count(unit uint8, kind outcome, reused bool, err error, begin, fr
 	case garbage:
 		l.stats.Garbage++
 	case broken:
-		if !reused { // it takes connections and closes them
+		if !reused && l.config.Silent >= 0 { // it takes connections and closes them
 			l.fail(&l.whole, err)
 		}
 	}
