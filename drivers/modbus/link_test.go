@@ -89,7 +89,7 @@ func TestFaultsNeverBecomeValues(t *testing.T) {
 		{"late answer", modbustest.Late(220 * time.Millisecond), drivers.ErrUnreachable, all},
 		{"half a frame, the rest too late", modbustest.Torn(3, 220*time.Millisecond), drivers.ErrUnreachable, all},
 		{"all but the last byte, that too late", modbustest.Torn(8, 220*time.Millisecond), drivers.ErrUnreachable, mbap},
-		{"a tail that looks like the next answer", modbustest.CraftedTail(160 * time.Millisecond), drivers.ErrUnreachable, []string{"TCP", "TLS", "any unit"}},
+		{"a tail that looks like the next answer", modbustest.CraftedTail(300 * time.Millisecond), drivers.ErrUnreachable, []string{"TCP", "TLS", "any unit"}},
 		{"closed in the middle of a frame", modbustest.CloseMidFrame(4), drivers.ErrUnreachable, []string{"TCP", "TLS", "any unit"}},
 		{"closed without an answer", modbustest.Close, drivers.ErrUnreachable, streams},
 		{"silence", modbustest.Silence, drivers.ErrUnreachable, all},
