@@ -25,14 +25,14 @@ func (s *Scheduler) build(st observe.State, in inputs) *problem.Problem {
 	p := &problem.Problem{
 		Start: in.start.In(d.Zone), StepMinutes: d.Step.Minutes(), Steps: in.steps, CarbonPrice: s.cfg.CarbonPriceEURPerTonne,
 		Grid: problem.Grid{ImportPrice: in.importPrice, ExportPrice: in.exportPrice, CarbonIntensity: in.carbon,
-			ImportLimitKW: limit(d.ImportLimitKW, in.steps), ExportLimitKW: limit(d.ExportLimitKW, in.steps)},
+			ImportLimitKW: constant(d.ImportLimitKW, in.steps), ExportLimitKW: constant(d.ExportLimitKW, in.steps)},
 	}
 	storedWorth := mean(in.importPrice) + mean(in.carbon)*s.cfg.CarbonPriceEURPerTonne/1e6
 	need := make([]float64, in.steps) // what all sites draw whatever is decided
 	for i := range d.Sites {
 		site := &d.Sites[i]
 		ps := problem.Site{ID: site.ID, LoadKW: append([]float64(nil), in.loadKW[site.ID]...),
-			ImportLimitKW: limit(site.ImportLimitKW, in.steps), ExportLimitKW: limit(site.ExportLimitKW, in.steps)}
+			ImportLimitKW: constant(site.ImportLimitKW, in.steps), ExportLimitKW: constant(site.ExportLimitKW, in.steps)}
 		if site.WithdrawalFee > 0 {
 			ps.WithdrawalFee = constant(site.WithdrawalFee, in.steps)
 		}
@@ -195,13 +195,6 @@ func waterHeaterDevice(dev *district.Device, now observe.Device, in inputs, draw
 		lacks -= kw * in.step.Hours()
 	}
 	return x
-}
-
-func limit(v float64, n int) []float64 {
-	if v <= 0 {
-		v = math.Inf(1)
-	}
-	return constant(v, n)
 }
 
 func constant(v float64, n int) []float64 {

@@ -170,9 +170,9 @@ func (s *Scheduler) requested(kind RequestKind, site, device string) (float64, b
 
 // limits are what holds now of a site, or of the district for an empty id: the configured limits, or smaller ones by request.
 func (s *Scheduler) limits(siteID string) (importKW, exportKW float64) {
-	importKW, exportKW = orInf(s.cfg.District.ImportLimitKW), orInf(s.cfg.District.ExportLimitKW)
+	importKW, exportKW = s.cfg.District.ImportLimitKW, s.cfg.District.ExportLimitKW
 	if site := s.cfg.District.Site(siteID); site != nil {
-		importKW, exportKW = orInf(site.ImportLimitKW), orInf(site.ExportLimitKW)
+		importKW, exportKW = site.ImportLimitKW, site.ExportLimitKW
 	}
 	if v, ok := s.requested(RequestImportLimit, siteID, ""); ok {
 		importKW = math.Min(importKW, v)

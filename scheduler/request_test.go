@@ -131,3 +131,24 @@ func TestRequestRefusesNonsense(t *testing.T) {
 		t.Errorf("in force after refusals: %v", got)
 	}
 }
+
+// TestAnExportLimitOfZeroIsALimit: a site that may feed nothing is planned and held so; only an infinite limit is none.
+func TestAnExportLimitOfZeroIsALimit(t *testing.T) {
+	w := newTown(t)
+	w.d.Sites[0].ExportLimitKW = 0
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := w.asked[0]
+	for k, kw := range p.Sites[0].ExportLimitKW {
+		if want := math.Max(0, -p.Sites[0].LoadKW[k]); kw != want {
+			t.Fatalf("the plan may feed %v kW in step %d, want %v", kw, k, want)
+		}
+	}
+	if _, kw := w.s.limits("s"); kw != 0 {
+		t.Errorf("dispatch holds an export limit of %v kW, want 0", kw)
+	}
+	if _, kw := w.s.limits(""); !math.IsInf(kw, 1) {
+		t.Errorf("dispatch holds the district's export to %v kW, want no limit", kw)
+	}
+}

@@ -430,13 +430,6 @@ func powerRange(dev *district.Device, now observe.Device) (lo, hi, most float64)
 	return 0, 0, 0
 }
 
-func orInf(v float64) float64 {
-	if v <= 0 {
-		return math.Inf(1)
-	}
-	return v
-}
-
 // noticeCars asks for a new plan when a car comes or goes.
 func (s *Scheduler) noticeCars(st observe.State) {
 	changed := false

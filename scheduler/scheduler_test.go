@@ -42,7 +42,7 @@ func newTown(t *testing.T) *town {
 		t.Fatal(err)
 	}
 	w := &town{now: noon, live: map[district.SeriesID]district.Sample{}, writes: map[string][]float64{}}
-	w.d = &district.District{ID: "d", Zone: loc, Step: 15 * time.Minute, Sites: []district.Site{{ID: "s", ImportLimitKW: 30, ExportLimitKW: 40, Devices: []district.Device{
+	w.d = &district.District{ID: "d", Zone: loc, Step: 15 * time.Minute, ImportLimitKW: math.Inf(1), ExportLimitKW: math.Inf(1), Sites: []district.Site{{ID: "s", ImportLimitKW: 30, ExportLimitKW: 40, Devices: []district.Device{
 		{ID: "grid", Kind: district.GridMeter},
 		{ID: "pv", Kind: district.PV, Control: true, PV: &district.PVParams{PeakKW: 20, Curtailable: true}},
 		{ID: "bat", Kind: district.Battery, Control: true, Battery: &district.BatteryParams{CapacityKWh: 40, MinSOC: 0.1, MaxSOC: 0.9, ChargeKW: 10, DischargeKW: 10, ChargeEfficiency: 0.95, DischargeEfficiency: 0.95}},
