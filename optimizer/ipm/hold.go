@@ -1,7 +1,5 @@
 package ipm
 
-import "slices"
-
 // A step is as long as its worst pair allows, and of ten thousand sites there is always one whose heat pump is just changing its mind. So the step length is
 // what all groups but a few allow; those few are held: their step is cut to what they can take, the grid rows' residual that this leaves is spread by
 // another solve over all groups, and the common step goes on. The direction keeps every linear row as the Newton direction does.
@@ -21,13 +19,41 @@ func (s *solver) usual() (ap, ad float64) {
 	for i := range s.groups {
 		s.lengths[i] = s.groups[i].ap
 	}
-	slices.Sort(s.lengths)
-	ap = s.lengths[k]
+	ap = nth(s.lengths, k)
 	for i := range s.groups {
 		s.lengths[i] = s.groups[i].ad
 	}
-	slices.Sort(s.lengths)
-	return ap, s.lengths[k]
+	return ap, nth(s.lengths, k)
+}
+
+// nth is the value that would be at v[k] if v were in order; it moves the values of v.
+func nth(v []float64, k int) float64 {
+	for lo, hi := 0, len(v)-1; lo < hi; {
+		pivot := v[lo+(hi-lo)/2]
+		i, j := lo, hi
+		for i <= j {
+			for v[i] < pivot {
+				i++
+			}
+			for v[j] > pivot {
+				j--
+			}
+			if i <= j {
+				v[i], v[j] = v[j], v[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case k <= j:
+			hi = j
+		case k >= i:
+			lo = i
+		default:
+			return v[k]
+		}
+	}
+	return v[k]
 }
 
 // held is what a group's step is scaled by before it is taken or changed: the variables by primal, multipliers and duals by dual.

@@ -3,22 +3,57 @@ package ipm
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
 
-// pool runs sweeps over the shards on goroutines that live as long as one solve. Which goroutine takes which shard does not matter.
+// pool runs sweeps over the shards on goroutines that live as long as one solve. Which goroutine takes which shard does not matter. Sweeps take a few hundred
+// microseconds and follow each other as fast, and waking a goroutine that sleeps takes a good part of that: so those who wait look for a while before they sleep.
 type pool struct {
-	jobs    chan struct{} // one message starts one goroutine on the present sweep
 	sweep   func(*shard)
 	shards  []shard
 	next    atomic.Int64
-	busy    sync.WaitGroup
+	turn    atomic.Int64 // counts the sweeps; below 0: no more
+	left    atomic.Int64 // helpers that are still at it
+	helpers []waiter
+	caller  waiter
+	looks   int
 	all     sync.WaitGroup
 	gone    atomic.Bool // the caller wants nothing any more
 	late    atomic.Bool // the deadline came
 	workers int
 }
+
+// waiter is one goroutine that waits for a condition which another one makes true before it calls wake.
+type waiter struct {
+	asleep atomic.Bool
+	bell   chan struct{}
+}
+
+// wait returns when the condition holds: it looks so many times, then sleeps.
+func (w *waiter) wait(looks int, holds func() bool) {
+	for !holds() {
+		if looks > 0 {
+			looks--
+			continue
+		}
+		w.asleep.Store(true)
+		if holds() && w.asleep.CompareAndSwap(true, false) { // it came true in between, and nobody rings
+			return
+		}
+		<-w.bell
+	}
+}
+
+func (w *waiter) wake() {
+	if w.asleep.CompareAndSwap(true, false) {
+		w.bell <- struct{}{}
+	}
+}
+
+// manyLooks are about a tenth of a millisecond.
+const manyLooks = 50_000
 
 // open starts the helpers; the caller of run is a worker too.
 func (p *pool) open(shards []shard, workers int) {
@@ -26,23 +61,41 @@ func (p *pool) open(shards []shard, workers int) {
 	if p.workers == 1 {
 		return
 	}
-	p.jobs = make(chan struct{}, p.workers)
-	for range p.workers - 1 {
-		p.all.Go(func() {
-			for range p.jobs {
-				p.work()
-				p.busy.Done()
-			}
-		})
+	if runtime.GOMAXPROCS(0) >= p.workers { // else who looks would keep who works from working
+		p.looks = manyLooks
+	}
+	p.caller.bell = make(chan struct{}, 1)
+	p.helpers = make([]waiter, p.workers-1)
+	for i := range p.helpers {
+		w := &p.helpers[i]
+		w.bell = make(chan struct{}, 1)
+		p.all.Go(func() { p.help(w) })
+	}
+}
+
+// help takes part in sweep after sweep.
+func (p *pool) help(w *waiter) {
+	turn := int64(0)
+	started := func() bool { return p.turn.Load() != turn }
+	for {
+		w.wait(p.looks, started)
+		if turn = p.turn.Load(); turn < 0 {
+			return
+		}
+		p.work()
+		if p.left.Add(-1) == 0 {
+			p.caller.wake()
+		}
 	}
 }
 
 // close ends the helpers and waits for them.
 func (p *pool) close() {
-	if p.jobs != nil {
-		close(p.jobs)
-		p.all.Wait()
+	p.turn.Store(-1)
+	for i := range p.helpers {
+		p.helpers[i].wake()
 	}
+	p.all.Wait()
 }
 
 func (p *pool) work() {
@@ -59,13 +112,20 @@ func (p *pool) work() {
 func (p *pool) run(sweep func(*shard)) {
 	p.sweep = sweep
 	p.next.Store(0)
-	p.busy.Add(p.workers - 1)
-	for range p.workers - 1 {
-		p.jobs <- struct{}{}
+	if len(p.helpers) == 0 {
+		p.work()
+		return
+	}
+	p.left.Store(int64(len(p.helpers)))
+	p.turn.Add(1)
+	for i := range p.helpers {
+		p.helpers[i].wake()
 	}
 	p.work()
-	p.busy.Wait()
+	p.caller.wait(p.looks, p.idle)
 }
+
+func (p *pool) idle() bool { return p.left.Load() == 0 }
 
 // stop makes sweeps end early when ctx ends; what they computed is of no use then. After a deadline the sweep that moves the iterate is still
 // completed, so that there is a point to return.

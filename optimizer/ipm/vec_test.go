@@ -3,6 +3,7 @@ package ipm
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -72,6 +73,22 @@ func TestVecIsNoNumberWhereTheSecondIsNone(t *testing.T) {
 	for name, v := range map[string]vec{"min": all(1).Min(nan), "max": all(1).Max(nan)} {
 		if got := sum(v); !math.IsNaN(got) {
 			t.Errorf("%s of 1 and no number is %v in the sum of its lanes", name, got)
+		}
+	}
+}
+
+func TestNthIsWhatSortingWouldPutThere(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 2))
+	for range 500 {
+		v := make([]float64, 1+r.IntN(60))
+		for i := range v {
+			v[i] = float64(r.IntN(20)) // many are equal
+		}
+		want := slices.Clone(v)
+		slices.Sort(want)
+		k := r.IntN(len(v))
+		if got := nth(slices.Clone(v), k); got != want[k] {
+			t.Fatalf("%v: the %d-th is %v, want %v", v, k, got, want[k])
 		}
 	}
 }
