@@ -188,22 +188,25 @@ func TestQueuesAndDeadbands(t *testing.T) {
 		"a dead band of nothing":  {10, true, filter(1, 0), 0, []float64{2, 3, 4, 5, 6}, 0},
 		"a dead band of the rest": {10, true, filter(1, 4), 0, []float64{6}, 0},
 	} {
-		set(1)
-		next, status := watch(t, dial(t, p.addr), "ns=2;s=A", tt.queue, tt.oldest, tt.sampling, tt.filter)
-		if status != ua.StatusOK {
-			t.Errorf("%s: %v", name, status)
-			continue
+		var got []float64
+		overflow := 0
+		told := func() bool {
+			return len(got) == len(tt.want) && got[0] == tt.want[0] && got[len(got)-1] == tt.want[len(got)-1] && overflow == tt.overflow
 		}
-		if got, _ := tell(next()); len(got) != 1 || got[0] != 1 {
-			t.Errorf("%s: first %v", name, got)
+		for try := 0; try < 6 && !told(); try++ { // again, when a publishing fell between the values
+			set(1)
+			next, status := watch(t, dial(t, p.addr), "ns=2;s=A", tt.queue, tt.oldest, tt.sampling, tt.filter)
+			if status != ua.StatusOK {
+				t.Errorf("%s: %v", name, status)
+				break
+			}
+			if first, _ := tell(next()); len(first) != 1 || first[0] != 1 {
+				t.Errorf("%s: first %v", name, first)
+			}
+			set(2, 3, 4, 5, 6)
+			got, overflow = tell(next())
 		}
-		set(2, 3, 4, 5, 6)
-		got, overflow := tell(next())
-		for len(got) < len(tt.want) { // two publishings, when one fell between the values
-			more, _ := tell(next())
-			got = append(got, more...)
-		}
-		if len(got) != len(tt.want) || got[0] != tt.want[0] || got[len(got)-1] != tt.want[len(got)-1] || overflow != tt.overflow {
+		if !told() {
 			t.Errorf("%s: told %v with place %d marked, want %v and %d", name, got, overflow, tt.want, tt.overflow)
 		}
 	}
