@@ -100,15 +100,15 @@ func TestMixedProblemsAreSolvedHonestly(t *testing.T) {
 
 // TestFamilies holds every family against HiGHS: continuous ones reach its optimum, mixed ones are as good as they say.
 func TestFamilies(t *testing.T) {
-	for _, f := range problemtest.Families {
+	for k, f := range problemtest.Families {
+		if raced && k%4 != 0 {
+			continue // the race detector finds nothing new in the others
+		}
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
 			sites := 3
 			if f.Name == "week" || f.Name == "five minutes" || raced {
 				sites = 1
-			}
-			if raced && (f.Name == "week" || f.Name == "five minutes") {
-				return // minutes under the race detector; without it the test runs too
 			}
 			exact := f.Name != "import cheaper than export" // which has a decision in each of some steps
 			against(t, f.Make(sites, 1, false), exact)

@@ -51,7 +51,7 @@ func TestWhatChangesNothing(t *testing.T) {
 	for _, mixed := range []bool{false, true} {
 		seeds := uint64(12)
 		if raced {
-			seeds = 3
+			seeds = 2
 		}
 		for seed := range seeds {
 			t.Run(fmt.Sprintf("mixed=%v/%d", mixed, seed), func(t *testing.T) {
@@ -127,7 +127,7 @@ func cents(p *problem.Problem, f float64) {
 func TestMoreRoundsAreNeverWorse(t *testing.T) {
 	seeds := uint64(8)
 	if raced {
-		seeds = 2
+		seeds = 1
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
