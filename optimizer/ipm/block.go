@@ -100,9 +100,6 @@ func (r *row) cell(i int) cell {
 	return c
 }
 
-// value is where the variable is in a step.
-func (r *row) value(i int) float64 { return r.lo[i] + r.cell(i).wl }
-
 // dinv is the inverse curvature in a step.
 func (r *row) dinv(i int) float64 { return r.blocks[i/lanes].dinv[i%lanes] }
 

@@ -193,7 +193,7 @@ func (h overwritten) residual(s *solver, mu float64) float64 {
 		value := func(t, k int) float64 { return g.y[k*g.stride+t] + g.dy[k*g.stride+t] }
 		made := make([]float64, g.n)
 		fed := make([]float64, g.n*max(1, d))
-		after := func(r *row, i int) float64 { return r.value(i) + dx(r, i) }
+		after := func(r *row, i int) float64 { return r.lo[i] + r.cell(i).wl + dx(r, i) }
 		for j := range g.in {
 			u := &g.in[j]
 			for i := range u.steps() {
