@@ -18,7 +18,7 @@ func (e *evaluation) pv(d *problem.PV, r *DeviceReport) {
 
 func (e *evaluation) battery(d *problem.Battery, r *DeviceReport) {
 	stored := d.InitialKWh
-	r.EnergyKWh = append(r.EnergyKWh, stored)
+	r.EnergyKWh = append(make([]float64, 0, len(r.PowerKW)+1), stored)
 	for t, kw := range r.PowerKW {
 		e.over("above charge power", t, kw-d.ChargeKW, "kW")
 		e.over("above discharge power", t, -kw-d.DischargeKW, "kW")
@@ -42,6 +42,7 @@ func (e *evaluation) ev(d *problem.EV, r *DeviceReport) {
 	if len(d.Sessions) > 0 {
 		stored = d.Sessions[0].InitialKWh
 	}
+	r.EnergyKWh = make([]float64, 0, e.p.Steps+1)
 	for t := 0; ; t++ {
 		// departures at the start of step t, then arrivals; an empty session is both
 		for next < len(d.Sessions) && d.Sessions[next].ArriveStep <= t {
@@ -85,7 +86,7 @@ func (e *evaluation) heatPump(d *problem.HeatPump, r *DeviceReport, plan *proble
 	z := &d.Zone
 	a := math.Exp(-e.dt / (z.ResistanceKPerKW * z.CapacityKWhPerK))
 	temp := z.InitialC
-	r.TemperatureC = append(r.TemperatureC, temp)
+	r.TemperatureC = append(make([]float64, 0, len(r.PowerKW)+1), temp)
 	for t, kw := range r.PowerKW {
 		e.over("above maximum power", t, kw-d.MaxKW, "kW")
 		e.over("negative power", t, -kw, "kW")
@@ -136,7 +137,7 @@ func (e *evaluation) states(d *problem.HeatPump, r *DeviceReport, plan *problem.
 
 func (e *evaluation) waterHeater(d *problem.WaterHeater, r *DeviceReport) {
 	stored := d.InitialKWh
-	r.EnergyKWh = append(r.EnergyKWh, stored)
+	r.EnergyKWh = append(make([]float64, 0, len(r.PowerKW)+1), stored)
 	for t, kw := range r.PowerKW {
 		e.over("above maximum power", t, kw-d.MaxKW, "kW")
 		e.over("negative power", t, -kw, "kW")

@@ -142,10 +142,13 @@ func (a *affine) end(r *reach) {
 	narrow()
 }
 
+// mostSecond is how many times its pair's product a second-order product counts at most: a predictor that leaves the box by far says nothing of what lies there.
+const mostSecond = 5
+
 // predictBox takes the affine steps dx of the boxes: it keeps the second-order products and leaves the Newton gradient's parts: the constant one in d, and the one per mu in
-// perMu. A second-order product counts up to three times its pair's product: a predictor that leaves the box by far says nothing of what lies there.
+// perMu. Of a second-order product at most [mostSecond] counts.
 func (r *row) predictBox(dx, perMu []float64, a *affine) {
-	zero, one, three := vec{}, all(1), all(3)
+	zero, one, top := vec{}, all(1), all(mostSecond)
 	near, far, zdw, dwdz := a.near, a.far, a.zdw, a.dwdz
 	for k := range r.blocks {
 		b := &r.blocks[k]
@@ -155,7 +158,7 @@ func (r *row) predictBox(dx, perMu []float64, a *affine) {
 		u, v := dx.Mul(rl), zero.Sub(dx.Mul(ru))
 		near = near.Min(u).Min(v)
 		far = far.Max(u).Max(v)
-		ml, mh := three.Mul(wl).Mul(zl), three.Mul(wu).Mul(zu)
+		ml, mh := top.Mul(wl).Mul(zl), top.Mul(wu).Mul(zu)
 		pl := zero.Sub(dx).Mul(zl).Mul(one.Add(u)).Min(ml).Max(zero.Sub(ml))
 		pu := dx.Mul(zu).Mul(one.Add(v)).Min(mh).Max(zero.Sub(mh))
 		zdw = zdw.Add(zl.Sub(zu).Mul(dx))
@@ -171,7 +174,7 @@ func (r *row) predictBox(dx, perMu []float64, a *affine) {
 
 // predictBands does the same for the bands, and adds their parts to the row's d and to perMu.
 func (r *row) predictBands(dx, perMu []float64, a *affine) {
-	zero, one, three := vec{}, all(1), all(3)
+	zero, one, top := vec{}, all(1), all(mostSecond)
 	near, far, zdw, dwdz := a.near, a.far, a.zdw, a.dwdz
 	for n := range r.bands {
 		bd := &r.bands[n]
@@ -190,7 +193,7 @@ func (r *row) predictBands(dx, perMu []float64, a *affine) {
 			other := zero.Sub(dz.Mul(zs).Mul(rz)).Sub(one)
 			near = near.Min(rel).Min(other)
 			far = far.Max(rel).Max(other)
-			mw, ms := three.Mul(w).Mul(z), three.Mul(s).Mul(zs)
+			mw, ms := top.Mul(w).Mul(z), top.Mul(s).Mul(zs)
 			cw := dw.Mul(dz).Min(mw).Max(zero.Sub(mw))
 			cs := zero.Sub(ds.Mul(dz)).Min(ms).Max(zero.Sub(ms))
 			zdw = zdw.Add(z.Mul(dw).Add(zs.Mul(ds)))

@@ -125,7 +125,6 @@ func (s *solver) correctState(g *group, k int, h *shard, r *reach) {
 }
 
 // tiny is a residual that is left where it is.
-// tiny is a residual that is left where it is.
 func (s *solver) tiny() float64 { return 1e-14 * s.power }
 
 // closeRow gives what is left of a chain row to the freest of its inputs, and reports false when the state itself is freer.

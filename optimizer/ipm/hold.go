@@ -7,7 +7,7 @@ package ipm
 const (
 	heldShare  = 0.15 // of the groups at most
 	holdGain   = 1.5  // how much longer the step must get for it
-	holdRounds = 4    // times in an iteration; each is a sweep
+	holdRounds = 3    // times in an iteration; each is a sweep
 )
 
 // usual returns the step lengths that all groups but a heldShare can take.

@@ -177,7 +177,6 @@ func (s *solver) measureInput(g *group, u *input, ap, ad float64, price []float6
 }
 
 // accumulate adds v to what is at p.
-// accumulate adds v to what is at p.
 func accumulate(p *four, v vec) { load(p).Add(v).Store(p) }
 
 // crossTerms forms Lagrange's identity for a chain with several inputs: no difference of near-equal squares.
@@ -206,7 +205,6 @@ func (g *group) crossTerms(k int, h *shard) {
 	narrow()
 }
 
-// scratch returns the first n of the shard's working series with m steps, each with a step 0 before it that is read as v[lanes-1].
 // scratch is the shard's k-th working series for a row with m steps. It has a step before the first one, which is 0 at v[lanes-1].
 func (h *shard) scratch(k, m int) []float64 { return h.work[k][:m+lanes] }
 

@@ -114,7 +114,7 @@ func (s *solver) predictInput(g *group, u *input, price []float64, h *shard, a *
 	if chained {
 		y, gain, k0, k1 = g.dy[u.at:][:m], u.gain[:m], h.k0[u.at:][:m], h.k1[u.at:][:m]
 	}
-	zero, one, three, sign := vec{}, all(1), all(3), all(u.sign)
+	zero, one, top, sign := vec{}, all(1), all(mostSecond), all(u.sign)
 	near, far, zdw, dwdz := a.near, a.far, a.zdw, a.dwdz
 	for k := range u.blocks {
 		b, i := &u.blocks[k], k*lanes
@@ -129,7 +129,7 @@ func (s *solver) predictInput(g *group, u *input, price []float64, h *shard, a *
 		x, v := dx.Mul(rl), zero.Sub(dx.Mul(ru))
 		near = near.Min(x).Min(v)
 		far = far.Max(x).Max(v)
-		ml, mh := three.Mul(wl).Mul(zl), three.Mul(wu).Mul(zu)
+		ml, mh := top.Mul(wl).Mul(zl), top.Mul(wu).Mul(zu)
 		pl := zero.Sub(dx).Mul(zl).Mul(one.Add(x)).Min(ml).Max(zero.Sub(ml))
 		pu := dx.Mul(zu).Mul(one.Add(v)).Min(mh).Max(zero.Sub(mh))
 		zdw = zdw.Add(zl.Sub(zu).Mul(dx))

@@ -132,6 +132,9 @@ func ofNet(h *shard) []float64  { return h.net }
 func ofLam0(h *shard) []float64 { return h.lam0 }
 func ofLam1(h *shard) []float64 { return h.lam1 }
 
+// leastTarget is the smallest share of the complementarity that a corrector aims at: a predictor that sees all of it vanish has seen one step of a curve.
+const leastTarget = 0.01
+
 // patience is how many iterations without any progress make a stall.
 const patience = 8
 
@@ -211,7 +214,7 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 		ratio := max(0, next/here)
 		// below the target nothing is gained but rounding
 		floor := 0.1 * set.GapTol * max(1, math.Abs(info.Bound)) / s.scale / float64(max(1, s.pairs))
-		s.mu = max(mu*max(ratio*ratio*ratio, 1e-10), min(floor, mu))
+		s.mu = max(mu*max(ratio*ratio*ratio, leastTarget), min(floor, mu))
 		// corrector
 		s.total(s.lam0, ofLam0)
 		s.total(s.lam1, ofLam1)
