@@ -1,0 +1,358 @@
+// Package storage decides what a store does while nobody knows the net power that it will meet: stochastic dynamic programming over what is stored.
+//
+// A plan on the expected net power is too sure of itself: it fills the store for a demand that may not come, or spends it before one that may. Here every slot
+// has several outcomes of the net power, all equally likely, and the store may answer the one that comes, as the fast loop of a district does:
+//
+//	V[k](s) = mean over n of min over b { h*price(n+b)*(n+b) + h*wear*|b| + V[k+1](s') },   s' = (1-loss*h)*s + h*(b*charge efficiency, or b/discharge efficiency)
+//
+// with s what is stored (kWh), b the power into the store (kW, negative out of it), h the slot's hours, n the net power of everything else (kW, positive drawn),
+// the import price where n+b is drawn and the export price where it is given. V is convex in s, piecewise linear on a grid of levels; the best power follows from
+// comparing marginal values and needs no search. Outcomes of different slots are taken as independent.
+//
+// Several stores are planned as one: see [Pool].
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sort"
+)
+
+// Store is what a store can do, seen from its terminals.
+type Store struct {
+	CapacityKWh         float64 // usable energy; what is stored lies in [0, CapacityKWh]
+	ChargeKW            float64 // >= 0
+	DischargeKW         float64 // >= 0
+	ChargeEfficiency    float64 // in (0, 1]
+	DischargeEfficiency float64 // in (0, 1]
+	LossPerHour         float64 // share of what is stored, in [0, 1]
+	WearCostPerKWh      float64 // EUR per kWh charged or discharged, >= 0
+}
+
+// Validate names every fault.
+func (s Store) Validate() error {
+	var errs []error
+	bad := func(ok bool, what string, v float64, unit string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("storage: %s %g%s", what, v, unit))
+		}
+	}
+	bad(s.CapacityKWh >= 0 && !math.IsInf(s.CapacityKWh, 0), "capacity of", s.CapacityKWh, " kWh")
+	bad(s.ChargeKW >= 0 && !math.IsInf(s.ChargeKW, 0), "charge power of", s.ChargeKW, " kW")
+	bad(s.DischargeKW >= 0 && !math.IsInf(s.DischargeKW, 0), "discharge power of", s.DischargeKW, " kW")
+	bad(s.ChargeEfficiency > 0 && s.ChargeEfficiency <= 1, "charge efficiency outside (0, 1]:", s.ChargeEfficiency, "")
+	bad(s.DischargeEfficiency > 0 && s.DischargeEfficiency <= 1, "discharge efficiency outside (0, 1]:", s.DischargeEfficiency, "")
+	bad(s.LossPerHour >= 0 && s.LossPerHour <= 1, "loss per hour outside [0, 1]:", s.LossPerHour, "")
+	bad(s.WearCostPerKWh >= 0 && !math.IsInf(s.WearCostPerKWh, 0), "wear cost of", s.WearCostPerKWh, " per kWh")
+	return errors.Join(errs...)
+}
+
+// After returns what is stored after a slot of so many hours at power kw, from stored kWh before it. It is not cut to the store's range.
+func (s Store) After(stored, kw, hours float64) float64 {
+	stored -= stored * math.Min(1, s.LossPerHour*hours)
+	if kw > 0 {
+		return stored + hours*kw*s.ChargeEfficiency
+	}
+	return stored + hours*kw/s.DischargeEfficiency
+}
+
+// Within returns the power nearest to kw that the store can hold for a slot of so many hours.
+func (s Store) Within(stored, kw, hours float64) float64 {
+	kept := stored - stored*math.Min(1, s.LossPerHour*hours)
+	if kw >= 0 {
+		return math.Max(0, math.Min(math.Min(kw, s.ChargeKW), (s.CapacityKWh-kept)/(hours*s.ChargeEfficiency)))
+	}
+	return -math.Max(0, math.Min(math.Min(-kw, s.DischargeKW), kept*s.DischargeEfficiency/hours))
+}
+
+// Pool returns the one store that stands for several: capacities and powers added, efficiencies, losses and wear by capacity. It can do no less than they can together as
+// long as each holds the same share of its capacity; [Share] keeps them near that.
+func Pool(stores []Store) Store {
+	var p Store
+	for _, s := range stores {
+		p.CapacityKWh += s.CapacityKWh
+		p.ChargeKW += s.ChargeKW
+		p.DischargeKW += s.DischargeKW
+		p.ChargeEfficiency += s.CapacityKWh * s.ChargeEfficiency
+		p.DischargeEfficiency += s.CapacityKWh * s.DischargeEfficiency
+		p.LossPerHour += s.CapacityKWh * s.LossPerHour
+		p.WearCostPerKWh += s.CapacityKWh * s.WearCostPerKWh
+	}
+	if p.CapacityKWh == 0 {
+		return Store{ChargeEfficiency: 1, DischargeEfficiency: 1}
+	}
+	p.ChargeEfficiency /= p.CapacityKWh
+	p.DischargeEfficiency /= p.CapacityKWh
+	p.LossPerHour /= p.CapacityKWh
+	p.WearCostPerKWh /= p.CapacityKWh
+	return p
+}
+
+// Share divides a power among stores that hold stored kWh: each takes as much as brings all to the same share of their capacity, as far as powers and ranges allow. It
+// writes the powers to out. Their sum is kw where the stores can, and the nearest to it where they cannot.
+func Share(stores []Store, stored []float64, kw, hours float64, out []float64) {
+	// a common level is sought by bisection: powers towards it grow with it
+	at := func(level float64) float64 {
+		sum := 0.0
+		for i, s := range stores {
+			want := level*s.CapacityKWh - (stored[i] - stored[i]*math.Min(1, s.LossPerHour*hours))
+			b := want / (hours * s.ChargeEfficiency)
+			if want < 0 {
+				b = want * s.DischargeEfficiency / hours
+			}
+			if (kw >= 0) != (b >= 0) { // nobody discharges into another
+				b = 0
+			}
+			out[i] = s.Within(stored[i], b, hours)
+			sum += out[i]
+		}
+		return sum
+	}
+	lo, hi := 0.0, 1.0
+	if kw >= 0 && at(hi) <= kw || kw < 0 && at(lo) >= kw {
+		return
+	}
+	for range 60 {
+		if mid := (lo + hi) / 2; at(mid) < kw {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	at(hi)
+}
+
+// Slot is one step of the horizon.
+type Slot struct {
+	Hours         float64
+	ImportPrice   float64   // EUR per kWh drawn, carbon included where it has a price
+	ExportPrice   float64   // EUR per kWh given
+	ImportLimitKW float64   // of the whole net power; 0: none
+	ExportLimitKW float64   // 0: none
+	NetKW         []float64 // outcomes of the net power without the store, equally likely; at least one
+}
+
+// beyondPrice is what a kWh beyond a limit costs: more than any energy, so that stores are kept ready for it where they can.
+const beyondPrice = 10.0
+
+// noGain is what a kWh must earn at least for a store to move, EUR: without gain it rests.
+const noGain = 1e-9
+
+// levels is how many levels of what is stored are told apart. With 64 a store of two hours' power moves half a level in a minute.
+const levels = 64
+
+// Values are the values of what is stored at the begin of every slot, and at the end.
+type Values struct {
+	store Store
+	slots []Slot
+	cost  [][]float64 // cost to go, by slot and level
+}
+
+// Value works out the values of the horizon. finalWorth is what a stored kWh is worth at its end, EUR. Faults of the input are errors that name the slot.
+func Value(store Store, slots []Slot, finalWorth float64) (*Values, error) {
+	errs := []error{store.Validate()}
+	for k, s := range slots {
+		if !(s.Hours > 0) || len(s.NetKW) == 0 {
+			errs = append(errs, fmt.Errorf("storage: slot %d has %g h and %d outcomes", k, s.Hours, len(s.NetKW)))
+		}
+		for _, v := range append([]float64{s.Hours, s.ImportPrice, s.ExportPrice, s.ImportLimitKW, s.ExportLimitKW}, s.NetKW...) {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				errs = append(errs, fmt.Errorf("storage: slot %d has a value that is no number: %g", k, v))
+				break
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	v := &Values{store: store, slots: slots, cost: make([][]float64, len(slots)+1)}
+	flat := make([]float64, levels*(len(slots)+1))
+	for k := range v.cost {
+		v.cost[k], flat = flat[:levels:levels], flat[levels:]
+	}
+	for g := range v.cost[len(slots)] {
+		v.cost[len(slots)][g] = -finalWorth * v.level(g)
+	}
+	var r regions
+	for k := len(slots) - 1; k >= 0; k-- {
+		s := &slots[k]
+		for _, net := range s.NetKW {
+			v.regions(k, net, &r)
+			for g := range v.cost[k] {
+				stored := v.level(g)
+				v.cost[k][g] += v.costOf(k, stored, net, v.best(k, stored, net, &r))
+			}
+		}
+		for g := range v.cost[k] {
+			v.cost[k][g] /= float64(len(s.NetKW))
+		}
+	}
+	return v, nil
+}
+
+func (v *Values) level(g int) float64 { return float64(g) / (levels - 1) * v.store.CapacityKWh }
+
+// Worth is what one more kWh would save that is stored at the begin of a slot, or at the end of the last one: EUR per kWh.
+func (v *Values) Worth(slot int, storedKWh float64) float64 {
+	if v.store.CapacityKWh <= 0 {
+		return 0
+	}
+	c, x := v.cost[slot], storedKWh/v.store.CapacityKWh*(levels-1)
+	i := min(max(int(x), 0), levels-2)
+	return (c[i] - c[i+1]) / (v.store.CapacityKWh / (levels - 1))
+}
+
+// Power is the best power of the store in a slot in which the net power of everything else is netKW: kW into the store.
+func (v *Values) Power(slot int, storedKWh, netKW float64) float64 {
+	var r regions
+	v.regions(slot, netKW, &r)
+	return v.best(slot, storedKWh, netKW, &r)
+}
+
+// At is [Values.Power] where the prices of the slot turned out to be others than were planned with.
+func (v *Values) At(slot int, storedKWh, netKW, importPrice, exportPrice float64) float64 {
+	one := *v
+	one.slots = append([]Slot(nil), v.slots[slot])
+	one.cost = v.cost[slot:]
+	one.slots[0].ImportPrice, one.slots[0].ExportPrice = importPrice, exportPrice
+	return one.Power(0, storedKWh, netKW)
+}
+
+// regions are the ranges of the store's power in which one more kW costs the same, and the level up to which each is worth its price.
+type regions struct {
+	n      int
+	from   [7]float64 // kW; region i ends where i+1 begins
+	target [6]float64 // kWh
+	convex bool
+}
+
+func (v *Values) regions(k int, net float64, r *regions) {
+	s := &v.slots[k]
+	at := [...]float64{-v.store.DischargeKW, 0, v.store.ChargeKW, -net, 0, 0}
+	n := 4
+	if s.ImportLimitKW > 0 {
+		at[n] = s.ImportLimitKW - net
+		n++
+	}
+	if s.ExportLimitKW > 0 {
+		at[n] = -s.ExportLimitKW - net
+		n++
+	}
+	kinks := at[:n]
+	sort.Float64s(kinks)
+	r.n, r.convex = 0, s.ExportPrice <= s.ImportPrice
+	last := math.Inf(-1)
+	for _, b := range kinks {
+		if b < -v.store.DischargeKW || b > v.store.ChargeKW || b == last {
+			continue
+		}
+		r.from[r.n], last = b, b
+		r.n++
+	}
+	r.n-- // the last is the end
+	for i := range r.n {
+		mid := (r.from[i] + r.from[i+1]) / 2
+		m := mid + net
+		price := s.ImportPrice
+		switch {
+		case s.ImportLimitKW > 0 && m > s.ImportLimitKW:
+			price = math.Max(beyondPrice, price)
+		case s.ExportLimitKW > 0 && m < -s.ExportLimitKW:
+			price = math.Min(-beyondPrice, s.ExportPrice)
+		case m < 0:
+			price = s.ExportPrice
+		}
+		if mid > 0 {
+			r.target[i] = v.worthTo(k+1, (price+v.store.WearCostPerKWh)/v.store.ChargeEfficiency+noGain)
+		} else {
+			r.target[i] = v.worthTo(k+1, (price-v.store.WearCostPerKWh)*v.store.DischargeEfficiency-noGain)
+		}
+	}
+}
+
+// worthTo is the level up to which a stored kWh is worth at least so much.
+func (v *Values) worthTo(k int, worth float64) float64 {
+	c := v.cost[k]
+	step := worth * v.store.CapacityKWh / (levels - 1)
+	lo, hi := 0, levels-1 // slopes fall with the level
+	for lo < hi {
+		if mid := (lo + hi) / 2; c[mid]-c[mid+1] >= step {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return v.level(lo)
+}
+
+// best is the best power at a level.
+func (v *Values) best(k int, stored, net float64, r *regions) float64 {
+	s, h := v.store, v.slots[k].Hours
+	kept := stored - stored*math.Min(1, s.LossPerHour*h)
+	towards := func(target float64) float64 {
+		if target >= kept {
+			return (target - kept) / (h * s.ChargeEfficiency)
+		}
+		return (target - kept) * s.DischargeEfficiency / h
+	}
+	if r.n < 1 {
+		return 0
+	}
+	if r.convex {
+		b := r.from[0]
+		for i := range r.n {
+			to := towards(r.target[i])
+			if to <= r.from[i] {
+				break
+			}
+			if b = math.Min(to, r.from[i+1]); to < r.from[i+1] {
+				break
+			}
+		}
+		return s.Within(stored, b, h)
+	}
+	least, at := math.Inf(1), 0.0
+	try := func(b float64) {
+		b = s.Within(stored, b, h)
+		if c := v.costOf(k, stored, net, b); c < least {
+			least, at = c, b
+		}
+	}
+	for i := range r.n {
+		try(r.from[i])
+		try(r.from[i+1])
+		try(math.Max(r.from[i], math.Min(r.from[i+1], towards(r.target[i]))))
+	}
+	return at
+}
+
+// costOf is the cost of a power in a slot and of what follows.
+func (v *Values) costOf(k int, stored, net, b float64) float64 {
+	s := &v.slots[k]
+	m := net + b
+	c := s.ExportPrice * m
+	if m > 0 {
+		c = s.ImportPrice * m
+	}
+	if s.ImportLimitKW > 0 && m > s.ImportLimitKW {
+		c += math.Max(0, beyondPrice-s.ImportPrice) * (m - s.ImportLimitKW)
+	}
+	if s.ExportLimitKW > 0 && m < -s.ExportLimitKW {
+		c += math.Max(0, beyondPrice+s.ExportPrice) * (-m - s.ExportLimitKW)
+	}
+	c = s.Hours * (c + v.store.WearCostPerKWh*math.Abs(b))
+	return c + v.toGo(k+1, v.store.After(stored, b, s.Hours))
+}
+
+// toGo is the cost to go from the begin of a slot.
+func (v *Values) toGo(k int, stored float64) float64 {
+	c := v.cost[k]
+	if v.store.CapacityKWh <= 0 {
+		return c[0]
+	}
+	x := stored / v.store.CapacityKWh * (levels - 1)
+	i := min(max(int(x), 0), levels-2)
+	f := math.Max(0, math.Min(1, x-float64(i)))
+	return c[i] + f*(c[i+1]-c[i])
+}

@@ -1,0 +1,207 @@
+package storage
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func drawStore(t *rapid.T) Store {
+	return Store{CapacityKWh: rapid.Float64Range(1, 50).Draw(t, "capacity"), ChargeKW: rapid.Float64Range(0, 30).Draw(t, "charge"), DischargeKW: rapid.Float64Range(0, 30).Draw(t, "discharge"),
+		ChargeEfficiency: rapid.Float64Range(0.7, 1).Draw(t, "in"), DischargeEfficiency: rapid.Float64Range(0.7, 1).Draw(t, "out"),
+		LossPerHour: rapid.Float64Range(0, 0.02).Draw(t, "loss"), WearCostPerKWh: rapid.Float64Range(0, 0.02).Draw(t, "wear")}
+}
+
+func drawSlots(t *rapid.T, n, outcomes int) []Slot {
+	slots := make([]Slot, n)
+	for k := range slots {
+		s := Slot{Hours: rapid.SampledFrom([]float64{0.25, 1}).Draw(t, "hours"), ImportPrice: rapid.Float64Range(-0.05, 0.5).Draw(t, "import"), ExportPrice: rapid.Float64Range(-0.05, 0.3).Draw(t, "export")}
+		if rapid.IntRange(0, 3).Draw(t, "limited") == 0 {
+			s.ImportLimitKW, s.ExportLimitKW = 12, 9
+		}
+		for range outcomes {
+			s.NetKW = append(s.NetKW, rapid.Float64Range(-15, 15).Draw(t, "net"))
+		}
+		slots[k] = s
+	}
+	return slots
+}
+
+// TestPowerIsTheBestOfAGrid: no power of a fine grid costs less, now and for what follows, than the one that is chosen. The grid knows nothing of marginal values.
+func TestPowerIsTheBestOfAGrid(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		store, slots := drawStore(t), drawSlots(t, 5, 2)
+		v, err := Value(store, slots, rapid.Float64Range(0, 0.3).Draw(t, "final"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := rapid.Float64Range(0, store.CapacityKWh).Draw(t, "stored")
+		net := rapid.Float64Range(-15, 15).Draw(t, "at")
+		b := v.Power(0, stored, net)
+		if got := store.Within(stored, b, slots[0].Hours); math.Abs(got-b) > 1e-9 {
+			t.Fatalf("%g kW at %g kWh is not within the store: %g kW", b, stored, got)
+		}
+		chosen := v.costOf(0, stored, net, b)
+		for i := range 401 {
+			c := store.Within(stored, -store.DischargeKW+float64(i)/400*(store.ChargeKW+store.DischargeKW), slots[0].Hours)
+			// the cost to go is convex only as far as prices make it so; what the grid finds better by more than the levels' width is a defect
+			if cost := v.costOf(0, stored, net, c); cost < chosen-1e-3*math.Max(1, math.Abs(chosen)) && slots[0].ExportPrice <= slots[0].ImportPrice && convex(v) {
+				t.Fatalf("%g kW costs %g EUR, the chosen %g kW %g EUR", c, cost, b, chosen)
+			}
+		}
+	})
+}
+
+// convex reports whether the value of what is stored falls with the level in every slot.
+func convex(v *Values) bool {
+	for _, c := range v.cost {
+		for g := 2; g < len(c); g++ {
+			if c[g-2]-c[g-1] < c[g-1]-c[g]-1e-9 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// TestExpectationIsNoBetterThanKnowledge: with outcomes to come, the expected cost is no lower than the mean of the costs with each outcome known beforehand, and no higher than
+// that of resting.
+func TestExpectationIsNoBetterThanKnowledge(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		store, slots := drawStore(t), drawSlots(t, 4, 3)
+		for k := range slots {
+			slots[k].ExportPrice = math.Min(slots[k].ExportPrice, slots[k].ImportPrice)
+			slots[k].ImportLimitKW, slots[k].ExportLimitKW = 0, 0
+		}
+		v, err := Value(store, slots, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rest := 0.0
+		known, paths := 0.0, 0
+		var walk func(k int, path []float64)
+		walk = func(k int, path []float64) {
+			if k == len(slots) {
+				one := append([]Slot(nil), slots...)
+				for i := range one {
+					one[i].NetKW = []float64{path[i]}
+				}
+				w, err := Value(store, one, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				known += w.cost[0][0]
+				paths++
+				return
+			}
+			for _, n := range slots[k].NetKW {
+				walk(k+1, append(path, n))
+			}
+		}
+		walk(0, nil)
+		for _, s := range slots {
+			for _, n := range s.NetKW {
+				price := s.ImportPrice
+				if n < 0 {
+					price = s.ExportPrice
+				}
+				rest += s.Hours * price * n / float64(len(s.NetKW))
+			}
+		}
+		// levels interpolate, so that both values are a little too high where they bend
+		tiny := 2e-2 * (1 + math.Abs(rest))
+		if known /= float64(paths); v.cost[0][0] < known-tiny || v.cost[0][0] > rest+1e-9*(1+math.Abs(rest)) {
+			t.Fatalf("expected %g EUR, with knowledge %g EUR, resting %g EUR", v.cost[0][0], known, rest)
+		}
+	})
+}
+
+// TestAnswersAndValues works one case through by hand: a store of 4 kWh, 2 kW, without losses, two hours at 0.10 and then 0.30 EUR/kWh, 1 kW drawn in each.
+func TestAnswersAndValues(t *testing.T) {
+	store := Store{CapacityKWh: 4, ChargeKW: 2, DischargeKW: 2, ChargeEfficiency: 1, DischargeEfficiency: 1}
+	slots := []Slot{{Hours: 1, ImportPrice: 0.1, NetKW: []float64{1}}, {Hours: 1, ImportPrice: 0.3, NetKW: []float64{1}}}
+	v, err := Value(store, slots, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		slot              int
+		stored, net, want float64
+	}{
+		{0, 0, 1, 64.0 / 63},   // buy for the second hour, and no more than it needs, to the next of 64 levels
+		{0, 2, 1, -1 + 1.0/63}, // one for each hour
+		{1, 2, 1, -1},          // cover what is drawn; giving earns nothing
+		{1, 0.5, 1, -0.5},
+		{0, 0, -3, 64.0 / 63}, // surplus is free, but what is stored beyond the need is worth nothing
+	} {
+		if got := v.Power(c.slot, c.stored, c.net); math.Abs(got-c.want) > 0.06 {
+			t.Errorf("slot %d with %g kWh and %g kW: %g kW, want %g kW", c.slot, c.stored, c.net, got, c.want)
+		}
+	}
+	for _, c := range []struct{ stored, want float64 }{{0.2, 0.3}, {1.5, 0}, {3, 0}} {
+		if got := v.Worth(1, c.stored); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("a kWh more at %g kWh is worth %g EUR, want %g EUR", c.stored, got, c.want)
+		}
+	}
+	if got := v.At(0, 0, 1, 0.4, 0); got != 0 {
+		t.Errorf("with 0.40 EUR/kWh now, %g kW are charged", got)
+	}
+}
+
+// TestLimitIsKeptReady: a store is filled before a demand that only it can keep within the import limit, though energy costs the same.
+func TestLimitIsKeptReady(t *testing.T) {
+	store := Store{CapacityKWh: 4, ChargeKW: 2, DischargeKW: 2, ChargeEfficiency: 0.9, DischargeEfficiency: 0.9}
+	slot := func(net float64) Slot {
+		return Slot{Hours: 1, ImportPrice: 0.2, ImportLimitKW: 3, NetKW: []float64{net}}
+	}
+	v, err := Value(store, []Slot{slot(1), slot(4)}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := v.Power(0, 0, 1); b < 1/0.9/0.9-0.1 || b > 2 {
+		t.Errorf("%g kW are charged before a demand 1 kW above the limit", b)
+	}
+}
+
+// TestShareKeepsStoresAlike: the powers sum to what was asked, nobody is beyond what it can, and levels come together.
+func TestShareKeepsStoresAlike(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 5).Draw(t, "n")
+		stores, stored, out := make([]Store, n), make([]float64, n), make([]float64, n)
+		most, least := 0.0, 0.0
+		hours := rapid.SampledFrom([]float64{0.25, 1}).Draw(t, "hours")
+		for i := range stores {
+			stores[i] = drawStore(t)
+			stored[i] = rapid.Float64Range(0, 1).Draw(t, "level") * stores[i].CapacityKWh
+			most += stores[i].Within(stored[i], math.Inf(1), hours)
+			least += stores[i].Within(stored[i], math.Inf(-1), hours)
+		}
+		kw := rapid.Float64Range(-80, 80).Draw(t, "kw")
+		Share(stores, stored, kw, hours, out)
+		sum := 0.0
+		for i, b := range out {
+			sum += b
+			if math.Abs(stores[i].Within(stored[i], b, hours)-b) > 1e-9 {
+				t.Fatalf("store %d gets %g kW at %g of %g kWh", i, b, stored[i], stores[i].CapacityKWh)
+			}
+		}
+		if want := math.Max(least, math.Min(most, kw)); math.Abs(sum-want) > 1e-6*(1+math.Abs(kw)) {
+			t.Fatalf("%g kW of %g kW were shared (within %g to %g kW)", sum, kw, least, most)
+		}
+	})
+}
+
+// TestFaultsAreNamed: every fault once, with slot and value.
+func TestFaultsAreNamed(t *testing.T) {
+	_, err := Value(Store{CapacityKWh: -1, ChargeEfficiency: 2, DischargeEfficiency: 1}, []Slot{{Hours: 1, NetKW: []float64{0}}, {Hours: 0}, {Hours: 1, NetKW: []float64{math.NaN()}}}, 0)
+	if err == nil {
+		t.Fatal("taken")
+	}
+	for _, want := range []string{"capacity of -1 kWh", "charge efficiency outside (0, 1]: 2", "slot 1 has 0 h and 0 outcomes", "slot 2 has a value that is no number"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+}
