@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"quartier/scheduler/backtest"
+)
+
+func backtestCommand() *command {
+	return &command{name: "backtest", does: "Run the control over recorded data without looking ahead, against none, rules and perfect foresight.",
+		usage: `backtest --citylearn DIR | --traces DIR  [--out FILE] [--html FILE] [options]
+
+Behind one meter, stores empty at first and worth nothing at the end: no control, self-consumption first,
+Quartier's control, and perfect foresight. Prints a table; --out writes the whole result as JSON, --html as a
+page with plots. "captured" is the share of perfect foresight's saving that Quartier's control made.
+--citylearn takes a data set folder of CityLearn (2022 and later), --traces one of our own form: sites.csv,
+prices.csv and stores.csv, see 'go doc quartier/scheduler/backtest Traces'.
+The steps before --from-step are the past that the forecasts begin with.`,
+		run: runBacktest}
+}
+
+func runBacktest(ctx context.Context, c *call) error {
+	cityLearn := c.flags.String("citylearn", "", "a data set `folder` of CityLearn")
+	traces := c.flags.String("traces", "", "a `folder` of our own form")
+	out := c.flags.String("out", "", "where the result goes as JSON, a `file`")
+	page := c.flags.String("html", "", "where the result goes as a page with plots, a `file`")
+	set := backtest.Settings{}
+	c.flags.Float64Var(&set.CarbonPrice, "carbon-price", 0.1, "`price` per kg CO2e of what is drawn")
+	c.flags.Float64Var(&set.ExportPrice, "export-price", 0.05, "`price` per kWh given")
+	c.flags.Float64Var(&set.Wear, "wear", 0.005, "`cost` per kWh charged or discharged")
+	c.flags.IntVar(&set.FromStep, "from-step", 0, "the first `step` that counts")
+	c.flags.IntVar(&set.Steps, "steps", 0, "how `many` steps count; 0: to the end of the data")
+	c.flags.DurationVar(&set.Horizon, "horizon", 36*time.Hour, "`time` that a plan looks ahead")
+	c.flags.DurationVar(&set.Replan, "replan", time.Hour, "`time` between two plans")
+	c.flags.DurationVar(&set.TariffKnown, "tariff-known", 0, "how far ahead the import tariff is published, a `time` such as 24h; 0: it is forecast from the past")
+	c.flags.IntVar(&set.Workers, "workers", 0, "how many `cores` to use: all when not given")
+	if err := c.parse(0); err != nil {
+		return err
+	}
+	bad := func(err error) error { return badInput{fmt.Errorf("quartier backtest: %w", err)} }
+	if (*cityLearn == "") == (*traces == "") {
+		return bad(fmt.Errorf("give either --citylearn or --traces"))
+	}
+	dir, read := *cityLearn, backtest.CityLearn
+	if dir == "" {
+		dir, read = *traces, backtest.Traces
+	}
+	data, err := read(os.DirFS(dir), filepath.Base(filepath.Clean(dir)))
+	if err != nil {
+		return bad(err)
+	}
+	if set, err = set.Complete(data); err != nil {
+		return bad(err)
+	}
+	r, err := backtest.Backtest(ctx, data, set)
+	if err != nil {
+		return err
+	}
+	if *out != "" {
+		if err := writeOutput(c, *out, func(w io.Writer) error {
+			e := json.NewEncoder(w)
+			e.SetIndent("", " ")
+			return e.Encode(r)
+		}); err != nil {
+			return err
+		}
+	}
+	if *page != "" {
+		if err := writeOutput(c, *page, r.WritePage); err != nil {
+			return err
+		}
+	}
+	if *out == "-" || *page == "-" {
+		return nil
+	}
+	return r.Write(c.stdout)
+}

@@ -1,0 +1,147 @@
+package backtest
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"strings"
+	"time"
+)
+
+//go:embed page.html
+var pageSource string
+
+var page = template.Must(template.New("page").Parse(pageSource))
+
+// WritePage writes the result as one HTML page that needs nothing else.
+func (r *Result) WritePage(w io.Writer) error {
+	var table strings.Builder
+	if err := r.Write(&table); err != nil {
+		return err
+	}
+	captured := "nothing could be saved"
+	if r.Captured != nil {
+		captured = fmt.Sprintf("%.1f %%", 100**r.Captured)
+	}
+	day, from := r.dearestDay()
+	data := struct {
+		Name, Captured, Table, From, To, Day string
+		Costs, Months, Powers, Stored        template.HTML
+		Settings                             map[string]any
+	}{r.c.Name, captured, table.String(), fmt.Sprint(r.Settings["from"]), fmt.Sprint(r.Settings["to"]), day.Format("2006-01-02"),
+		r.costPlot(), r.monthPlot(), r.powerPlot(from), r.storedPlot(from), r.Settings}
+	return page.Execute(w, data)
+}
+
+// dearestDay is the day on which no control cost most more than perfect foresight: the day with most to gain.
+func (r *Result) dearestDay() (time.Time, int) {
+	perDay := int(24 * time.Hour / r.c.Step)
+	first := r.c.Start.Add(time.Duration(r.set.FromStep) * r.c.Step)
+	skip := 0
+	if rest := first.Sub(first.Truncate(24 * time.Hour)); rest > 0 {
+		skip = perDay - int(rest/r.c.Step)
+	}
+	best, at := math.Inf(-1), 0
+	none, perfect := r.Runs["none"], r.Runs["perfect"]
+	for from := skip; from+perDay <= len(none.net); from += perDay {
+		gain := 0.0
+		for t := from; t < from+perDay; t++ {
+			price := r.c.ImportPrice[r.set.FromStep+t]
+			gain += price * (math.Max(0, none.net[t]) - math.Max(0, perfect.net[t]))
+		}
+		if gain > best {
+			best, at = gain, from
+		}
+	}
+	return first.Add(time.Duration(at) * r.c.Step), at
+}
+
+// The colours of the runs, apart also for eyes that see no red or green.
+var colours = map[string]string{"none": "#8a8f98", "rules": "#e69f00", "quartier": "#0072b2", "perfect": "#009e73"}
+
+func (r *Result) costPlot() template.HTML {
+	most := 0.0
+	for _, n := range Names {
+		most = math.Max(most, r.Runs[n].Cost)
+	}
+	var b strings.Builder
+	b.WriteString(`<svg viewBox="0 0 720 180" role="img" aria-label="Cost of each run">`)
+	for i, n := range Names {
+		y, w := 10+40*i, 520*math.Max(0, r.Runs[n].Cost)/math.Max(most, 1e-9)
+		fmt.Fprintf(&b, `<text x="90" y="%d" text-anchor="end">%s</text><rect x="100" y="%d" width="%.1f" height="26" fill="%s"/><text x="%.1f" y="%d">%.0f</text>`, y+18, n, y, w, colours[n], 106+w, y+18, r.Runs[n].Cost)
+	}
+	b.WriteString(`</svg>`)
+	return template.HTML(b.String())
+}
+
+// monthPlot shows what rules and Quartier captured in each month.
+func (r *Result) monthPlot() template.HTML {
+	months := r.Runs["none"].Monthly
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg viewBox="0 0 720 220" role="img" aria-label="Share of the attainable saving captured in each month">`)
+	width := 620 / float64(max(1, len(months)))
+	for _, share := range []int{0, 50, 100} {
+		y := 180 - 1.6*float64(share)
+		fmt.Fprintf(&b, `<line x1="60" x2="700" y1="%.1f" y2="%.1f" stroke="#d0d4da"/><text x="54" y="%.1f" text-anchor="end">%d %%</text>`, y, y, y+4, share)
+	}
+	for i, m := range months {
+		all := m.Cost - r.Runs["perfect"].Monthly[i].Cost
+		for k, n := range []string{"rules", "quartier"} {
+			if all <= 0 {
+				continue
+			}
+			share := math.Max(0, math.Min(1.1, (m.Cost-r.Runs[n].Monthly[i].Cost)/all))
+			fmt.Fprintf(&b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"><title>%s %s %.1f %%</title></rect>`, 66+width*(float64(i)+0.42*float64(k)), 180-160*share, 0.38*width, 160*share, colours[n], n, m.Month, 100*share)
+		}
+		fmt.Fprintf(&b, `<text x="%.1f" y="200" text-anchor="middle">%s</text>`, 66+width*(float64(i)+0.4), m.Month[2:])
+	}
+	b.WriteString(`</svg>`)
+	return template.HTML(b.String())
+}
+
+func (r *Result) powerPlot(from int) template.HTML {
+	return r.lines(from, "kW", "Net power behind the meter", func(x *Run) []float64 { return x.net })
+}
+
+func (r *Result) storedPlot(from int) template.HTML {
+	return r.lines(from, "kWh", "Energy stored", func(x *Run) []float64 { return x.stored })
+}
+
+// lines draws a series of all runs over two days.
+func (r *Result) lines(from int, unit, title string, pick func(*Run) []float64) template.HTML {
+	to := min(from+2*int(24*time.Hour/r.c.Step), len(r.Runs["none"].net))
+	low, high := 0.0, 1e-9
+	for _, n := range Names {
+		for _, v := range pick(r.Runs[n])[from:to] {
+			low, high = math.Min(low, v), math.Max(high, v)
+		}
+	}
+	x := func(i int) float64 { return 60 + 640*float64(i)/float64(max(1, to-from)) }
+	y := func(v float64) float64 { return 180 - 165*(v-low)/(high-low) }
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg viewBox="0 0 720 210" role="img" aria-label="%s">`, title)
+	for _, v := range []float64{low, 0, high} {
+		fmt.Fprintf(&b, `<line x1="60" x2="700" y1="%.1f" y2="%.1f" stroke="#d0d4da"/><text x="54" y="%.1f" text-anchor="end">%.0f %s</text>`, y(v), y(v), y(v)+4, v, unit)
+	}
+	start := r.c.Start.Add(time.Duration(r.set.FromStep+from) * r.c.Step)
+	for i := 0; i < to-from; i += max(1, int(6*time.Hour/r.c.Step)) {
+		fmt.Fprintf(&b, `<text x="%.1f" y="200" text-anchor="middle">%s</text>`, x(i), start.Add(time.Duration(i)*r.c.Step).Format("15:04"))
+	}
+	for _, n := range Names {
+		fmt.Fprintf(&b, `<path fill="none" stroke="%s" stroke-width="2" d="`, colours[n])
+		for i, v := range pick(r.Runs[n])[from:to] {
+			c := "V"
+			if i == 0 {
+				fmt.Fprintf(&b, "M%.1f %.1f", x(0), y(v))
+			} else {
+				fmt.Fprintf(&b, "%s%.1f", c, y(v))
+			}
+			fmt.Fprintf(&b, "H%.1f", x(i+1))
+		}
+		fmt.Fprintf(&b, `"><title>%s</title></path>`, n)
+	}
+	b.WriteString(`</svg>`)
+	return template.HTML(b.String())
+}

@@ -1,0 +1,242 @@
+package backtest
+
+import (
+	"compress/gzip"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"quartier/optimizer/storage"
+)
+
+// Traces reads a folder of our own form, each file also as .csv.gz:
+//
+//	sites.csv    time,SITE.load_kw,SITE.sun_kw,…          mean powers of the step that begins at time
+//	prices.csv   time,import_price,carbon_kg_per_kwh      the carbon column may be left out
+//	stores.csv   site,capacity_kwh,charge_kw,discharge_kw,charge_efficiency,discharge_efficiency,loss_per_hour
+//
+// Times are 2026-01-31T13:00 of a clock without changes, one step apart without a gap; lines that begin with # are remarks. An empty cell is taken from the day before, and
+// counted in the notes. Faults are one error each, with file, line and value.
+func Traces(dir fs.FS, name string) (*Case, error) {
+	l := &loader{dir: dir, c: &Case{Name: name}}
+	sites, prices, stores := l.own("sites.csv"), l.own("prices.csv"), l.own("stores.csv")
+	if err := errors.Join(l.errs...); err != nil {
+		return nil, err
+	}
+	l.times(sites)
+	if l.c.Step <= 0 {
+		return nil, errors.Join(l.errs...)
+	}
+	for _, h := range sites.header[1:] {
+		id, what, ok := strings.Cut(h, ".")
+		if !ok || what != "load_kw" && what != "sun_kw" {
+			l.fault("%s:1: column %q is neither SITE.load_kw nor SITE.sun_kw", sites.name, h)
+			continue
+		}
+		s := l.site(id, len(sites.rows))
+		if v := l.filled(sites, h, 0); what == "load_kw" {
+			s.LoadKW = v
+		} else {
+			s.SunKW = v
+		}
+	}
+	if len(prices.rows) != len(sites.rows) || prices.rows[0][0] != sites.rows[0][0] {
+		l.fault("%s has %d rows from %s, %s has %d from %s", prices.name, len(prices.rows), prices.rows[0][0], sites.name, len(sites.rows), sites.rows[0][0])
+	}
+	l.c.ImportPrice = l.filled(prices, "import_price", math.Inf(-1))
+	if prices.at("carbon_kg_per_kwh") >= 0 {
+		l.c.Carbon = l.filled(prices, "carbon_kg_per_kwh", 0)
+	} else {
+		l.c.Carbon = make([]float64, len(prices.rows))
+		l.note("there is no carbon intensity: 0 is taken")
+	}
+	l.stores(stores)
+	if err := errors.Join(l.errs...); err != nil {
+		return nil, err
+	}
+	return l.c, l.c.Validate()
+}
+
+func (l *loader) site(id string, n int) *Site {
+	for i := range l.c.Sites {
+		if l.c.Sites[i].ID == id {
+			return &l.c.Sites[i]
+		}
+	}
+	l.c.Sites = append(l.c.Sites, Site{ID: id, LoadKW: make([]float64, n), SunKW: make([]float64, n)})
+	return &l.c.Sites[len(l.c.Sites)-1]
+}
+
+// own reads one of our files.
+func (l *loader) own(name string) *table {
+	var r io.Reader
+	f, err := l.dir.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if z, err2 := l.dir.Open(name + ".gz"); err2 == nil {
+			f, err, name = z, nil, name+".gz"
+		}
+	}
+	if err != nil {
+		l.fault("%w", err)
+		return nil
+	}
+	defer f.Close()
+	r = f
+	if strings.HasSuffix(name, ".gz") {
+		if r, err = gzip.NewReader(f); err != nil {
+			l.fault("%s: %w", name, err)
+			return nil
+		}
+	}
+	c := csv.NewReader(r)
+	c.Comment = '#'
+	rows, err := c.ReadAll()
+	if err != nil {
+		l.fault("%s: %w", name, err)
+		return nil
+	}
+	if len(rows) < 2 {
+		l.fault("%s: there is no row", name)
+		return nil
+	}
+	return &table{name: name, header: rows[0], rows: rows[1:]}
+}
+
+// times finds start and step.
+func (l *loader) times(t *table) {
+	const form = "2006-01-02T15:04"
+	last := time.Time{}
+	for i, row := range t.rows {
+		at, err := time.Parse(form, strings.TrimSuffix(row[0], "Z"))
+		switch {
+		case err != nil:
+			l.fault("%s: row %d: %q is no time such as 2026-01-31T13:00", t.name, i+1, row[0])
+			return
+		case i == 0:
+			l.c.Start = at
+		case i == 1:
+			l.c.Step = at.Sub(last)
+		}
+		if i > 0 && (at.Sub(last) != l.c.Step || l.c.Step <= 0) {
+			l.fault("%s: row %d: %s does not follow %s by a step of %v", t.name, i+1, row[0], last.Format(form), l.c.Step)
+			l.c.Step = 0
+			return
+		}
+		last = at
+	}
+	if l.c.Step <= 0 {
+		l.fault("%s: there are fewer than two rows", t.name)
+	}
+}
+
+// filled reads a column; an empty cell has the value of the day before.
+func (l *loader) filled(t *table, name string, least float64) []float64 {
+	at := t.at(name)
+	v := l.column(t, name, least)
+	perDay, gaps := int(24*time.Hour/l.c.Step), 0
+	for i := range v {
+		if t.rows[i][at] == "" {
+			gaps++
+			if i >= perDay {
+				v[i] = v[i-perDay]
+			}
+		}
+	}
+	if gaps > 0 {
+		l.note("%s: %d of %d values are missing and taken from the day before", name, gaps, len(v))
+	}
+	return v
+}
+
+func (l *loader) stores(t *table) {
+	keys := []string{"capacity_kwh", "charge_kw", "discharge_kw", "charge_efficiency", "discharge_efficiency", "loss_per_hour"}
+	if t.at("site") < 0 {
+		l.fault("%s: there is no column site", t.name)
+		return
+	}
+	for i, row := range t.rows {
+		id := row[t.at("site")]
+		var s *Site
+		for k := range l.c.Sites {
+			if l.c.Sites[k].ID == id {
+				s = &l.c.Sites[k]
+			}
+		}
+		if s == nil {
+			l.fault("%s: row %d: there is no site %q in sites.csv", t.name, i+1, id)
+			continue
+		}
+		v := make([]float64, len(keys))
+		for k, key := range keys {
+			at := t.at(key)
+			if at < 0 && key == "loss_per_hour" {
+				continue
+			}
+			x, err := 0.0, errors.New("missing")
+			if at >= 0 {
+				x, err = strconv.ParseFloat(row[at], 64)
+			}
+			if err != nil {
+				l.fault("%s: row %d: %s of %s is missing or no number", t.name, i+1, key, id)
+			}
+			v[k] = x
+		}
+		if s.Store != nil {
+			l.fault("%s: row %d: site %s has a store already", t.name, i+1, id)
+		}
+		s.Store = &storage.Store{CapacityKWh: v[0], ChargeKW: v[1], DischargeKW: v[2], ChargeEfficiency: v[3], DischargeEfficiency: v[4], LossPerHour: v[5]}
+	}
+}
+
+// Write writes the result as a table.
+func (r *Result) Write(w io.Writer) error {
+	p := func(err *error, format string, args ...any) {
+		if *err == nil {
+			_, *err = fmt.Fprintf(w, format, args...)
+		}
+	}
+	var err error
+	p(&err, "%-22s", "")
+	for _, n := range Names {
+		p(&err, "%12s", n)
+	}
+	p(&err, "\n")
+	for _, row := range []struct {
+		name, unit string
+		digits     int
+		v          func(*Run) float64
+	}{
+		{"cost", "", 2, func(r *Run) float64 { return r.Cost }}, {"carbon", "kg", 1, func(r *Run) float64 { return r.CarbonKg }},
+		{"peak import", "kW", 2, func(r *Run) float64 { return r.PeakKW }}, {"ramping", "kW", 3, func(r *Run) float64 { return r.RampingKW }},
+		{"load factor", "", 3, func(r *Run) float64 { return r.LoadFactor }}, {"self-consumption", "", 3, func(r *Run) float64 { return r.SelfConsumption }},
+		{"self-sufficiency", "", 3, func(r *Run) float64 { return r.SelfSufficiency }}, {"discomfort", "K h", 1, func(r *Run) float64 { return r.DiscomfortKH }},
+		{"battery cycles", "", 1, func(r *Run) float64 { return r.BatteryCycles }}, {"import", "kWh", 1, func(r *Run) float64 { return r.ImportKWh }},
+		{"export", "kWh", 1, func(r *Run) float64 { return r.ExportKWh }},
+	} {
+		p(&err, "%-17s%4s ", row.name, row.unit)
+		for _, n := range Names {
+			p(&err, "%12.*f", row.digits, row.v(r.Runs[n]))
+		}
+		p(&err, "\n")
+	}
+	if r.Captured == nil {
+		p(&err, "captured: nothing could be saved\n")
+	} else {
+		p(&err, "captured: %.1f %% of what perfect foresight saves; rules %.1f %%\n", 100**r.Captured, 100*r.share("rules"))
+	}
+	for _, n := range r.c.Notes {
+		p(&err, "note: %s\n", n)
+	}
+	return err
+}
+
+// share is what a run captured of the attainable saving.
+func (r *Result) share(name string) float64 {
+	return (r.Runs["none"].Cost - r.Runs[name].Cost) / (r.Runs["none"].Cost - r.Runs["perfect"].Cost)
+}
