@@ -23,13 +23,14 @@ func (r rules) power(n now) (float64, error) {
 // planner is Quartier's own control.
 type planner struct {
 	market
-	set     Settings
-	net     *forecast.Spread
-	values  *storage.Values
-	made    int // slot of the newest plan
-	seen    int // slots that the spread has been told of
-	steps   int
-	between int
+	set                       Settings
+	net                       *forecast.Spread
+	load, sun, tariff, carbon *forecast.Adaptive
+	values                    *storage.Values
+	made                      int // slot of the newest plan
+	seen                      int // slots that the spread has been told of
+	steps                     int
+	between                   int
 }
 
 // outcomes is how many values of the net power a plan counts with in each slot.
@@ -38,6 +39,9 @@ const outcomes = 5
 func newPlanner(m market, set Settings) *planner {
 	p := &planner{market: m, set: set, made: -1, steps: int(set.Horizon / m.c.Step), between: int(set.Replan / m.c.Step)}
 	p.net = forecast.NewSpread(m.c.Step, p.steps, 0)
+	positive := forecast.Settings{Max: math.Inf(1)}
+	p.load, p.sun, p.carbon = forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, positive), forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, positive), forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, positive)
+	p.tariff = forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, forecast.Settings{})
 	return p
 }
 
@@ -59,7 +63,7 @@ func (p *planner) warmUp(n now) {
 	perDay := int(24 * time.Hour / p.c.Step)
 	for t := max(perDay, n.step-p.net.Days()*perDay-p.steps); t < n.step; t++ {
 		if (n.step-t)%p.between == 0 {
-			p.net.Made(p.at(t), p.forecast(n.load[:t], n.sun[:t], t))
+			p.net.Made(p.at(t), p.forecast(n.load[:t], n.sun[:t]))
 		}
 	}
 }
@@ -74,35 +78,30 @@ func (p *planner) measured(n now) {
 func (p *planner) at(t int) time.Time { return p.c.Start.Add(time.Duration(t) * p.c.Step) }
 
 // forecast is the expected net power of the next steps, from the past alone.
-func (p *planner) forecast(load, sun []float64, t int) []float64 {
-	from := p.at(t)
-	past := func(v []float64) forecast.Past { return forecast.Past{Start: p.c.Start, Step: p.c.Step, Values: v} }
-	out := forecast.Similar(past(load), from, from, p.steps, time.UTC, loadForecast)
-	for k, kw := range forecast.Similar(past(sun), from, from, p.steps, time.UTC, sunForecast) {
+func (p *planner) forecast(load, sun []float64) []float64 {
+	out := p.load.Forecast(p.past(load))
+	for k, kw := range p.sun.Forecast(p.past(sun)) {
 		out[k] -= kw
 	}
 	return out
 }
 
-// ahead forecasts a series of which the present slot is known.
-func (p *planner) ahead(v []float64, from time.Time, steps int, set forecast.Settings) []float64 {
-	return forecast.Similar(forecast.Past{Start: p.c.Start, Step: p.c.Step, Values: v}, from.Add(p.c.Step), from, steps, time.UTC, set)
+func (p *planner) past(v []float64) forecast.Past {
+	return forecast.Past{Start: p.c.Start, Step: p.c.Step, Values: v}
 }
 
-var (
-	loadForecast   = forecast.Settings{Days: 7, LookBack: 28, AllDays: true, Max: math.Inf(1)}
-	sunForecast    = forecast.Settings{Days: 7, LookBack: 28, AllDays: true, Max: math.Inf(1)}
-	tariffForecast = forecast.Settings{Days: 3, LookBack: 28, Fade: time.Hour, Min: math.Inf(-1), Max: math.Inf(1)}
-	carbonForecast = forecast.Settings{Days: 3, LookBack: 28, AllDays: true, Fade: 30 * time.Hour, Max: math.Inf(1)}
-)
+// ahead forecasts a series of which the present slot, the last value, is known, from there on.
+func (p *planner) ahead(v []float64, by *forecast.Adaptive) []float64 {
+	return append(v[len(v)-1:len(v):len(v)], by.Forecast(p.past(v))...)
+}
 
 // plan works out what is stored is worth, from now to the horizon or to the end of the run, after which it is worth nothing.
 func (p *planner) plan(n now) error {
 	steps := min(p.steps, p.set.FromStep+p.set.Steps-n.step)
 	from := p.at(n.step)
-	expected := p.forecast(n.load, n.sun, n.step)
+	expected := p.forecast(n.load, n.sun)
 	p.net.Made(from, expected)
-	tariff, carbon := p.ahead(n.tariff, from, steps, tariffForecast), p.ahead(n.carbon, from, steps, carbonForecast)
+	tariff, carbon := p.ahead(n.tariff, p.tariff), p.ahead(n.carbon, p.carbon)
 	// of the tariff so much is published beforehand
 	for k := range min(steps, int(p.set.TariffKnown/p.c.Step)) {
 		tariff[k] = p.c.ImportPrice[n.step+k]
