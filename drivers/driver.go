@@ -36,6 +36,13 @@ type Subscriber interface {
 	Subscribe(ctx context.Context, interval time.Duration, deliver func([]Reading)) error
 }
 
+// Releaser is a driver that gives its device back as the profile says by restore: to what stood before our first command, to the safe value, or to what the device does by
+// itself when nobody commands it. Errors are those of Write; of an [ErrConflict] nothing is written. The reading is what stands then, of quality uncertain where nothing is
+// written or it cannot be read.
+type Releaser interface {
+	Release(ctx context.Context) (Reading, error)
+}
+
 // Point describes one value of a device.
 type Point struct {
 	Name     string // a quantity of package district, or a profile's own name
@@ -79,7 +86,22 @@ type Control struct {
 	Phases    int           // for ControlAmpere: phases in use
 	VoltageV  float64       // for ControlAmpere: phase voltage by which current becomes power
 	RatedKW   float64       // for ControlShare: what 1 stands for
+
+	Restore      Restore       // how the device is given back
+	ZeroReleases bool          // a command of 0 lets the device go its own way; otherwise it stands still
+	MinInterval  time.Duration // least time between two writes, for a register that is worn by them; over an hour no more are made than that allows
+	RampPerS     float64       // largest change of a command, in the control quantity per second; 0: any
 }
+
+// Restore says how a device is given back when its command ends.
+type Restore string
+
+// The ways of giving a device back.
+const (
+	RestoreSafe      Restore = "safe"      // the safe value is commanded, or the writes of release are made
+	RestorePrevious  Restore = "previous"  // what was read before our first command is written again
+	RestoreReversion Restore = "reversion" // nothing is written: the device lets go by itself after its reversion time
+)
 
 // Errors to branch on. Each is wrapped with operation, device and cause.
 var (

@@ -1,9 +1,9 @@
 // Package scheduler runs a district by receding horizon: observe the state, forecast, plan, dispatch, and again.
 //
 // One [Scheduler] runs one district. Replan makes a plan from the newest samples and the record; Dispatch commands every device under control by the plan that
-// is in force, keeps site limits whatever the plan says, and writes each decision with its reason into the ledger. When no fresh plan or no
-// fresh measurement of a site exists, its devices get the safe state that their profile declares: their own control. The package declares the
-// interfaces that it uses; it knows no protocol and no database.
+// is in force, keeps the limits of sites and district whatever the plan says and also without one, and writes each decision with its reason into the ledger. Where no fresh plan or
+// no fresh measurement exists, devices get the safe state of their kind, see package dispatch. The package declares the interfaces that it uses; it knows no
+// protocol and no database.
 package scheduler
 
 import (
@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"sync"
 	"time"
 
@@ -81,6 +80,7 @@ type Forecast struct {
 type Scheduler struct {
 	cfg    Config
 	sender *dispatch.Sender
+	guard  *dispatch.Guard
 	wake   chan struct{}
 
 	mu          sync.Mutex
@@ -125,7 +125,7 @@ func New(cfg Config) (*Scheduler, error) {
 	if cfg.Horizon < cfg.District.Step {
 		return nil, fmt.Errorf("scheduler: horizon %v is shorter than the step %v of %s", cfg.Horizon, cfg.District.Step, cfg.District.ID)
 	}
-	return &Scheduler{cfg: cfg, sender: dispatch.NewSender(cfg.District.ID), wake: make(chan struct{}, 1), pauses: map[observe.Key]Pause{}, requests: map[requestKey]Request{}, connected: map[observe.Key]bool{}}, nil
+	return &Scheduler{cfg: cfg, sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), pauses: map[observe.Key]Pause{}, requests: map[requestKey]Request{}, connected: map[observe.Key]bool{}}, nil
 }
 
 // Plan returns the plan in force and the error of the last attempt to make one; either may be nil.
@@ -264,230 +264,6 @@ func (s *Scheduler) dispatchLoop(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.Dispatch(ctx)
-		}
-	}
-}
-
-// Dispatch commands every device under control once and writes the ledger.
-func (s *Scheduler) Dispatch(ctx context.Context) {
-	now, wall := s.cfg.Now(), time.Now()
-	s.lapse(wall)
-	st := observe.Observe(s.cfg.District, s.cfg.Live, now, s.cfg.Stale)
-	s.noticeCars(st)
-	plan, _ := s.Plan()
-	step, covers := 0, false
-	if plan != nil && now.Sub(plan.CreatedAt) <= s.cfg.PlanMaxAge {
-		step, covers = plan.Index(now)
-	}
-	var mu sync.Mutex
-	var lines []district.Setpoint
-	var wg sync.WaitGroup
-	for _, jobs := range s.jobs(st, plan, step, covers) {
-		for _, j := range jobs {
-			drv, ok := s.cfg.Driver(j.wish.Site, j.wish.Device)
-			if !ok {
-				continue
-			}
-			wg.Add(1)
-			go func() { // one slow device must not hold up the others
-				defer wg.Done()
-				one, cancel := context.WithTimeout(ctx, 5*time.Second)
-				defer cancel()
-				line, worth := s.sender.Send(one, drv, *j.wish, j.maxKW, j.planID, now, wall, j.safe)
-				if worth {
-					mu.Lock()
-					lines = append(lines, line)
-					mu.Unlock()
-				}
-			}()
-		}
-	}
-	wg.Wait()
-	if len(lines) == 0 {
-		return
-	}
-	if err := s.cfg.Store.AppendSetpoints(context.WithoutCancel(ctx), lines); err != nil {
-		s.cfg.Log.Warn("set-points not recorded", "district", s.cfg.District.ID, "count", len(lines), "err", err)
-	}
-}
-
-type job struct {
-	wish   *dispatch.Wish
-	maxKW  float64
-	planID int64
-	safe   bool
-	free   bool // an inverter that nothing holds back: it is limited to its rated power only
-}
-
-// jobs decides what each device of each site should do now, within the limits of the sites and of the district.
-func (s *Scheduler) jobs(st observe.State, plan *district.Plan, step int, covers bool) [][]job {
-	var all [][]job
-	var groups []dispatch.Group
-	for i := range s.cfg.District.Sites {
-		jobs, group := s.siteJobs(&s.cfg.District.Sites[i], st, plan, step, covers)
-		all, groups = append(all, jobs), append(groups, group)
-	}
-	importKW, exportKW := s.limits("")
-	if net := districtPowerKW(s.cfg.District, st); net.OK {
-		if over := dispatch.HoldTogether(groups, net.V, importKW, exportKW, " of the district"); over > 0.1 {
-			s.cfg.Log.Warn("district limit cannot be kept", "district", s.cfg.District.ID, "over_kw", over, "net_kw", net.V)
-		}
-	}
-	for _, jobs := range all {
-		for _, j := range jobs {
-			if j.free && !j.wish.Changed {
-				j.wish.WantedKW = -j.maxKW
-			}
-		}
-	}
-	return all
-}
-
-// siteJobs decides what each device of a site should do now within the site's limits, and returns the wishes that may still be changed.
-func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *district.Plan, step int, covers bool) ([]job, dispatch.Group) {
-	net := st.SitePowerKW(site)
-	var sp *district.SitePlan
-	if covers {
-		sp = plan.Site(site.ID)
-	}
-	var jobs []job
-	var wishes []*dispatch.Wish
-	for k := range site.Devices {
-		dev := &site.Devices[k]
-		if !dev.Control {
-			continue
-		}
-		now := st.Devices[observe.Key{Site: site.ID, Device: dev.ID}]
-		lo, hi, most := powerRange(dev, now)
-		w := &dispatch.Wish{Site: site.ID, Device: dev.ID, Kind: dev.Kind, MeasuredKW: now.PowerKW.Or(0), MinKW: lo, MaxKW: hi}
-		j := job{wish: w, maxKW: most}
-		var dp *district.DevicePlan
-		if sp != nil {
-			dp = sp.Device(dev.ID)
-		}
-		switch {
-		case s.paused(site.ID, dev.ID, st.Now):
-			j.safe, w.Reason = true, ReasonPaused
-			if v, ok := s.requested(RequestAvailable, site.ID, dev.ID); ok && v == 0 {
-				w.Reason += ": a building system asks for it"
-			}
-		case !net.OK || !now.Seen():
-			j.safe, w.Reason = true, ReasonSafe+": no fresh measurement"
-		case dp == nil:
-			j.safe, w.Reason = true, ReasonSafe+": no plan in force"
-		case dev.Kind == district.EVCharger && now.Connected.OK && now.Connected.V < 0.5:
-			j.safe, w.Reason = true, ReasonIdle+": no car"
-		default:
-			w.WantedKW = value(dp.PowerKW, step)
-			w.Reason = explain(reasonAt(dp, step), plan, step)
-			j.planID = plan.ID
-			if dev.Kind == district.PV && reasonAt(dp, step) != ReasonCurtail {
-				w.WantedKW, j.free = w.MeasuredKW, true
-			}
-		}
-		if !j.safe {
-			wishes = append(wishes, w)
-		}
-		jobs = append(jobs, j)
-	}
-	importKW, exportKW := s.limits(site.ID)
-	if net.OK {
-		if over := dispatch.Hold(wishes, net.V, importKW, exportKW); over > 0.1 {
-			s.cfg.Log.Warn("site limit cannot be kept", "site", site.ID, "over_kw", over, "net_kw", net.V)
-		}
-	}
-	return jobs, dispatch.Group{Wishes: wishes, NetKW: net.V, ImportLimitKW: importKW, ExportLimitKW: exportKW}
-}
-
-func reasonAt(dp *district.DevicePlan, step int) string {
-	if step < len(dp.Reason) {
-		return dp.Reason[step]
-	}
-	return ReasonIdle
-}
-
-// powerRange returns what a device can do now, and the largest power by which commands are scaled.
-func powerRange(dev *district.Device, now observe.Device) (lo, hi, most float64) {
-	switch {
-	case dev.PV != nil:
-		return math.Min(0, now.PowerKW.Or(0)), 0, dev.PV.PeakKW
-	case dev.Battery != nil:
-		lo, hi = -dev.Battery.DischargeKW, dev.Battery.ChargeKW
-		if now.SOC.OK && now.SOC.V <= dev.Battery.MinSOC {
-			lo = 0
-		}
-		if now.SOC.OK && now.SOC.V >= dev.Battery.MaxSOC {
-			hi = 0
-		}
-		return lo, hi, dev.Battery.ChargeKW
-	case dev.EVCharger != nil:
-		return 0, dev.EVCharger.MaxKW, dev.EVCharger.MaxKW
-	case dev.HeatPump != nil:
-		return 0, dev.HeatPump.MaxKW, dev.HeatPump.MaxKW
-	case dev.WaterHeater != nil:
-		return 0, dev.WaterHeater.MaxKW, dev.WaterHeater.MaxKW
-	}
-	return 0, 0, 0
-}
-
-// noticeCars asks for a new plan when a car comes or goes.
-func (s *Scheduler) noticeCars(st observe.State) {
-	changed := false
-	s.mu.Lock()
-	for k, d := range st.Devices {
-		if !d.Connected.OK {
-			continue
-		}
-		on := d.Connected.V >= 0.5
-		if was, known := s.connected[k]; known && was != on {
-			changed = true
-		}
-		s.connected[k] = on
-	}
-	s.mu.Unlock()
-	if changed {
-		s.Wake()
-	}
-}
-
-// Release gives every device under control its own control back, in parallel, and records it.
-func (s *Scheduler) Release(ctx context.Context) {
-	now := s.cfg.Now()
-	var mu sync.Mutex
-	var lines []district.Setpoint
-	var wg sync.WaitGroup
-	for i := range s.cfg.District.Sites {
-		site := &s.cfg.District.Sites[i]
-		for k := range site.Devices {
-			dev := &site.Devices[k]
-			drv, ok := s.cfg.Driver(site.ID, dev.ID)
-			if !ok || !dev.Control {
-				continue
-			}
-			ctl, ok := drv.Control()
-			if !ok {
-				continue
-			}
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				cmd := dispatch.Safe(ctl)
-				line := district.Setpoint{Time: now, District: s.cfg.District.ID, Site: site.ID, Device: dev.ID, Command: cmd.Text, Reason: ReasonReleased, Outcome: district.SafeMode}
-				back, err := drv.Write(ctx, ctl.Point, cmd.Value)
-				line.ReadBack = back.Value
-				if err != nil {
-					line.Outcome, line.Detail = district.Failed, err.Error()
-				}
-				mu.Lock()
-				lines = append(lines, line)
-				mu.Unlock()
-			}()
-		}
-	}
-	wg.Wait()
-	if len(lines) > 0 {
-		if err := s.cfg.Store.AppendSetpoints(context.WithoutCancel(ctx), lines); err != nil {
-			s.cfg.Log.Warn("release not recorded", "district", s.cfg.District.ID, "err", err)
 		}
 	}
 }

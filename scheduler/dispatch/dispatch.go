@@ -12,7 +12,7 @@ import (
 	"quartier/schemas/district"
 )
 
-// Sender commands devices and remembers what it sent: it keeps minimum hold times, refreshes before a device would revert, writes nothing that would
+// Sender commands devices and remembers what it sent: it keeps minimum hold times, intervals of writes and ramps, refreshes before a device would revert, writes nothing that would
 // change nothing, and makes one ledger line of every decision that differs from the one before. Different devices may be commanded at the same time, one device
 // by one goroutine.
 type Sender struct {
@@ -26,10 +26,13 @@ type sent struct {
 	kw      float64 // that value stands for
 	text    string  // of the command
 	ok      bool
+	own     bool      // it was given its own control
 	at      time.Time // of the last write, on the wall clock
+	writes  []time.Time
 	changed time.Time // of the last change of value, on the district's clock
 	outcome district.Outcome
 	reason  string
+	detail  string
 	failed  int
 }
 
@@ -38,66 +41,181 @@ func NewSender(districtID string) *Sender {
 	return &Sender{district: districtID, state: map[string]*sent{}}
 }
 
-// Send commands one device. now is the district's clock, wall the machine's: a hold spares the machine in the district, a reversion and the patience after a failure belong to the
-// connection. It returns the ledger line, and false when nothing worth a line happened.
-func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW float64, planID int64, now, wall time.Time, safe bool) (district.Setpoint, bool) {
+// Send commands one device, or gives it its own control back. now is the district's clock, wall the machine's: a hold spares the machine in the district; a reversion, the wear of a
+// register, a ramp and the patience after a failure belong to the connection. It returns the ledger line, and false when nothing worth a line happened.
+func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW float64, planID int64, now, wall time.Time, own bool) (district.Setpoint, bool) {
 	line := district.Setpoint{Time: now, District: s.district, Site: w.Site, Device: w.Device, WantedKW: w.WantedKW, Reason: w.Reason, PlanID: planID}
 	ctl, ok := drv.Control()
 	if !ok {
 		line.Outcome, line.Detail = district.Refused, "the profile declares no control"
-		return s.log(w, line, 0, false)
+		return s.log(w, line, false)
 	}
-	cmd := Translate(ctl, w.WantedKW, maxKW)
-	if safe {
-		cmd = Safe(ctl)
+	st := s.of(w)
+	var cmd Command
+	switch {
+	case own:
+		cmd = Own(ctl)
+	case w.Raised && w.Kind == district.Battery:
+		cmd = AtLeast(ctl, w.WantedKW, maxKW)
+	case w.Changed && !w.Raised || w.Safe:
+		cmd = AtMost(ctl, w.WantedKW, maxKW)
+	default:
+		cmd = Translate(ctl, w.WantedKW, maxKW)
+	}
+	urgent := own || w.Safe || w.Changed && math.Abs(cmd.SentKW) <= math.Abs(st.kw)+1e-9 || w.Changed && w.Kind == district.Battery
+	ramped := false
+	if !urgent {
+		cmd, ramped = s.ramp(ctl, cmd, st, wall)
 	}
 	line.Command, line.SentKW = cmd.Text, cmd.SentKW
-	st := s.of(w)
-	same := st.ok && math.Abs(st.value-cmd.Value) <= math.Max(ctl.Step/2, 1e-6*math.Max(1, math.Abs(cmd.Value)))
-	if ctl.Quantity == drivers.ControlKW && st.ok && !safe {
-		same = math.Abs(st.value-cmd.Value) <= math.Max(ctl.Step/2, 0.005*math.Max(math.Abs(ctl.Max), math.Abs(ctl.Min)))
+	same := st.ok && st.own == own && (own || near(ctl, st.value, cmd.Value))
+	refresh := ctl.Reversion > 0 && wall.Sub(st.at) >= ctl.Reversion/2 && !own
+	held := func(why string, d time.Duration) (district.Setpoint, bool) {
+		line.Outcome, line.Detail = district.Held, fmt.Sprintf("%s: %g s", why, d.Seconds())
+		line.Command, line.SentKW = st.text, st.kw // what the device goes on doing
+		return s.log(w, line, true)
 	}
-	refresh := ctl.Reversion > 0 && wall.Sub(st.at) >= ctl.Reversion/2
 	switch {
 	case same && !refresh:
 		return line, false
-	case !same && !safe && st.ok && ctl.MinHold > 0 && now.Sub(st.changed) < ctl.MinHold:
-		line.Outcome, line.Detail = district.Held, fmt.Sprintf("hold: %g s", ctl.MinHold.Seconds())
-		line.Command, line.SentKW = st.text, st.kw // what the device goes on doing
-		return s.log(w, line, st.value, true)
+	case !same && !urgent && st.ok && ctl.MinHold > 0 && now.Sub(st.changed) < ctl.MinHold:
+		return held("hold", ctl.MinHold)
+	case !same && !own && !w.Safe && ctl.MinInterval > 0 && !st.mayWrite(ctl.MinInterval, wall, urgent):
+		return held("interval", ctl.MinInterval)
 	case st.failed > 0 && wall.Sub(st.at) < backoff(st.failed):
 		return line, false
 	}
-	back, err := drv.Write(ctx, ctl.Point, cmd.Value)
+	back, err := give(ctx, drv, ctl, cmd, own)
 	st.at = wall
+	st.wrote(ctl.MinInterval, wall)
 	line.ReadBack = back.Value
 	switch {
-	case err == nil && safe:
+	case err != nil:
+		line.Outcome, line.Detail = outcomeOf(err), err.Error()
+	case own || w.Safe:
 		line.Outcome = district.SafeMode
-	case err == nil && (cmd.Clipped || w.Changed):
+	case cmd.Clipped || w.Changed || ramped:
 		line.Outcome = district.Clipped
-	case err == nil:
-		line.Outcome = district.Applied
-	case errors.Is(err, drivers.ErrRejected), errors.Is(err, drivers.ErrReadOnly), errors.Is(err, drivers.ErrConflict), errors.Is(err, drivers.ErrTooOften), isLimit(err):
-		line.Outcome, line.Detail = district.Refused, err.Error()
+		if ramped {
+			line.Detail = fmt.Sprintf("ramp: %g /s", ctl.RampPerS)
+		}
 	default:
-		line.Outcome, line.Detail = district.Failed, err.Error()
+		line.Outcome = district.Applied
 	}
 	if err != nil {
 		st.ok = false
 		st.failed++
-		return s.log(w, line, cmd.Value, false)
+		return s.log(w, line, false)
 	}
 	st.failed = 0
 	if !same {
 		st.changed, st.kw, st.text = now, cmd.SentKW, cmd.Text
 	}
-	st.ok = true
+	st.ok, st.own, st.value = true, own, cmd.Value
 	if same { // a refresh is no decision
-		st.value = cmd.Value
 		return line, false
 	}
-	return s.log(w, line, cmd.Value, true)
+	return s.log(w, line, ramped)
+}
+
+// Release gives one device back because control ends, and returns the ledger line. What somebody else commands is a refusal and stays.
+func (s *Sender) Release(ctx context.Context, drv drivers.Driver, site, device, reason string, now time.Time) (district.Setpoint, bool) {
+	ctl, ok := drv.Control()
+	if !ok {
+		return district.Setpoint{}, false
+	}
+	cmd := Own(ctl)
+	line := district.Setpoint{Time: now, District: s.district, Site: site, Device: device, Command: cmd.Text, Reason: reason, Outcome: district.SafeMode}
+	back, err := give(ctx, drv, ctl, cmd, true)
+	line.ReadBack = back.Value
+	if err != nil {
+		line.Outcome, line.Detail = outcomeOf(err), err.Error()
+	}
+	return line, true
+}
+
+// give sends a command, or gives the device its own control back.
+func give(ctx context.Context, drv drivers.Driver, ctl drivers.Control, cmd Command, own bool) (drivers.Reading, error) {
+	if own {
+		if r, ok := drv.(drivers.Releaser); ok {
+			back, err := r.Release(ctx)
+			if math.IsNaN(back.Value) {
+				back.Value = 0 // nothing was written: there is no value
+			}
+			return back, err
+		}
+	}
+	return drv.Write(ctx, ctl.Point, cmd.Value)
+}
+
+// outcomeOf tells what the device or a guard refused from what failed.
+func outcomeOf(err error) district.Outcome {
+	var limit *drivers.LimitError
+	for _, refused := range []error{drivers.ErrRejected, drivers.ErrReadOnly, drivers.ErrConflict, drivers.ErrTooOften} {
+		if errors.Is(err, refused) {
+			return district.Refused
+		}
+	}
+	if errors.As(err, &limit) {
+		return district.Refused
+	}
+	return district.Failed
+}
+
+// near reports whether two commands are the same to the device.
+func near(ctl drivers.Control, a, b float64) bool {
+	tolerance := math.Max(ctl.Step/2, 1e-6*math.Max(1, math.Abs(b)))
+	if ctl.Quantity == drivers.ControlKW {
+		tolerance = math.Max(ctl.Step/2, 0.005*math.Max(math.Abs(ctl.Max), math.Abs(ctl.Min)))
+		if (a == 0) != (b == 0) {
+			tolerance = math.Min(tolerance, ctl.Step/2)
+		}
+	}
+	return math.Abs(a-b) <= tolerance
+}
+
+// ramp brings a command to within what the device may change since the last one.
+func (s *Sender) ramp(ctl drivers.Control, cmd Command, st *sent, wall time.Time) (Command, bool) {
+	if ctl.RampPerS <= 0 || !st.ok || st.own || ctl.Quantity == drivers.ControlSGReady || ctl.Quantity == drivers.ControlOnOff {
+		return cmd, false
+	}
+	most := ctl.RampPerS * wall.Sub(st.at).Seconds()
+	v := clamp(cmd.Value, st.value-most, st.value+most)
+	if near(ctl, v, cmd.Value) {
+		return cmd, false
+	}
+	if ctl.Pause != nil && (v < ctl.Min || v > ctl.Max) { // there is nothing between pausing and the least command
+		return cmd, false
+	}
+	v = quantise(v, ctl.Step, nearest)
+	return Command{Value: v, SentKW: kwOf(ctl, v), Text: textOf(ctl, v)}, true
+}
+
+// mayWrite reports whether a register that is worn by writes may be written: after the interval, or at once for a limit as long as the last hour has had no more writes than the interval allows.
+func (st *sent) mayWrite(interval time.Duration, wall time.Time, urgent bool) bool {
+	if len(st.writes) == 0 || wall.Sub(st.writes[len(st.writes)-1]) >= interval {
+		return true
+	}
+	n := 0
+	for _, at := range st.writes {
+		if wall.Sub(at) < time.Hour {
+			n++
+		}
+	}
+	return urgent && n < int(time.Hour/interval)
+}
+
+func (st *sent) wrote(interval time.Duration, wall time.Time) {
+	if interval <= 0 {
+		return
+	}
+	kept := st.writes[:0]
+	for _, at := range st.writes {
+		if wall.Sub(at) < time.Hour {
+			kept = append(kept, at)
+		}
+	}
+	st.writes = append(kept, wall)
 }
 
 // of returns what was last sent to a device.
@@ -113,23 +231,16 @@ func (s *Sender) of(w Wish) *sent {
 	return st
 }
 
-// log remembers the decision and says whether it differs from the last one.
-func (s *Sender) log(w Wish, line district.Setpoint, value float64, keepValue bool) (district.Setpoint, bool) {
+// log remembers the decision and says whether it differs from the last one. A decision under way is written down once.
+func (s *Sender) log(w Wish, line district.Setpoint, underWay bool) (district.Setpoint, bool) {
 	st := s.of(w)
-	repeat := st.outcome == line.Outcome && (line.Outcome == district.Held || line.Outcome == district.Failed || line.Outcome == district.Refused) && st.reason == line.Reason
-	st.outcome, st.reason = line.Outcome, line.Reason
-	if keepValue {
-		st.value = value
-	}
+	again := underWay || line.Outcome == district.Failed || line.Outcome == district.Refused
+	repeat := again && st.outcome == line.Outcome && st.reason == line.Reason && (line.Outcome != district.Clipped || st.detail == line.Detail)
+	st.outcome, st.reason, st.detail = line.Outcome, line.Reason, line.Detail
 	return line, !repeat
 }
 
 // backoff is how long a device is left alone after n failed writes in a row.
 func backoff(n int) time.Duration {
 	return min(time.Duration(1<<min(n, 6))*time.Second, time.Minute)
-}
-
-func isLimit(err error) bool {
-	var l *drivers.LimitError
-	return errors.As(err, &l)
 }

@@ -251,8 +251,7 @@ func TestSafe(t *testing.T) {
 		t.Errorf("safe: %v %+v, writes %v; want 32 A at once", worth, line, f.writes)
 	}
 	f.err = errors.New("boom")
-	f.ctl.Safe = 16
-	if line, _ := s.Send(t.Context(), f, Wish{Site: "s", Device: "ev", Reason: "safe"}, 22, 0, now, now, true); line.Outcome != district.Failed || line.Detail == "" {
+	if line, _ := NewSender("d").Send(t.Context(), f, Wish{Site: "s", Device: "ev", Reason: "safe"}, 22, 0, now, now, true); line.Outcome != district.Failed || line.Detail == "" {
 		t.Errorf("failed write: %+v, want failed with its cause", line)
 	}
 }

@@ -14,8 +14,11 @@ type Wish struct {
 	WantedKW     float64 // positive into the device
 	MeasuredKW   float64 // what it does now
 	MinKW, MaxKW float64 // what it can do, positive into the device; MinKW <= 0 <= MaxKW
+	RatedKW      float64 // of a solar inverter, the power that it can deliver at most, positive
 	Reason       string
 	Changed      bool // a limit changed WantedKW
+	Raised       bool // it was lifted by that: less is fed
+	Safe         bool // WantedKW is a safe state in place of a plan
 }
 
 // Group are the wishes of one site, with its measured net power and its limits.
@@ -58,7 +61,7 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 		expected += g.expected() - g.NetKW
 	}
 	if over := expected - importLimitKW; over > 1e-9 {
-		reason := fmt.Sprintf("import limit %.1f kW%s", importLimitKW, of)
+		reason := limitText("import", importLimitKW, of)
 		for _, kind := range shedOrder {
 			for _, g := range sites {
 				over -= g.move(kind, -1, over, reason)
@@ -67,7 +70,7 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 		return math.Max(0, over)
 	}
 	if over := -expected - exportLimitKW; over > 1e-9 {
-		reason := fmt.Sprintf("export limit %.1f kW%s", exportLimitKW, of)
+		reason := limitText("export", exportLimitKW, of)
 		for _, kind := range absorbOrder {
 			for _, g := range sites {
 				over -= g.move(kind, 1, over, reason)
@@ -76,6 +79,10 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 		return math.Max(0, over)
 	}
 	return 0
+}
+
+func limitText(direction string, kw float64, of string) string {
+	return fmt.Sprintf("%s limit %.1f kW%s", direction, kw, of)
 }
 
 // move lowers (sign -1) or lifts (1) the devices of a kind by up to kw, within what they can do and within the site's limit in that direction, and returns by how much.
@@ -101,7 +108,7 @@ func (g Group) move(kind district.Kind, sign, kw float64, reason string) (moved 
 		step := math.Min(room, math.Max(0, sign*(end-w.WantedKW)))
 		if step > 0 {
 			w.WantedKW += sign * step
-			w.Changed, w.Reason = true, reason
+			w.Changed, w.Raised, w.Reason = true, sign > 0, reason
 			moved, room = moved+step, room-step
 		}
 	}

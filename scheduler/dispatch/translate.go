@@ -1,4 +1,3 @@
-// Package dispatch turns a plan's powers into what each device takes, keeps limits whatever the plan says, and falls back to a documented safe state.
 package dispatch
 
 import (
@@ -23,24 +22,48 @@ type Command struct {
 // of the smallest power is wanted. SG Ready: less than a tenth of the power is blocked (1), more than three quarters is a recommended
 // boost (3), between is normal (2). On/off: from half the power on. A share limits production: -3 kW wanted of 4 kW rated is 0.75.
 func Translate(c drivers.Control, wantedKW, maxKW float64) Command {
+	return translate(c, wantedKW, maxKW, nearest)
+}
+
+// AtMost translates a power that a limit lowered: what the device makes of the command is not above it, so that one that cannot run so low is stopped.
+func AtMost(c drivers.Control, wantedKW, maxKW float64) Command {
+	return translate(c, wantedKW, maxKW, notAbove)
+}
+
+// AtLeast translates a power that a limit lifted, such as that of a battery that takes what must not be fed: what the device makes of the command is not below it.
+func AtLeast(c drivers.Control, wantedKW, maxKW float64) Command {
+	return translate(c, wantedKW, maxKW, notBelow)
+}
+
+// side is on which side of the wanted power a command may end.
+type side int
+
+const (
+	notAbove side = iota - 1
+	nearest
+	notBelow
+)
+
+func translate(c drivers.Control, wantedKW, maxKW float64, s side) Command {
+	atMost := s == notAbove
 	switch c.Quantity {
 	case drivers.ControlKW:
-		v := quantise(clamp(wantedKW, c.Min, c.Max), c.Step, math.Round)
-		return Command{Value: v, SentKW: v, Clipped: v < wantedKW-c.Step-1e-9 || v > wantedKW+c.Step+1e-9, Text: fmt.Sprintf("%s %.2f kW", c.Point, v)}
+		v := quantise(clamp(wantedKW, c.Min, c.Max), c.Step, s)
+		return Command{Value: v, SentKW: v, Clipped: v < wantedKW-c.Step-1e-9 || v > wantedKW+c.Step+1e-9, Text: textOf(c, v)}
 	case drivers.ControlAmpere:
 		perA := c.VoltageV * float64(max(c.Phases, 1)) / 1000
-		a := quantise(math.Max(0, wantedKW)/perA, c.Step, math.Floor)
+		a := quantise(math.Max(0, wantedKW)/perA, c.Step, notAbove)
 		clipped := false
 		switch {
 		case a > c.Max:
 			a, clipped = c.Max, true
-		case a < c.Min && c.Pause != nil && wantedKW < c.Min*perA/2:
+		case a < c.Min && c.Pause != nil && (atMost || wantedKW < c.Min*perA/2):
 			a = *c.Pause
 		case a < c.Min:
 			a = c.Min
 			clipped = wantedKW < c.Min*perA-1e-9
 		}
-		return Command{Value: a, SentKW: a * perA, Clipped: clipped, Text: fmt.Sprintf("%s %.4g A", c.Point, a)}
+		return Command{Value: a, SentKW: a * perA, Clipped: clipped, Text: textOf(c, a)}
 	case drivers.ControlShare:
 		rated := c.RatedKW
 		if rated <= 0 {
@@ -48,20 +71,24 @@ func Translate(c drivers.Control, wantedKW, maxKW float64) Command {
 		}
 		v := 1.0
 		if rated > 0 {
-			v = quantise(clamp(-wantedKW/rated, c.Min, c.Max), c.Step, math.Floor)
+			up := notAbove // what is delivered, not what is taken: a limit of it is not passed
+			if atMost {
+				up = notBelow
+			}
+			v = quantise(clamp(-wantedKW/rated, c.Min, c.Max), c.Step, up)
 		}
-		return Command{Value: v, SentKW: -v * rated, Text: fmt.Sprintf("%s %.0f %%", c.Point, v*100)}
+		return Command{Value: v, SentKW: -v * rated, Text: textOf(c, v)}
 	case drivers.ControlSGReady:
 		v := 2.0
 		switch {
-		case wantedKW < 0.1*maxKW:
+		case wantedKW < 0.1*maxKW, atMost && wantedKW < maxKW-1e-3:
 			v = 1
 		case wantedKW > 0.75*maxKW:
 			v = 3
 		}
 		return Command{Value: v, SentKW: wantedKW, Text: fmt.Sprintf("%s %g (%s)", c.Point, v, sgText[int(v)])}
 	case drivers.ControlOnOff:
-		if wantedKW >= maxKW/2 && wantedKW > 0 {
+		if wantedKW >= maxKW/2 && wantedKW > 0 && (!atMost || wantedKW >= maxKW-1e-3) {
 			return Command{Value: 1, SentKW: maxKW, Text: c.Point + " on"}
 		}
 		return Command{Value: 0, Text: c.Point + " off"}
@@ -69,25 +96,69 @@ func Translate(c drivers.Control, wantedKW, maxKW float64) Command {
 	return Command{Value: c.Safe, Text: fmt.Sprintf("%s %g", c.Point, c.Safe), Clipped: true}
 }
 
+// textOf is a command in a device's own terms.
+func textOf(c drivers.Control, v float64) string {
+	text := ""
+	switch c.Quantity {
+	case drivers.ControlAmpere:
+		text = fmt.Sprintf("%s %.4g A", c.Point, v)
+	case drivers.ControlShare:
+		text = fmt.Sprintf("%s %.0f %%", c.Point, v*100)
+	default:
+		text = fmt.Sprintf("%s %.2f kW", c.Point, v)
+	}
+	if v == 0 && c.ZeroReleases {
+		text += " (own control)"
+	}
+	return text
+}
+
+// kwOf is the power that a command stands for, positive into the device.
+func kwOf(c drivers.Control, v float64) float64 {
+	switch c.Quantity {
+	case drivers.ControlAmpere:
+		return v * c.VoltageV * float64(max(c.Phases, 1)) / 1000
+	case drivers.ControlShare:
+		return -v * c.RatedKW
+	}
+	return v
+}
+
 var sgText = map[int]string{1: "blocked", 2: "normal", 3: "boost recommended", 4: "forced"}
 
-// Safe returns the command that gives a device back its own control.
-func Safe(c drivers.Control) Command {
-	return Command{Value: c.Safe, Text: fmt.Sprintf("%s %g (own control)", c.Point, c.Safe)}
+// Own returns what gives a device back its own control, as its profile says by restore.
+func Own(c drivers.Control) Command {
+	text := fmt.Sprintf("%s %g (own control)", c.Point, c.Safe)
+	switch c.Restore {
+	case drivers.RestorePrevious:
+		text = c.Point + " as before (own control)"
+	case drivers.RestoreReversion:
+		text = fmt.Sprintf("%s ends by itself after %g s (own control)", c.Point, c.Reversion.Seconds())
+	}
+	return Command{Value: c.Safe, Text: text}
+}
+
+// SafeKW is the power that a device may take at its safe value, positive into the device: what a charger draws at its safe current, all that others can.
+func SafeKW(c drivers.Control, maxKW float64) float64 {
+	if c.Quantity == drivers.ControlAmpere {
+		return kwOf(c, c.Safe)
+	}
+	return maxKW
 }
 
 func clamp(v, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, v)) }
 
-func quantise(v, step float64, round func(float64) float64) float64 {
+// quantise brings a value to the nearest step, or to the next one on a side.
+func quantise(v, step float64, s side) float64 {
 	if step <= 0 {
 		return v
 	}
-	return round(v/step+1e-9*sign(v)) * step
-}
-
-func sign(v float64) float64 {
-	if v < 0 {
-		return -1
+	const rounding = 1e-9 // of the division
+	switch s {
+	case notAbove:
+		return math.Floor(v/step+rounding) * step
+	case notBelow:
+		return math.Ceil(v/step-rounding) * step
 	}
-	return 1
+	return math.Round(v/step) * step
 }

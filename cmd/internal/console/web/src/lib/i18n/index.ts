@@ -26,8 +26,8 @@ export function term(prefix: string, name: string): string {
 /** What a device was told, such as "limit_a 16 A", where it is no power, which stands beside it anyway. */
 export function commandWords(command: string): string {
   const [, name = '', number, unit = '', state = ''] = /^(\w+) (on|off|-?\d+(?:\.\d+)?)(?: (kW|A|%))?(?: \((.+)\))?$/.exec(command) ?? []
+  if (state === 'own control' || command.endsWith(' (own control)')) return t('command.own')
   if (number === undefined) return command
-  if (state === 'own control') return t('command.own')
   if (number === 'on' || number === 'off') return t(`command.${number}`)
   if (unit === 'kW') return ''
   if (unit === '%') return value(prefs.lang, Number(number) / 100, 'share')

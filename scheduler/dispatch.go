@@ -1,0 +1,325 @@
+package scheduler
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"quartier/drivers"
+	"quartier/scheduler/dispatch"
+	"quartier/scheduler/observe"
+	"quartier/schemas/district"
+)
+
+// Dispatch commands every device under control once and writes the ledger.
+func (s *Scheduler) Dispatch(ctx context.Context) {
+	now, wall := s.cfg.Now(), time.Now()
+	s.lapse(wall)
+	st := observe.Observe(s.cfg.District, s.cfg.Live, now, s.cfg.Stale)
+	s.noticeCars(st)
+	plan, _ := s.Plan()
+	step, covers := 0, false
+	if plan != nil && now.Sub(plan.CreatedAt) <= s.cfg.PlanMaxAge {
+		step, covers = plan.Index(now)
+	}
+	var mu sync.Mutex
+	var lines []district.Setpoint
+	var wg sync.WaitGroup
+	for _, jobs := range s.jobs(st, plan, step, covers) {
+		for _, j := range jobs {
+			wg.Add(1)
+			go func() { // one slow device must not hold up the others
+				defer wg.Done()
+				one, cancel := context.WithTimeout(ctx, 5*time.Second)
+				defer cancel()
+				line, worth := s.sender.Send(one, j.drv, *j.wish, j.maxKW, j.planID, now, wall, j.own)
+				if worth {
+					mu.Lock()
+					lines = append(lines, line)
+					mu.Unlock()
+				}
+			}()
+		}
+	}
+	wg.Wait()
+	if len(lines) == 0 {
+		return
+	}
+	if err := s.cfg.Store.AppendSetpoints(context.WithoutCancel(ctx), lines); err != nil {
+		s.cfg.Log.Warn("set-points not recorded", "district", s.cfg.District.ID, "count", len(lines), "err", err)
+	}
+}
+
+// job is what one device is told.
+type job struct {
+	wish   *dispatch.Wish
+	drv    drivers.Driver
+	maxKW  float64
+	freeKW float64 // what it would take without a limit, positive into it
+	planID int64
+	own    bool // it gets its own control back whatever the limits are
+	loose  bool // it gets its own control back unless a limit holds it back
+	blind  bool // what it does is not known, or not what its connection carries
+	sun    bool // an inverter that nothing but a limit holds back
+}
+
+// jobs decides what each device of each site should do now, within the limits of the sites and of the district.
+func (s *Scheduler) jobs(st observe.State, plan *district.Plan, step int, covers bool) [][]*job {
+	importKW, exportKW := s.limits("")
+	net := districtPowerKW(s.cfg.District, st)
+	var all [][]*job
+	var groups []dispatch.Group
+	for i := range s.cfg.District.Sites {
+		jobs, group := s.siteJobs(&s.cfg.District.Sites[i], st, plan, step, covers)
+		all, groups = append(all, jobs), append(groups, group)
+	}
+	together := slices.Concat(all...)
+	unseen := wishesOf(together, func(j *job) bool { return j.blind })
+	if net.OK {
+		if over := dispatch.HoldTogether(groups, net.V, importKW, exportKW, " of the district"); over > 0.1 {
+			s.cfg.Log.Warn("district limit cannot be kept", "district", s.cfg.District.ID, "over_kw", over, "net_kw", net.V)
+		}
+	} else {
+		unseen = wishesOf(together, func(j *job) bool { return !j.own })
+		for _, j := range together {
+			if (j.loose || j.sun) && !j.wish.Changed && !j.wish.Safe && bounded(importKW, exportKW) {
+				j.assume()
+			}
+		}
+	}
+	dispatch.Blind(unseen, importKW, exportKW, ReasonSafe+": no fresh measurement", " of the district")
+	for _, jobs := range all {
+		for _, j := range jobs {
+			s.settle(j, st.Now, plan != nil && covers)
+		}
+	}
+	return all
+}
+
+func bounded(importKW, exportKW float64) bool {
+	return !math.IsInf(importKW, 1) || !math.IsInf(exportKW, 1)
+}
+
+func wishesOf(jobs []*job, which func(*job) bool) (ws []*dispatch.Wish) {
+	for _, j := range jobs {
+		if which(j) {
+			ws = append(ws, j.wish)
+		}
+	}
+	return ws
+}
+
+// assume makes of what a device does on its own the worst: what it does now says nothing of what it will do while nobody knows what its connection carries.
+func (j *job) assume() {
+	switch j.wish.Kind {
+	case district.EVCharger:
+		j.wish.WantedKW = j.freeKW
+	case district.PV:
+		j.wish.WantedKW = -j.wish.RatedKW
+	default:
+		j.wish.WantedKW = 0
+	}
+}
+
+// settle ends the decision of one device: one that no limit holds back is free, or gets its own control back once the limit has not needed it for a while.
+func (s *Scheduler) settle(j *job, now time.Time, planned bool) {
+	w := j.wish
+	switch {
+	case j.own:
+	case w.Safe:
+		if w.Changed && !j.blind {
+			s.guard.Told(w, j.freeKW, true, now)
+		}
+	case j.blind:
+		j.own = true
+	case j.loose:
+		_, held := s.guard.Free(w, now)
+		if !w.Changed && !held {
+			j.own = true
+			return
+		}
+		if !w.Changed { // it may do what it would, under our eyes for a while
+			w.Reason += ", a limit was in need"
+		}
+		s.guard.Told(w, j.freeKW, w.Changed, now)
+	case j.sun:
+		if !w.Changed {
+			w.WantedKW = -j.maxKW
+		}
+		s.guard.Told(w, j.freeKW, w.Changed, now)
+	case planned && w.Kind != district.PV: // should there be no plan later, this is not let go at once
+		s.guard.Told(w, j.freeKW, s.bounded(w.Site), now)
+	}
+}
+
+// bounded reports whether a limit of a site or of the district is in force.
+func (s *Scheduler) bounded(site string) bool {
+	return bounded(s.limits(site)) || bounded(s.limits(""))
+}
+
+// siteJobs decides what each device of a site should do now within the site's limits, and returns the wishes that the district's limits may still change.
+func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *district.Plan, step int, covers bool) ([]*job, dispatch.Group) {
+	net := st.SitePowerKW(site)
+	importKW, exportKW := s.limits(site.ID)
+	limited := bounded(importKW, exportKW)
+	var sp *district.SitePlan
+	if covers && net.OK {
+		sp = plan.Site(site.ID)
+	}
+	var jobs []*job
+	for k := range site.Devices {
+		dev := &site.Devices[k]
+		drv, ok := s.cfg.Driver(site.ID, dev.ID)
+		if !dev.Control || !ok {
+			continue
+		}
+		j := s.deviceJob(site, dev, st, drv)
+		w := j.wish
+		var dp *district.DevicePlan
+		if sp != nil {
+			dp = sp.Device(dev.ID)
+		}
+		switch {
+		case j.own:
+		case j.blind, !net.OK:
+			j.blind, j.loose = j.blind || limited, true
+			w.Reason = ReasonSafe + ": no fresh measurement"
+		case dp == nil:
+			j.loose, w.Reason = true, ReasonSafe+": no plan in force"
+		default:
+			w.WantedKW = value(dp.PowerKW, step)
+			w.Reason = explain(reasonAt(dp, step), plan, step)
+			j.planID = plan.ID
+			j.sun = dev.Kind == district.PV && reasonAt(dp, step) != ReasonCurtail
+		}
+		switch {
+		case j.blind:
+			j.assume()
+		case j.loose || j.sun:
+			w.WantedKW, _ = s.guard.Free(w, st.Now)
+		}
+		jobs = append(jobs, j)
+	}
+	group := dispatch.Group{Wishes: wishesOf(jobs, func(j *job) bool { return !j.own && !j.blind }), NetKW: net.V, ImportLimitKW: importKW, ExportLimitKW: exportKW}
+	if net.OK {
+		if over := dispatch.Hold(group.Wishes, net.V, importKW, exportKW); over > 0.1 {
+			s.cfg.Log.Warn("site limit cannot be kept", "site", site.ID, "over_kw", over, "net_kw", net.V)
+		}
+	}
+	dispatch.Blind(wishesOf(jobs, func(j *job) bool { return j.blind }), importKW, exportKW, ReasonSafe+": no fresh measurement", "")
+	return jobs, group
+}
+
+// deviceJob is what is known of one device before any plan or limit.
+func (s *Scheduler) deviceJob(site *district.Site, dev *district.Device, st observe.State, drv drivers.Driver) *job {
+	now := st.Devices[observe.Key{Site: site.ID, Device: dev.ID}]
+	lo, hi, most := powerRange(dev, now)
+	w := &dispatch.Wish{Site: site.ID, Device: dev.ID, Kind: dev.Kind, MeasuredKW: now.PowerKW.Or(0), MinKW: lo, MaxKW: hi}
+	j := &job{wish: w, drv: drv, maxKW: most, freeKW: hi, blind: !now.Seen()}
+	switch dev.Kind {
+	case district.PV:
+		w.RatedKW, j.freeKW = most, lo
+	case district.Battery:
+		j.freeKW = w.MeasuredKW
+	case district.EVCharger:
+		if ctl, ok := drv.Control(); ok && ctl.Restore != drivers.RestorePrevious {
+			j.freeKW = dispatch.SafeKW(ctl, most)
+		}
+	}
+	switch {
+	case s.paused(site.ID, dev.ID, st.Now):
+		j.own, w.Reason = true, ReasonPaused
+		if v, ok := s.requested(RequestAvailable, site.ID, dev.ID); ok && v == 0 {
+			w.Reason += ": a building system asks for it"
+		}
+	case dev.Kind == district.EVCharger && now.Connected.OK && now.Connected.V < 0.5:
+		j.own, w.Reason = true, ReasonIdle+": no car"
+	}
+	return j
+}
+
+func reasonAt(dp *district.DevicePlan, step int) string {
+	if step < len(dp.Reason) {
+		return dp.Reason[step]
+	}
+	return ReasonIdle
+}
+
+// powerRange returns what a device can do now, and the largest power by which commands are scaled.
+func powerRange(dev *district.Device, now observe.Device) (lo, hi, most float64) {
+	switch {
+	case dev.PV != nil:
+		return -dev.PV.PeakKW, 0, dev.PV.PeakKW
+	case dev.Battery != nil:
+		lo, hi = -dev.Battery.DischargeKW, dev.Battery.ChargeKW
+		if now.SOC.OK && now.SOC.V <= dev.Battery.MinSOC {
+			lo = 0
+		}
+		if now.SOC.OK && now.SOC.V >= dev.Battery.MaxSOC {
+			hi = 0
+		}
+		return lo, hi, dev.Battery.ChargeKW
+	case dev.EVCharger != nil:
+		return 0, dev.EVCharger.MaxKW, dev.EVCharger.MaxKW
+	case dev.HeatPump != nil:
+		return 0, dev.HeatPump.MaxKW, dev.HeatPump.MaxKW
+	case dev.WaterHeater != nil:
+		return 0, dev.WaterHeater.MaxKW, dev.WaterHeater.MaxKW
+	}
+	return 0, 0, 0
+}
+
+// noticeCars asks for a new plan when a car comes or goes.
+func (s *Scheduler) noticeCars(st observe.State) {
+	changed := false
+	s.mu.Lock()
+	for k, d := range st.Devices {
+		if !d.Connected.OK {
+			continue
+		}
+		on := d.Connected.V >= 0.5
+		if was, known := s.connected[k]; known && was != on {
+			changed = true
+		}
+		s.connected[k] = on
+	}
+	s.mu.Unlock()
+	if changed {
+		s.Wake()
+	}
+}
+
+// Release gives every device under control its own control back, in parallel, and records it.
+func (s *Scheduler) Release(ctx context.Context) {
+	now := s.cfg.Now()
+	var mu sync.Mutex
+	var lines []district.Setpoint
+	var wg sync.WaitGroup
+	for i := range s.cfg.District.Sites {
+		site := &s.cfg.District.Sites[i]
+		for k := range site.Devices {
+			dev := &site.Devices[k]
+			drv, ok := s.cfg.Driver(site.ID, dev.ID)
+			if !ok || !dev.Control {
+				continue
+			}
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				if line, ok := s.sender.Release(ctx, drv, site.ID, dev.ID, ReasonReleased, now); ok {
+					mu.Lock()
+					lines = append(lines, line)
+					mu.Unlock()
+				}
+			}()
+		}
+	}
+	wg.Wait()
+	if len(lines) > 0 {
+		if err := s.cfg.Store.AppendSetpoints(context.WithoutCancel(ctx), lines); err != nil {
+			s.cfg.Log.Warn("release not recorded", "district", s.cfg.District.ID, "err", err)
+		}
+	}
+}

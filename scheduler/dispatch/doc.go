@@ -1,0 +1,33 @@
+// Package dispatch turns a plan's powers into what each device takes, keeps limits whatever the plan says and also without one, and falls back to a documented safe state.
+//
+// # Limits without a plan
+//
+// A limit of a site or of the district, configured or requested from outside, holds at every moment. While the connection is measured, [Hold] and [HoldTogether] change what devices
+// would do, in the order cars, batteries, water heaters, heat pumps for draw and batteries, sun for feed. Without a plan a device would do what its own control does; [Guard] remembers
+// which devices a limit holds back and what they would take without it, so that one is not let go as soon as its own measurement shows that the limit is kept. It gets its
+// own control back when for [ReleaseAfter] nothing had to be held back, or the limit was not what kept it low.
+//
+// # Safe states
+//
+// What a device is told where the plan cannot be followed. "Own control" is what its profile says by restore: what stood before our first command, its safe value, or nothing
+// because it lets go by itself. Shares of a limit are in proportion to the largest powers of the devices of that kind behind it.
+//
+//	                            charging point           battery         solar inverter          heat pump, water heater
+//	paused, or no car           own control              own control     own control             own control
+//	no plan, no limit in need   own control              own control     own control             own control
+//	no plan, too much draw      first down, then paused  down to full    own control             heater, then pump off
+//	                                                     discharge
+//	no plan, too much feed      own control              up to full      limited to what fits    own control
+//	                                                     charge
+//	connection or device not    safe current, at most a  no charging     own control             own control
+//	  measured, import limited  share of half the limit
+//	connection or device not    own control              no discharging  share of the limit      own control
+//	  measured, export limited
+//	connection or device not    own control              own control     own control             own control
+//	  measured, nothing limited
+//	Quartier stops              own control              own control     own control             own control
+//	Quartier dies, link lost    reversion of the device, where the profile has one
+//
+// Half of an import limit that nobody can measure is left to what is not under control. Comfort is not given up for it: a building would freeze while a meter waits for repair. A battery
+// whose profile says zero: release has no state in which it neither charges nor discharges; "no charging" is then its own control.
+package dispatch
