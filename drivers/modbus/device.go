@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"quartier/drivers"
+	"quartier/drivers/command"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
 )
@@ -32,9 +33,9 @@ type Device struct {
 
 	all []target // the points that can be read
 
-	writing chan struct{} // one command at a time, whose sender has mine
-	mine    mine
-	learned chan learned // holds the one copy of what was learned of the device
+	writing   chan struct{} // one command at a time, whose sender has the commander
+	commander *command.Commander
+	learned   chan learned // holds the one copy of what was learned of the device
 }
 
 // learned is what holds for one connection.
@@ -50,6 +51,8 @@ func newDevice(link *Link, dev district.Device, p *profile.Profile, config Confi
 		writing: make(chan struct{}, 1), learned: make(chan learned, 1)}
 	d.control, d.has = p.ControlFor(dev)
 	if d.has {
+		d.commander = command.New(command.Settings{Device: fmt.Sprintf("%s unit %d %s", dev.Address, dev.Unit, p.Name), Profile: p, Control: d.control, Port: port{d},
+			Commands: config.Commands, Memory: config.Memory})
 		for i := range d.points {
 			if pt := &d.points[i]; pt.Name == d.control.Point {
 				pt.Min, pt.Max = bounds(d.control)

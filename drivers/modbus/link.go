@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"quartier/drivers"
+	"quartier/drivers/command"
 	"quartier/schemas/district"
 )
 
@@ -20,6 +21,7 @@ type Config struct {
 	MaxBackoff time.Duration      // longest pause; 30 s
 	Silent     int                // time-outs in a row after which a unit that answered before counts as silent; 2; below 0: never, nor is an address that closes connections
 	Commands   int                // to one device in any minute; 0: however many
+	Memory     command.Memory     // of what stood in a device before our first command; nil: forgotten with the process
 	Now        func() time.Time   // stamps readings; time.Now
 	Log        *slog.Logger       // nil: no log
 	TLS        *district.TLSFiles // of a modbus+tls address of NewLink; a pool takes those of its devices

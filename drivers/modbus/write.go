@@ -2,7 +2,6 @@ package modbus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -15,11 +14,30 @@ import (
 // readBackDelays are the pauses before each attempt to read a written value back; some devices take a moment to show it.
 var readBackDelays = []time.Duration{0, 100 * time.Millisecond, 400 * time.Millisecond}
 
-// Write sets a point, or sends a command through the control point; see drivers.Driver. Of a command that fails half-way the error names the write
-// that failed: profiles put the one that brings the others into force last. The reading is of quality uncertain where nothing can be read back.
+// Write sets a point, or sends a command through the control point; see drivers.Driver and package command.
 func (d *Device) Write(ctx context.Context, name string, v float64) (drivers.Reading, error) {
+	return d.alone(ctx, fmt.Sprintf("write %s %g", name, v), func(ctx context.Context) (drivers.Reading, error) {
+		if d.has && name == d.control.Point {
+			return d.commander.Send(ctx, v)
+		}
+		return d.writeByName(ctx, name, v)
+	})
+}
+
+// Release gives the device back; see drivers.Releaser.
+func (d *Device) Release(ctx context.Context) (drivers.Reading, error) {
+	return d.alone(ctx, "release", func(ctx context.Context) (drivers.Reading, error) {
+		if !d.has {
+			return drivers.Reading{}, drivers.ErrReadOnly
+		}
+		return d.commander.Release(ctx)
+	})
+}
+
+// alone runs one writing operation after the other.
+func (d *Device) alone(ctx context.Context, operation string, run func(context.Context) (drivers.Reading, error)) (drivers.Reading, error) {
 	if d.life.ctx.Err() != nil {
-		return drivers.Reading{}, d.fail("write", drivers.ErrClosed)
+		return drivers.Reading{}, d.fail(operation, drivers.ErrClosed)
 	}
 	ctx, done := d.life.bind(ctx)
 	defer done()
@@ -27,19 +45,35 @@ func (d *Device) Write(ctx context.Context, name string, v float64) (drivers.Rea
 	case d.writing <- struct{}{}:
 		defer func() { <-d.writing }()
 	case <-ctx.Done():
-		return drivers.Reading{}, d.fail("write "+name, fmt.Errorf("%w: %w", drivers.ErrUnreachable, context.Cause(ctx)))
+		return drivers.Reading{}, d.fail(operation, fmt.Errorf("%w: %w", drivers.ErrUnreachable, context.Cause(ctx)))
 	}
-	var r drivers.Reading
-	var err error
-	if d.has && name == d.control.Point {
-		r, err = d.command(ctx, v)
-	} else {
-		r, err = d.writeByName(ctx, name, v)
-	}
+	r, err := run(ctx)
 	if err != nil {
-		return r, d.fail(fmt.Sprintf("write %s %g", name, v), err)
+		return r, d.fail(operation, err)
 	}
 	return r, nil
+}
+
+// port is the device as its commander sees it.
+type port struct{ *Device }
+
+func (p port) WritePoint(ctx context.Context, pt *profile.Point, v float64) (drivers.Reading, error) {
+	return p.writePoint(ctx, pt, v)
+}
+
+func (p port) ReadBack(ctx context.Context, pt *profile.Point, name string, want, tolerance float64) (drivers.Reading, error) {
+	return p.readBack(ctx, pt, name, want, tolerance)
+}
+
+func (p port) ReadPoints(ctx context.Context, points []*profile.Point) (map[string]float64, error) {
+	values, err := p.read(ctx, points)
+	out := make(map[string]float64, len(values))
+	for pt, v := range values {
+		if v.known && !v.bad {
+			out[pt.Name] = v.v
+		}
+	}
+	return out, err
 }
 
 func (d *Device) writeByName(ctx context.Context, name string, v float64) (drivers.Reading, error) {
@@ -117,49 +151,4 @@ func (d *Device) readBack(ctx context.Context, pt *profile.Point, name string, w
 		r.Value, r.Quality = math.NaN(), district.Bad
 	}
 	return r, fmt.Errorf("%s: wrote %g %s, read %g %s: %w", pt.Name, want, pt.Unit, r.Value, pt.Unit, drivers.ErrReadBack)
-}
-
-// command sends one value of the control quantity.
-func (d *Device) command(ctx context.Context, v float64) (drivers.Reading, error) {
-	c := d.control
-	inside := v >= c.Min && v <= c.Max || v == c.Safe || c.Pause != nil && v == *c.Pause
-	if !inside {
-		return drivers.Reading{}, &drivers.LimitError{Point: c.Point, Value: v, Min: c.Min, Max: c.Max, Unit: d.profile.Control.Unit()}
-	}
-	sequence, err := d.profile.Sequence(v)
-	if err != nil {
-		return drivers.Reading{}, err
-	}
-	if err := d.mine.often(v == c.Safe, d.config.Commands, time.Now()); err != nil {
-		return drivers.Reading{}, err
-	}
-	if err := d.foreign(ctx); err != nil {
-		return drivers.Reading{}, err
-	}
-	d.mine.sending(v, time.Now())
-	got := make(map[string]float64, len(sequence))
-	out := drivers.Reading{Point: c.Point, Value: v, Quality: district.Good}
-	for i, w := range sequence {
-		r, err := d.writePoint(ctx, d.profile.Point(w.Point), w.Value)
-		if err != nil {
-			if le, ok := errors.AsType[*drivers.LimitError](err); ok {
-				le.Point = c.Point + ", " + le.Point
-			}
-			return r, fmt.Errorf("step %d of %d, %s %g: %w", i+1, len(sequence), w.Point, w.Value, err)
-		}
-		got[w.Point] = r.Value
-		out.Time = r.Time
-		out.Quality = max(out.Quality, r.Quality)
-	}
-	told, ok := d.profile.Command(func(point string) (float64, bool) { x, ok := got[point]; return x, ok })
-	if ok {
-		d.mine.stands(told)
-	}
-	if rb := d.profile.Control.ReadBack; rb != nil {
-		return d.readBack(ctx, d.profile.Point(rb.Point), c.Point, v, rb.Tolerance)
-	}
-	if ok {
-		out.Value = told // as the registers' resolution has it
-	}
-	return out, nil
 }

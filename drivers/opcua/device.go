@@ -11,6 +11,7 @@ import (
 	"github.com/gopcua/opcua/ua"
 
 	"quartier/drivers"
+	"quartier/drivers/command"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
 )
@@ -34,7 +35,8 @@ type Device struct {
 	once    sync.Once
 	err     error // of release
 
-	writing chan struct{} // one command at a time
+	writing   chan struct{} // one command at a time, whose sender has the commander
+	commander *command.Commander
 
 	mu    sync.Mutex
 	nodes map[*profile.Point]*ua.NodeID // of session
@@ -53,6 +55,9 @@ func newDevice(link *Link, dev district.Device, p *profile.Profile) *Device {
 				pt.Min, pt.Max = math.Min(pt.Min, *c.Pause), math.Max(pt.Max, *c.Pause)
 			}
 		}
+	}
+	if d.has {
+		d.commander = command.New(command.Settings{Device: dev.Address + " " + p.Name, Profile: p, Control: d.control, Port: port{d}, Commands: link.config.Commands, Memory: link.config.Memory})
 	}
 	d.every, _ = d.targets(nil) // none of these is unknown
 	d.needed = parts(d.every)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"quartier/drivers"
+	"quartier/drivers/command"
 	"quartier/drivers/opcua/pki"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
@@ -23,6 +24,8 @@ type Config struct {
 	Keep       int              // subscribed readings that may wait for a slow receiver, the oldest dropped first; 100,000
 	Identity   *pki.Identity    // our certificate; nil: only connections without protection
 	Trust      *pki.Store       // what servers' certificates are held against; nil: only connections without protection
+	Commands   int              // to one device in any minute; 0: however many
+	Memory     command.Memory   // of what stood in a device before our first command; nil: forgotten with the process
 	Now        func() time.Time // stamps readings; time.Now
 	Log        *slog.Logger     // nil: no log
 }

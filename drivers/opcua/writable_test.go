@@ -106,3 +106,47 @@ func TestWriteTyped(t *testing.T) {
 		t.Errorf("after the command: %+v, %v", got, err)
 	}
 }
+
+// TestRestorePrevious: over OPC UA too what stood before our first command stands again after release, and somebody else's command is neither overwritten nor given back over.
+func TestRestorePrevious(t *testing.T) {
+	p := *writableProfile(t)
+	c := *p.Control
+	c.Restore = drivers.RestorePrevious
+	p.Control = &c
+	d := openDevice(t, writableServer(t), &p)
+	set := func(point string, v float64) {
+		t.Helper()
+		if _, err := d.Write(t.Context(), point, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := func(point string) float64 {
+		t.Helper()
+		got, err := d.Read(t.Context(), point)
+		if err != nil || len(got) != 1 {
+			t.Fatalf("%s: %v, %v", point, got, err)
+		}
+		return got[0].Value
+	}
+	set("demand_kw", -1.5) // the owner's, before us
+	set("setpoint_kw", 3)
+	if demand, mode := at("demand_kw"), at("mode_state"); demand != 3 || mode != 2 {
+		t.Fatalf("commanded: %v kW in mode %v", demand, mode)
+	}
+	set("demand_kw", 7) // somebody else
+	for name, act := range map[string]func() error{
+		"command": func() error { _, err := d.Write(t.Context(), "setpoint_kw", 4); return err },
+		"release": func() error { _, err := d.Release(t.Context()); return err },
+	} {
+		if err := act(); !errors.Is(err, drivers.ErrConflict) || at("demand_kw") != 7 {
+			t.Errorf("%s over somebody else's: %v, the node is at %v", name, err, at("demand_kw"))
+		}
+	}
+	set("demand_kw", 3) // given up again
+	if _, err := d.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if demand, mode := at("demand_kw"), at("mode_state"); demand != -1.5 || mode != 1 {
+		t.Errorf("after release: %v kW in mode %v, want -1.5 kW in mode 1 as before", demand, mode)
+	}
+}

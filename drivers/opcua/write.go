@@ -2,7 +2,6 @@ package opcua
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -17,11 +16,36 @@ import (
 // readBackDelays are the pauses before each attempt to read a written value back; some devices take a moment to show it.
 var readBackDelays = []time.Duration{0, 100 * time.Millisecond, 400 * time.Millisecond}
 
-// Write sets a point, or sends a command through the control point; see drivers.Driver. Of a command that fails half-way the error names the
-// write that failed. The reading is of quality uncertain where nothing can be read back.
+// Write sets a point, or sends a command through the control point; see drivers.Driver and package command.
 func (d *Device) Write(ctx context.Context, name string, v float64) (drivers.Reading, error) {
+	return d.alone(ctx, fmt.Sprintf("write %s %g", name, v), func(ctx context.Context) (drivers.Reading, error) {
+		pt := d.profile.Point(name)
+		switch {
+		case d.has && name == d.control.Point:
+			return d.commander.Send(ctx, v)
+		case pt == nil:
+			return drivers.Reading{}, fmt.Errorf("%q: %w", name, drivers.ErrUnknownPoint)
+		case !pt.Writable():
+			return drivers.Reading{}, drivers.ErrReadOnly
+		}
+		return d.writePoint(ctx, pt, v)
+	})
+}
+
+// Release gives the device back; see drivers.Releaser.
+func (d *Device) Release(ctx context.Context) (drivers.Reading, error) {
+	return d.alone(ctx, "release", func(ctx context.Context) (drivers.Reading, error) {
+		if !d.has {
+			return drivers.Reading{}, drivers.ErrReadOnly
+		}
+		return d.commander.Release(ctx)
+	})
+}
+
+// alone runs one writing operation after the other.
+func (d *Device) alone(ctx context.Context, operation string, run func(context.Context) (drivers.Reading, error)) (drivers.Reading, error) {
 	if d.life.Err() != nil {
-		return drivers.Reading{}, d.fail("write", drivers.ErrClosed)
+		return drivers.Reading{}, d.fail(operation, drivers.ErrClosed)
 	}
 	ctx, done := bind(ctx, d.life)
 	defer done()
@@ -29,25 +53,35 @@ func (d *Device) Write(ctx context.Context, name string, v float64) (drivers.Rea
 	case d.writing <- struct{}{}:
 		defer func() { <-d.writing }()
 	case <-ctx.Done():
-		return drivers.Reading{}, d.fail("write "+name, unreachable(context.Cause(ctx)))
+		return drivers.Reading{}, d.fail(operation, unreachable(context.Cause(ctx)))
 	}
-	var r drivers.Reading
-	var err error
-	pt := d.profile.Point(name)
-	switch {
-	case d.has && name == d.control.Point:
-		r, err = d.command(ctx, v)
-	case pt == nil:
-		err = fmt.Errorf("%q: %w", name, drivers.ErrUnknownPoint)
-	case !pt.Writable():
-		err = drivers.ErrReadOnly
-	default:
-		r, err = d.writePoint(ctx, pt, v)
-	}
+	r, err := run(ctx)
 	if err != nil {
-		return r, d.fail(fmt.Sprintf("write %s %g", name, v), err)
+		return r, d.fail(operation, err)
 	}
 	return r, nil
+}
+
+// port is the device as its commander sees it.
+type port struct{ *Device }
+
+func (p port) WritePoint(ctx context.Context, pt *profile.Point, v float64) (drivers.Reading, error) {
+	return p.writePoint(ctx, pt, v)
+}
+
+func (p port) ReadBack(ctx context.Context, pt *profile.Point, name string, want, tolerance float64) (drivers.Reading, error) {
+	return p.readBack(ctx, pt, name, want, tolerance)
+}
+
+func (p port) ReadPoints(ctx context.Context, points []*profile.Point) (map[string]float64, error) {
+	values, err := p.fetch(ctx, points)
+	out := make(map[string]float64, len(values))
+	for pt, v := range values {
+		if v.known && !v.bad() {
+			out[pt.Name] = v.v
+		}
+	}
+	return out, err
 }
 
 // writePoint writes one point and reads it back.
@@ -148,37 +182,4 @@ func (d *Device) readBack(ctx context.Context, pt *profile.Point, name string, w
 	}
 	r := drivers.Reading{Point: name, Value: got.v, Quality: got.quality, Time: got.at}
 	return r, fmt.Errorf("%s: wrote %g %s, read %g %s: %w", pt.Name, want, pt.Unit, r.Value, pt.Unit, drivers.ErrReadBack)
-}
-
-// command sends one value of the control quantity.
-func (d *Device) command(ctx context.Context, v float64) (drivers.Reading, error) {
-	c := d.control
-	if inside := v >= c.Min && v <= c.Max || v == c.Safe || c.Pause != nil && v == *c.Pause; !inside {
-		return drivers.Reading{}, &drivers.LimitError{Point: c.Point, Value: v, Min: c.Min, Max: c.Max, Unit: d.profile.Control.Unit()}
-	}
-	sequence, err := d.profile.Sequence(v)
-	if err != nil {
-		return drivers.Reading{}, err
-	}
-	got := make(map[string]float64, len(sequence))
-	out := drivers.Reading{Point: c.Point, Value: v, Quality: district.Good}
-	for i, w := range sequence {
-		r, err := d.writePoint(ctx, d.profile.Point(w.Point), w.Value)
-		if err != nil {
-			if le, ok := errors.AsType[*drivers.LimitError](err); ok {
-				le.Point = c.Point + ", " + le.Point
-			}
-			return r, fmt.Errorf("step %d of %d, %s %g: %w", i+1, len(sequence), w.Point, w.Value, err)
-		}
-		got[w.Point] = r.Value
-		out.Time = r.Time
-		out.Quality = worse(out.Quality, r.Quality)
-	}
-	if rb := d.profile.Control.ReadBack; rb != nil {
-		return d.readBack(ctx, d.profile.Point(rb.Point), c.Point, v, rb.Tolerance)
-	}
-	if told, ok := d.profile.Command(func(point string) (float64, bool) { x, ok := got[point]; return x, ok }); ok {
-		out.Value = told
-	}
-	return out, nil
 }

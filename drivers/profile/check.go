@@ -19,6 +19,25 @@ func (p *Profile) Check() (faults []error, hints []string) {
 			faults = append(faults, fmt.Errorf("profile %s: command %g %s reads back from its registers as %g", p.Name, want, p.Control.Unit(), got))
 		}
 	}
+	if c := p.Control; c != nil && len(c.Release) > 0 { // what gives the device back must not look like a command
+		values := map[string]float64{}
+		for _, w := range c.Release {
+			values[w.Point] = w.Value
+		}
+		read := func(point string) (float64, bool) { v, ok := values[point]; return v, ok }
+		for _, want := range p.trials() {
+			seq, err := p.Sequence(want)
+			if err != nil {
+				continue
+			}
+			for _, w := range seq {
+				values[w.Point] = w.Value
+			}
+			if p.Released(read) {
+				faults = append(faults, fmt.Errorf("profile %s: after command %g %s the registers stand as after release", p.Name, want, p.Control.Unit()))
+			}
+		}
+	}
 	return faults, p.hints()
 }
 
@@ -95,6 +114,9 @@ func (p *Profile) hints() []string {
 		}
 	}
 	if c := p.Control; c != nil {
+		if c.hasZero() && c.Zero == "" {
+			hint("control: no zero: say hold if 0 %s lets the device stand still, release if it then goes its own way; hold is assumed", c.Unit())
+		}
 		if c.Reversion == 0 {
 			hint("control: no reversion_s: the device keeps the last command when nobody sends one any more")
 		}

@@ -3,6 +3,7 @@ package profile
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"quartier/drivers"
 	"quartier/schemas/district"
@@ -13,6 +14,8 @@ import (
 type Control struct {
 	drivers.Control
 	Writes   []ControlWrite // in this order
+	Zero     Zeros          // what a command of 0 does between two directions
+	Release  []PointValue   // writes that give the device back in place of the safe value; none: that does
 	ReadBack *ReadBack      // nil: each written register is read back by itself
 	Line     int
 }
@@ -43,6 +46,15 @@ const (
 	NonZero  Condition = "nonzero"
 	AtSafe   Condition = "safe"   // the command is the safe value
 	Active   Condition = "active" // the command is not the safe value
+)
+
+// Zeros says what a command of 0 does with a device that can do it in two directions.
+type Zeros string
+
+// What a command of 0 does.
+const (
+	ZeroHolds    Zeros = "hold"    // the device stands still
+	ZeroReleases Zeros = "release" // it goes its own way
 )
 
 // ReadBack names the point that tells whether a command was taken, and by how much it may differ in the control quantity.
@@ -209,9 +221,84 @@ func (p *Profile) Sequence(command float64) ([]PointValue, error) {
 	return out, nil
 }
 
+// Releasing returns the writes, in order, that give the device back: those of release, or those of the safe value.
+func (p *Profile) Releasing() ([]PointValue, error) {
+	if p.Control != nil && len(p.Control.Release) > 0 {
+		return p.Control.Release, nil
+	}
+	if p.Control == nil {
+		return p.Sequence(0)
+	}
+	return p.Sequence(p.Control.Safe)
+}
+
+// Released reports whether the points stand as the writes of release leave them, or, where there are none, for a command of 0 that lets the device go its own way. read is as in
+// [Profile.Command].
+func (p *Profile) Released(read func(point string) (float64, bool)) bool {
+	c := p.Control
+	if c == nil {
+		return true
+	}
+	if len(c.Release) == 0 {
+		command, ok := p.Command(read)
+		return ok && command == 0 && c.ZeroReleases
+	}
+	for _, w := range c.Release {
+		if v, ok := read(w.Point); !ok || math.Abs(v-w.Value) > p.tolerance(w.Point) {
+			return false
+		}
+	}
+	return true
+}
+
+// hasZero reports whether 0 is a command between two directions, as that of a battery is.
+func (c *Control) hasZero() bool { return !c.discrete() && c.Min < 0 && c.Max > 0 }
+
+// Written lists the points that a command or a release writes, each once, in order.
+func (c *Control) Written() (points []string) {
+	add := func(name string) {
+		if !slices.Contains(points, name) {
+			points = append(points, name)
+		}
+	}
+	for _, w := range c.Writes {
+		add(w.Point)
+	}
+	for _, w := range c.Release {
+		add(w.Point)
+	}
+	return points
+}
+
 // Command returns the command that the points written by the control sequence stand for, the inverse of [Profile.Sequence]. read gives
 // the present value of a point in its stored unit. ok is false when the values fit no command, as on a device under its own control.
 func (p *Profile) Command(read func(point string) (float64, bool)) (command float64, ok bool) {
+	return p.command(read, func(string) bool { return false })
+}
+
+// Standing returns the command that is in force whoever gave it: [Profile.Command] without a look at timers and the like, which another master sets as it likes. These are the
+// points without a unit that every command sets to the same value.
+func (p *Profile) Standing(read func(point string) (float64, bool)) (command float64, ok bool) {
+	return p.command(read, func(point string) bool {
+		if pt := p.Point(point); pt == nil || pt.Unit != units.ShareUnit {
+			return false
+		}
+		first := true
+		var same float64
+		for _, w := range p.Control.Writes {
+			if w.Point != point {
+				continue
+			}
+			if w.Value == nil || !first && *w.Value != same {
+				return false
+			}
+			first, same = false, *w.Value
+		}
+		return !slices.ContainsFunc(p.Control.Release, func(w PointValue) bool { return w.Point == point })
+	})
+}
+
+func (p *Profile) command(read func(point string) (float64, bool), aside func(point string) bool) (command float64, ok bool) {
 	c := p.Control
 	if c == nil {
 		return 0, false
@@ -223,7 +310,7 @@ func (p *Profile) Command(read func(point string) (float64, bool)) (command floa
 		}
 	}
 	for _, candidate := range p.candidates(values) {
-		if p.fits(candidate, values) {
+		if p.fits(candidate, values, aside) {
 			return candidate, true
 		}
 	}
@@ -263,7 +350,7 @@ func (p *Profile) candidates(values map[string]float64) []float64 {
 }
 
 // fits reports whether the values are those that the command would have written.
-func (p *Profile) fits(command float64, values map[string]float64) bool {
+func (p *Profile) fits(command float64, values map[string]float64, aside func(point string) bool) bool {
 	c := p.Control
 	if !c.Allows(command) {
 		return false
@@ -271,7 +358,7 @@ func (p *Profile) fits(command float64, values map[string]float64) bool {
 	applied := 0
 	for i := range c.Writes {
 		w := &c.Writes[i]
-		if !w.When.holds(command, c.Safe) {
+		if !w.When.holds(command, c.Safe) || aside(w.Point) {
 			continue
 		}
 		want, ok := w.value(command)

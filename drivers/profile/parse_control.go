@@ -43,6 +43,23 @@ func (pp *profileParser) control(n ast.Node) {
 		return time.Duration(s * float64(time.Second))
 	}
 	c.MinHold, c.Reversion = seconds("min_hold_s"), seconds("reversion_s")
+	c.MinInterval = seconds("min_interval_s")
+	c.RampPerS = m.number("ramp_per_s", 0)
+	if c.RampPerS < 0 {
+		f.add(m.at("ramp_per_s"), "control: ramp_per_s %g is negative", c.RampPerS)
+	}
+	c.Zero = Zeros(m.word("zero", "", string(ZeroHolds), string(ZeroReleases)))
+	c.ZeroReleases = c.Zero == ZeroReleases
+	if c.Zero != "" && (c.discrete() || c.Min >= 0 || c.Max <= 0) {
+		f.add(m.at("zero"), "control: zero says what a command of 0 does between two directions, the range here is [%g, %g]", c.Min, c.Max)
+	}
+	c.Restore = drivers.Restore(m.word("restore", string(drivers.RestoreSafe), string(drivers.RestoreSafe), string(drivers.RestorePrevious), string(drivers.RestoreReversion)))
+	if c.Restore == drivers.RestoreReversion && c.Reversion == 0 {
+		f.add(m.at("restore"), "control: restore: reversion needs reversion_s, after which the device lets go by itself")
+	}
+	if c.MinInterval > 0 && c.Reversion > 0 && c.Reversion/2 < c.MinInterval {
+		f.add(m.at("min_interval_s"), "control: min_interval_s %g s is more than half of reversion_s %g s: the command could not be renewed in time", c.MinInterval.Seconds(), c.Reversion.Seconds())
+	}
 	c.Phases = int(m.whole("phases", 1, 3, 0))
 	c.VoltageV, c.RatedKW = m.number("voltage_v", 0), m.number("rated_kw", 0)
 	if c.Quantity == drivers.ControlAmpere && (c.Phases == 0 || c.VoltageV <= 0) {
@@ -64,6 +81,32 @@ func (pp *profileParser) control(n ast.Node) {
 	}
 	if m.has("writes") && len(c.Writes) == 0 {
 		f.add(m.at("writes"), "control: writes is empty")
+	}
+	for _, n := range m.list("release") {
+		w := f.mapping(n, "control: release")
+		w.need("point")
+		w.need("value")
+		v := PointValue{Point: w.text("point"), Value: w.number("value", 0)}
+		switch pt := pp.p.byName[v.Point]; {
+		case pt == nil:
+			f.add(w.at("point"), "control: release: unknown point %q", v.Point)
+		case !pt.Writable():
+			f.add(w.at("point"), "control: release: point %s is read-only", v.Point)
+		case v.Value < pt.Min || v.Value > pt.Max:
+			f.add(w.at("value"), "control: release: %s %g %s outside [%g, %g]", v.Point, v.Value, pt.Unit, pt.Min, pt.Max)
+		}
+		w.done()
+		c.Release = append(c.Release, v)
+	}
+	if len(c.Release) > 0 && c.Restore != drivers.RestoreSafe {
+		f.add(m.at("release"), "control: release is for restore: safe, not for restore: %s", c.Restore)
+	}
+	if c.Restore == drivers.RestorePrevious {
+		for _, name := range c.Written() {
+			if pt := pp.p.byName[name]; pt != nil && !pt.Readable() {
+				f.add(m.at("restore"), "control: restore: previous needs points that can be read, %s cannot", name)
+			}
+		}
 	}
 	if n, ok := m.get("read_back"); ok {
 		r := f.mapping(n, "control: read_back")

@@ -61,6 +61,7 @@ type row struct {
 type command struct {
 	What    string
 	Command float64
+	Release bool // in place of a command: the device is given back
 	Writes  []string
 	Then    []row
 	Point   string // that is written, where it is not the control point

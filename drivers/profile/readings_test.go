@@ -229,7 +229,12 @@ func checkCommand(ctx context.Context, t *testing.T, r *reading, p *profile.Prof
 		}
 		point = p.Control.Point
 	}
-	_, err := d.Write(ctx, point, cmd.Command)
+	var err error
+	if cmd.Release {
+		_, err = d.Release(ctx)
+	} else {
+		_, err = d.Write(ctx, point, cmd.Command)
+	}
 	if err != nil {
 		t.Errorf("command %g, %s: %v", cmd.Command, cmd.What, err)
 	}

@@ -28,7 +28,7 @@ func TestReadme(t *testing.T) {
 	if faults, hints := p.Check(); len(faults)+len(hints) > 0 {
 		t.Errorf("the example has faults %v and hints %q", faults, hints)
 	}
-	commanded := strings.Replace(blocks[0][1], "control: none\n", `  - {name: mode, address: 1, type: u16, unit: state, access: read_write, write: {function: 6, min: 0, max: 2}}
+	commanded := strings.Replace(blocks[0][1], "control: none\n", `  - {name: mode, address: 1, type: u16, unit: state, access: read_write, write: {function: 6, min: 0, max: 3}}
   - {name: charge_kw, address: 2, type: u16, unit: W, access: read_write, write: {function: 6, min: 0, max: 5000}}
   - {name: discharge_kw, address: 3, type: u16, unit: W, access: read_write, write: {function: 6, min: 0, max: 5000}}
 `+blocks[2][1], 1)

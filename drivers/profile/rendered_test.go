@@ -83,7 +83,22 @@ func TestRendered(t *testing.T) {
 			if p.Control == nil {
 				return
 			}
+			safe, err := p.Sequence(p.Control.Safe)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range safe { // nobody has commanded it before
+				if err := bank.Set(w.Point, w.Value); err != nil {
+					t.Fatal(err)
+				}
+			}
 			for _, cmd := range loadReading(t, name).Commands {
+				if cmd.Release {
+					if _, err := d.Release(ctx); err != nil || !bank.Released() {
+						t.Errorf("released: %v, the device understands so: %v", err, bank.Released())
+					}
+					continue
+				}
 				// a device that shows the command elsewhere would follow in its own time
 				if _, err := d.Write(ctx, p.Control.Point, cmd.Command); err != nil && !errors.Is(err, drivers.ErrReadBack) {
 					t.Errorf("command %g: %v", cmd.Command, err)

@@ -94,6 +94,9 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 		line.Outcome, line.Detail = outcomeOf(err), err.Error()
 	case own || w.Safe:
 		line.Outcome = district.SafeMode
+	case ctl.Restore == drivers.RestorePrevious && ctl.Quantity == drivers.ControlShare && back.Value < cmd.Value-math.Max(ctl.Step, 0.005):
+		line.Outcome, line.SentKW = district.Clipped, kwOf(ctl, back.Value)
+		line.Detail = fmt.Sprintf("owner's limit: %.0f %%", back.Value*100)
 	case cmd.Clipped || w.Changed || ramped:
 		line.Outcome = district.Clipped
 		if ramped {

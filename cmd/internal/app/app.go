@@ -12,6 +12,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"quartier/cmd/internal/console"
 	"quartier/cmd/internal/live"
 	"quartier/drivers"
+	"quartier/drivers/command"
 	"quartier/drivers/poll"
 	"quartier/optimizer"
 	"quartier/optimizer/problem"
@@ -113,7 +115,13 @@ func (a *App) build(ctx context.Context, listen string) error {
 	if a.listener, err = net.Listen("tcp", listen); err != nil {
 		return fmt.Errorf("app: console: %w", err)
 	}
-	if a.connections, err = connect(a.cfg, a.opt, a.clock.Now); err != nil {
+	var before command.Memory
+	if !a.opt.Demo { // whose devices begin anew with it
+		if before, err = command.OpenFile(filepath.Join(a.cfg.File.DataDir, beforeFile)); err != nil {
+			return err
+		}
+	}
+	if a.connections, err = connect(a.cfg, a.opt, a.clock.Now, before); err != nil {
 		return err
 	}
 	a.metrics = newMetrics(a.registry, a)

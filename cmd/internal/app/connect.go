@@ -10,6 +10,7 @@ import (
 
 	"quartier/cmd/internal/config"
 	"quartier/drivers"
+	"quartier/drivers/command"
 	"quartier/drivers/modbus"
 	"quartier/drivers/opcua"
 	"quartier/drivers/opcua/pki"
@@ -27,20 +28,23 @@ type connections struct {
 // commandsPerMinute is how often a device may be commanded whatever dispatch wants: twice its shortest rhythm of one second would wear out what keeps set-points.
 const commandsPerMinute = 60
 
-// connect makes the driver of every device; nothing is dialled before the first read.
-func connect(cfg *config.Config, opt Options, now func() time.Time) (*connections, error) {
-	oc := opcua.Config{Now: now, Log: opt.Log}
+// beforeFile keeps, in the data folder, what stood in devices before our first command.
+const beforeFile = "before.json"
+
+// connect makes the driver of every device; nothing is dialled before the first read. memory keeps what stood in them before; nil: nothing does.
+func connect(cfg *config.Config, opt Options, now func() time.Time, memory command.Memory) (*connections, error) {
+	commands := commandsPerMinute
+	if opt.Demo {
+		commands = 0 // its clock runs faster than a device's would
+	}
+	oc := opcua.Config{Now: now, Log: opt.Log, Commands: commands, Memory: memory}
 	if needsPKI(cfg, opt) {
 		var err error
 		if oc.Identity, oc.Trust, err = OpenPKI(cfg, time.Now()); err != nil {
 			return nil, fmt.Errorf("app: %w", err)
 		}
 	}
-	commands := commandsPerMinute
-	if opt.Demo {
-		commands = 0 // its clock runs faster than a device's would
-	}
-	c := &connections{modbus: modbus.NewPool(modbus.Config{Now: now, Log: opt.Log, Commands: commands}), opcua: opcua.NewPool(oc), drivers: map[[3]string]drivers.Driver{}}
+	c := &connections{modbus: modbus.NewPool(modbus.Config{Now: now, Log: opt.Log, Commands: commands, Memory: memory}), opcua: opcua.NewPool(oc), drivers: map[[3]string]drivers.Driver{}}
 	var faults []error
 	for i := range cfg.Districts {
 		d := &cfg.Districts[i]
@@ -174,7 +178,7 @@ func Connect(cfg *config.Config, opt Options) (*Devices, error) {
 	if opt.Reach == nil {
 		opt.Reach = func(a string) string { return a }
 	}
-	c, err := connect(cfg, opt, time.Now)
+	c, err := connect(cfg, opt, time.Now, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func TestAddresses(t *testing.T) {
 		}
 		cfg := mustParse(t, string(text)[:at]+"    devices:\n"+dev+string(text)[at:])
 		cfg.File.DataDir = t.TempDir() // a certificate is made for servers elsewhere
-		c, err := connect(cfg, Options{Reach: func(a string) string { return a }}, nil)
+		c, err := connect(cfg, Options{Reach: func(a string) string { return a }}, nil, nil)
 		if err != nil {
 			t.Errorf("%s is accepted and not connected: %v", tt.address, err)
 			continue

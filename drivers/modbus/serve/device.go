@@ -252,6 +252,14 @@ func (d *Device) Command() (value float64, ok bool) {
 	})
 }
 
+// Released reports whether the control registers stand as they do when the device is given back, see [profile.Profile.Released].
+func (d *Device) Released() bool {
+	return d.profile.Released(func(point string) (float64, bool) {
+		v, err := d.Value(point)
+		return v, err == nil
+	})
+}
+
 // Read serves a client.
 func (d *Device) Read(t profile.Table, address, quantity uint16) ([]uint16, error) {
 	if max := d.profile.Limits.MaxRegisters; !t.Bits() && quantity > max {

@@ -17,10 +17,6 @@ import (
 // slowness is how long a slow device takes to answer.
 const slowness = 3 * time.Second
 
-// zeroReleases names the profiles whose command of 0 kW ends the forced mode and gives the battery back to its own control, as their notes say.
-// With the others 0 kW holds the battery still.
-var zeroReleases = map[string]bool{"huawei-luna2000": true, "sma-battery": true, "fronius-gen24-battery": true, "sunspec-storage-basic": true}
-
 // unit is one device behind a gateway: the bank of registers that its profile describes.
 type unit struct {
 	world  *sim.World
@@ -117,12 +113,12 @@ func (u *unit) written(map[string]float64) {
 	if !u.hasCtl {
 		return
 	}
-	v, ok := u.device.Command()
-	if !ok { // in the middle of a sequence
+	if u.device.Released() {
+		u.release()
 		return
 	}
-	if v == 0 && zeroReleases[u.p.Name] {
-		u.release()
+	v, ok := u.device.Command()
+	if !ok { // in the middle of a sequence
 		return
 	}
 	u.mu.Lock()

@@ -4,6 +4,8 @@ import type { Key } from './en'
 /** Phrases of the errors that reach the console, the most telling first: an error names its causes from the outside in. */
 export const faults: [phrase: string, key: Key][] = [
   ['the profile declares no control', 'fault.nocontrol'],
+  ['somebody else commands the device', 'fault.conflict'],
+  ['commanded too often', 'fault.toooften'],
   ['value read back differs', 'fault.readback'],
   ['point is read-only', 'fault.readonly'],
   ['unknown point', 'fault.unknownpoint'],

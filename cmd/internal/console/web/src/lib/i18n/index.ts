@@ -63,10 +63,14 @@ export function faultWords(detail: string): Said {
   return key ? { text: t(key), raw: detail } : { text: detail, raw: '' }
 }
 
-/** Why a command was held, refused or failed: "hold: 15 s" in words, and faults as [faultWords] says them. */
+/** Why a command was held, refused or failed: "hold: 15 s" or "owner's limit: 70 %" in words, and faults as [faultWords] says them. */
 export function detailWords(detail: string): Said {
-  const hold = /^hold: (\d+(?:\.\d+)?) s$/.exec(detail)
-  return hold ? { text: t('outcome.held.text', { age: age(prefs.lang, Number(hold[1])) }), raw: '' } : faultWords(detail)
+  const [, why, number] = /^(hold|interval|ramp|owner's limit): (\d+(?:\.\d+)?) (?:s|%|\/s)$/.exec(detail) ?? []
+  if (why === 'hold') return { text: t('outcome.held.text', { age: age(prefs.lang, Number(number)) }), raw: '' }
+  if (why === 'interval') return { text: t('outcome.interval.text', { age: age(prefs.lang, Number(number)) }), raw: '' }
+  if (why === 'ramp') return { text: t('outcome.ramp.text'), raw: '' }
+  if (why) return { text: t('outcome.owner.text', { limit: value(prefs.lang, Number(number) / 100, 'share') }), raw: '' }
+  return faultWords(detail)
 }
 
 /** The detail of an alarm: the limits in conflict one by one, or its fault. */

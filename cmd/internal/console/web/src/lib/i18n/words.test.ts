@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest'
-import { alarmDetail, conflictWords, detailWords, faultWords } from '.'
+import { alarmDetail, commandWords, conflictWords, detailWords, faultWords } from '.'
 import { prefs } from '../prefs.svelte'
 
 vi.mock('../prefs.svelte', () => ({ prefs: { lang: 'en' } })) // the real one asks the browser
@@ -28,4 +28,13 @@ it('a fault is said by what it means, with its own words beside it', () => {
   expect(faultWords('toner low')).toEqual({ text: 'toner low', raw: '' })
   expect(detailWords('hold: 15 s').text).toContain('15')
   prefs.lang = 'en'
+})
+
+it('what holds a command back is said in words', () => {
+  prefs.lang = 'en'
+  expect(detailWords('interval: 600 s').text).toMatch(/spared.*10\s?min/)
+  expect(detailWords('ramp: 1 /s').text).toContain('spread')
+  expect(detailWords("owner's limit: 70 %").text).toMatch(/70\s?%/)
+  expect(detailWords('dev: release: limit_a is at 8, and we wrote 16: somebody else commands the device').text).toContain('Another system')
+  expect(commandWords('limit_share as before (own control)')).toBe('own control')
 })

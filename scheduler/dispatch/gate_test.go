@@ -1,0 +1,170 @@
+package dispatch
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"quartier/drivers"
+	"quartier/schemas/district"
+)
+
+// TestInterval: a register that is worn by writes is not written again within its interval, which the ledger says once; a limit may be kept at once, until the hour has had all the
+// writes that the interval allows; the safe state is always sent.
+func TestInterval(t *testing.T) {
+	ctl := sun
+	ctl.MinInterval = 10 * time.Minute
+	f := &fake{ctl: ctl}
+	s := NewSender("d")
+	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	send := func(kw float64, changed bool, after time.Duration) (district.Setpoint, bool) {
+		now = now.Add(after)
+		return s.Send(t.Context(), f, Wish{Site: "s", Device: "pv", Kind: district.PV, WantedKW: kw, Changed: changed, Raised: changed, Reason: "r"}, 40, 1, now, now, false)
+	}
+	for i, st := range []struct {
+		kw      float64
+		changed bool
+		after   time.Duration
+		line    bool
+		outcome district.Outcome
+		writes  int
+	}{
+		{-40, false, 0, true, district.Applied, 1},
+		{-38, false, time.Minute, true, district.Held, 1},
+		{-36, false, time.Minute, false, "", 1},
+		{-36, false, 9 * time.Minute, true, district.Applied, 2},
+		{-30, true, time.Second, true, district.Clipped, 3},
+		{-38, true, time.Second, true, district.Held, 3}, // looser: it waits
+		{-24, true, time.Second, true, district.Clipped, 4},
+		{-20, true, time.Second, true, district.Clipped, 5},
+		{-16, true, time.Second, true, district.Clipped, 6},
+		{-12, true, time.Second, true, district.Held, 6}, // the hour has had its six
+		{-12, true, 10 * time.Minute, true, district.Clipped, 7},
+	} {
+		line, worth := send(st.kw, st.changed, st.after)
+		if worth != st.line || worth && line.Outcome != st.outcome || len(f.writes) != st.writes {
+			t.Fatalf("step %d: line %v %q %q with %d writes, want %v %q with %d", i, worth, line.Outcome, line.Detail, len(f.writes), st.line, st.outcome, st.writes)
+		}
+		if worth && line.Outcome == district.Held && (line.Detail != "interval: 600 s" || line.SentKW > -15.9) {
+			t.Errorf("step %d: the ledger says %q, %v kW; want what the device goes on doing", i, line.Detail, line.SentKW)
+		}
+	}
+	line, worth := s.Send(t.Context(), f, Wish{Site: "s", Device: "pv", Kind: district.PV, Reason: "safe"}, 40, 0, now, now, true)
+	if !worth || line.Outcome != district.SafeMode || f.writes[len(f.writes)-1] != 1 {
+		t.Errorf("safe: %+v, writes %v", line, f.writes)
+	}
+}
+
+// TestRamp: a command moves no faster than the profile allows, written once in the ledger and then when it has arrived; what a limit lowers does not wait.
+func TestRamp(t *testing.T) {
+	ctl := battery
+	ctl.RampPerS = 1
+	f := &fake{ctl: ctl}
+	s := NewSender("d")
+	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	lines := []district.Setpoint{}
+	for i, want := range []float64{0, 5, 10, 15, 18, 18} {
+		kw := 18.0
+		if i == 0 {
+			kw = 0
+		}
+		line, worth := s.Send(t.Context(), f, Wish{Site: "s", Device: "bat", Kind: district.Battery, WantedKW: kw, Reason: "sun"}, 50, 1, now, now, false)
+		if worth {
+			lines = append(lines, line)
+		}
+		if got := f.writes[len(f.writes)-1]; got != want {
+			t.Errorf("after %d s: %v kW, want %v kW", 5*i, got, want)
+		}
+		now = now.Add(5 * time.Second)
+	}
+	if len(lines) != 3 || lines[1].Outcome != district.Clipped || lines[1].Detail != "ramp: 1 /s" || lines[2].Outcome != district.Applied || lines[2].SentKW != 18 {
+		t.Errorf("ledger: %+v; want the start, the ramp and the arrival", lines)
+	}
+	s.Send(t.Context(), f, Wish{Site: "s", Device: "bat", Kind: district.Battery, WantedKW: -40, Changed: true, Reason: "import limit"}, 50, 1, now, now, false)
+	if got := f.writes[len(f.writes)-1]; got != -40 {
+		t.Errorf("what a limit needs: %v kW, want -40 kW at once", got)
+	}
+}
+
+// TestLimitDoesNotWait: what a limit lowers is not held back by the time for which a machine is spared; what it allows again is.
+func TestLimitDoesNotWait(t *testing.T) {
+	ctl := charger
+	ctl.MinHold = time.Hour
+	f := &fake{ctl: ctl}
+	s := NewSender("d")
+	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	for i, st := range []struct {
+		kw      float64
+		changed bool
+		want    district.Outcome
+	}{{11, false, district.Applied}, {7, false, district.Held}, {6, true, district.Clipped}, {8, true, district.Held}, {3, true, district.Clipped}} {
+		now = now.Add(5 * time.Second)
+		if line, _ := s.Send(t.Context(), f, Wish{Site: "s", Device: "ev", Kind: district.EVCharger, WantedKW: st.kw, Changed: st.changed}, 22, 1, now, now, false); line.Outcome != st.want {
+			t.Errorf("step %d: %q, want %q", i, line.Outcome, st.want)
+		}
+	}
+	if got := f.writes[len(f.writes)-1]; got != 0 {
+		t.Errorf("3 kW at most are %v A, want a pause: 6 A are 4.14 kW", got)
+	}
+}
+
+// releasable is a device that is given back by its driver.
+type releasable struct {
+	fake
+	released int
+}
+
+func (r *releasable) Release(context.Context) (drivers.Reading, error) {
+	r.released++
+	return drivers.Reading{}, r.err
+}
+
+// TestRelease: at the end a device is given back by its driver; what somebody else commands is a refusal and stays, a device that does not answer has failed.
+func TestRelease(t *testing.T) {
+	s := NewSender("d")
+	now := time.Now()
+	for _, tt := range []struct {
+		err  error
+		want district.Outcome
+	}{{nil, district.SafeMode}, {drivers.ErrConflict, district.Refused}, {drivers.ErrTooOften, district.Refused}, {&drivers.LimitError{}, district.Refused}, {drivers.ErrUnreachable, district.Failed}} {
+		r := &releasable{fake: fake{ctl: charger, err: tt.err}}
+		line, ok := s.Release(t.Context(), r, "s", "ev", "released", now)
+		if !ok || line.Outcome != tt.want || (line.Detail == "") != (tt.err == nil) || r.released != 1 || len(r.writes) > 0 {
+			t.Errorf("%v: %+v, released %d times, %v written; want %q by a release", tt.err, line, r.released, r.writes, tt.want)
+		}
+	}
+}
+
+// TestOwnIsNotRenewed: a device that was given back is left alone, whatever its reversion, until it is commanded again; then it is, also with the value of before.
+func TestOwnIsNotRenewed(t *testing.T) {
+	ctl := battery
+	ctl.Reversion = time.Minute
+	r := &releasable{fake: fake{ctl: ctl}}
+	s := NewSender("d")
+	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	w := Wish{Site: "s", Device: "bat", Kind: district.Battery, Reason: "r"}
+	for range 10 {
+		s.Send(t.Context(), r, w, 50, 0, now, now, true)
+		now = now.Add(time.Minute)
+	}
+	if r.released != 1 || len(r.writes) > 0 {
+		t.Errorf("released %d times, %v written; want once", r.released, r.writes)
+	}
+	line, worth := s.Send(t.Context(), r, w, 50, 1, now, now, false)
+	if !worth || len(r.writes) != 1 || line.Command != "setpoint_kw 0.00 kW" {
+		t.Errorf("0 kW after release: %+v, %v written; want the battery held", line, r.writes)
+	}
+}
+
+// TestZeroSaysWhatItDoes: where a command of 0 lets the device go its own way, the ledger says so.
+func TestZeroSaysWhatItDoes(t *testing.T) {
+	ctl := battery
+	ctl.ZeroReleases = true
+	if got := Translate(ctl, 0, 50).Text; !strings.HasSuffix(got, "(own control)") {
+		t.Errorf("0 kW that releases: %q", got)
+	}
+	if got := Translate(ctl, 1, 50).Text; strings.Contains(got, "own") {
+		t.Errorf("1 kW: %q", got)
+	}
+}
