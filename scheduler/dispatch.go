@@ -129,9 +129,7 @@ func (s *Scheduler) settle(j *job, now time.Time, planned bool) {
 	switch {
 	case j.own:
 	case w.Safe:
-		if w.Changed && !j.blind {
-			s.guard.Told(w, j.freeKW, true, now)
-		}
+		s.guard.Blind(w, j.freeKW, now)
 	case j.blind:
 		j.own = true
 	case j.loose:

@@ -174,6 +174,28 @@ func TestLimitsHoldWithoutAPlan(t *testing.T) {
 	}
 }
 
+// TestMeterComesAndGoes: a meter that is heard of every other minute only does not toss devices between their own control and ours, and the limit is kept.
+func TestMeterComesAndGoes(t *testing.T) {
+	p := newPlant(t)
+	p.d.Sites[0].ImportLimitKW = 25
+	p.load = 5
+	p.measure("bat", district.SOC, 0.5)
+	for i := range 480 { // 40 minutes
+		var silent []string
+		if i%20 >= 2 {
+			silent = []string{"grid"}
+		}
+		p.advance(5*time.Second, silent...)
+		p.s.Dispatch(t.Context())
+		if over := p.net() - 25; over > 0.01 {
+			t.Fatalf("round %d: %.2f kW over the limit", i, over)
+		}
+	}
+	if len(p.changes) > 4 {
+		t.Errorf("devices went between their own control and ours %d times: %v", len(p.changes), p.changes)
+	}
+}
+
 // TestCurtailmentStands: with a plan, an inverter that a limit holds back is not let go in the next round because its own measurement now shows that the limit is kept.
 func TestCurtailmentStands(t *testing.T) {
 	p := newPlant(t)

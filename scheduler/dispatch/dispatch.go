@@ -62,13 +62,13 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	default:
 		cmd = Translate(ctl, w.WantedKW, maxKW)
 	}
-	urgent := own || w.Safe || w.Changed && math.Abs(cmd.SentKW) <= math.Abs(st.kw)+1e-9 || w.Changed && w.Kind == district.Battery
+	urgent := own || w.Safe || w.Changed && (st.own || w.Kind == district.Battery || math.Abs(cmd.SentKW) <= math.Abs(st.kw)+1e-9)
 	ramped := false
 	if !urgent {
 		cmd, ramped = s.ramp(ctl, cmd, st, wall)
 	}
 	line.Command, line.SentKW = cmd.Text, cmd.SentKW
-	same := st.ok && st.own == own && (own || near(ctl, st.value, cmd.Value))
+	same := st.ok && st.own == own && (own || near(ctl, st.value, cmd.Value, urgent))
 	refresh := ctl.Reversion > 0 && wall.Sub(st.at) >= ctl.Reversion/2 && !own
 	held := func(why string, d time.Duration) (district.Setpoint, bool) {
 		line.Outcome, line.Detail = district.Held, fmt.Sprintf("%s: %g s", why, d.Seconds())
@@ -165,14 +165,11 @@ func outcomeOf(err error) district.Outcome {
 	return district.Failed
 }
 
-// near reports whether two commands are the same to the device.
-func near(ctl drivers.Control, a, b float64) bool {
+// near reports whether two commands are the same to the device, or different by so little power that it is not worth a write where no limit asks for it.
+func near(ctl drivers.Control, a, b float64, exact bool) bool {
 	tolerance := math.Max(ctl.Step/2, 1e-6*math.Max(1, math.Abs(b)))
-	if ctl.Quantity == drivers.ControlKW {
+	if ctl.Quantity == drivers.ControlKW && !exact && (a == 0) == (b == 0) {
 		tolerance = math.Max(ctl.Step/2, 0.005*math.Max(math.Abs(ctl.Max), math.Abs(ctl.Min)))
-		if (a == 0) != (b == 0) {
-			tolerance = math.Min(tolerance, ctl.Step/2)
-		}
 	}
 	return math.Abs(a-b) <= tolerance
 }
@@ -184,7 +181,7 @@ func (s *Sender) ramp(ctl drivers.Control, cmd Command, st *sent, wall time.Time
 	}
 	most := ctl.RampPerS * wall.Sub(st.at).Seconds()
 	v := clamp(cmd.Value, st.value-most, st.value+most)
-	if near(ctl, v, cmd.Value) {
+	if near(ctl, v, cmd.Value, true) {
 		return cmd, false
 	}
 	if ctl.Pause != nil && (v < ctl.Min || v > ctl.Max) { // there is nothing between pausing and the least command

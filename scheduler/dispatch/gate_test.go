@@ -109,6 +109,21 @@ func TestLimitDoesNotWait(t *testing.T) {
 	}
 }
 
+// TestLimitAfterRelease: a device that was given back a moment ago is held back at once when a limit needs it.
+func TestLimitAfterRelease(t *testing.T) {
+	ctl := charger
+	ctl.MinHold, ctl.MinInterval = time.Hour, time.Minute
+	f := &fake{ctl: ctl}
+	s := NewSender("d")
+	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	s.Send(t.Context(), f, Wish{Site: "s", Device: "ev", Kind: district.EVCharger}, 22, 0, now, now, true)
+	now = now.Add(time.Second)
+	line, _ := s.Send(t.Context(), f, Wish{Site: "s", Device: "ev", Kind: district.EVCharger, WantedKW: 7, Changed: true}, 22, 0, now, now, false)
+	if line.Outcome != district.Clipped || f.writes[len(f.writes)-1] != 10 {
+		t.Errorf("%+v, %v written; want 10 A at once", line, f.writes)
+	}
+}
+
 // releasable is a device that is given back by its driver.
 type releasable struct {
 	fake

@@ -68,6 +68,13 @@ func (g *Guard) Told(w *Wish, freeKW float64, bound bool, now time.Time) {
 	}
 }
 
+// Blind notes a device that is held back by a limit of which nobody can measure whether it is in need: when measurements come back it is not let go at once.
+func (g *Guard) Blind(w *Wish, freeKW float64, now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held[w.key()] = &heldBack{freeKW: freeKW, kw: w.WantedKW, bound: now, tight: now}
+}
+
 // Blind changes the wishes behind a connection of which nobody knows what it carries to what its limits allow in any case, see the table of the package; +Inf is
 // no limit. The wishes of chargers are first what their safe current stands for. reason says why, of whose limit it is.
 func Blind(wishes []*Wish, importLimitKW, exportLimitKW float64, reason, of string) {

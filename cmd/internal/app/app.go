@@ -188,7 +188,7 @@ func planLateAfter(cfg *config.Config, clock *Clock) time.Duration {
 func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	cfg := schedulerConfig(a.cfg, d, a.clock)
 	_, budget := planning(a.cfg, a.clock)
-	cfg.Live, cfg.Store, cfg.Now, cfg.Log = a.hub, a.record, a.clock.Now, a.log
+	cfg.Live, cfg.Store, cfg.Now, cfg.Log = a.hub, ledger{a.record, a.metrics.setpoints}, a.clock.Now, a.log
 	cfg.Driver = func(site, device string) (drivers.Driver, bool) { return a.connections.driver(d.ID, site, device) }
 	cfg.Lapsed = func(r scheduler.Request) { a.asks.lapsed(d.ID, r) }
 	cfg.Plan = func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error) {

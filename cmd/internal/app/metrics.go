@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"quartier/optimizer/problem"
+	"quartier/scheduler"
+	"quartier/schemas/district"
 )
 
 // metrics are what a process tells Prometheus beside the console's own; every name begins with quartier_ and ends in its unit.
@@ -15,6 +17,7 @@ type metrics struct {
 	stored, refused prometheus.Counter
 	append          prometheus.Histogram
 	plans           *prometheus.CounterVec
+	setpoints       *prometheus.CounterVec
 	solve           *prometheus.HistogramVec
 	gap             *prometheus.GaugeVec
 }
@@ -25,10 +28,12 @@ func newMetrics(reg *prometheus.Registry, a *App) *metrics {
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "quartier_samples_refused_total", Help: "Samples that the record refused as invalid; they are lost."}),
 		append:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "quartier_append_seconds", Help: "Time to give a batch of samples to the record.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14)}),
 		plans:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "quartier_plans_total", Help: "Plans by outcome."}, []string{"district", "status"}),
-		solve:   prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "quartier_plan_seconds", Help: "Time to make a plan.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}, []string{"district"}),
-		gap:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "quartier_plan_gap_ratio", Help: "Gap of the last plan between its cost and the bound."}, []string{"district"}),
+		setpoints: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "quartier_setpoints_total", Help: "Decisions in the ledger by outcome; held are those that a hold or an interval of writes kept back."},
+			[]string{"district", "outcome"}),
+		solve: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "quartier_plan_seconds", Help: "Time to make a plan.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}, []string{"district"}),
+		gap:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "quartier_plan_gap_ratio", Help: "Gap of the last plan between its cost and the bound."}, []string{"district"}),
 	}
-	reg.MustRegister(m.stored, m.refused, m.append, m.plans, m.solve, m.gap, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), devices{a},
+	reg.MustRegister(m.stored, m.refused, m.append, m.plans, m.setpoints, m.solve, m.gap, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), devices{a},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quartier_memory_rows", Help: "Samples and set-points in memory alone, because the local disk takes none."},
 			func() float64 { return float64(a.record.memory.State().Held) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "quartier_memory_dropped_rows_total", Help: "Samples and set-points lost because the disk took none for too long."},
@@ -55,6 +60,20 @@ func (m *metrics) planned(districtID string, sol *problem.Solution, err error, t
 	}
 	m.plans.WithLabelValues(districtID, status).Inc()
 	m.solve.WithLabelValues(districtID).Observe(took.Seconds())
+}
+
+// ledger counts the decisions that go to the record.
+type ledger struct {
+	scheduler.Store
+	setpoints *prometheus.CounterVec
+}
+
+// AppendSetpoints implements scheduler.Store.
+func (l ledger) AppendSetpoints(ctx context.Context, sps []district.Setpoint) error {
+	for _, sp := range sps {
+		l.setpoints.WithLabelValues(sp.District, string(sp.Outcome)).Inc()
+	}
+	return l.Store.AppendSetpoints(ctx, sps)
 }
 
 // devices collects the state of every polled device.
