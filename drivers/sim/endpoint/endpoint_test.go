@@ -185,6 +185,47 @@ func TestCommandsArrive(t *testing.T) {
 	}
 }
 
+// TestGivenBack: every device of the demonstration that takes commands follows its own control again once it was given back, whatever the command before was.
+func TestGivenBack(t *testing.T) {
+	b := start(t, "demo", time.Date(2026, 3, 17, 10, 0, 0, 0, time.UTC))
+	kinds := map[string]bool{}
+	profiles := map[sim.Ref]string{}
+	for i := range b.cfg.Districts {
+		for site, dev := range b.cfg.Districts[i].AllDevices {
+			profiles[sim.Ref{District: b.cfg.Districts[i].ID, Site: site, Device: dev.ID}] = dev.Profile
+		}
+	}
+	for _, ref := range b.world.Devices() {
+		name := profiles[ref]
+		if p := profile.MustLoad(name); p.Control == nil || p.Protocol != profile.Modbus || kinds[name] {
+			continue
+		}
+		kinds[name] = true
+		dr := b.open(ref)
+		c, _ := dr.Control()
+		command := c.Min
+		if c.Pause != nil {
+			command = *c.Pause
+		}
+		if _, err := dr.Write(ctx(t), c.Point, command); err != nil {
+			t.Errorf("%s: %v", ref, err)
+			continue
+		}
+		if !b.world.Commanded(ref) && command != c.Safe {
+			t.Errorf("%s is not commanded by %g", ref, command)
+		}
+		if _, err := dr.Release(ctx(t)); err != nil {
+			t.Errorf("release of %s: %v", ref, err)
+		}
+		if v, _ := b.world.Value(ref, c.Point); b.world.Commanded(ref) && v != c.Safe {
+			t.Errorf("%s is still commanded after release, at %g", ref, v)
+		}
+	}
+	if len(kinds) < 5 {
+		t.Errorf("only %v were tried", kinds)
+	}
+}
+
 // TestDeadSystem: when nothing more is written, a battery goes back to its own control, and a charger keeps its safe current, both visible in the registers.
 func TestDeadSystem(t *testing.T) {
 	var ahead atomic.Int64 // of the machine's clock

@@ -33,6 +33,8 @@ type unit struct {
 
 	wall func() time.Time
 
+	before map[string]float64 // the points that a command writes, as they stood before the first one; nil where the profile does not restore them
+
 	mu      sync.Mutex // of renewed and of bringing registers up to date
 	renewed time.Time  // when the command in force was written last, by the machine's clock; zero without one
 }
@@ -50,6 +52,14 @@ func newUnit(e *Endpoints, ref sim.Ref, dev *district.Device, p *profile.Profile
 		}
 	}
 	u.idle()
+	if u.hasCtl && u.ctl.Restore == drivers.RestorePrevious {
+		u.before = map[string]float64{}
+		for _, name := range p.Control.Written() {
+			if v, err := u.device.Value(name); err == nil {
+				u.before[name] = v
+			}
+		}
+	}
 	srv.Handle(dev.Unit, u)
 	return u, nil
 }
@@ -113,7 +123,7 @@ func (u *unit) written(map[string]float64) {
 	if !u.hasCtl {
 		return
 	}
-	if u.device.Released() {
+	if u.device.Released() || u.restored() {
 		u.release()
 		return
 	}
@@ -126,6 +136,16 @@ func (u *unit) written(map[string]float64) {
 	u.mu.Unlock()
 	// a refusal of the machine itself shows in its values: the registers took what was written
 	_ = u.world.Command(u.ref, u.ctl.Quantity, v, 0, nil)
+}
+
+// restored reports whether the points stand again as before the first command.
+func (u *unit) restored() bool {
+	for name, v := range u.before {
+		if now, err := u.device.Value(name); err != nil || now != v {
+			return false
+		}
+	}
+	return u.before != nil
 }
 
 func (u *unit) release() {
