@@ -46,6 +46,7 @@ func Run(t *testing.T, factory Factory) {
 	t.Run("a write is read back", func(t *testing.T) { write(t, factory(t)) })
 	t.Run("a value outside the range is a limit error", func(t *testing.T) { limits(t, factory(t)) })
 	t.Run("the control names a writable point", func(t *testing.T) { control(t, factory(t)) })
+	t.Run("a device is given back", func(t *testing.T) { release(t, factory(t)) })
 	t.Run("a cancelled context returns at once", func(t *testing.T) { cancelled(t, factory(t)) })
 	t.Run("close ends everything and may be repeated", func(t *testing.T) { closed(t, factory(t)) })
 	t.Run("close while the device is silent", func(t *testing.T) { closeSilent(t, factory(t)) })
@@ -226,6 +227,44 @@ func control(t *testing.T, s Subject) {
 		}
 	}
 	t.Errorf("control point %s is no point of the device", c.Point)
+}
+
+func release(t *testing.T, s Subject) {
+	d := open(t, s)
+	r, ok := d.(drivers.Releaser)
+	c, has := d.Control()
+	switch {
+	case !ok && has:
+		t.Fatal("the driver commands the device and cannot give it back")
+	case !ok:
+		return
+	case !has:
+		if _, err := r.Release(within(t, patience)); !errors.Is(err, drivers.ErrReadOnly) {
+			t.Errorf("Release of a device that is only read = %v, want ErrReadOnly", err)
+		}
+		return
+	}
+	for range 2 { // giving it back twice is no fault
+		if _, err := d.Write(within(t, patience), c.Point, c.Max); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := r.Release(within(t, patience)); err != nil {
+				t.Errorf("Release = %v", err)
+			}
+		}
+	}
+	if _, err := d.Write(within(t, patience), c.Point, c.Max); err != nil {
+		t.Fatal(err)
+	}
+	s.Line.Set(Cut)
+	if _, err := r.Release(within(t, deadTimeout)); c.Restore != drivers.RestoreReversion && !errors.Is(err, drivers.ErrUnreachable) {
+		t.Errorf("Release over a cut line = %v, want ErrUnreachable", err)
+	}
+	d.Close()
+	if _, err := r.Release(within(t, patience)); !errors.Is(err, drivers.ErrClosed) {
+		t.Errorf("Release after Close = %v, want ErrClosed", err)
+	}
 }
 
 func cancelled(t *testing.T, s Subject) {
