@@ -189,7 +189,8 @@ func (s *Scheduler) Wake() {
 	}
 }
 
-// Run plans and dispatches until ctx ends, then gives every device its own control back within two seconds. It waits for the first measurements before the first plan.
+// Run plans and dispatches until ctx ends, then gives every device its own control back within five seconds, which is time for twenty
+// behind one serial line. It waits for the first measurements before the first plan.
 // With PlanOnly it writes to no device at any time.
 func (s *Scheduler) Run(ctx context.Context) error {
 	if s.cfg.PlanOnly {
@@ -201,7 +202,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	go func() { defer wg.Done(); s.planLoop(ctx) }()
 	go func() { defer wg.Done(); s.dispatchLoop(ctx) }()
 	wg.Wait()
-	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	s.Release(release)
 	return nil
