@@ -189,8 +189,7 @@ func (s *Scheduler) Wake() {
 	}
 }
 
-// Run plans and dispatches until ctx ends, then gives every device its own control back within five seconds, which is time for twenty
-// behind one serial line. It waits for the first measurements before the first plan.
+// Run plans and dispatches until ctx ends, then gives every device its own control back within five seconds. It waits for the first measurements before the first plan.
 // With PlanOnly it writes to no device at any time.
 func (s *Scheduler) Run(ctx context.Context) error {
 	if s.cfg.PlanOnly {
