@@ -39,6 +39,13 @@ func (d *Device) learn(ctx context.Context, sunspec bool) (learned, error) {
 	return k, nil
 }
 
+// assume takes a layout for the device's that was learned through another one of the same unit, while the connection lasts.
+func (d *Device) assume(layout profile.Layout) {
+	k := <-d.learned
+	k.epoch, k.layout, k.plan = d.link.Epoch(), layout, nil
+	d.learned <- k
+}
+
 // forget makes the next read learn anew.
 func (d *Device) forget() {
 	select {
@@ -66,7 +73,10 @@ func (d *Device) split(p *plan, wants []int) {
 	}
 }
 
-// walk finds the SunSpec chain and where each model starts. Of a model that occurs twice the first is taken.
+// errNoChain says that a device is none of SunSpec.
+var errNoChain = fmt.Errorf("no SunSpec chain at %v: %w", sunspecBases, drivers.ErrGarbage)
+
+// walk finds the SunSpec chain and where each model starts. The chain ends with the model id 0xFFFF, or, behind its first model, where the device says that there is no such address.
 func (d *Device) walk(ctx context.Context) (profile.Layout, error) {
 	read := func(address uint16) ([]uint16, error) {
 		return d.link.read(ctx, d.dev.Unit, d.pauses(), profile.Holding, address, 2)
@@ -89,18 +99,19 @@ func (d *Device) walk(ctx context.Context) (profile.Layout, error) {
 				return nil, fmt.Errorf("SunSpec chain from %d runs past 65535: %w", base, drivers.ErrGarbage)
 			}
 			regs, err := read(uint16(at))
+			if code, is := errors.AsType[exceptionError](err); is && code == noSuchAddress && len(layout) > 0 {
+				return layout, nil
+			}
 			if err != nil {
 				return nil, err
 			}
 			if regs[0] == 0xFFFF {
 				return layout, nil
 			}
-			if _, twice := layout[regs[0]]; !twice {
-				layout[regs[0]] = profile.Extent{Address: uint16(at), Length: regs[1]}
-			}
+			layout = append(layout, profile.Extent{Model: regs[0], Address: uint16(at), Length: regs[1]})
 			at += 2 + int(regs[1])
 		}
 		return nil, fmt.Errorf("SunSpec chain from %d has no end within %d models: %w", base, maxModels, drivers.ErrGarbage)
 	}
-	return nil, fmt.Errorf("no SunSpec chain at %v: %w", sunspecBases, drivers.ErrGarbage)
+	return nil, errNoChain
 }

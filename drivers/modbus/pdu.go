@@ -29,6 +29,9 @@ type exceptionError uint8
 // noAnswerBehind is the exception by which a gateway says that the unit behind it is silent.
 const noAnswerBehind exceptionError = 11
 
+// noSuchAddress is the exception of a device that does not have an address.
+const noSuchAddress exceptionError = 2
+
 var exceptionTexts = map[exceptionError]string{1: "illegal function", 2: "illegal data address", 3: "illegal data value", 4: "server device failure", 5: "acknowledge",
 	6: "server device busy", 7: "negative acknowledge", 8: "memory parity error", 10: "gateway path unavailable", 11: "gateway target device failed to respond"}
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 // Found is a unit that answered a scan.
 type Found struct {
 	Unit    uint8
-	SunSpec []uint16 // models of its chain, in rising order; nil without one
+	SunSpec []uint16 // models of its chain, in its order; nil without one
 	Matches []Match  // profiles whose points it has, the best first
 }
 
@@ -68,6 +67,11 @@ func Scan(ctx context.Context, at district.Device, units []uint8, profiles []*pr
 func scanUnit(ctx context.Context, pool *Pool, at district.Device, unit uint8, profiles []*profile.Profile) (Found, error) {
 	f := Found{Unit: unit}
 	dev := district.Device{ID: fmt.Sprintf("unit %d", unit), Address: at.Address, TLS: at.TLS, Unit: unit}
+	layout, err := look(ctx, pool, dev)
+	if err != nil {
+		return f, err
+	}
+	f.SunSpec = layout.Models()
 	for _, p := range profiles {
 		if p.Protocol != profile.Modbus {
 			continue
@@ -76,18 +80,9 @@ func scanUnit(ctx context.Context, pool *Pool, at district.Device, unit uint8, p
 		if err != nil {
 			return f, err
 		}
-		if f.Matches == nil { // is anybody there at all?
-			if _, err := d.link.Read(ctx, unit, profile.Holding, 0, 1); err != nil && !errors.Is(err, drivers.ErrRejected) {
-				d.Close()
-				return f, err
-			}
-			f.Matches = []Match{}
-		}
-		m, models := match(ctx, d)
+		d.assume(layout)
+		m := match(ctx, d)
 		d.Close()
-		if models != nil {
-			f.SunSpec = models
-		}
 		if m.Good > 0 && m.Good*2 >= m.Points {
 			f.Matches = append(f.Matches, m)
 		}
@@ -96,8 +91,25 @@ func scanUnit(ctx context.Context, pool *Pool, at district.Device, unit uint8, p
 	return f, nil
 }
 
-// match counts the points that have a value, and tells the SunSpec models of the unit when the profile made it walk their chain.
-func match(ctx context.Context, d *Device) (Match, []uint16) {
+// look asks whether anybody is there, and walks the chain of SunSpec models once for all profiles. It is empty where there is none.
+func look(ctx context.Context, pool *Pool, dev district.Device) (profile.Layout, error) {
+	d, err := pool.Device(dev, &profile.Profile{Name: "scan", Protocol: profile.Modbus})
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	if _, err := d.link.Read(ctx, dev.Unit, profile.Holding, 0, 1); err != nil && !errors.Is(err, drivers.ErrRejected) {
+		return nil, err
+	}
+	layout, err := d.walk(ctx)
+	if err != nil { // no chain, or one that cannot be followed: the plain maps may fit yet
+		return profile.Layout{}, nil
+	}
+	return layout, nil
+}
+
+// match counts the points that have a value.
+func match(ctx context.Context, d *Device) Match {
 	m := Match{Profile: d.profile.Name}
 	for _, pt := range d.profile.Points {
 		if pt.Readable() && pt.Register != nil {
@@ -110,10 +122,5 @@ func match(ctx context.Context, d *Device) (Match, []uint16) {
 			m.Good++
 		}
 	}
-	k := <-d.learned
-	d.learned <- k
-	if len(k.layout) == 0 {
-		return m, nil
-	}
-	return m, slices.Sorted(maps.Keys(k.layout))
+	return m
 }

@@ -2,7 +2,9 @@ package modbus
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"net"
 	"slices"
 	"testing"
 	"time"
@@ -65,6 +67,90 @@ func TestScan(t *testing.T) {
 	defer cancel()
 	if err := Scan(ctx, district.Device{Address: s.URL()}, []uint8{1}, profiles, Config{}, func(Found, bool) {}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Scan with an ended context: %v", err)
+	}
+}
+
+// TestScanWalksOnce: the chain of SunSpec models is walked once for all profiles, and shown with every model that occurs again.
+func TestScanWalksOnce(t *testing.T) {
+	bank := &serve.Table{}
+	bank.Set(profile.Holding, 40000, 0x5375, 0x6E53)
+	at := uint16(40002)
+	chain := []uint16{1, 103, 1, 203, 1, 203}
+	for _, id := range chain {
+		length, _ := profile.SunSpecLength(id)
+		bank.Set(profile.Holding, at, append([]uint16{id, length}, make([]uint16, length)...)...)
+		at += 2 + length
+	} // and no mark of its end
+	s := modbustest.New(t)
+	s.Behave(func(s *modbustest.Server, c net.Conn, r modbustest.Request) bool {
+		regs, err := bank.Read(profile.Holding, r.Address(), r.Quantity())
+		answer := []byte{r.PDU[0], byte(2 * len(regs))}
+		for _, v := range regs {
+			answer = binary.BigEndian.AppendUint16(answer, v)
+		}
+		if err != nil || r.PDU[0] != 3 {
+			answer = []byte{r.PDU[0] | 0x80, 2}
+		}
+		_, err = c.Write(s.Frame(r, answer))
+		return err == nil
+	})
+	var profiles []*profile.Profile
+	for _, name := range profile.Names() {
+		if p := *profile.MustLoad(name); p.Protocol == profile.Modbus {
+			p.Limits.ConnectDelay, p.Limits.Delay, p.Limits.Timeout = 0, 0, 0
+			profiles = append(profiles, &p)
+		}
+	}
+	var found []Found
+	err := Scan(t.Context(), district.Device{Address: s.URL()}, []uint8{1}, profiles, Config{}, func(f Found, ok bool) { found = append(found, f) })
+	if err != nil || len(found) != 1 || !slices.Equal(found[0].SunSpec, chain) {
+		t.Fatalf("Scan found %+v, %v, want the chain %v", found, err, chain)
+	}
+	if !slices.ContainsFunc(found[0].Matches, func(m Match) bool { return m.Profile == "sunspec-meter" }) {
+		t.Errorf("sunspec-meter is not among %+v", found[0].Matches)
+	}
+	headers := 0
+	for _, r := range s.Requests() {
+		if r.Address() == 40000 {
+			headers++
+		}
+	}
+	if headers != 1 {
+		t.Errorf("the begin of the chain was read %d times", headers)
+	}
+}
+
+// TestWalkEnds: a chain ends at the address that the device does not have, and at no other exception or silence.
+func TestWalkEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		first uint8 // exception in place of the first model, 0: none
+		then  uint8 // in place of the second
+		want  []uint16
+	}{{"no such address", 0, 2, []uint16{1}}, {"busy", 0, 6, nil}, {"failure", 0, 4, nil}, {"nothing behind the mark", 2, 0, nil}} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := modbustest.New(t)
+			s.Behave(func(s *modbustest.Server, c net.Conn, r modbustest.Request) bool {
+				answer := []byte{3, 4, 0x53, 0x75, 0x6E, 0x53}
+				switch a := r.Address(); {
+				case a == 40002 && tt.first != 0, a > 40002:
+					answer = []byte{0x83, max(tt.first, tt.then)}
+				case a == 40002:
+					answer = []byte{3, 4, 0, 1, 0, 66}
+				}
+				_, err := c.Write(s.Frame(r, answer))
+				return err == nil
+			})
+			d, err := Open(district.Device{ID: "dev", Address: s.URL(), Unit: 1}, parse(t, twoMeters), Config{Timeout: 10 * time.Second})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			layout, err := d.walk(t.Context())
+			if !slices.Equal(layout.Models(), tt.want) || (err == nil) != (tt.want != nil) {
+				t.Errorf("the chain is %v, %v, want %v", layout, err, tt.want)
+			}
+		})
 	}
 }
 

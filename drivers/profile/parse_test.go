@@ -47,6 +47,7 @@ func TestFaults(t *testing.T) {
 		{"SunSpec point of another model", head + "points: [{name: x, sunspec: {models: [103], point: WMaxLimPct}, unit: W}]\n", "model 103 has no point WMaxLimPct"},
 		{"SunSpec without a place", head + "points: [{name: x, sunspec: {models: [103]}, type: i16, unit: W}]\n", "want either point, the name in the model, or offset"},
 		{"SunSpec alternatives that differ", head + "points: [{name: x, sunspec: {models: [103, 113], point: W}, unit: W}]\n", "model 113 has W elsewhere than model 103"},
+		{"SunSpec occurrence", head + "points: [{name: x, sunspec: {models: [203], point: W, occurrence: 0}, unit: W}]\n", "occurrence"},
 		{"SunSpec group", head + "points: [{name: x, sunspec: {models: [160], point: modul.DCW, index: 1}, unit: W}]\n", "model 160 has no group modul; its groups are [module]"},
 		{"SunSpec measured value that is written", head + "points: [{name: x, sunspec: {models: [103], point: W}, unit: W, access: read_write, write: {min: 0, max: 1}}]\n", "model 103 does not let W be written"},
 		{"SunSpec scale factor that is not there", head + "points: [{name: x, sunspec: {models: [103], point: St}, unit: state, scale_factor: {simulated: 1}}]\n", "St has none in model 103"},

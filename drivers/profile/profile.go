@@ -165,10 +165,11 @@ type Register struct {
 
 // SunSpec locates a register in a chain of SunSpec models.
 type SunSpec struct {
-	Models []uint16 // any one of these, the first found
-	Offset uint16   // from the model's id register
-	Name   string   // in the definitions; empty where the profile counts registers. NAME, or GROUP.NAME with Index
-	Index  int      // of a repeated group, from 1 on; 0 outside one
+	Models     []uint16 // any one of these, in the order of the device's chain
+	Occurrence int      // which of them in that order, from 1 on: 2 for the second of two meters
+	Offset     uint16   // from the model's id register
+	Name       string   // in the definitions; empty where the profile counts registers. NAME, or GROUP.NAME with Index
+	Index      int      // of a repeated group, from 1 on; 0 outside one
 }
 
 // ScaleFactor locates the register that holds the power of ten of a value, an i16 from -10 to 10.

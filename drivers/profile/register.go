@@ -106,6 +106,9 @@ func (pp *profileParser) mask(m *mapping, pt *Point) {
 	}
 }
 
+// maxOccurrence bounds how often a profile may ask for one model of a chain.
+const maxOccurrence = 16
+
 // sunspec reads where in a chain of models the point stands: by its name in the definitions, or by its offset in the model.
 func (pp *profileParser) sunspec(m *mapping, pt *Point) {
 	n, _ := m.get("sunspec")
@@ -113,7 +116,8 @@ func (pp *profileParser) sunspec(m *mapping, pt *Point) {
 	defer s.done()
 	s.need("models")
 	r := pt.Register
-	spec := &SunSpec{Offset: uint16(s.whole("offset", 2, 65535, 2)), Name: s.text("point"), Index: int(s.whole("index", 1, 3000, 0))}
+	spec := &SunSpec{Offset: uint16(s.whole("offset", 2, 65535, 2)), Name: s.text("point"), Index: int(s.whole("index", 1, 3000, 0)),
+		Occurrence: int(s.whole("occurrence", 1, maxOccurrence, 1))}
 	r.SunSpec = spec
 	if r.Table != Holding {
 		pp.f.add(m.at("table"), "%s: SunSpec models stand in the holding table", m.what)

@@ -54,7 +54,8 @@ func pointSchema() node {
 		"address": whole("Modbus: wire address, from 0: a document's 40001 or 30001 is 0", 0, 65535),
 		"sunspec": object("SunSpec: models, any one of them, and the point's name there, or its offset from the model's ID register", []string{"models"}, node{
 			"models": list("", whole("", 1, 65534)), "point": text("NAME, or GROUP.NAME with index"), "index": whole("which of a repeated group, from 1", 1, 3000),
-			"offset": whole("", 2, 65535)}),
+			"occurrence": whole("which of these models in the order of the chain, from 1: 2 for the second of two meters behind one unit", 1, maxOccurrence),
+			"offset":     whole("", 2, 65535)}),
 		"node":      text("OPC UA: s=TEXT, i=NUMBER, g=GUID or b=BASE64, without the namespace index", "pattern", nodeID.String()),
 		"namespace": text("OPC UA: URI, where it is not that of the profile"),
 		"dead_band": number("OPC UA: smallest change that a subscription tells, in the unit; every change where it is absent"),

@@ -227,14 +227,36 @@ func (p *Profile) SunSpecNeeds(model uint16) uint16 {
 	return need
 }
 
-// Layout is where the SunSpec models of one device stand, by their id.
-type Layout map[uint16]Extent
+// Layout is where the SunSpec models of one device stand, in the order of the chain. A model may occur several times: once for each of several meters, say.
+type Layout []Extent
 
-// Extent is the place of one model: the address of its id register and the length that its header tells, without the header.
-type Extent struct{ Address, Length uint16 }
+// Extent is the place of one model: its id, the address of its id register and the length that its header tells, without the header.
+type Extent struct{ Model, Address, Length uint16 }
+
+// Models lists the ids in the order of the chain.
+func (l Layout) Models() []uint16 {
+	var out []uint16
+	for _, e := range l {
+		out = append(out, e.Model)
+	}
+	return out
+}
+
+// find returns the model of a point: of those of the chain that the point may be in, the one that its occurrence counts.
+func (l Layout) find(s *SunSpec) (Extent, bool) {
+	n := 0
+	for _, e := range l {
+		if slices.Contains(s.Models, e.Model) {
+			if n++; n >= s.Occurrence {
+				return e, true
+			}
+		}
+	}
+	return Extent{}, false
+}
 
 // Locate returns the wire address of the point's registers and of its scale factor; hasScale is false without one, ok false when the
-// device has none of the point's models, or one that ends before the point.
+// device has none of the point's models, not as often as the point's occurrence says, or one that ends before the point.
 func (pt *Point) Locate(layout Layout) (address, scale uint16, hasScale, ok bool) {
 	r := pt.Register
 	if r == nil {
@@ -246,19 +268,13 @@ func (pt *Point) Locate(layout Layout) (address, scale uint16, hasScale, ok bool
 		}
 		return r.Address, 0, false, true
 	}
-	for _, id := range r.SunSpec.Models {
-		model, found := layout[id]
-		if !found {
-			continue
-		}
-		end := int(model.Length) + 2
-		if int(r.SunSpec.Offset)+int(r.Length) > end || r.ScaleFactor != nil && int(r.ScaleFactor.Address) >= end {
-			return 0, 0, false, false // a shorter edition of the model, or fewer groups: what follows belongs to the next one
-		}
-		if r.ScaleFactor != nil {
-			return model.Address + r.SunSpec.Offset, model.Address + r.ScaleFactor.Address, true, true
-		}
-		return model.Address + r.SunSpec.Offset, 0, false, true
+	model, found := layout.find(r.SunSpec)
+	end := int(model.Length) + 2
+	if !found || int(r.SunSpec.Offset)+int(r.Length) > end || r.ScaleFactor != nil && int(r.ScaleFactor.Address) >= end {
+		return 0, 0, false, false // a shorter edition of the model, or fewer groups: what follows belongs to the next one
 	}
-	return 0, 0, false, false
+	if r.ScaleFactor != nil {
+		return model.Address + r.SunSpec.Offset, model.Address + r.ScaleFactor.Address, true, true
+	}
+	return model.Address + r.SunSpec.Offset, 0, false, true
 }

@@ -92,13 +92,20 @@ func models(t *testing.T, base uint16, chain ...[]uint16) (*serve.Table, string,
 		put(m[1:]...)
 	}
 	put(0xFFFF, 0)
+	url, open := serveTable(t, bank)
+	return bank, url, open
+}
+
+// serveTable serves registers as unit 1, and opens devices on them.
+func serveTable(t *testing.T, bank serve.Bank) (url string, open func(p *profile.Profile) *modbus.Device) {
+	t.Helper()
 	s, err := serve.Listen("127.0.0.1:0", serve.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
 	s.Handle(1, bank)
-	return bank, s.URL(), func(p *profile.Profile) *modbus.Device {
+	return s.URL(), func(p *profile.Profile) *modbus.Device {
 		d, err := modbus.Open(district.Device{ID: "sunspec", Address: s.URL(), Unit: 1}, p, modbus.Config{Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
@@ -194,6 +201,40 @@ func TestSunSpecMarks(t *testing.T) {
 		pt := parse(t, fmt.Sprintf(`points: [{name: x, sunspec: {models: [%d], point: %s}, unit: "1"}]`, tt.model, tt.point)).Points[0]
 		if v, err := pt.Decode(tt.mark, 0); err == nil {
 			t.Errorf("model %d %s: %04X is %g, want no value", tt.model, tt.point, tt.mark, v)
+		}
+	}
+}
+
+// TestSunSpecOccurrences: of several meters behind one unit each is read by its place in the chain, whatever its model, also of a simulated device that was rendered from the profile.
+func TestSunSpecOccurrences(t *testing.T) {
+	p := parse(t, `points:
+  - {name: first_kw, sunspec: {models: [203, 201], point: W}, unit: W}
+  - {name: second_kw, sunspec: {models: [203, 201], point: W, occurrence: 2}, unit: W}
+  - {name: third_kw, sunspec: {models: [203, 201], point: W, occurrence: 3}, unit: W}
+  - {name: second_of_203_kw, sunspec: {models: [203], point: W, occurrence: 2}, unit: W}
+  - {name: fourth_kw, sunspec: {models: [203, 201], point: W, occurrence: 4}, unit: W}`)
+	meter := func(id uint16, watt int16) []uint16 { return model(id, 105, map[int]uint16{18: uint16(watt)}) }
+	_, _, open := models(t, 40000, model(1, 66, nil), model(103, 50, nil), model(1, 66, nil), meter(203, 1500), model(1, 66, nil), meter(201, -200), model(1, 66, nil), meter(203, 3000))
+	d := open(p)
+	for point, want := range map[string]float64{"first_kw": 1.5, "second_kw": -0.2, "third_kw": 3, "second_of_203_kw": 3, "fourth_kw": math.NaN()} {
+		if got := readOne(t, d, point); !(near(got, want) || math.IsNaN(got) && math.IsNaN(want)) {
+			t.Errorf("%s is %g kW, want %g", point, got, want)
+		}
+	}
+	rendered, err := serve.NewDevice(p, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for point, v := range map[string]float64{"first_kw": 1, "second_kw": 2, "third_kw": 3, "fourth_kw": 4} {
+		if err := rendered.Set(point, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, open = serveTable(t, rendered)
+	d = open(p)
+	for point, want := range map[string]float64{"first_kw": 1, "second_kw": 2, "third_kw": 3, "second_of_203_kw": 2, "fourth_kw": 4} {
+		if got := readOne(t, d, point); !near(got, want) {
+			t.Errorf("rendered: %s is %g kW, want %g", point, got, want)
 		}
 	}
 }

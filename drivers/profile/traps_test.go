@@ -104,9 +104,7 @@ func chain(m image) profile.Layout {
 			if !ok || head[0] == 0xFFFF {
 				return out
 			}
-			if _, twice := out[head[0]]; !twice {
-				out[head[0]] = profile.Extent{Address: at, Length: head[1]}
-			}
+			out = append(out, profile.Extent{Model: head[0], Address: at, Length: head[1]})
 			at += 2 + head[1]
 		}
 	}

@@ -33,7 +33,7 @@ func NewDevice(p *profile.Profile, onWrite func(written map[string]float64)) (*D
 	if p.Protocol != profile.Modbus {
 		return nil, fmt.Errorf("profile %s: is for %s, not modbus", p.Name, p.Protocol)
 	}
-	d := &Device{profile: p, onWrite: onWrite, layout: profile.Layout{},
+	d := &Device{profile: p, onWrite: onWrite,
 		values:   map[profile.Table]map[uint16]uint16{},
 		readable: map[profile.Table]map[uint16]bool{},
 		writable: map[profile.Table]map[uint16]*profile.Point{}}
@@ -70,18 +70,22 @@ func NewDevice(p *profile.Profile, onWrite func(written map[string]float64)) (*D
 	return d, nil
 }
 
-// models lays out the SunSpec chain: the common model, then every model of the profile, the first of alternatives only.
+// models lays out the SunSpec chain: the common model, then every model of the profile, the first of alternatives only, as often as the profile asks for it.
 func (d *Device) models() {
-	var ids []uint16
+	times := map[uint16]int{}
 	for _, pt := range d.profile.Points {
-		if pt.Register != nil && pt.Register.SunSpec != nil && !slices.Contains(ids, pt.Register.SunSpec.Models[0]) {
-			ids = append(ids, pt.Register.SunSpec.Models[0])
+		if pt.Register != nil && pt.Register.SunSpec != nil {
+			id := pt.Register.SunSpec.Models[0]
+			times[id] = max(times[id], pt.Register.SunSpec.Occurrence)
 		}
 	}
-	if len(ids) == 0 {
+	if len(times) == 0 {
 		return
 	}
-	slices.Sort(ids)
+	ids := []uint16{1}
+	for _, id := range slices.Sorted(maps.Keys(times)) {
+		ids = append(ids, slices.Repeat([]uint16{id}, times[id])...)
+	}
 	at := uint16(sunspecBase)
 	put := func(values ...uint16) {
 		for _, v := range values {
@@ -90,9 +94,9 @@ func (d *Device) models() {
 		}
 	}
 	put(0x5375, 0x6E53) // "SunS"
-	for _, id := range append([]uint16{1}, ids...) {
+	for _, id := range ids {
 		length := d.profile.SunSpecNeeds(id)
-		d.layout[id] = profile.Extent{Address: at, Length: length}
+		d.layout = append(d.layout, profile.Extent{Model: id, Address: at, Length: length})
 		put(id, length)
 		body := make([]uint16, length)
 		if id == 1 {
