@@ -1,5 +1,5 @@
 // Package foreign runs independent implementations of OPC UA and Modbus, of other authors and in another language, for the tests of our own:
-// small programs of node-opcua and modbus-serial, pinned in package.json and its lock file, and one of open62541 in the Debian 13 tree. make
+// small programs of node-opcua and modbus-serial, pinned in package.json and its lock file, and of open62541 and pymodbus in the Debian 13 tree. make
 // setup installs them.
 package foreign
 

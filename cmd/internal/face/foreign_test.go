@@ -2,7 +2,9 @@ package face
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -11,36 +13,24 @@ import (
 	"quartier/schemas/district"
 )
 
-// TestForeignModbusClient: modbus-serial reads header, values, hours and names as the documentation says, and is refused every write.
-func TestForeignModbusClient(t *testing.T) {
-	f, err := startFace(t, "", func(c *Config) { c.OPCUA.Listen = "" })
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	values := map[string]Value{
-		"fontaine/power_kw": {V: -40.5, Time: now}, "fontaine/import_kw": {V: 1, Quality: district.Bad, Time: now}, "fontaine/import_kwh": {V: 123456789.125, Time: now},
-		HourKey("fontaine", "plan_import_kw", 0): {V: 1.5, Time: now}, HourKey("fontaine", "plan_import_kw", 1): {V: 2.5, Time: now}, HourKey("fontaine", "plan_import_kw", 24): {V: 3.5, Time: now},
-	}
-	f.Update(values)
-	host, port, err := net.SplitHostPort(strings.TrimPrefix(f.Addresses().Modbus, "tcp://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got struct {
-		Magic                          string
-		Version, Sites, Updates        int
-		Name                           string
-		Values                         []any
-		DoubleAt16                     float64
-		Hours                          []float64
-		SiteNames                      []string
-		Write6, Write16, Coil, Outside any
-	}
-	p := foreign.Start(t, "modbus-client.mjs", host, port, "1")
-	if !p.Next(&got, time.Minute) {
-		t.Fatal("modbus-serial told nothing")
-	}
+// modbusAnswers is what the foreign Modbus clients tell.
+type modbusAnswers struct {
+	Magic                          string
+	Version, Sites, Updates        int
+	Name                           string
+	Values                         []any
+	DoubleAt16                     float64
+	Hours                          []float64
+	SiteNames                      []string
+	Write6, Write16, Coil, Outside any
+	Most, OtherUnit                int     // of pymodbus alone, as the following
+	Half, Beyond, Limit            int     // exceptions of requests
+	Reads                          float64 // of the request
+}
+
+// checkModbus holds what a client told against what serveModbus serves; refused is the exception of a write to a value: 1 where the client may write nothing, 2 where it may make requests.
+func checkModbus(t *testing.T, got modbusAnswers, refused float64) {
+	t.Helper()
 	if got.Magic != "QUAR" || got.Version != 2 || got.Sites != 2 || got.Updates != 1 || got.Name != "Fontaine d'Ouche" {
 		t.Errorf("header %+v", got)
 	}
@@ -53,8 +43,64 @@ func TestForeignModbusClient(t *testing.T) {
 	if len(got.SiteNames) != 2 || got.SiteNames[0] != "École Buffon" || got.SiteNames[1] != "Tour" {
 		t.Errorf("sites %v", got.SiteNames)
 	}
-	if got.Write6 != 1.0 || got.Write16 != 1.0 || got.Coil != 1.0 || got.Outside != 2.0 {
-		t.Errorf("exceptions: write 6 %v, write 16 %v, coil %v, outside %v; want 1, 1, 1, 2", got.Write6, got.Write16, got.Coil, got.Outside)
+	if got.Write6 != refused || got.Write16 != refused || got.Coil != refused || got.Outside != 2.0 {
+		t.Errorf("exceptions: write 6 %v, write 16 %v, coil %v, outside %v; want %g three times, and 2", got.Write6, got.Write16, got.Coil, got.Outside, refused)
+	}
+}
+
+// serveModbus starts a face with some values, for a foreign client.
+func serveModbus(t *testing.T, change func(*Config)) (f *Face, host, port string) {
+	t.Helper()
+	f, err := startFace(t, "", func(c *Config) {
+		c.OPCUA.Listen = ""
+		if change != nil {
+			change(c)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	f.Update(map[string]Value{
+		"fontaine/power_kw": {V: -40.5, Time: now}, "fontaine/import_kw": {V: 1, Quality: district.Bad, Time: now}, "fontaine/import_kwh": {V: 123456789.125, Time: now},
+		HourKey("fontaine", "plan_import_kw", 0): {V: 1.5, Time: now}, HourKey("fontaine", "plan_import_kw", 1): {V: 2.5, Time: now}, HourKey("fontaine", "plan_import_kw", 24): {V: 3.5, Time: now},
+	})
+	host, port, err = net.SplitHostPort(strings.TrimPrefix(f.Addresses().Modbus, "tcp://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, host, port
+}
+
+// TestForeignModbusClient: modbus-serial reads header, values, hours and names as the documentation says, and is refused every write.
+func TestForeignModbusClient(t *testing.T) {
+	_, host, port := serveModbus(t, nil)
+	var got modbusAnswers
+	p := foreign.Start(t, "modbus-client.mjs", host, port, "1")
+	if !p.Next(&got, time.Minute) {
+		t.Fatal("modbus-serial told nothing")
+	}
+	checkModbus(t, got, 1)
+}
+
+// TestPymodbus: pymodbus reads the same, 125 registers at once too, is refused a unit that is no district and half a request, and has its limit taken and read back.
+func TestPymodbus(t *testing.T) {
+	b := newBook()
+	f, host, port := serveModbus(t, func(c *Config) {
+		withControl(c)
+		c.Requests, c.ModbusClients = b, []Client{{Network: netip.MustParsePrefix("127.0.0.1/32"), Requests: true}}
+	})
+	var got modbusAnswers
+	p := foreign.StartPymodbus(t, "client.py", host, port, "1", fmt.Sprint(f.Model().Variable("fontaine/ecole/import_limit_request_kw").Register))
+	if !p.Next(&got, time.Minute) {
+		t.Fatal("pymodbus told nothing")
+	}
+	checkModbus(t, got, 2)
+	if got.Most != 0 || got.OtherUnit == 0 || got.Half != 2 || got.Beyond != 3 || got.Limit != 0 || got.Reads != 42.5 {
+		t.Errorf("125 registers %d, another unit %d, half a request %d, beyond the connection %d, a limit %d, which reads %g", got.Most, got.OtherUnit, got.Half, got.Beyond, got.Limit, got.Reads)
+	}
+	if v := b.InForce()["fontaine/ecole/import_limit_request_kw"]; v != 42.5 {
+		t.Errorf("the limit in force is %g kW, want 42.5", v)
 	}
 }
 
