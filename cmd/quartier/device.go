@@ -322,12 +322,11 @@ func (f deviceFlags) scan(ctx context.Context, c *call) error {
 		if len(u.SunSpec) > 0 {
 			fmt.Fprintf(c.stdout, ", SunSpec models %v", u.SunSpec)
 		}
-		// Eight of eight points say more than two of two.
 		slices.SortStableFunc(u.Matches, func(a, b modbus.Match) int {
 			if mine[a.Profile] != mine[b.Profile] {
 				return map[bool]int{true: -1, false: 1}[mine[a.Profile]]
 			}
-			return cmp.Compare(b.Good*b.Good*a.Points, a.Good*a.Good*b.Points)
+			return cmp.Compare(b.Fit(), a.Fit())
 		})
 		for _, m := range u.Matches[:min(3, len(u.Matches))] {
 			fmt.Fprintf(c.stdout, ", could be %s (%d of %d points)", m.Profile, m.Good, m.Points)

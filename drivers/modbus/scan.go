@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,16 @@ type Found struct {
 type Match struct {
 	Profile string
 	Good    int // points with a value
+	Telling int // of these, points with another value than 0: many devices answer 0 for registers that they do not have
 	Points  int // readable points of the profile
+}
+
+// Fit orders matches, the best one having the largest: how many values say something, and how much of the profile they are.
+func (m Match) Fit() float64 {
+	if m.Points == 0 {
+		return 0
+	}
+	return float64(m.Good) / float64(m.Points) * (float64(m.Telling) + float64(m.Good)/1000)
 }
 
 // Reach makes a connection to the address of a device, and closes it. The error is drivers.ErrUnreachable, beside drivers.ErrConfiguration for certificates.
@@ -87,7 +97,7 @@ func scanUnit(ctx context.Context, pool *Pool, at district.Device, unit uint8, p
 			f.Matches = append(f.Matches, m)
 		}
 	}
-	slices.SortStableFunc(f.Matches, func(a, b Match) int { return b.Good*a.Points - a.Good*b.Points })
+	slices.SortStableFunc(f.Matches, func(a, b Match) int { return cmp.Compare(b.Fit(), a.Fit()) })
 	return f, nil
 }
 
@@ -119,7 +129,9 @@ func match(ctx context.Context, d *Device) Match {
 	readings, _ := d.Read(ctx) // what it rejects counts as missing
 	for _, r := range readings {
 		if pt := d.profile.Point(r.Point); pt != nil && pt.Register != nil && r.Quality == district.Good {
-			m.Good++
+			if m.Good++; r.Value != 0 {
+				m.Telling++
+			}
 		}
 	}
 	return m

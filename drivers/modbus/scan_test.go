@@ -154,6 +154,50 @@ func TestWalkEnds(t *testing.T) {
 	}
 }
 
+// TestScanOfZeros: a device that answers 0 for every register that it does not have is the one whose values it tells, and not each for which zeros are good.
+func TestScanOfZeros(t *testing.T) {
+	s, err := serve.Listen("127.0.0.1:0", serve.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	bank, err := serve.NewDevice(profile.MustLoad("webasto-next"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bank.SetAll(map[string]float64{"power_kw": 11, "import_kwh": 1234, "current_l1_a": 16, "current_l2_a": 16, "current_l3_a": 16, "connected": 1, "charging": 1}); err != nil {
+		t.Fatal(err)
+	}
+	s.Handle(1, zeros{bank})
+	var profiles []*profile.Profile
+	for _, name := range profile.Names() {
+		if p := *profile.MustLoad(name); p.Protocol == profile.Modbus {
+			p.Limits.ConnectDelay, p.Limits.Delay, p.Limits.Timeout = 0, 0, 0
+			profiles = append(profiles, &p)
+		}
+	}
+	var found Found
+	if err := Scan(t.Context(), district.Device{Address: s.URL()}, []uint8{1}, profiles, Config{}, func(f Found, _ bool) { found = f }); err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Matches) < 2 || found.Matches[0].Profile != "webasto-next" {
+		t.Errorf("the best are %+v", found.Matches[:min(3, len(found.Matches))])
+	}
+}
+
+// zeros is a bank that answers 0 for what it does not have.
+type zeros struct{ serve.Bank }
+
+func (z zeros) Read(t profile.Table, a, n uint16) ([]uint16, error) {
+	out := make([]uint16, n)
+	for i := range out {
+		if regs, err := z.Bank.Read(t, a+uint16(i), 1); err == nil {
+			out[i] = regs[0]
+		}
+	}
+	return out, nil
+}
+
 // TestScanOfClosingGateway: a gateway that closes the connection for units that it does not have hides none of those that it has.
 func TestScanOfClosingGateway(t *testing.T) {
 	s := modbustest.New(t)
