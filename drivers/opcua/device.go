@@ -134,11 +134,11 @@ func (d *Device) targets(names []string) ([]target, error) {
 	return out, errors.Join(faults...)
 }
 
-// reading computes one target from the values of its parts. ok is false where a value is missing.
-func (d *Device) reading(t target, values map[*profile.Point]value) (drivers.Reading, bool) {
+// reading computes one target from the values of its parts, in their order. ok is false where a value is missing.
+func (d *Device) reading(t *target, parts []value) (drivers.Reading, bool) {
 	r := drivers.Reading{Point: t.name, Quality: district.Good}
-	for _, p := range t.parts {
-		v := values[p]
+	for i := range parts {
+		v := &parts[i]
 		if !v.known {
 			return r, false
 		}
@@ -154,8 +154,12 @@ func (d *Device) reading(t target, values map[*profile.Point]value) (drivers.Rea
 	switch {
 	case t.point == nil && d.profile.Control.ReadBack == nil:
 		v, ok := d.profile.Command(func(name string) (float64, bool) {
-			v, ok := values[d.profile.Point(name)]
-			return v.v, ok
+			for i, p := range t.parts {
+				if p.Name == name {
+					return parts[i].v, true
+				}
+			}
+			return 0, false
 		})
 		if !ok { // under its own control
 			r.Value, r.Quality = math.NaN(), district.Bad
@@ -164,10 +168,10 @@ func (d *Device) reading(t target, values map[*profile.Point]value) (drivers.Rea
 		r.Value = v
 	case t.point != nil && len(t.point.Sum) > 0:
 		for i, s := range t.point.Sum {
-			r.Value += s.Factor * values[t.parts[i]].v
+			r.Value += s.Factor * parts[i].v
 		}
 	default:
-		r.Value = values[t.parts[0]].v
+		r.Value = parts[0].v
 	}
 	return r, true
 }
@@ -208,8 +212,14 @@ func (d *Device) Read(ctx context.Context, names ...string) ([]drivers.Reading, 
 	defer done()
 	values, err := d.fetch(ctx, needed)
 	out := make([]drivers.Reading, 0, len(targets))
-	for _, t := range targets {
-		if r, ok := d.reading(t, values); ok {
+	var of []value
+	for i := range targets {
+		t := &targets[i]
+		of = of[:0]
+		for _, p := range t.parts {
+			of = append(of, values[p])
+		}
+		if r, ok := d.reading(t, of); ok {
 			out = append(out, r)
 		}
 	}
@@ -269,7 +279,8 @@ func (d *Device) fetchOn(ctx context.Context, s *session, points []*profile.Poin
 		if dv != nil && !s.skewed.Load() && dv.Has(ua.DataValueSourceTimestamp) && dv.SourceTimestamp.After(began) && dv.SourceTimestamp.Before(now) {
 			at = dv.SourceTimestamp.UTC()
 		}
-		if v := decode(of[i], dv, at); v.known {
+		datum := datumOf(dv)
+		if v := datum.decode(of[i], at); v.known {
 			out[of[i]] = v
 		}
 	}

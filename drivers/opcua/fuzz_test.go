@@ -63,7 +63,8 @@ func FuzzValue(f *testing.F) {
 			t.Fatalf("what was found sound to byte %d decodes to byte %d, %v", w.pos, n, err)
 		}
 		for i := range p.Points {
-			v := decode(p.Points[i], dv, at)
+			datum := datumOf(dv)
+			v := datum.decode(p.Points[i], at)
 			switch finite := !math.IsNaN(v.v) && !math.IsInf(v.v, 0); {
 			case !v.known:
 				t.Fatal("a value is not known")
@@ -99,7 +100,8 @@ func FuzzAnswer(f *testing.F) {
 		}
 		f.Add(buf.Bytes())
 	}
-	feed := &feed{device: &Device{link: &Link{config: Config{}.withDefaults()}}, points: fuzzProfile(f).Points, values: map[*profile.Point]value{}, wake: make(chan struct{}, 1), seeded: true}
+	feed := newFeed(&Device{link: &Link{config: Config{}.withDefaults()}}, nil, fuzzProfile(f).Points)
+	feed.seeded = true
 	s := &session{link: feed.device.link}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 64<<10 {
@@ -114,9 +116,8 @@ func FuzzAnswer(f *testing.F) {
 		}
 		switch r := resp.(type) {
 		case *ua.PublishResponse:
-			if r.NotificationMessage != nil {
-				feed.notified(s, r.NotificationMessage)
-			}
+			p := publicationOf(r)
+			feed.notified(s, &p)
 		case *ua.GetEndpointsResponse:
 			if e, err := (Access{}).choose(r.Endpoints, true); err == nil {
 				(Access{User: "x"}).token(e)

@@ -111,7 +111,8 @@ func (d *Device) recallPart(ctx context.Context, s *session, points []*profile.P
 						if dv == nil || !dv.Has(ua.DataValueSourceTimestamp) || !dv.SourceTimestamp.After(since[points[i]]) || dv.SourceTimestamp.After(to.Add(maxSkew)) {
 							continue
 						}
-						if v := decode(points[i], dv, dv.SourceTimestamp.UTC()); v.known && v.refused == nil {
+						datum := datumOf(dv)
+						if v := datum.decode(points[i], dv.SourceTimestamp.UTC()); v.known && v.refused == nil {
 							*out = append(*out, past{points[i], v})
 						}
 					}

@@ -300,12 +300,12 @@ func tooMuch(err error) bool {
 // hub hands the notifications of a session to its subscriptions.
 type hub struct {
 	mu       sync.Mutex
-	handlers map[uint32]func(*ua.NotificationMessage)
+	handlers map[uint32]func(*publication)
 	running  bool
 }
 
 // subscribe creates a subscription. handle is called for each message, keep-alives too, from one goroutine, and must not block.
-func (s *session) subscribe(ctx context.Context, interval time.Duration, handle func(*ua.NotificationMessage)) (*ua.CreateSubscriptionResponse, error) {
+func (s *session) subscribe(ctx context.Context, interval time.Duration, handle func(*publication)) (*ua.CreateSubscriptionResponse, error) {
 	h := &s.hub
 	h.mu.Lock() // until the handler is known: its first message may come at once
 	defer h.mu.Unlock()
@@ -318,7 +318,7 @@ func (s *session) subscribe(ctx context.Context, interval time.Duration, handle 
 		return nil, err
 	}
 	if h.handlers == nil {
-		h.handlers = make(map[uint32]func(*ua.NotificationMessage))
+		h.handlers = make(map[uint32]func(*publication))
 	}
 	h.handlers[resp.SubscriptionID] = handle
 	if !h.running {
@@ -384,7 +384,7 @@ func (s *session) publish() {
 		first := out[0]
 		out = out[1:]
 		message, err := s.channel.await(s.ctx, first.call, first.id)
-		resp, err := answer[*ua.PublishResponse](s.ctx, s, (*ua.PublishRequest)(nil), message, err)
+		told, err := s.published(message, err)
 		switch {
 		case err == nil:
 		case errors.Is(err, ua.StatusBadTimeout):
@@ -401,18 +401,28 @@ func (s *session) publish() {
 			continue
 		}
 		none = 0
-		msg := resp.NotificationMessage
-		if msg == nil {
-			continue
-		}
-		if len(msg.NotificationData) > 0 {
-			acks = append(acks, &ua.SubscriptionAcknowledgement{SubscriptionID: resp.SubscriptionID, SequenceNumber: msg.SequenceNumber})
+		if told.tells {
+			acks = append(acks, &ua.SubscriptionAcknowledgement{SubscriptionID: told.subscription, SequenceNumber: told.sequence})
 		}
 		s.hub.mu.Lock()
-		handle := s.hub.handlers[resp.SubscriptionID]
+		handle := s.hub.handlers[told.subscription]
 		s.hub.mu.Unlock()
 		if handle != nil {
-			handle(msg)
+			handle(&told)
 		}
 	}
+}
+
+// published decodes the message that answers a Publish request.
+func (s *session) published(message []byte, err error) (publication, error) {
+	if err == nil {
+		if p, ok := decodePublication(message); ok {
+			return p, nil
+		}
+	}
+	resp, err := answer[*ua.PublishResponse](s.ctx, s, (*ua.PublishRequest)(nil), message, err)
+	if err != nil {
+		return publication{}, err
+	}
+	return publicationOf(resp), nil
 }

@@ -34,13 +34,7 @@ func (d *Device) Subscribe(ctx context.Context, interval time.Duration, deliver 
 	outer := ctx
 	ctx, done := bind(ctx, d.life)
 	defer done()
-	f := &feed{device: d, targets: d.every, points: d.needed, values: make(map[*profile.Point]value), wake: make(chan struct{}, 1)}
-	f.byPart = make(map[*profile.Point][]int)
-	for i, t := range d.every {
-		for _, p := range t.parts {
-			f.byPart[p] = append(f.byPart[p], i)
-		}
-	}
+	f := newFeed(d, d.every, d.needed)
 	var wg sync.WaitGroup
 	wg.Go(func() { f.pass(ctx, deliver) })
 	for failures := 1; ctx.Err() == nil; failures++ {
@@ -75,16 +69,35 @@ type feed struct {
 	device  *Device
 	targets []target
 	points  []*profile.Point
-	byPart  map[*profile.Point][]int // indices of targets
+	index   map[*profile.Point]int // of points
+	parts   [][]int                // of each target, indices of points
+	byPart  [][]int                // of each point, indices of targets
 	wake    chan struct{}
 
 	mu      sync.Mutex
-	values  map[*profile.Point]value
+	values  []value // of each point
+	scratch []value
 	pending []drivers.Reading
+	last    int       // readings that were passed at once
 	told    time.Time // last sign of life of the subscription, by the monotonic clock
 	ended   error     // set when the server ended the subscription
 	seeded  bool      // every point was read in this session
-	held    []*ua.DataChangeNotification
+	held    [][]change
+}
+
+func newFeed(d *Device, targets []target, points []*profile.Point) *feed {
+	f := &feed{device: d, targets: targets, points: points, index: make(map[*profile.Point]int, len(points)), parts: make([][]int, len(targets)),
+		byPart: make([][]int, len(points)), values: make([]value, len(points)), wake: make(chan struct{}, 1)}
+	for i, p := range points {
+		f.index[p] = i
+	}
+	for i, t := range targets {
+		for _, p := range t.parts {
+			k := f.index[p]
+			f.parts[i], f.byPart[k] = append(f.parts[i], k), append(f.byPart[k], i)
+		}
+	}
+	return f
 }
 
 // pass hands readings to the receiver, from its own goroutine, so that a slow one holds up nobody else.
@@ -97,7 +110,7 @@ func (f *feed) pass(ctx context.Context, deliver func([]drivers.Reading)) {
 		}
 		f.mu.Lock()
 		batch := f.pending
-		f.pending = nil
+		f.pending, f.last = nil, len(f.pending)
 		f.mu.Unlock()
 		if len(batch) > 0 {
 			deliver(batch)
@@ -107,14 +120,14 @@ func (f *feed) pass(ctx context.Context, deliver func([]drivers.Reading)) {
 
 // accept takes a new value of a point. One that is known already, by source time, status and number, is not taken, unless it is told again.
 // mu is held.
-func (f *feed) accept(p *profile.Point, v value, again bool) bool {
-	old := f.values[p]
+func (f *feed) accept(point int, v *value, again bool) bool {
+	old := &f.values[point]
 	same := old.known && !v.source.IsZero() && v.source.Equal(old.source) && v.quality == old.quality && (v.v == old.v || v.bad() && old.bad())
 	late := old.known && v.source.Before(old.source) && old.source.Sub(v.source) < maxSkew // read already; further back the clock was set
 	if (same || late) && !again {
 		return false
 	}
-	f.values[p] = v
+	*old = *v
 	return true
 }
 
@@ -122,10 +135,12 @@ func (f *feed) accept(p *profile.Point, v value, again bool) bool {
 func (f *feed) update(news map[*profile.Point]value, again bool) {
 	touched := make([]bool, len(f.targets))
 	for p, v := range news {
-		if f.accept(p, v, again) {
-			for _, i := range f.byPart[p] {
-				touched[i] = true
-			}
+		k, ok := f.index[p]
+		if !ok || !f.accept(k, &v, again) {
+			continue
+		}
+		for _, i := range f.byPart[k] {
+			touched[i] = true
 		}
 	}
 	for i, t := range touched {
@@ -137,9 +152,9 @@ func (f *feed) update(news map[*profile.Point]value, again bool) {
 }
 
 // change takes one new value of a point and queues the readings that follow from it. mu is held.
-func (f *feed) change(p *profile.Point, v value) {
-	if f.accept(p, v, false) {
-		for _, i := range f.byPart[p] {
+func (f *feed) change(point int, v *value) {
+	if f.accept(point, v, false) {
+		for _, i := range f.byPart[point] {
 			f.queue(i)
 		}
 	}
@@ -147,7 +162,14 @@ func (f *feed) change(p *profile.Point, v value) {
 
 // queue adds the reading of a target. mu is held.
 func (f *feed) queue(i int) {
-	if r, ok := f.device.reading(f.targets[i], f.values); ok {
+	f.scratch = f.scratch[:0]
+	for _, k := range f.parts[i] {
+		f.scratch = append(f.scratch, f.values[k])
+	}
+	if r, ok := f.device.reading(&f.targets[i], f.scratch); ok {
+		if f.pending == nil {
+			f.pending = make([]drivers.Reading, 0, max(f.last, 8))
+		}
 		f.pending = append(f.pending, r)
 	}
 }
@@ -172,10 +194,10 @@ func (f *feed) doubt() {
 	defer f.mu.Unlock()
 	now := f.device.link.config.Now().UTC()
 	news := make(map[*profile.Point]value)
-	for p, v := range f.values {
-		if v.quality == district.Good {
+	for i, v := range f.values {
+		if v.known && v.quality == district.Good {
 			v.quality, v.at = district.Uncertain, now
-			news[p] = v
+			news[f.points[i]] = v
 		}
 	}
 	if len(news) > 0 {
@@ -189,7 +211,7 @@ func (f *feed) follow(ctx context.Context, s *session, interval time.Duration) (
 	f.mu.Lock()
 	f.told, f.ended, f.seeded, f.held = time.Now(), nil, false, nil
 	f.mu.Unlock()
-	sub, err := s.subscribe(ctx, interval, func(msg *ua.NotificationMessage) { f.notified(s, msg) })
+	sub, err := s.subscribe(ctx, interval, func(p *publication) { f.notified(s, p) })
 	if err != nil {
 		return false, err
 	}
@@ -209,8 +231,8 @@ func (f *feed) follow(ctx context.Context, s *session, interval time.Duration) (
 	f.mu.Lock()
 	f.update(values, true)
 	f.seeded = true
-	for _, n := range f.held { // what changed after the read; what the read had already is dropped
-		f.changed(s, n)
+	for _, c := range f.held { // what changed after the read; what the read had already is dropped
+		f.changed(s, c)
 	}
 	f.held = nil
 	f.mu.Unlock()
@@ -252,8 +274,10 @@ func (f *feed) follow(ctx context.Context, s *session, interval time.Duration) (
 func (f *feed) recall(ctx context.Context, s *session) {
 	since := make(map[*profile.Point]time.Time)
 	f.mu.Lock()
-	for p, v := range f.values {
-		since[p] = v.source
+	for i, v := range f.values {
+		if v.known {
+			since[f.points[i]] = v.source
+		}
 	}
 	f.mu.Unlock()
 	if len(since) == 0 { // the first time: there is no gap
@@ -268,7 +292,7 @@ func (f *feed) recall(ctx context.Context, s *session) {
 	}
 	f.mu.Lock()
 	for _, h := range values {
-		f.change(h.point, h.value)
+		f.change(f.index[h.point], &h.value)
 	}
 	f.tell()
 	f.mu.Unlock()
@@ -344,44 +368,40 @@ func (f *feed) monitor(ctx context.Context, s *session, sub uint32, points []*pr
 }
 
 // notified takes one message of the server; it does not block.
-func (f *feed) notified(s *session, msg *ua.NotificationMessage) {
+func (f *feed) notified(s *session, p *publication) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.told = time.Now()
-	for _, data := range msg.NotificationData {
-		if data == nil {
-			continue
+	if f.seeded {
+		f.changed(s, p.changes)
+	} else if len(p.changes) > 0 {
+		if f.held = append(f.held, p.changes); len(f.held) > 1000 {
+			f.held = f.held[1:]
 		}
-		switch n := data.Value.(type) {
-		case *ua.DataChangeNotification:
-			if f.seeded {
-				f.changed(s, n)
-			} else if f.held = append(f.held, n); len(f.held) > 1000 {
-				f.held = f.held[1:]
-			}
-		case *ua.StatusChangeNotification:
-			f.ended = fmt.Errorf("subscription ended by the server: %w", n.Status)
-		}
+	}
+	if p.over {
+		f.ended = fmt.Errorf("subscription ended by the server: %w", p.status)
 	}
 }
 
 // changed takes values in order: an item may have several. mu is held.
-func (f *feed) changed(s *session, n *ua.DataChangeNotification) {
-	now := f.device.link.config.Now().UTC()
-	for _, m := range n.MonitoredItems {
-		if m == nil || m.ClientHandle == clockHandle || int(m.ClientHandle) > len(f.points) {
+func (f *feed) changed(s *session, changes []change) {
+	now, skewed := f.device.link.config.Now().UTC(), s.skewed.Load()
+	for i := range changes {
+		c := &changes[i]
+		if c.handle == clockHandle || int(c.handle) > len(f.points) {
 			continue
 		}
 		at := now
-		if dv := m.Value; dv != nil && dv.Has(ua.DataValueSourceTimestamp) && !dv.SourceTimestamp.IsZero() && !s.skewed.Load() && !dv.SourceTimestamp.After(now) {
-			at = dv.SourceTimestamp.UTC()
+		if !c.datum.source.IsZero() && !skewed && !c.datum.source.After(now) {
+			at = c.datum.source.UTC()
 		}
-		p := f.points[m.ClientHandle-1]
-		if m.Value != nil && overflowed(m.Value.Status) {
+		k := int(c.handle - 1)
+		if overflowed(c.datum.status) {
 			f.device.link.overflows.Add(1)
 		}
-		if v := decode(p, m.Value, at); v.known {
-			f.change(p, v)
+		if v := c.datum.decode(f.points[k], at); v.known {
+			f.change(k, &v)
 		}
 	}
 	f.tell()

@@ -72,32 +72,67 @@ func overflowed(s ua.StatusCode) bool {
 	return uint32(s)&(dataValue|overflow) == dataValue|overflow
 }
 
-// decode brings a data value to the stored unit and sign of its point. at is the time to give it.
-func decode(pt *profile.Point, dv *ua.DataValue, at time.Time) value {
-	out := value{v: math.NaN(), quality: district.Bad, at: at, known: true}
+// datum is what a data value of the server says.
+type datum struct {
+	known  bool // there is a data value at all
+	kind   datumKind
+	number float64
+	text   string
+	status ua.StatusCode
+	source time.Time // zero without
+}
+
+type datumKind uint8
+
+const (
+	datumNone datumKind = iota // nothing, an array or a structure
+	datumNumber
+	datumText
+)
+
+// datumOf is the datum of a data value that the library decoded.
+func datumOf(dv *ua.DataValue) datum {
 	if dv == nil {
-		out.known = false
-		return out
+		return datum{}
 	}
+	d := datum{known: true, status: dv.Status}
 	if dv.Has(ua.DataValueSourceTimestamp) {
-		out.source = dv.SourceTimestamp
+		d.source = dv.SourceTimestamp
 	}
-	if refusal(dv.Status) {
-		out.refused = fmt.Errorf("%s: %w: %w", pt.Name, drivers.ErrRejected, dv.Status)
+	if dv.Value == nil {
+		return d
+	}
+	if text, ok := dv.Value.Value().(string); ok {
+		d.kind, d.text = datumText, text
+	} else if n, ok := number(dv.Value); ok {
+		d.kind, d.number = datumNumber, n
+	}
+	return d
+}
+
+// decode brings a datum to the stored unit and sign of its point. at is the time to give it.
+func (d *datum) decode(pt *profile.Point, at time.Time) value {
+	out := value{v: math.NaN(), quality: district.Bad, at: at, source: d.source, known: d.known}
+	if !d.known {
 		return out
 	}
-	q := qualityOf(dv.Status)
-	if q == district.Bad || dv.Value == nil {
+	if refusal(d.status) {
+		out.refused = fmt.Errorf("%s: %w: %w", pt.Name, drivers.ErrRejected, d.status)
+		return out
+	}
+	q := qualityOf(d.status)
+	if q == district.Bad {
 		return out
 	}
 	var v float64
 	var err error
-	if text, ok := dv.Value.Value().(string); ok {
-		v, err = fromText(pt, text)
-	} else if raw, ok := number(dv.Value); ok {
-		v, err = pt.FromDevice(raw)
-	} else {
-		return out // an array, a structure or nothing
+	switch d.kind {
+	case datumText:
+		v, err = fromText(pt, d.text)
+	case datumNumber:
+		v, err = pt.FromDevice(d.number)
+	default:
+		return out
 	}
 	if err == nil {
 		out.v, out.quality = v, q
