@@ -40,10 +40,24 @@ func runCheck(ctx context.Context, c *call) error {
 	if err := app.CheckCertificates(cfg.Districts, time.Now()); err != nil {
 		return badInput{err}
 	}
+	if err := warnOfCertificates(c, cfg, time.Now()); err != nil {
+		return badInput{err}
+	}
 	if *probe {
 		return probeDevices(ctx, c, cfg)
 	}
 	return nil
+}
+
+// warnOfCertificates notes the certificates of ours that end soon. The error is of those that cannot be read.
+func warnOfCertificates(c *call, cfg *config.Config, now time.Time) error {
+	all, err := app.OwnCertificates(cfg)
+	for _, one := range all {
+		if w := one.Warning(now); w != "" {
+			fmt.Fprintln(c.stderr, "warning: "+w)
+		}
+	}
+	return err
 }
 
 // probeTime is how long one device may take to answer.

@@ -142,11 +142,14 @@ func (f opcuaFlags) trust(c *call, args []string) error {
 	}
 	switch action {
 	case "list":
-		return listTrust(c, store)
+		return listTrust(c, store, *f.pki, time.Now())
 	case "own":
 		id, err := pki.OpenIdentity(*f.pki, pki.Application{}, time.Now())
 		if err != nil {
 			return err
+		}
+		if why := pki.ExpiresSoon(id.Leaf.NotAfter, time.Now()); why != "" {
+			fmt.Fprintf(c.stderr, "warning: our certificate %s\n", why)
 		}
 		fmt.Fprintf(c.stdout, "%s\n%s", pki.Describe(id.Certificate), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: id.Certificate}))
 		return nil
@@ -183,7 +186,7 @@ func (f opcuaFlags) trust(c *call, args []string) error {
 	return badInput{fmt.Errorf("quartier device: unknown action %q of trust: list, own, accept, reject or add", action)}
 }
 
-func listTrust(c *call, store *pki.Store) error {
+func listTrust(c *call, store *pki.Store, root string, now time.Time) error {
 	entries, err := store.List()
 	if err != nil {
 		return err
@@ -196,6 +199,16 @@ func listTrust(c *call, store *pki.Store) error {
 			uris = append(uris, u.String())
 		}
 		fmt.Fprintf(w, "%s\t%s\t%q\t%q\t%s\t%s\n", e.List, e.Thumbprint, e.Certificate.Subject.CommonName, strings.Join(uris, " "), e.Certificate.NotAfter.UTC().Format(time.DateOnly), e.Since.UTC().Format("2006-01-02T15:04Z"))
+	}
+	for _, e := range entries {
+		if why := pki.ExpiresSoon(e.Certificate.NotAfter, now); why != "" && e.List != pki.Rejected {
+			fmt.Fprintf(c.stderr, "warning: %s %q %s\n", e.Thumbprint, e.Certificate.Subject.CommonName, why)
+		}
+	}
+	if own, file, err := pki.LoadOwn(root); err == nil {
+		if why := pki.ExpiresSoon(own.NotAfter, now); why != "" {
+			fmt.Fprintf(c.stderr, "warning: our certificate, %s, %s\n", file, why)
+		}
 	}
 	for _, f := range store.Faults() {
 		fmt.Fprintf(c.stderr, "note: %v\n", f)

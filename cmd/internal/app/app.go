@@ -58,18 +58,19 @@ type App struct {
 	log   *slog.Logger
 	clock *Clock
 
-	record      *Record
-	hub         *live.Hub
-	connections *connections
-	poller      *poll.Poller
-	schedulers  map[string]*scheduler.Scheduler
-	accountants map[string]*Accountant
-	asks        *asks
-	console     *console.Server
-	registry    *prometheus.Registry
-	metrics     *metrics
-	listener    net.Listener
-	unlock      func()
+	record       *Record
+	hub          *live.Hub
+	connections  *connections
+	poller       *poll.Poller
+	schedulers   map[string]*scheduler.Scheduler
+	accountants  map[string]*Accountant
+	asks         *asks
+	console      *console.Server
+	registry     *prometheus.Registry
+	metrics      *metrics
+	certificates *certificates
+	listener     net.Listener
+	unlock       func()
 
 	mu      sync.Mutex
 	history console.HistoryProgress
@@ -125,6 +126,8 @@ func (a *App) build(ctx context.Context, listen string) error {
 		return err
 	}
 	a.metrics = newMetrics(a.registry, a)
+	a.certificates = &certificates{cfg: a.cfg, log: a.log}
+	a.registry.MustRegister(a.certificates)
 	a.asks = newAsks(a)
 	var polled []poll.Device
 	for i := range a.cfg.Districts {
@@ -269,6 +272,7 @@ func (a *App) Run(ctx context.Context) error {
 	fields.Go(func() error { a.poller.Run(field); return nil })
 	fields.Go(func() error { a.signalLoop(field); return nil })
 	fields.Go(func() error { a.accountLoop(field); return nil })
+	fields.Go(func() error { a.certificateLoop(field); return nil })
 	fields.Go(func() error { return a.serveFace(field) })
 	fields.Go(func() error { return a.protect("memory", func() error { return a.record.memory.Run(field) }) })
 	if a.record.Relay != nil {

@@ -168,8 +168,8 @@ func (s *Store) check(shown []*x509.Certificate, want Expect, v *Verdict) *Error
 	if err := constrained(chain, want.Now); err != nil {
 		return no(ua.StatusBadCertificateInvalid, "%v", err)
 	}
-	if left := leaf.NotAfter.Sub(want.Now); left < 30*24*time.Hour {
-		note("it expires in %d days", int(left.Hours()/24))
+	if why := ExpiresSoon(leaf.NotAfter, want.Now); why != "" {
+		note("it %s", why)
 	}
 	if want.Host != "" && !hasHost(leaf, want.Host) {
 		names := strings.Join(append(addresses(leaf), leaf.DNSNames...), ", ")
