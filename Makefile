@@ -54,7 +54,7 @@ bench: ## benchmarks
 
 SOAK ?= 30m
 soak: ## a day in fast time, then SOAK (30m) on sockets, of two hundred devices of which a tenth misbehaves
-	QUARTIER_SOAK=$(SOAK) go test -count 1 -timeout 0 -v -run Soak ./drivers/poll ./drivers/modbus
+	QUARTIER_SOAK=$(SOAK) go test -count 1 -timeout 0 -v -run Soak ./drivers/poll ./drivers/modbus ./drivers/opcua
 
 verify: ## hold the optimizer against the reference program named by QUARTIER_PLAN_REFERENCE
 	go test -tags verify -count 1 ./optimizer/highstest
