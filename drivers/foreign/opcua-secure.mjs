@@ -4,7 +4,8 @@
 //   {"policy": "Basic256Sha256", "mode": "SignAndEncrypt", "user": NAME, "password": TEXT, "userCertificate": FILE, "userKey": FILE,
 //    "application": URI, "do": [...]}
 // With no user and no userCertificate it is anonymous. Each step of "do" is {"read": NODE}, {"write": NODE, "value": N, "type": "Double"}, {"display": NODE}, {"access": NODE},
-// {"range": NODE}, {"history": NODE, "hours": N, "page": N} or {"watch": NODE, "queue": N, "deadband": N, "percent": N, "interval": MS, "wait": MS}. NODE is a
+// {"range": NODE}, {"history": NODE, "hours": N, "page": N} or {"watch": NODE, "queue": N, "deadband": N, "percent": N, "interval": MS, "wait": MS} or
+// {"outage": NODE, "queue": N, "interval": MS, "until": VALUE, "wait": MS}, which watches until a value comes, through lost connections when the task says "retry". NODE is a
 // string id in the namespace. Every task is answered by one line {"status": "Good" or why there is no session, "results": [...]}.
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
@@ -89,6 +90,19 @@ const step = async (session, index, s) => {
     await subscription.terminate();
     return { status, values };
   }
+  if ("outage" in s) {
+    const subscription = ClientSubscription.create(session, { requestedPublishingInterval: s.interval, requestedLifetimeCount: 10000, requestedMaxKeepAliveCount: 10, maxNotificationsPerPublish: 0, publishingEnabled: true, priority: 1 });
+    const item = ClientMonitoredItem.create(subscription, { nodeId: id(s.outage), attributeId: AttributeIds.Value }, { samplingInterval: 0, queueSize: s.queue, discardOldest: true }, TimestampsToReturn.Both);
+    const values = [];
+    const there = new Promise((ok) => item.on("changed", (d) => {
+      values.push(String(d.value?.value ?? null));
+      if (values.length === 1) tell({ watching: true });
+      if (d.value?.value === s.until) ok();
+    }));
+    await Promise.race([there, sleep(s.wait)]);
+    await subscription.terminate();
+    return { status: "Good", values };
+  }
   return { status: "unknown step" };
 };
 
@@ -97,8 +111,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   const out = { status: "Good", results: [] };
   const client = OPCUAClient.create({
     endpointMustExist: false, securityMode: MessageSecurityMode[task.mode], securityPolicy: SecurityPolicy[task.policy], certificateFile, privateKeyFile,
-    clientCertificateManager: certificates, applicationUri: task.application, applicationName: "foreign", clientName: "foreign", connectionStrategy: { maxRetry: 0, initialDelay: 100 },
-    requestedSessionTimeout: 60000, keepSessionAlive: false, transportTimeout: 20000,
+    clientCertificateManager: certificates, applicationUri: task.application, applicationName: "foreign", clientName: "foreign", connectionStrategy: { maxRetry: task.retry ? -1 : 0, initialDelay: 100, maxDelay: 1000 },
+    requestedSessionTimeout: task.timeout ?? 60000, keepSessionAlive: false, transportTimeout: 20000,
   });
   client.on("backoff", () => {});
   try {

@@ -218,7 +218,7 @@ func TestUnknownIDs(t *testing.T) {
 		t.Errorf("Publish without a subscription: %v", got)
 	}
 	for _, req := range []ua.Request{
-		&ua.CallRequest{RequestHeader: r.hdr()}, &ua.AddNodesRequest{RequestHeader: r.hdr()}, &ua.TransferSubscriptionsRequest{RequestHeader: r.hdr(), SubscriptionIDs: []uint32{1}},
+		&ua.CallRequest{RequestHeader: r.hdr()}, &ua.AddNodesRequest{RequestHeader: r.hdr()},
 	} {
 		if got := status(r.call(req)); got != ua.StatusBadServiceUnsupported {
 			t.Errorf("%T: %v, want BadServiceUnsupported", req, got)

@@ -33,7 +33,11 @@ func (c *conn) dispatch(ctx context.Context, typeID uint32, hdr *ua.RequestHeade
 			return fault(hdr, statusCode(serr))
 		}
 		if typeID == id.CloseSessionRequest_Encoding_DefaultBinary {
-			c.srv.endSession(ses)
+			if len(body) > 0 && body[0] != 0 { // DeleteSubscriptions
+				c.srv.endSession(ses)
+			} else {
+				c.srv.bequeath(ses)
+			}
 			return &ua.CloseSessionResponse{ResponseHeader: header(hdr, ua.StatusOK)}
 		}
 		if !ses.activated() {
@@ -81,6 +85,8 @@ func (c *conn) service(ctx context.Context, ses *session, typeID uint32, hdr *ua
 		return ses.setPublishingMode(hdr, body)
 	case id.DeleteSubscriptionsRequest_Encoding_DefaultBinary:
 		return ses.deleteSubscriptions(hdr, body)
+	case id.TransferSubscriptionsRequest_Encoding_DefaultBinary:
+		return ses.transferSubscriptions(hdr, body)
 	case id.PublishRequest_Encoding_DefaultBinary:
 		return ses.publish(hdr, body, request)
 	case id.RepublishRequest_Encoding_DefaultBinary:

@@ -10,7 +10,8 @@
 // RegisterNodes, UnregisterNodes, Read, Write, HistoryRead of raw values of the last day, and the subscription set with data-change items: queues, absolute and percent dead bands,
 // sampling intervals. Everything else is BadServiceUnsupported. A publishing interval is at least 100 ms. Values are queued as they are set, whether their connection is there or not. A lost
 // connection leaves its session alive until the session times out, so that a client may come back to it, over a channel of the same certificate and as the same user; the last
-// messages are kept for Republish until they are acknowledged.
+// messages are kept for Republish until they are acknowledged. Subscriptions outlive a session that timed out, or was closed without them, for their lifetime: TransferSubscriptions
+// hands them, with what was not acknowledged, to another session of the same user, of an anonymous one to the same application over a secured channel alone.
 //
 // Nothing is written but values of variables that are [Variable.Writable], by users who may, of the variable's type and in its range; [Config.Write] gets them, and what it makes
 // of them is set like any other value.
@@ -32,5 +33,5 @@
 //   - each connection has its own goroutine, a panic in it ends that connection and nothing else, and a client that does not read its
 //     answers within 5 s is closed;
 //   - session tokens are 16 random bytes; subscription and item ids come from counters and are never reused;
-//   - the queues of all items together hold a million values at most.
+//   - the queues of all items together hold a million values at most, and fifty sessions that ended may have left subscriptions behind.
 package serve

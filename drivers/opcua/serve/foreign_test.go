@@ -60,7 +60,12 @@ type secureClient struct {
 
 func startSecure(t *testing.T, p *plant, client party) secureClient {
 	t.Helper()
-	return secureClient{t, foreign.Start(t, "opcua-secure.mjs", "opc.tcp://"+p.addr, testURI, client.cert, client.key, t.TempDir())}
+	return startSecureAt(t, p.addr, client)
+}
+
+func startSecureAt(t *testing.T, addr string, client party) secureClient {
+	t.Helper()
+	return secureClient{t, foreign.Start(t, "opcua-secure.mjs", "opc.tcp://"+addr, testURI, client.cert, client.key, t.TempDir())}
 }
 
 // do runs a task; while a step watches, meanwhile is called.

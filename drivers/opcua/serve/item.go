@@ -219,8 +219,8 @@ func (it *item) revise(r *itemRequest, interval time.Duration) {
 	if it.attribute != ua.AttributeIDValue {
 		it.size = 1
 	}
-	if extra := int64(it.size - 1); it.sub.ses.srv.queued.Add(extra) > maxQueued {
-		it.sub.ses.srv.queued.Add(-extra)
+	if extra := int64(it.size - 1); it.sub.srv.queued.Add(extra) > maxQueued {
+		it.sub.srv.queued.Add(-extra)
 		it.size = 1
 	}
 	if n := len(it.queue); n > it.size {
@@ -231,8 +231,8 @@ func (it *item) revise(r *itemRequest, interval time.Duration) {
 // end takes an item out of the server's account; the subscription's lock is held.
 func (it *item) end() {
 	it.node.unwatch(it)
-	it.sub.ses.srv.items.Add(-1)
-	it.sub.ses.srv.queued.Add(-int64(it.size - 1))
+	it.sub.srv.items.Add(-1)
+	it.sub.srv.queued.Add(-int64(it.size - 1))
 	it.queue, it.mode = nil, ua.MonitoringModeDisabled
 }
 
@@ -403,6 +403,9 @@ func (ses *session) deleteItems(hdr *ua.RequestHeader, body []byte) (ua.Response
 	results := make([]ua.StatusCode, len(req.MonitoredItemIDs))
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
+	if ses.subs[sub.id] != sub { // it went to another session
+		return nil, ua.StatusBadSubscriptionIDInvalid
+	}
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
 	for i, id := range req.MonitoredItemIDs {

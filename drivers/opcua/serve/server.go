@@ -92,8 +92,11 @@ type Server struct {
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
 	sessions map[string]*session // by authentication token
+	estates  []*session          // ended, with subscriptions that a new session may take over; the oldest first
 	closed   bool                // no more sessions
 	wg       sync.WaitGroup
+
+	transfers sync.Mutex // of subscriptions from session to session
 
 	channelIDs, subscriptionIDs, itemIDs atomic.Uint32
 	pending, items, queued               atomic.Int64
@@ -288,6 +291,7 @@ func (s *Server) closeAll() {
 	for _, ses := range s.sessions {
 		sessions = append(sessions, ses)
 	}
+	sessions = append(sessions, s.estates...)
 	s.mu.Unlock()
 	for _, c := range conns {
 		c.close()
@@ -328,11 +332,12 @@ func (s *Server) expire(now time.Time) {
 	s.mu.Unlock()
 	for _, ses := range dead {
 		s.log.Info("opc ua session timed out", "session", ses.name)
-		s.endSession(ses)
+		s.bequeath(ses)
 	}
 	for _, c := range silent {
 		c.close()
 	}
+	s.settle()
 }
 
 // Connections returns how many connections are open, for metrics.

@@ -277,21 +277,28 @@ func (s *Server) endSession(ses *session) {
 	s.mu.Lock()
 	delete(s.sessions, ses.token)
 	s.mu.Unlock()
+	ses.leave(false)
+}
+
+// leave ends a session; its subscriptions end with it unless they are kept.
+func (ses *session) leave(keep bool) {
 	ses.mu.Lock()
 	if ses.active && !ses.ended && ses.conn != nil {
 		ses.conn.release()
 	}
 	ses.ended = true
-	subs := make([]*subscription, 0, len(ses.subs))
-	for _, sub := range ses.subs {
-		subs = append(subs, sub)
+	var subs []*subscription
+	if !keep {
+		for _, sub := range ses.subs {
+			subs = append(subs, sub)
+		}
+		clear(ses.subs)
+		ses.items = 0
 	}
-	clear(ses.subs)
 	clear(ses.continuations)
 	clear(ses.histories)
-	ses.items = 0
 	conn, waiting := ses.conn, ses.waiting
-	ses.waiting = nil
+	ses.conn, ses.waiting, ses.gone = nil, nil, nil
 	ses.mu.Unlock()
 	for _, sub := range subs {
 		sub.end()

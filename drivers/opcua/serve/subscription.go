@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
@@ -18,7 +19,8 @@ type publishRequest struct {
 
 // subscription publishes the changes of its items. Each has a goroutine that wakes once per interval.
 type subscription struct {
-	ses  *session
+	srv  *Server
+	ses  atomic.Pointer[session] // changes with both sessions locked
 	id   uint32
 	wake chan struct{} // a Publish request came, or the interval changed
 	quit chan struct{}
@@ -38,6 +40,7 @@ type subscription struct {
 	byID                map[uint32]*item
 	sequence            uint32                    // of the next message
 	late                bool                      // something waits for a Publish request
+	renewed             bool                      // another session took it over: its lifetime begins anew
 	sent                []*ua.NotificationMessage // until they are acknowledged, for Republish
 	sentValues          int                       // in them
 }
@@ -134,10 +137,11 @@ func (ses *session) createSubscription(hdr *ua.RequestHeader, body []byte) (ua.R
 	interval := reviseInterval(req.RequestedPublishingInterval)
 	lifetime, keepAlive := reviseCounts(req.RequestedLifetimeCount, req.RequestedMaxKeepAliveCount, interval)
 	sub := &subscription{
-		ses: ses, id: ses.srv.subscriptionIDs.Add(1), wake: make(chan struct{}, 1), quit: make(chan struct{}), interval: interval, lifetime: lifetime,
+		srv: ses.srv, id: ses.srv.subscriptionIDs.Add(1), wake: make(chan struct{}, 1), quit: make(chan struct{}), interval: interval, lifetime: lifetime,
 		keepAlive: keepAlive, maxNotifications: notifications(req.MaxNotificationsPerPublish), enabled: req.PublishingEnabled,
 		byID: make(map[uint32]*item), sequence: 1, first: true,
 	}
+	sub.ses.Store(ses)
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
 	if ses.ended {
@@ -370,22 +374,22 @@ func (sub *subscription) run() {
 
 // expire ends a subscription that nobody asked for, and leaves word of it for the next Publish request.
 func (sub *subscription) expire() {
-	ses := sub.ses
-	ses.srv.log.Info("opc ua subscription timed out", "subscription", sub.id, "session", ses.name)
-	ses.mu.Lock()
-	if ses.subs[sub.id] == sub && len(ses.gone) < maxPerSession {
-		sub.mu.Lock()
-		sequence := sub.sequence
-		sub.mu.Unlock()
-		ses.gone = append(ses.gone, &ua.PublishResponse{
-			SubscriptionID: sub.id, AvailableSequenceNumbers: []uint32{}, DiagnosticInfos: []*ua.DiagnosticInfo{},
-			NotificationMessage: &ua.NotificationMessage{SequenceNumber: sequence, PublishTime: time.Now(), NotificationData: []*ua.ExtensionObject{
-				ua.NewExtensionObject(&ua.StatusChangeNotification{Status: ua.StatusBadTimeout, DiagnosticInfo: &ua.DiagnosticInfo{}}),
-			}},
-		})
+	for {
+		ses := sub.ses.Load()
+		ses.mu.Lock()
+		if sub.ses.Load() != ses { // another session took it over just now
+			ses.mu.Unlock()
+			continue
+		}
+		sub.srv.log.Info("opc ua subscription timed out", "subscription", sub.id, "session", ses.name)
+		if ses.subs[sub.id] == sub && !ses.ended && len(ses.gone) < maxPerSession {
+			ses.gone = append(ses.gone, sub.farewell(ua.StatusBadTimeout))
+		}
+		ses.mu.Unlock()
+		if ses.remove(sub.id) || sub.ses.Load() == ses {
+			return
+		}
 	}
-	ses.mu.Unlock()
-	ses.remove(sub.id)
 }
 
 // take hands out the oldest waiting Publish request and the connection to answer on.
@@ -414,7 +418,7 @@ func (sub *subscription) cycle(ticked bool) bool {
 			}
 			return sub.alive()
 		}
-		req, conn, ok := sub.ses.take()
+		req, conn, ok := sub.ses.Load().take()
 		if !ok {
 			if ticked {
 				sub.lonelyFor++
@@ -433,6 +437,9 @@ func (sub *subscription) cycle(ticked bool) bool {
 func (sub *subscription) due() bool {
 	sub.mu.Lock()
 	defer sub.mu.Unlock()
+	if sub.renewed {
+		sub.lonelyFor, sub.renewed = 0, false
+	}
 	sub.late = sub.first || sub.quietFor >= sub.keepAlive || sub.enabled && sub.changed()
 	return sub.late
 }
@@ -475,9 +482,10 @@ func (sub *subscription) message(req publishRequest) *ua.PublishResponse {
 
 // lonely counts an interval in which the client had nothing asked for.
 func (sub *subscription) lonely() {
-	sub.ses.mu.Lock()
-	asked := len(sub.ses.waiting) > 0
-	sub.ses.mu.Unlock()
+	ses := sub.ses.Load()
+	ses.mu.Lock()
+	asked := len(ses.waiting) > 0
+	ses.mu.Unlock()
 	if asked {
 		sub.lonelyFor = 0
 	} else {
