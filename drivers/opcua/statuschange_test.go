@@ -21,12 +21,13 @@ import (
 func TestSubscriptionEndsAtTheServer(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		end  func(t *testing.T, s *session, id uint32, handle func(*ua.NotificationMessage))
+		end  func(t *testing.T, s *session, id uint32, handle func(*publication))
 	}{
-		{"StatusChange BadTimeout", func(t *testing.T, _ *session, _ uint32, handle func(*ua.NotificationMessage)) {
-			handle(&ua.NotificationMessage{SequenceNumber: 9, NotificationData: []*ua.ExtensionObject{ua.NewExtensionObject(&ua.StatusChangeNotification{Status: ua.StatusBadTimeout, DiagnosticInfo: &ua.DiagnosticInfo{}})}})
+		{"StatusChange BadTimeout", func(t *testing.T, _ *session, _ uint32, handle func(*publication)) {
+			p := publicationOf(&ua.PublishResponse{NotificationMessage: &ua.NotificationMessage{SequenceNumber: 9, NotificationData: []*ua.ExtensionObject{ua.NewExtensionObject(&ua.StatusChangeNotification{Status: ua.StatusBadTimeout, DiagnosticInfo: &ua.DiagnosticInfo{}})}}})
+			handle(&p)
 		}},
-		{"dropped", func(t *testing.T, s *session, id uint32, _ func(*ua.NotificationMessage)) {
+		{"dropped", func(t *testing.T, s *session, id uint32, _ func(*publication)) {
 			if _, err := ask[*ua.DeleteSubscriptionsResponse](t.Context(), s, &ua.DeleteSubscriptionsRequest{SubscriptionIDs: []uint32{id}}); err != nil {
 				t.Fatal(err)
 			}
