@@ -23,7 +23,7 @@ type migration struct {
 	text    string
 }
 
-// steps returns the migrations of a folder in order; they are numbered 1, 2, 3, … without a gap.
+// steps returns the migrations of a folder in order of their numbers, which grow; a number may be left out, and once released none below it is added any more.
 func steps(from fs.FS) ([]migration, error) {
 	names, err := fs.Glob(from, "migrations/*.sql")
 	if err != nil {
@@ -31,12 +31,14 @@ func steps(from fs.FS) ([]migration, error) {
 	}
 	slices.Sort(names)
 	var out []migration
-	for i, name := range names {
+	last := 0
+	for _, name := range names {
 		number, _, _ := strings.Cut(path.Base(name), "_")
 		v, err := strconv.Atoi(number)
-		if err != nil || v != i+1 {
-			return nil, fmt.Errorf("migration %s is not number %04d", name, i+1)
+		if err != nil || len(number) != 4 || v <= last {
+			return nil, fmt.Errorf("migration %s: its name begins with no number of four digits above %04d", name, last)
 		}
+		last = v
 		text, err := fs.ReadFile(from, name)
 		if err != nil {
 			return nil, err
@@ -44,6 +46,15 @@ func steps(from fs.FS) ([]migration, error) {
 		out = append(out, migration{v, path.Base(name), string(text)})
 	}
 	return out, nil
+}
+
+// newest returns the version that the schema has after all steps.
+func newest(todo []migration) int { return todo[len(todo)-1].version }
+
+// after returns the steps above a version.
+func after(todo []migration, version int) []migration {
+	i, _ := slices.BinarySearchFunc(todo, version+1, func(m migration, v int) int { return m.version - v })
+	return todo[i:]
 }
 
 // version returns the version of the schema in the file, 0 in a new one. It refuses one above known and the database of another program.
@@ -66,7 +77,7 @@ func (s *Store) version(ctx context.Context, known int) (version int, err error)
 
 // migrate brings the schema up to date in one transaction.
 func (s *Store) migrate(ctx context.Context, todo []migration) error {
-	if version, err := s.version(ctx, len(todo)); err != nil || version == len(todo) {
+	if version, err := s.version(ctx, newest(todo)); err != nil || version == newest(todo) {
 		return err // the common case takes no lock
 	}
 	if _, err := s.conn.ExecContext(ctx, "begin immediate"); err != nil {
@@ -82,11 +93,11 @@ func (s *Store) migrate(ctx context.Context, todo []migration) error {
 
 func (s *Store) apply(ctx context.Context, todo []migration) error {
 	// again, now that no other program can be at it
-	version, err := s.version(ctx, len(todo))
+	version, err := s.version(ctx, newest(todo))
 	if err != nil {
 		return err
 	}
-	for _, m := range todo[version:] {
+	for _, m := range after(todo, version) {
 		if _, err := s.conn.ExecContext(ctx, m.text); err != nil {
 			return fmt.Errorf("migration %s: %w", m.name, err)
 		}
@@ -97,7 +108,7 @@ func (s *Store) apply(ctx context.Context, todo []migration) error {
 			return err
 		}
 	}
-	_, err = s.conn.ExecContext(ctx, fmt.Sprintf("pragma user_version=%d", len(todo)))
+	_, err = s.conn.ExecContext(ctx, fmt.Sprintf("pragma user_version=%d", newest(todo)))
 	return err
 }
 

@@ -103,7 +103,7 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	// before the first change to the file: it may belong to somebody else
-	if _, err := s.version(ctx, len(todo)); err != nil {
+	if _, err := s.version(ctx, newest(todo)); err != nil {
 		return err
 	}
 	var mode string

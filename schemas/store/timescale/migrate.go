@@ -24,7 +24,7 @@ type migration struct {
 	text    string
 }
 
-// steps returns the migrations of a folder in order; they are numbered 1, 2, 3, … without a gap.
+// steps returns the migrations of a folder in order of their numbers, which grow; a number may be left out, and once released none below it is added any more.
 func steps(from fs.FS) ([]migration, error) {
 	names, err := fs.Glob(from, "migrations/*.sql")
 	if err != nil {
@@ -32,12 +32,14 @@ func steps(from fs.FS) ([]migration, error) {
 	}
 	slices.Sort(names)
 	var out []migration
-	for i, name := range names {
+	last := 0
+	for _, name := range names {
 		number, _, _ := strings.Cut(path.Base(name), "_")
 		v, err := strconv.Atoi(number)
-		if err != nil || v != i+1 {
-			return nil, fmt.Errorf("migration %s is not number %04d", name, i+1)
+		if err != nil || len(number) != 4 || v <= last {
+			return nil, fmt.Errorf("migration %s: its name begins with no number of four digits above %04d", name, last)
 		}
+		last = v
 		text, err := fs.ReadFile(from, name)
 		if err != nil {
 			return nil, err
@@ -45,6 +47,15 @@ func steps(from fs.FS) ([]migration, error) {
 		out = append(out, migration{v, path.Base(name), string(text)})
 	}
 	return out, nil
+}
+
+// newest returns the version that the schema has after all steps.
+func newest(todo []migration) int { return todo[len(todo)-1].version }
+
+// after returns the steps above a version.
+func after(todo []migration, version int) []migration {
+	i, _ := slices.BinarySearchFunc(todo, version+1, func(m migration, v int) int { return m.version - v })
+	return todo[i:]
 }
 
 // prepare makes the extension and the tables, under a lock that other processes wait for.
@@ -125,10 +136,10 @@ func (s *Store) migrate(ctx context.Context, tx pgx.Tx, todo []migration) error 
 	if err := tx.QueryRow(ctx, "select coalesce(max(version), 0) from schema_version").Scan(&version); err != nil {
 		return err
 	}
-	if version > len(todo) {
-		return fmt.Errorf("its schema has version %d, this Quartier knows up to %d: it was written by a newer one, which must be used", version, len(todo))
+	if version > newest(todo) {
+		return fmt.Errorf("its schema has version %d, this Quartier knows up to %d: it was written by a newer one, which must be used", version, newest(todo))
 	}
-	for _, m := range todo[version:] {
+	for _, m := range after(todo, version) {
 		if _, err := tx.Exec(ctx, m.text); err != nil {
 			return fmt.Errorf("migration %s: %w", m.name, err)
 		}
