@@ -15,6 +15,7 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
@@ -28,6 +29,7 @@ var (
 // Store is everything that a store keeps. Consumers declare the part that they use.
 type Store interface {
 	Samples
+	Rollups
 	Balances
 	Plans
 	Ledger
@@ -51,6 +53,15 @@ type Samples interface {
 	Latest(ctx context.Context, series []district.SeriesID, asOf time.Time) (map[district.SeriesID]district.Sample, error)
 	// Series lists the known series that start with prefix, sorted.
 	Series(ctx context.Context, prefix string) ([]district.SeriesID, error)
+}
+
+// Rollups keeps what series were in each minute, quarter-hour, hour, civil day and civil month, see package rollup.
+type Rollups interface {
+	// Rollup calls yield for every slot of the step that starts in sp and of which something is known, by series in the given order, then by time; days, months and hours are
+	// those of zone. It is as new as the samples are. An error from yield stops it.
+	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
+	// Refresh brings what is kept of the rollups up to date with every sample written before the last whole hour at now. Without it reads are as right, and slower.
+	Refresh(ctx context.Context, now time.Time) error
 }
 
 // Balances keeps the balance rows, one per district, site and slot start.

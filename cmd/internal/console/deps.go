@@ -11,6 +11,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/sharing"
 	"quartier/schemas/store"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
@@ -52,6 +53,7 @@ type Store interface {
 	store.Accounts
 	Read(ctx context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error
 	Series(ctx context.Context, prefix string) ([]district.SeriesID, error)
+	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
 	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
 	LatestPlan(ctx context.Context, districtID string, asOf time.Time) (*district.Plan, error)

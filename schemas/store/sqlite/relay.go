@@ -168,7 +168,7 @@ func (s *Store) Age(ctx context.Context, cutoff time.Time) (removed int64, err e
 				return nil, err
 			}
 		}
-		return nil, nil
+		return nil, s.freeze(ctx, to)
 	})
 	if err != nil {
 		return 0, err
@@ -192,7 +192,7 @@ func (s *Store) Age(ctx context.Context, cutoff time.Time) (removed int64, err e
 		}
 	}
 	for _, t := range []struct{ table, key, when string }{{"balances", "district, start_us, site", "start_us"}, {"plans", "id", "created_us"},
-		{"setpoints", "id", "time_us"}, {"events", "id", "time_us"}} {
+		{"setpoints", "id", "time_us"}, {"events", "id", "time_us"}, {"rollups", "series_id, level, start_us", "86400000000+start_us"}} {
 		n, err := s.remove(ctx, to, t.table, t.key, t.when+"<?1")
 		if removed += n; err != nil {
 			return removed, err
@@ -202,6 +202,16 @@ func (s *Store) Age(ctx context.Context, cutoff time.Time) (removed int64, err e
 		s.count.Store(-1)
 	}
 	return removed, nil
+}
+
+// Pending returns the earliest time of the samples that the database does not have, false without any.
+func (s *Store) Pending(ctx context.Context) (from time.Time, some bool, err error) {
+	var us sql.NullInt64
+	err = s.readers.QueryRowContext(ctx, "select min(from_us) from outbox where kind=?", int64(batch.OfSamples)).Scan(&us)
+	if us.Valid {
+		from = store.FromMicro(us.Int64)
+	}
+	return from, us.Valid, s.fail("look at the outbox", err)
 }
 
 // ageBound returns the time before which rows may go: to, or the earliest row that is not in the database. A batch that was set aside holds its rows

@@ -49,6 +49,9 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 		if err := s.insertSamples(ctx, ids, packed.Rows); err != nil {
 			return nil, err
 		}
+		if err := s.note(whole, ids, packed.Rows); err != nil {
+			return nil, err
+		}
 		err = s.enqueue(whole, &batch.Batch{Kind: batch.OfSamples, Samples: packed})
 		return func() {
 			s.remember(fresh)

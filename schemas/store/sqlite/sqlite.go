@@ -54,6 +54,8 @@ type Store struct {
 
 	readers *sql.DB
 
+	refreshing sync.Mutex // one refreshes the rollups at a time
+
 	mu  sync.RWMutex
 	ids map[district.SeriesID]int64 // every series that was used, with its row
 

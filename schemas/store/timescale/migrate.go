@@ -73,7 +73,7 @@ func (s *Store) prepare(ctx context.Context, chunk time.Duration) error {
 	}
 	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// the number is ours alone; tables of the same names in another schema have a lock of their own
-		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock(7827, hashtext(current_schema()))"); err != nil {
+		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1, hashtext(current_schema()))", lockSchema); err != nil {
 			return err
 		}
 		if err := s.migrate(ctx, tx, todo); err != nil {

@@ -52,7 +52,11 @@ func (s *Store) writeSamples(ctx context.Context, op string, packed batch.Sample
 		if ids, fresh, err = s.seriesIDs(ctx, tx, packed.Names); err != nil {
 			return err
 		}
-		return how(ctx, tx, ids, ordered(ids, packed.Rows))
+		rows := ordered(ids, packed.Rows)
+		if err := how(ctx, tx, ids, rows); err != nil {
+			return err
+		}
+		return note(ctx, tx, ids, rows)
 	})
 	if err == nil {
 		s.remember(fresh)

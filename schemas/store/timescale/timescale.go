@@ -122,7 +122,7 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	if err == nil {
 		var rest int64
 		err = s.pool.QueryRow(ctx, `select sum(pg_total_relation_size(t::regclass))::bigint from unnest(array['series', 'balances', 'plans', 'setpoints', 'events',
-			'users', 'sessions', 'writers']) t`).Scan(&rest)
+			'users', 'sessions', 'writers', 'rollups', 'dirty']) t`).Scan(&rest)
 		st.Bytes += rest
 	}
 	if err != nil {

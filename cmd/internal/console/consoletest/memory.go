@@ -13,6 +13,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
@@ -53,17 +54,42 @@ func (m *Memory) Append(_ context.Context, samples []district.Sample) error {
 
 // Read is as the contract says.
 func (m *Memory) Read(_ context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error {
-	defer m.lock()()
+	unlock := m.lock()
+	var out []district.Sample
 	for _, id := range series {
 		for _, s := range m.samples[id] {
 			if sp.Contains(s.Time) {
-				if err := yield(s); err != nil {
-					return err
-				}
+				out = append(out, s)
 			}
 		}
 	}
-	return m.down
+	down := m.down
+	unlock()
+	for _, s := range out {
+		if err := yield(s); err != nil {
+			return err
+		}
+	}
+	return down
+}
+
+// Latest is as the contract says.
+func (m *Memory) Latest(_ context.Context, series []district.SeriesID, asOf time.Time) (map[district.SeriesID]district.Sample, error) {
+	defer m.lock()()
+	out := map[district.SeriesID]district.Sample{}
+	for _, id := range series {
+		for _, s := range m.samples[id] {
+			if !s.Time.After(asOf) {
+				out[id] = s
+			}
+		}
+	}
+	return out, m.down
+}
+
+// Rollup is as the contract says.
+func (m *Memory) Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error {
+	return rollup.Compute(ctx, m, series, sp, step, zone, yield)
 }
 
 // Series is as the contract says.
