@@ -273,6 +273,7 @@ func (a *App) Run(ctx context.Context) error {
 	fields.Go(func() error { a.signalLoop(field); return nil })
 	fields.Go(func() error { a.accountLoop(field); return nil })
 	fields.Go(func() error { a.certificateLoop(field); return nil })
+	fields.Go(func() error { a.maintainLoop(field); return nil })
 	fields.Go(func() error { return a.serveFace(field) })
 	fields.Go(func() error { return a.protect("memory", func() error { return a.record.memory.Run(field) }) })
 	if a.record.Relay != nil {

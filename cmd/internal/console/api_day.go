@@ -14,6 +14,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
@@ -72,7 +73,7 @@ type dayInput struct {
 type SeriesView struct {
 	Series      string     `json:"series"`
 	Unit        string     `json:"unit"`
-	Form        string     `json:"form" enum:"gauge,counter,state" doc:"gauge: mean of the slot; counter: growth in the slot; state: last value of the slot"`
+	Form        string     `json:"form" enum:"gauge,counter,state" doc:"gauge: mean over time in the slot; counter: growth in the slot; state: last value of the slot"`
 	Start       time.Time  `json:"start"`
 	End         time.Time  `json:"end"`
 	StepSeconds float64    `json:"step_seconds"`
@@ -328,56 +329,6 @@ func (s *Server) signals(ctx context.Context, districtID string, g grid, into ma
 	return nil
 }
 
-// resample reads a series onto a grid: the mean of a gauge's samples in each slot, a counter's growth over it, a state's last value.
-func (s *Server) resample(ctx context.Context, id district.SeriesID, form district.Form, g grid) ([]*float64, []string, error) {
-	values, quality := make([]*float64, g.n), make([]string, g.n)
-	worst := make([]district.Quality, g.n)
-	count := make([]int, g.n)
-	var previous *district.Sample
-	read := g.span
-	if form == district.Counter {
-		read.Start = read.Start.Add(-g.step)
-	}
-	err := s.deps.Store.Read(ctx, []district.SeriesID{id}, read, func(v district.Sample) error {
-		sample := v
-		defer func() { previous = &sample }()
-		k, ok := g.index(v.Time)
-		if !ok {
-			return nil
-		}
-		if severity(v.Quality) > severity(worst[k]) || count[k] == 0 {
-			worst[k] = v.Quality
-		}
-		quality[k] = worst[k].String()
-		if v.Quality == district.Bad && form != district.State {
-			return nil
-		}
-		x := v.Value
-		switch {
-		case form == district.Counter:
-			if previous == nil || v.Value < previous.Value { // the first, or a reset: growth unknown
-				return nil
-			}
-			x = v.Value - previous.Value
-			if values[k] != nil {
-				x += *values[k]
-			}
-		case form == district.Gauge && count[k] > 0:
-			n := float64(count[k])
-			x = (*values[k]*n + v.Value) / (n + 1)
-		}
-		count[k]++
-		values[k] = &x
-		return nil
-	})
-	return values, quality, err
-}
-
-// severity orders qualities from good to bad.
-func severity(q district.Quality) int {
-	return map[district.Quality]int{district.Good: 0, district.Substituted: 1, district.Uncertain: 2, district.Bad: 3}[q]
-}
-
 const maxSeriesSlots = 3000
 
 func (s *Server) getSeries(ctx context.Context, in *seriesInput) (*struct{ Body SeriesView }, error) {
@@ -394,13 +345,8 @@ func (s *Server) getSeries(ctx context.Context, in *seriesInput) (*struct{ Body 
 	}
 	sp := timegrid.NewSpan(timegrid.Floor(in.Start, step), timegrid.Ceil(in.End, step))
 	g := grid{sp, step, sp.Count(step)}
-	form := district.Gauge
-	if q, ok := district.LookupQuantity(in.Quantity); ok {
-		form = q.Form
-	} else if strings.HasSuffix(in.Quantity, "_kwh") {
-		form = district.Counter
-	}
 	id := dev.Series(d.ID, in.Site, in.Quantity)
+	form := rollup.FormOf(id)
 	values, quality, err := s.resample(ctx, id, form, g)
 	if err != nil {
 		return nil, s.broken(ctx, "reading "+string(id), err)

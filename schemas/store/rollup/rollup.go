@@ -102,6 +102,17 @@ func (r *Row) Mean() (float64, bool) {
 // Coverage returns the share of the slot for which the series is known, in [0, 1].
 func (r *Row) Coverage() float64 { return r.Held.Hours() / r.End.Sub(r.Start).Hours() }
 
+// Add appends what a later row of the same series holds; its slot becomes that from the begin of r to the end of o.
+func (r *Row) Add(o Row) {
+	counter := FormOf(r.Series) == district.Counter
+	cell := func(x *Row) Cell {
+		return Cell{Samples: int64(x.Samples), Bad: int64(x.Bad), Worst: x.Worst, Held: x.Held.Microseconds(), Sum: x.Integral + x.Growth, Min: x.Min, Max: x.Max, Last: x.Last}
+	}
+	c, d := cell(r), cell(&o)
+	c.add(&d, counter)
+	*r = c.row(r.Series, timegrid.Span{Start: r.Start, End: o.End}, counter)
+}
+
 // FormOf returns how a series behaves in time, by its quantity; energies that are not known by name are counters.
 func FormOf(id district.SeriesID) district.Form {
 	name := string(id[strings.LastIndexByte(string(id), '/')+1:])
