@@ -3,6 +3,7 @@ package timescale
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -153,14 +154,19 @@ func (s *Store) migrate(ctx context.Context, tx pgx.Tx, todo []migration) error 
 
 // hypertable turns the table of samples into a hypertable if it is none; rows that it has move into chunks. Its own index is the only one.
 func hypertable(ctx context.Context, tx pgx.Tx, chunk time.Duration) error {
-	var is bool
-	if err := tx.QueryRow(ctx, `select exists(select from timescaledb_information.hypertables
-		where hypertable_schema=current_schema() and hypertable_name='sample')`).Scan(&is); err != nil || is {
-		return err
+	var now *time.Duration
+	err := tx.QueryRow(ctx, `select time_interval from timescaledb_information.dimensions
+		where hypertable_schema=current_schema() and hypertable_name='sample' and column_name='time'`).Scan(&now)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		_, err = tx.Exec(ctx, "select create_hypertable('sample', by_range('time', $1::interval), create_default_indexes=>false, migrate_data=>true)", chunk)
+		if err != nil {
+			return fmt.Errorf("make samples a hypertable: %w", err)
+		}
+	case err == nil && now != nil && *now != chunk:
+		if _, err = tx.Exec(ctx, "select set_chunk_time_interval('sample', $1::interval)", chunk); err != nil {
+			return fmt.Errorf("set the span of chunks: %w", err)
+		}
 	}
-	_, err := tx.Exec(ctx, "select create_hypertable('sample', by_range('time', $1::interval), create_default_indexes=>false, migrate_data=>true)", chunk)
-	if err != nil {
-		return fmt.Errorf("make samples a hypertable: %w", err)
-	}
-	return nil
+	return err
 }

@@ -20,8 +20,8 @@ type keeper struct{ *Store }
 
 var _ rollup.Keeper = keeper{}
 
-// note marks what is written in a transaction; rows are sorted by series.
-func note(ctx context.Context, tx pgx.Tx, ids []int32, rows []batch.Row) error {
+// note marks what a transaction has written; rows are sorted by series. Where they fall among packed samples, those become rows again.
+func (s *Store) note(ctx context.Context, tx pgx.Tx, ids []int32, rows []batch.Row) error {
 	marks := rollup.Marks{}
 	for i := 0; i < len(rows); {
 		j := i
@@ -31,7 +31,18 @@ func note(ctx context.Context, tx pgx.Tx, ids []int32, rows []batch.Row) error {
 		marks.Note(int64(ids[rows[i].Series]), rollup.Range{From: rows[i].Micro, To: rows[j].Micro})
 		i = j + 1
 	}
-	return insertMarks(ctx, tx, marks)
+	if len(marks) == 0 {
+		return nil
+	}
+	// the state is held until the transaction ends: packing begins before or after it
+	sp := marks.Span()
+	var among bool
+	err := tx.QueryRow(ctx, `with r as (select packed_to from record_state for share) insert into dirty(from_us, to_us, body) values($1,$2,$3)
+		returning (select packed_to from r)>$4`, sp.From, sp.To, rollup.EncodeMarks(marks), store.FromMicro(sp.From)).Scan(&among)
+	if err != nil || !among {
+		return err
+	}
+	return s.unpack(ctx, tx, marks)
 }
 
 func insertMarks(ctx context.Context, tx pgx.Tx, marks rollup.Marks) error {

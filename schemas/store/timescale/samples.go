@@ -14,14 +14,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
-	"quartier/schemas/timegrid"
 )
-
-// pageRows is how many samples a read takes at a time, before it hands them over without holding a connection.
-const pageRows = 8192
-
-// pageWithin bounds the read of one page, which takes milliseconds: a server that is gone without a word holds nobody up for longer.
-const pageWithin = time.Minute
 
 // Append makes the samples durable, all or none.
 func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
@@ -56,7 +49,7 @@ func (s *Store) writeSamples(ctx context.Context, op string, packed batch.Sample
 		if err := how(ctx, tx, ids, rows); err != nil {
 			return err
 		}
-		return note(ctx, tx, ids, rows)
+		return s.note(ctx, tx, ids, rows)
 	})
 	if err == nil {
 		s.remember(fresh)
@@ -91,18 +84,25 @@ func copySamples(ctx context.Context, tx pgx.Tx, ids []int32, rows []batch.Row) 
 }
 
 func upsertSamples(ctx context.Context, tx pgx.Tx, ids []int32, rows []batch.Row) error {
+	return insertRows(ctx, tx, func(series int32) int32 { return ids[series] }, rows, `do update set value=excluded.value, quality=excluded.quality, source=excluded.source
+		where (old.value, old.quality, old.source) is distinct from (excluded.value, excluded.quality, excluded.source)`)
+}
+
+// insertRows writes rows of which some may be there already: then action is done.
+func insertRows(ctx context.Context, tx pgx.Tx, id func(series int32) int32, rows []batch.Row, action string) error {
 	series, times, values := make([]int32, len(rows)), make([]time.Time, len(rows)), make([]float64, len(rows))
 	qualities, sources := make([]int16, len(rows)), make([]int16, len(rows))
 	for i, r := range rows {
-		series[i], times[i], values[i], qualities[i], sources[i] = ids[r.Series], store.FromMicro(r.Micro), r.Value, int16(r.Quality()), int16(r.Source())
+		series[i], times[i], values[i], qualities[i], sources[i] = id(r.Series), store.FromMicro(r.Micro), r.Value, int16(r.Quality()), int16(r.Source())
 	}
 	_, err := tx.Exec(ctx, `insert into sample as old (series_id, time, value, quality, source)
 		select * from unnest($1::integer[], $2::timestamptz[], $3::double precision[], $4::smallint[], $5::smallint[])
-		on conflict (series_id, time) do update set value=excluded.value, quality=excluded.quality, source=excluded.source
-		where (old.value, old.quality, old.source) is distinct from (excluded.value, excluded.quality, excluded.source)`,
-		series, times, values, qualities, sources)
+		on conflict (series_id, time) `+action, series, times, values, qualities, sources)
 	return err
 }
+
+// columnsOf returns the names of a list of columns.
+func columnsOf(list string) []string { return strings.Split(list, ", ") }
 
 // seriesIDs returns the row of each series, and those that were looked up or made now.
 func (s *Store) seriesIDs(ctx context.Context, tx pgx.Tx, names []district.SeriesID) (ids []int32, fresh map[district.SeriesID]int32, err error) {
@@ -196,100 +196,6 @@ func (s *Store) known(ctx context.Context, names []district.SeriesID) (map[distr
 
 // storable reports whether the server takes the text at all; text that it does not take is nowhere in its tables.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
-
-// Read yields the samples of the series in the span, by series, then by time. No connection is held while yield runs.
-func (s *Store) Read(ctx context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error {
-	ids, err := s.known(ctx, series)
-	if err != nil {
-		return s.fail("look up series", err)
-	}
-	var page []district.Sample
-	end := store.FromMicro(store.CeilMicro(sp.End))
-	for _, name := range series {
-		id, ok := ids[name]
-		if !ok {
-			continue
-		}
-		for from := store.FromMicro(store.CeilMicro(sp.Start)); from.Before(end); {
-			if page, err = s.readPage(ctx, page[:0], name, id, from, end); err != nil {
-				return s.fail("read series "+string(name), err)
-			}
-			for _, sample := range page {
-				if err := yield(sample); err != nil {
-					return err
-				}
-			}
-			if len(page) < pageRows {
-				break
-			}
-			from = page[len(page)-1].Time.Add(time.Microsecond)
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return s.fail("read samples", err)
-	}
-	if len(ids) == 0 { // nothing was asked of the server; a closed store is one all the same
-		return s.alive(ctx)
-	}
-	return nil
-}
-
-// alive returns an error when the store was closed or the server is away.
-func (s *Store) alive(ctx context.Context) error {
-	c, err := s.pool.Acquire(ctx)
-	if err != nil {
-		return s.fail("read", err)
-	}
-	c.Release()
-	return nil
-}
-
-func (s *Store) readPage(ctx context.Context, page []district.Sample, name district.SeriesID, id int32, from, to time.Time) ([]district.Sample, error) {
-	ctx, cancel := context.WithTimeout(ctx, pageWithin)
-	defer cancel()
-	rows, err := s.pool.Query(ctx, "select time, value, quality, source from sample where series_id=$1 and time>=$2 and time<$3 order by time limit $4",
-		id, from, to, pageRows)
-	if err != nil {
-		return nil, err
-	}
-	var at time.Time
-	var value float64
-	var quality, source int16
-	_, err = pgx.ForEachRow(rows, []any{&at, &value, &quality, &source}, func() error {
-		page = append(page, district.Sample{Series: name, Time: at.UTC(), Value: value, Quality: district.Quality(quality), Source: district.Source(source)})
-		return nil
-	})
-	return page, err
-}
-
-// Latest returns the newest sample of each series at or before asOf.
-func (s *Store) Latest(ctx context.Context, series []district.SeriesID, asOf time.Time) (map[district.SeriesID]district.Sample, error) {
-	names := make([]string, 0, len(series))
-	for _, name := range series {
-		if storable(string(name)) {
-			names = append(names, string(name))
-		}
-	}
-	rows, err := s.pool.Query(ctx, `select s.name, m.time, m.value, m.quality, m.source from series s cross join lateral
-		(select * from sample where series_id=s.id and time<=$2 order by time desc limit 1) m where s.name=any($1::text[])`, names, store.Instant(asOf))
-	if err != nil {
-		return nil, s.fail("read the latest samples", err)
-	}
-	out := make(map[district.SeriesID]district.Sample, len(series))
-	var name string
-	var at time.Time
-	var value float64
-	var quality, source int16
-	_, err = pgx.ForEachRow(rows, []any{&name, &at, &value, &quality, &source}, func() error {
-		id := district.SeriesID(name)
-		out[id] = district.Sample{Series: id, Time: at.UTC(), Value: value, Quality: district.Quality(quality), Source: district.Source(source)}
-		return nil
-	})
-	if err != nil {
-		return nil, s.fail("read the latest samples", err)
-	}
-	return out, nil
-}
 
 // Series lists the known series that start with prefix, sorted.
 func (s *Store) Series(ctx context.Context, prefix string) ([]district.SeriesID, error) {

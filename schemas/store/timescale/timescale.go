@@ -26,7 +26,7 @@ import (
 type Options struct {
 	Log      *slog.Logger  // nil: silent
 	MaxConns int           // connections of the pool; 0: 8, or pool_max_conns of the URL
-	Chunk    time.Duration // span of one chunk of the hypertable when it is made; 0: 7 days
+	Chunk    time.Duration // span of the chunks of the hypertable that are made from now on; 0: a day
 }
 
 // Store is a record in a database. It implements [store.Store]; all methods may be called from several goroutines.
@@ -36,6 +36,8 @@ type Store struct {
 	log    *slog.Logger
 	server string // versions, for Stats
 	hyper  bool   // sample is a hypertable
+
+	community bool // the Community edition is there, with its columnstore
 
 	mu  sync.RWMutex
 	ids map[district.SeriesID]int32
@@ -74,7 +76,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	}
 	chunk := opts.Chunk
 	if chunk <= 0 {
-		chunk = 7 * 24 * time.Hour
+		chunk = 24 * time.Hour // of which the index stays in memory, and which is gone when its day is packed
 	}
 	if err := s.prepare(ctx, chunk); err != nil {
 		s.pool.Close()
@@ -122,7 +124,7 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	if err == nil {
 		var rest int64
 		err = s.pool.QueryRow(ctx, `select sum(pg_total_relation_size(t::regclass))::bigint from unnest(array['series', 'balances', 'plans', 'setpoints', 'events',
-			'users', 'sessions', 'writers', 'rollups', 'dirty']) t`).Scan(&rest)
+			'users', 'sessions', 'writers', 'rollups', 'dirty', 'pack']) t`).Scan(&rest)
 		st.Bytes += rest
 	}
 	if err != nil {
