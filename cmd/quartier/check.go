@@ -13,6 +13,7 @@ import (
 	"quartier/cmd/internal/config"
 	"quartier/drivers"
 	"quartier/schemas/district"
+	"quartier/schemas/store/timescale"
 )
 
 func checkCommand() *command {
@@ -37,6 +38,7 @@ func runCheck(ctx context.Context, c *call) error {
 	if err := cfg.Summary(c.stdout); err != nil {
 		return err
 	}
+	describeDatabase(ctx, c, cfg)
 	if err := app.CheckCertificates(cfg.Districts, time.Now()); err != nil {
 		return badInput{err}
 	}
@@ -58,6 +60,28 @@ func warnOfCertificates(c *call, cfg *config.Config, now time.Time) error {
 		}
 	}
 	return err
+}
+
+// databaseTime is how long the database may take to say what it is.
+const databaseTime = 10 * time.Second
+
+// describeDatabase says which database was found and what that means. One that does not answer is no fault of the configuration: it may be away for days.
+func describeDatabase(ctx context.Context, c *call, cfg *config.Config) {
+	url, err := cfg.DatabaseURL()
+	if err == nil && url == "" {
+		return
+	}
+	var server timescale.Server
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, databaseTime)
+		defer cancel()
+		server, err = timescale.Inspect(ctx, url)
+	}
+	if err != nil {
+		fmt.Fprintf(c.stdout, "\nDATABASE  does not answer: %v\n          Measurements wait in %s until it does.\n", err, cfg.File.DataDir)
+		return
+	}
+	fmt.Fprintf(c.stdout, "\nDATABASE  %s:\n          %s.\n", server, server.Meaning())
 }
 
 // probeTime is how long one device may take to answer.

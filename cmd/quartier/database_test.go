@@ -106,3 +106,25 @@ func TestReportFromTheDatabase(t *testing.T) {
 		t.Errorf("report without the database: code %d, %q", code, errs)
 	}
 }
+
+// TestCheckNamesTheDatabase: check says which edition it found and what that means; a database that does not answer is no fault of the configuration.
+func TestCheckNamesTheDatabase(t *testing.T) {
+	check := func(url string) string {
+		t.Helper()
+		t.Setenv("QUARTIER_CLI_DATABASE", url)
+		var out, errs strings.Builder
+		if code := run(t.Context(), []string{"check", "-c", machine(t, twoDistricts)}, strings.NewReader(""), &out, &errs); code != exitDone {
+			t.Fatalf("check ends with %d: %s", code, errs.String())
+		}
+		return out.String()
+	}
+	if out := check(storetest.Database(t)); !strings.Contains(out, "TimescaleDB 2.") || !strings.Contains(out, "edition)") || !strings.Contains(out, "samples are in a hypertable") {
+		t.Errorf("check says of a database:\n%s", out)
+	}
+	if out := check(storetest.PlainDatabase(t)); !strings.Contains(out, "without TimescaleDB") || !strings.Contains(out, "plain table") {
+		t.Errorf("check says of a plain database:\n%s", out)
+	}
+	if out := check("postgres://nobody@127.0.0.1:1/none?connect_timeout=2"); !strings.Contains(out, "does not answer") || !strings.Contains(out, "wait in") {
+		t.Errorf("check says of a database that is away:\n%s", out)
+	}
+}

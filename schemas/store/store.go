@@ -62,6 +62,9 @@ type Rollups interface {
 	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
 	// Refresh brings what is kept of the rollups up to date with every sample written before the last whole hour at now. Without it reads are as right, and slower.
 	Refresh(ctx context.Context, now time.Time) error
+	// Retire removes samples from before cutoff, rounded down to a day of UTC, and keeps their rollups, which from then on stay what they are: a sample of that time that comes later changes
+	// nothing. It does nothing, and returns false, while a rollup of that time is still to be made.
+	Retire(ctx context.Context, cutoff time.Time) (done bool, err error)
 }
 
 // Balances keeps the balance rows, one per district, site and slot start.

@@ -25,6 +25,8 @@ type Record struct {
 	store.Store
 	// Relay ships to the database until ctx ends; nil without a database.
 	Relay func(ctx context.Context) error
+	// Pack packs the samples of days that are over before a time; nil where the file is the whole record, which packs by itself.
+	Pack func(ctx context.Context, before time.Time) error
 	// Drain ships all that waits; nil without a database.
 	Drain func(ctx context.Context) error
 
@@ -59,9 +61,9 @@ func OpenStore(ctx context.Context, cfg *config.Config, now func() time.Time, lo
 		return &Record{Store: local}, nil
 	}
 	both := outbox.New(local, func(ctx context.Context) (*timescale.Store, error) {
-		return timescale.Open(ctx, url, timescale.Options{Log: log})
+		return timescale.Open(ctx, url, timescale.Options{Log: log, Fine: fineFor(cfg)})
 	}, outbox.Options{Log: log, Now: now})
-	return &Record{Store: both, Relay: both.Run, Drain: both.Drain}, nil
+	return &Record{Store: both, Relay: both.Run, Drain: both.Drain, Pack: both.Pack}, nil
 }
 
 // durable returns the record without the memory: who loads much, and reads it again at once, waits for the disk.

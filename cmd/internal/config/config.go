@@ -136,6 +136,9 @@ func Parse(name string, data []byte, opt Options) (*Config, error) {
 	return c, nil
 }
 
+// leastFineDays is the fewest days for which samples are kept.
+const leastFineDays = 100
+
 // DatabaseURL returns the database's connection URL from where the file says it is; empty without a database.
 func (c *Config) DatabaseURL() (string, error) {
 	db := c.File.Database
@@ -195,6 +198,9 @@ func (b *builder) build() {
 		b.say("console", "tls_cert_file and tls_key_file are needed together")
 	case c.TLSCert == "" && forms["listen"].re.MatchString(c.Listen) && !loopback(c.Listen):
 		b.say("console.listen", "%s is reached beyond this machine: tls_cert_file and tls_key_file are needed, or a loopback address such as 127.0.0.1:8080", c.Listen)
+	}
+	if n := f.Record.FineDays; n > 0 && n < leastFineDays {
+		b.say("record.fine_days", "%v days is below %d: forecasts, reports and audits of the last quarter read single samples", n, leastFineDays)
 	}
 	if c := f.Control; c.PlanMaxAgeHours*60 <= c.ReplanMinutes && c.PlanMaxAgeHours > 0 {
 		b.say("control.plan_max_age_hours", "%v h is not above replan_minutes %v min: every plan would be too old before the next", c.PlanMaxAgeHours, c.ReplanMinutes)

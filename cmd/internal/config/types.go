@@ -17,6 +17,7 @@ type File struct {
 	Version   int        `yaml:"version" def:"1" enum:"1" doc:"version of this file's format"`
 	DataDir   string     `yaml:"data_dir" def:"var" doc:"folder of the local record, the outbox and the session keys; relative to this file"`
 	Console   Console    `yaml:"console" doc:"the web console and its API"`
+	Record    Record     `yaml:"record" doc:"what is kept how long"`
 	Database  Database   `yaml:"database" doc:"TimescaleDB; without it everything is kept in SQLite in data_dir"`
 	OPCUA     OPCUA      `yaml:"opcua" doc:"how Quartier shows itself to OPC UA peers, and whom it trusts"`
 	Face      Face       `yaml:"face" doc:"what building systems read: servers of Quartier's own values"`
@@ -33,6 +34,11 @@ type Console struct {
 	Listen  string `yaml:"listen" def:"127.0.0.1:8080" pattern:"listen" doc:"host:port; beyond loopback it needs a certificate"`
 	TLSCert string `yaml:"tls_cert_file" doc:"PEM file of the certificate and its chain; relative to this file"`
 	TLSKey  string `yaml:"tls_key_file" doc:"PEM file of the private key; relative to this file"`
+}
+
+// Record says what is kept how long.
+type Record struct {
+	FineDays float64 `yaml:"fine_days" def:"0" min:"0" doc:"days for which single samples are kept, at least 100; 0: for ever. Older ones are removed once their rollups and balances are closed, which stay"`
 }
 
 // Database names the secret that holds the address of the database.

@@ -98,3 +98,26 @@ func (s *Store) Refresh(ctx context.Context, now time.Time) error {
 	}
 	return err
 }
+
+// Retire removes samples from the database; the file keeps what its own retention says. While the database is away, or has not everything yet, nothing is done.
+func (s *Store) Retire(ctx context.Context, cutoff time.Time) (done bool, err error) {
+	db, _ := s.database()
+	if db == nil {
+		return false, nil
+	}
+	from, waits, err := s.local.Pending(ctx)
+	if err != nil || waits && from.Before(cutoff) {
+		return false, err
+	}
+	done, err = db.Retire(ctx, cutoff)
+	return done, s.judge(ctx, err)
+}
+
+// Pack packs the samples of closed days in the database.
+func (s *Store) Pack(ctx context.Context, before time.Time) error {
+	db, _ := s.database()
+	if db == nil {
+		return nil
+	}
+	return s.judge(ctx, db.Pack(ctx, before))
+}

@@ -198,3 +198,19 @@ func cut(id district.SeriesID, level Level, cells []Cell) (out []Block) {
 	}
 	return out
 }
+
+// Open reports whether something of before a time is still to be computed.
+func Open(ctx context.Context, k Keeper, before int64) (bool, error) {
+	noted, err := k.Noted(ctx, 1<<30)
+	for _, n := range noted {
+		if n.Span.From >= before {
+			continue
+		}
+		for _, list := range n.Marks {
+			if slices.ContainsFunc(list, func(r Range) bool { return r.From < before }) {
+				return true, err
+			}
+		}
+	}
+	return false, err
+}

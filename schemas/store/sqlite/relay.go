@@ -158,6 +158,11 @@ func (s *Store) Age(ctx context.Context, cutoff time.Time) (removed int64, err e
 	if !s.outbox {
 		return 0, fmt.Errorf("store: age %s: it has no outbox, so its rows are nowhere else", s.path)
 	}
+	return s.age(ctx, cutoff, true)
+}
+
+// age removes samples, and where all is set everything else that is in the database as well, from before cutoff.
+func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed int64, err error) {
 	to := store.Micro(cutoff)
 	err = s.write(ctx, "begin to age", 1, func(ctx context.Context) (func(), error) {
 		if to, err = s.ageBound(ctx, to); err != nil {
@@ -191,8 +196,12 @@ func (s *Store) Age(ctx context.Context, cutoff time.Time) (removed int64, err e
 			return removed, err
 		}
 	}
-	for _, t := range []struct{ table, key, when string }{{"balances", "district, start_us, site", "start_us"}, {"plans", "id", "created_us"},
-		{"setpoints", "id", "time_us"}, {"events", "id", "time_us"}, {"rollups", "series_id, level, start_us", "86400000000+start_us"}} {
+	tables := []struct{ table, key, when string }{{"balances", "district, start_us, site", "start_us"}, {"plans", "id", "created_us"},
+		{"setpoints", "id", "time_us"}, {"events", "id", "time_us"}, {"rollups", "series_id, level, start_us", "86400000000+start_us"}}
+	if !all {
+		tables = nil
+	}
+	for _, t := range tables {
 		n, err := s.remove(ctx, to, t.table, t.key, t.when+"<?1")
 		if removed += n; err != nil {
 			return removed, err

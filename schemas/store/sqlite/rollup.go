@@ -58,6 +58,19 @@ func (s *Store) Refresh(ctx context.Context, now time.Time) error {
 	return err
 }
 
+// Retire removes samples from before a day once their rollups are made. The newest sample of each series stays. The space is used again; the file does not shrink.
+func (s *Store) Retire(ctx context.Context, cutoff time.Time) (done bool, err error) {
+	cutoff = cutoff.UTC().Truncate(24 * time.Hour)
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
+	open, err := rollup.Open(ctx, keeper{s}, store.Micro(cutoff))
+	if err != nil || open {
+		return false, err
+	}
+	_, err = s.age(ctx, cutoff, false)
+	return err == nil, err
+}
+
 // Noted returns rows of the list of what was written.
 func (s keeper) Noted(ctx context.Context, limit int) ([]rollup.Noted, error) {
 	out, err := s.noted(ctx, "order by id limit ?", limit)

@@ -7,6 +7,7 @@ import (
 
 	"quartier/schemas/district"
 	"quartier/schemas/store/rollup"
+	"quartier/schemas/store/storetest"
 	"quartier/schemas/timegrid"
 )
 
@@ -80,4 +81,9 @@ func TestFileUsesRollups(t *testing.T) {
 	if err := s.conn.QueryRowContext(t.Context(), "select count(*) from dirty").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d rows are left to be done after a refresh, %v", left, err)
 	}
+}
+
+// TestRetire: old samples go once their rollups are made, which stay.
+func TestRetire(t *testing.T) {
+	storetest.Retire(t, openAt(t, filepath.Join(t.TempDir(), "quartier.db"), Options{}))
 }

@@ -60,13 +60,9 @@ func after(todo []migration, version int) []migration {
 }
 
 // prepare makes the extension and the tables, under a lock that other processes wait for.
-func (s *Store) prepare(ctx context.Context, chunk time.Duration) error {
+func (s *Store) prepare(ctx context.Context, opts Options) error {
 	todo, err := steps(migrations)
 	if err != nil {
-		return err
-	}
-	var major string
-	if err := s.pool.QueryRow(ctx, "show server_version").Scan(&major); err != nil {
 		return err
 	}
 	if err := s.extend(ctx); err != nil {
@@ -80,31 +76,20 @@ func (s *Store) prepare(ctx context.Context, chunk time.Duration) error {
 		if err := s.migrate(ctx, tx, todo); err != nil {
 			return err
 		}
-		s.server = "PostgreSQL " + strings.Fields(major)[0]
-		var version, license string
-		err := tx.QueryRow(ctx, "select extversion, coalesce(current_setting('timescaledb.license', true), '') from pg_extension where extname='timescaledb'").
-			Scan(&version, &license)
-		if err == pgx.ErrNoRows {
-			s.server += " without TimescaleDB"
-			return nil
-		}
+		server, err := inspect(ctx, tx)
 		if err != nil {
 			return err
 		}
-		s.server += fmt.Sprintf(", TimescaleDB %s (%s)", version, edition(license))
-		s.hyper = true
-		return hypertable(ctx, tx, chunk)
+		s.server, s.hyper = server.String(), server.TimescaleDB != ""
+		if !s.hyper {
+			return nil
+		}
+		if err := hypertable(ctx, tx, opts.Chunk); err != nil {
+			return err
+		}
+		s.community = server.Edition == Community
+		return nil
 	})
-}
-
-func edition(license string) string {
-	switch license {
-	case "apache":
-		return "Apache-2 edition"
-	case "timescale":
-		return "Community edition"
-	}
-	return "unknown edition"
 }
 
 // extend makes the extension where the server offers it and the user may; without it everything works on plain tables.

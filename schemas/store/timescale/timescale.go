@@ -27,6 +27,7 @@ type Options struct {
 	Log      *slog.Logger  // nil: silent
 	MaxConns int           // connections of the pool; 0: 8, or pool_max_conns of the URL
 	Chunk    time.Duration // span of the chunks of the hypertable that are made from now on; 0: a day
+	Fine     time.Duration // how long single samples are kept, for the retention policy of the Community edition; 0: for ever
 }
 
 // Store is a record in a database. It implements [store.Store]; all methods may be called from several goroutines.
@@ -74,13 +75,15 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if s.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, s.fail("open", err)
 	}
-	chunk := opts.Chunk
-	if chunk <= 0 {
-		chunk = 24 * time.Hour // of which the index stays in memory, and which is gone when its day is packed
+	if opts.Chunk <= 0 {
+		opts.Chunk = 24 * time.Hour // of which the index stays in memory, and which is gone when its day is packed
 	}
-	if err := s.prepare(ctx, chunk); err != nil {
+	if err := s.prepare(ctx, opts); err != nil {
 		s.pool.Close()
 		return nil, s.fail("open", err)
+	}
+	if s.community {
+		s.community = s.columnstore(ctx, opts.Fine)
 	}
 	return s, nil
 }
