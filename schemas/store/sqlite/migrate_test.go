@@ -1,9 +1,15 @@
 package sqlite
 
 import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"quartier/schemas/store/storetest"
 )
 
 // TestSteps: migrations come in order of their numbers, of which some may be left out; two of one number and names without one are refused.
@@ -29,4 +35,48 @@ func TestSteps(t *testing.T) {
 			t.Errorf("%v: error %v, want one about the number", bad, err)
 		}
 	}
+}
+
+// TestReleased: a file of each released version of the schema is brought up to date with every row, to the same tables as a new file.
+func TestReleased(t *testing.T) {
+	fresh := tables(t, openAt(t, filepath.Join(t.TempDir(), "fresh.db"), Options{}))
+	dumps, err := filepath.Glob("testdata/schemas/*.sql")
+	if err != nil || len(dumps) == 0 {
+		t.Fatalf("no records of earlier versions: %v", err)
+	}
+	for _, dump := range dumps {
+		t.Run(filepath.Base(dump), func(t *testing.T) {
+			text, err := os.ReadFile(dump)
+			must(t, err)
+			path := filepath.Join(t.TempDir(), "quartier.db")
+			db, err := sql.Open("sqlite", path)
+			must(t, err)
+			_, err = db.ExecContext(t.Context(), string(text))
+			must(t, err)
+			var version int
+			must(t, db.QueryRowContext(t.Context(), "pragma user_version").Scan(&version))
+			must(t, db.Close())
+			s := openAt(t, path, Options{Outbox: version%2 == 0})
+			if got := tables(t, s); !slices.Equal(got, fresh) {
+				t.Errorf("columns\n%s\nwant those of a new file\n%s", strings.Join(got, "\n"), strings.Join(fresh, "\n"))
+			}
+			storetest.Released(t, s, version, version >= 2)
+		})
+	}
+}
+
+// tables returns every column of every table of a file.
+func tables(t *testing.T, s *Store) (out []string) {
+	t.Helper()
+	rows, err := s.readers.QueryContext(t.Context(), `select m.type || ' ' || m.name || ' ' || coalesce(c.name || ' ' || c.type || ' ' || c."notnull" || ' ' || c.pk, '')
+		from sqlite_schema m left join pragma_table_info(m.name) c where m.name not like 'sqlite_%' order by 1`)
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var line string
+		must(t, rows.Scan(&line))
+		out = append(out, line)
+	}
+	must(t, rows.Err())
+	return out
 }
