@@ -1,0 +1,76 @@
+package sharing
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// keys are shares whose exact value is known: parts of one whole, each at most the rest.
+var keys = rapid.Custom(func(t *rapid.T) (k struct {
+	parts []int64 // of whole
+	whole int64
+}) {
+	k.whole = rapid.Int64Range(1, 100_000).Draw(t, "whole")
+	left := k.whole
+	for range rapid.IntRange(1, 20).Draw(t, "members") {
+		part := rapid.Int64Range(0, left).Draw(t, "part")
+		k.parts, left = append(k.parts, part), left-part
+	}
+	if rapid.Bool().Draw(t, "all of it") {
+		k.parts[len(k.parts)-1] += left
+	}
+	return k
+})
+
+// TestEntitled: against whole-number arithmetic, every member is entitled to its share to less than a watt-hour, the largest remainders get what is left, and all together get
+// exactly the whole watt-hours of their shares.
+func TestEntitled(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		key := keys.Draw(t, "key")
+		p := rapid.Int64Range(0, 1<<32).Draw(t, "produced")
+		shares, together := make([]float64, len(key.parts)), int64(0)
+		for i, part := range key.parts {
+			shares[i] = float64(part) / float64(key.whole)
+			together += part
+		}
+		e, err := Entitled(wh(p), shares)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, least, most := int64(0), int64(-1), int64(-1) // remainders: the least that was rounded up, the most that was not
+		for i, got := range e {
+			floor, rem := key.parts[i]*p/key.whole, key.parts[i]*p%key.whole
+			switch int64(got) {
+			case floor:
+				most = max(most, rem)
+			case floor + 1:
+				if least < 0 || rem < least {
+					least = rem
+				}
+				if rem == 0 {
+					t.Fatalf("member %d is entitled to %d Wh, its share is exactly %d Wh", i, got, floor)
+				}
+			default:
+				t.Fatalf("member %d is entitled to %d Wh, its share is %d %d/%d Wh", i, got, floor, rem, key.whole)
+			}
+			sum += int64(got)
+		}
+		if want := together * p / key.whole; sum != want {
+			t.Fatalf("all are entitled to %d Wh, want %d Wh of %d", sum, want, p)
+		}
+		if least >= 0 && least < most { // equal ones go by index
+			t.Fatalf("a remainder of %d/%d was rounded up and one of %d was not", least, key.whole, most)
+		}
+	})
+}
+
+func TestEntitledRefused(t *testing.T) {
+	for _, err := range []error{second(Entitled(-1, nil)), second(Entitled(1, []float64{0.6, 0.6})), second(Entitled(1, []float64{-0.1}))} {
+		if err == nil {
+			t.Error("accepted, want an error")
+		}
+	}
+}
+
+func second(_ []wh, err error) error { return err }
