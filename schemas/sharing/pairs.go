@@ -43,9 +43,9 @@ func (s *step) pairCells() {
 			}
 			c := uint64(s.consumed[i])
 			if s.per[i] > 0 { // cut
-				q, f := mulDivWide(times(uint64(k[i]), v), c, s.sums[i], s.per[i])
-				cells[i], fractions[i] = int64(q), f
-				rough += f
+				q, r := times(uint64(k[i]), v).mulDiv(c, s.sums[i], s.per[i])
+				cells[i], fractions[i] = int64(q), r.float()/s.sums[i].float()
+				rough += fractions[i]
 			} else {
 				q, r := mulDiv(uint64(k[i]), v, uint64(Whole), perWhole)
 				cells[i], fractions[i] = int64(q), float64(r)*perWhole

@@ -104,11 +104,11 @@ func TestWideDivision(t *testing.T) {
 		if d.less(w) {
 			w = d
 		}
-		q, f := mulDivWide(w, c, d, float64(c)/d.float())
+		q, r := w.mulDiv(c, d, float64(c)/d.float())
 		product := new(big.Int).Mul(bigOf(w), new(big.Int).SetUint64(c))
 		want, rest := product.QuoRem(product, bigOf(d), new(big.Int))
-		if want.Uint64() != q || (rest.Sign() > 0) != (f > 0) || f > 1 {
-			t.Fatalf("%v * %d / %v = %d and %g, want %v rest %v", w, c, d, q, f, want, rest)
+		if want.Uint64() != q || rest.Cmp(bigOf(r)) != 0 {
+			t.Fatalf("%v * %d / %v = %d rest %v, want %v rest %v", w, c, d, q, r, want, rest)
 		}
 	})
 }

@@ -61,10 +61,10 @@ func (w wide) low(c uint64) wide {
 	return wide{hi + w.hi*c, lo}
 }
 
-// mulDivWide returns w*c/d rounded down and the fraction beyond, above 0 if there is one, for w at most d, d below 2^125 and c below 2^49; per is c/d. See [mulDiv].
-func mulDivWide(w wide, c uint64, d wide, per float64) (q uint64, fraction float64) {
+// mulDiv returns w*c/d rounded down and its remainder, for w at most d, d below 2^125 and c below 2^49; per is c/d. See [mulDiv].
+func (w wide) mulDiv(c uint64, d wide, per float64) (q uint64, r wide) {
 	q = uint64(int64(w.float() * per))
-	r := w.low(c).minus(d.low(q))
+	r = w.low(c).minus(d.low(q))
 	for int64(r.hi) < 0 {
 		q--
 		r = r.plus(d)
@@ -73,5 +73,5 @@ func mulDivWide(w wide, c uint64, d wide, per float64) (q uint64, fraction float
 		q++
 		r = r.minus(d)
 	}
-	return q, r.float() / d.float()
+	return q, r
 }
