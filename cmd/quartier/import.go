@@ -18,6 +18,7 @@ import (
 
 	"quartier/cmd/internal/app"
 	"quartier/cmd/internal/config"
+	"quartier/cmd/internal/enedis"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 )
@@ -32,19 +33,33 @@ const (
 
 func importCommand() *command {
 	return &command{name: "import", does: "Take measurements from a CSV file into the record.",
-		usage: `import -c district.yaml FILE
+		usage: `import -c district.yaml FILE [--device DISTRICT/SITE/DEVICE] [--stamp begin|end]
 
 The file has the columns series,time,value,quality: a name such as fontaine/ecole/grid/import_kwh,
 an RFC 3339 instant, a number in the series' unit, and good, uncertain, bad or substituted (good
 when left out). Each sample is one line; a line that cannot be taken is named with its reason and
 the rest is taken (exit 2). A file may be imported again: a sample that is there changes nothing.
-"-" is standard input.`,
+"-" is standard input.
+
+Load curves of Enedis are taken as they are published: the CSV of a customer's account, the flat CSV of
+SGE (R63), and the XML flows R50 and R4x; steps of 5 to 60 minutes, in local time or with offsets. They
+become the power of the grid meter at the site of the member with that delivery point; --device names
+another. In a CSV a time is the beginning of a step below 15 minutes and the end of others, as the
+meters stamp them; --stamp says otherwise.`,
 		run: runImport}
 }
 
 func runImport(ctx context.Context, c *call) error {
 	file := c.flags.String("c", "", "the configuration, a `file`")
+	device := c.flags.String("device", "", "`district/site/device` whose load curve a file of Enedis is")
+	stamp := c.flags.String("stamp", "", "what the `times` of a load curve in CSV stand for: begin or end of the step")
 	if err := c.parse(1); err != nil {
+		return err
+	}
+	if s := enedis.Stamp(*stamp); s != enedis.ByStep && s != enedis.Begin && s != enedis.End {
+		return badInput{fmt.Errorf("quartier import: --stamp %s is neither begin nor end", *stamp)}
+	}
+	if err := checkDevice(*device); err != nil {
 		return err
 	}
 	if len(c.args) != 1 {
@@ -88,7 +103,12 @@ func runImport(ctx context.Context, c *call) error {
 		fmt.Fprintf(c.stderr, "%d samples taken%s\n", im.taken, part)
 	}
 	r := withContext(ctx, in)
-	err = im.run(ctx, r)
+	buffered := bufio.NewReader(r)
+	if head, _ := buffered.Peek(1024); enedis.Is(head) { // an error of reading comes again
+		err = im.runEnedis(ctx, buffered, enedis.Stamp(*stamp), curveTargets(cfg), *device)
+	} else {
+		err = im.run(ctx, buffered)
+	}
 	r.Close()
 	if err != nil && im.taken > 0 {
 		err = fmt.Errorf("%w; the %d samples before are in the record, and the file may be imported again", err, im.taken)
@@ -193,14 +213,19 @@ func (im *importer) take(line int, text string) error {
 		im.drop(line, err)
 		return nil
 	}
-	if im.known != nil && !im.seen[s.Series] {
-		im.seen[s.Series] = true
-		if !im.known(s.Series) {
-			im.strangers[s.Series] = true
-		}
-	}
+	im.meet(s.Series)
 	im.batch = append(im.batch, s)
 	return nil
+}
+
+// meet notes a series that is taken.
+func (im *importer) meet(s district.SeriesID) {
+	if im.known != nil && !im.seen[s] {
+		im.seen[s] = true
+		if !im.known(s) {
+			im.strangers[s] = true
+		}
+	}
 }
 
 func (im *importer) drop(line int, reason error) {

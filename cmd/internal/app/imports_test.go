@@ -50,6 +50,7 @@ var rules = []struct {
 	{"cmd/internal/config/…", []string{"schemas/…"}, "configuration makes vocabulary"},
 	{"cmd/internal/console/…", []string{"schemas/…"}, "the console declares what it uses of the rest"},
 	{"cmd/internal/report/…", []string{"schemas/…"}, "a report is a function of its data"},
+	{"cmd/internal/enedis", []string{"schemas/district"}, "a reader of foreign files knows the vocabulary alone"},
 	{"cmd/internal/face/…", []string{"schemas/…", "drivers/…"}, "the face serves values over the protocols"},
 }
 
