@@ -80,6 +80,9 @@ func (t *Tariff) boundary(after time.Time) time.Time {
 	if i > 0 {
 		take(t.Rows[i-1].Until)
 	}
+	datesOf(t.Network, take)
+	datesOf(t.Excise, take)
+	datesOf(t.VAT, take)
 	switch t.Kind {
 	case HPHC:
 		if len(t.OffPeak) == 0 {

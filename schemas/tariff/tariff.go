@@ -93,6 +93,9 @@ type Tariff struct {
 	TaxesExcluded bool           // prices are before taxes
 	Rows          []Row          // by From, rising
 	OffPeak       []Window       // of [HPHC]
+	// Network, Excise and VAT are the public charges within the price, with dates of their own; where there are rows they stand in for those of [Row]. By From, rising.
+	Network, Excise []Charge
+	VAT             []Rate
 	// Colour returns the colour of the Tempo day that begins at 6:00 on the local day, or "" for one that is not known.
 	Colour func(y int, m time.Month, d int) Colour
 	// Unknown is the colour with which days without a known one are priced; [Refuse]: they have no price. Empty: blue.
@@ -109,8 +112,11 @@ type Price struct {
 	NetworkEURPerKWh        float64 // part of the import price, see [Row]
 	ExciseEURPerKWh         float64 // part of the import price, see [Row]
 	SubscriptionEURPerMonth float64
+	VAT                     float64   // within the price, a share of what is before it; 0 where it is not known
 	ValidFrom               time.Time // of the row; zero for a series without rows
 	Source                  string
+
+	NetworkSource, ExciseSource, VATSource string // of the rows of charges
 }
 
 // AvoidedEURPerKWh returns what a shared kWh takes off the supplier's bill: the import price without what stays due, the network charge, and the excise
@@ -160,7 +166,12 @@ func (t *Tariff) At(at time.Time) (Price, error) {
 	}
 	if row != nil {
 		p.ExportEURPerKWh, p.NetworkEURPerKWh, p.ExciseEURPerKWh = row.Export, row.NetworkEURPerKWh, row.ExciseEURPerKWh
-		p.SubscriptionEURPerMonth, p.ValidFrom, p.Source = row.SubscriptionEURPerMonth, row.From, row.Source
+		p.SubscriptionEURPerMonth, p.ValidFrom, p.Source, p.VAT = row.SubscriptionEURPerMonth, row.From, row.Source, row.VAT
+	}
+	if p.Period != "" { // without a colour there is no price at all, see below
+		if err := t.due(&p, at); err != nil {
+			return Price{}, err
+		}
 	}
 	switch t.Kind {
 	case Series, Dynamic:
@@ -322,6 +333,7 @@ func (t *Tariff) Validate() error {
 			}
 		}
 	}
+	t.checkCharges(bad)
 	for i, w := range t.OffPeak {
 		if w.From < 0 || w.From >= 24*60 || w.To < 0 || w.To > 24*60 {
 			bad("off-peak window %d [%d, %d) min lies outside the day", i, w.From, w.To)

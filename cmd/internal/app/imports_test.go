@@ -22,6 +22,7 @@ var rules = []struct {
 	{"schemas/district", []string{"schemas/units", "schemas/timegrid"}, "the vocabulary has no I/O"},
 	{"schemas/balance", []string{"schemas/units", "schemas/timegrid", "schemas/district"}, "accounts are pure functions"},
 	{"schemas/sharing", []string{"schemas/units", "schemas/balance"}, "accounts are pure functions"},
+	{"schemas/sharing/bill", []string{"schemas/units", "schemas/timegrid", "schemas/tariff"}, "accounts are pure functions"},
 	{"schemas/savings", []string{"schemas/units", "schemas/timegrid", "schemas/balance"}, "accounts are pure functions"},
 	{"schemas/tariff", []string{"schemas/timegrid"}, "tariffs are data"},
 	{"schemas/store/…", []string{"schemas/…"}, "the record keeps the vocabulary and knows no device"},

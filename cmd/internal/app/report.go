@@ -13,6 +13,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/savings"
 	"quartier/schemas/sharing"
+	"quartier/schemas/sharing/bill"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
@@ -214,16 +215,23 @@ func (r *Reporter) bill(out *report.Data, about *config.District, site *district
 	if t.TaxesExcluded {
 		name += map[bool]string{true: " (hors taxes)", false: " (before taxes)"}[out.Language == "fr"]
 	}
-	b := &report.Bill{Tariff: name, PriceEUR: about.Sharing.Price, ExciseExempt: about.Sharing.ExciseExempt, Key: about.Sharing.Key}
+	terms := about.Sharing.BillTerms(t.Zone)
+	var slots []bill.Slot
 	for i, row := range rows {
-		p := parts[i]
-		price, err := t.At(row.Start)
-		if err != nil {
-			return fmt.Errorf("app: report of %s: %w", m.ID, err)
-		}
-		b.AvoidedEUR += p.Shared.KWh() * price.AvoidedEURPerKWh(b.ExciseExempt)
-		b.PaidEUR += p.Shared.KWh() * b.PriceEUR
+		slots = append(slots, bill.Slot{Start: row.Start, End: row.Start.Add(row.Step), SharedWh: parts[i].Shared})
 	}
+	effect, err := bill.Of(t, terms, slots)
+	if err != nil {
+		return fmt.Errorf("app: report of %s: %w", m.ID, err)
+	}
+	// what the report says of the terms are the last that held
+	last := terms[0]
+	for _, x := range terms[1:] {
+		if x.From.Before(out.Month.End) {
+			last = x
+		}
+	}
+	b := &report.Bill{Tariff: name, AvoidedEUR: effect.Total.AvoidedEUR, PaidEUR: effect.Total.PaidEUR, PriceEUR: last.PriceEURPerKWh, ExciseExempt: last.ExciseExempt, Key: about.Sharing.Key}
 	out.Bill = b
 	return nil
 }

@@ -13,6 +13,7 @@ func (b *builder) district(f *District, path string) district.District {
 	d := district.District{ID: f.ID, Name: f.Name, Latitude: f.Latitude, Longitude: f.Longitude, Zone: b.zone(f.Zone, path+".time_zone"),
 		Step: time.Duration(f.StepMinutes) * time.Minute, ImportLimitKW: orInf(f.ImportKW), ExportLimitKW: orInf(f.ExportKW), Tariff: f.Tariff, Carbon: f.Carbon}
 	refer(b, f.Tariff, path+".tariff", "tariff", b.cfg.Tariffs)
+	b.terms(f, path, d.Zone)
 	refer(b, f.Carbon, path+".carbon", "source of carbon intensity", b.cfg.Carbon)
 	d.Devices = b.devices(f.Devices, path)
 	sites := map[string]string{}
@@ -36,12 +37,12 @@ func (b *builder) site(f *District, s *Site, path string) district.Site {
 	switch t := b.cfg.Tariffs[site.Tariff]; {
 	case s.Fee != nil:
 		site.WithdrawalFee = *s.Fee
-	case t != nil && len(t.Rows) > 0:
-		newest := t.Rows[len(t.Rows)-1]
-		site.WithdrawalFee = newest.NetworkEURPerKWh
-		if f.Sharing == nil || !f.Sharing.ExciseExempt {
-			site.WithdrawalFee += newest.ExciseEURPerKWh
+	case t != nil:
+		exempt := f.Sharing != nil && f.Sharing.ExciseExempt
+		if f.Sharing != nil && len(f.Sharing.Terms) > 0 {
+			exempt = f.Sharing.Terms[len(f.Sharing.Terms)-1].ExciseExempt
 		}
+		site.WithdrawalFee = t.NewestFee(exempt)
 	}
 	site.Devices = b.devices(s.Devices, path)
 	meters := 0

@@ -28,6 +28,7 @@ func (b *builder) tariff(t *Tariff, path string) *tariff.Tariff {
 	for i := range t.Rows {
 		b.row(t, i, fmt.Sprintf("%s.rows[%d]", path, i), out)
 	}
+	b.charges(t, path, out)
 	for i, w := range t.OffPeak {
 		p := fmt.Sprintf("%s.off_peak[%d]", path, i)
 		if (w.FirstMonth == 0) != (w.LastMonth == 0) {

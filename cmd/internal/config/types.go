@@ -128,6 +128,16 @@ type Sharing struct {
 	Price        float64 `yaml:"price_eur_per_kwh" required:"true" min:"0" max:"2" doc:"what a member pays for a shared kWh, all taxes included"`
 	ExciseExempt bool    `yaml:"excise_exempt" def:"true" doc:"whether shared energy is free of excise; in France for renewable installations below 1 MW"`
 	Source       string  `yaml:"source" doc:"contract or decision that the figures are taken from"`
+	Terms        []Term  `yaml:"terms" doc:"dated terms that hold in place of those above from their day on"`
+}
+
+// Term is the terms of shared energy from a day on.
+type Term struct {
+	From         string   `yaml:"from" required:"true" pattern:"date" doc:"first day"`
+	Price        float64  `yaml:"price_eur_per_kwh" required:"true" min:"0" max:"2" doc:"what a member pays for a shared kWh, all taxes included"`
+	ExciseExempt bool     `yaml:"excise_exempt" required:"true" doc:"whether shared energy is free of excise"`
+	Network      *float64 `yaml:"network_eur_per_kwh" min:"0" max:"1" doc:"network charge due on shared energy before VAT, where the operation chose one behind its transformer; absent: that of the tariff"`
+	Source       string   `yaml:"source" required:"true" doc:"contract, decision or law that the figures are taken from"`
 }
 
 // Baseline states in words the comparison of every saving: the same district without storage and without control of charging.

@@ -8,6 +8,9 @@ type Tariff struct {
 	Zone    string      `yaml:"time_zone" def:"Europe/Paris" doc:"IANA time zone of its dates and hours"`
 	Taxes   string      `yaml:"taxes" def:"included" enum:"included,excluded" doc:"whether its prices include all taxes"`
 	Rows    []Row       `yaml:"rows" doc:"dated prices; a row holds until the next begins; all kinds but series need one"`
+	Network []Charge    `yaml:"network" doc:"dated network charge within the price of each kWh, before VAT; stays due on shared energy; in place of the rows' network_eur_per_kwh"`
+	Excise  []Charge    `yaml:"excise" doc:"dated excise within the price of each kWh, before VAT; stays due on shared energy unless the sharing is exempt; in place of the rows' excise_eur_per_kwh"`
+	VAT     []Rate      `yaml:"vat_rates" doc:"dated VAT within prices that include taxes: what network and excise are raised by"`
 	OffPeak []OffPeak   `yaml:"off_peak" when:"kind=hp_hc" required:"true" doc:"off-peak windows"`
 	Days    []TempoDay  `yaml:"tempo_days" when:"kind=tempo" doc:"the white and red days; the others are blue"`
 	Known   *TempoKnown `yaml:"tempo_known" when:"kind=tempo" doc:"the days whose colour is known; absent: all"`
@@ -35,6 +38,30 @@ type Row struct {
 	Excise       float64  `yaml:"excise_eur_per_kwh" def:"0" min:"0" max:"1" doc:"part of the price that is excise, with VAT where taxes are included; it stays due on shared energy unless the sharing is exempt"`
 	Subscription float64  `yaml:"subscription_eur_per_month" def:"0" min:"0" max:"100000" doc:"standing charge"`
 	Source       string   `yaml:"source" doc:"publication that the row is taken from"`
+}
+
+// Charge is a public charge from a day on.
+type Charge struct {
+	From    string   `yaml:"from" required:"true" pattern:"date" doc:"first day"`
+	Until   string   `yaml:"until" pattern:"date" doc:"first day on which it no longer holds; absent: until the next row begins"`
+	All     *float64 `yaml:"eur_per_kwh" min:"0" max:"1" doc:"the charge before VAT, in every period that has none of its own"`
+	HP      *float64 `yaml:"hp_eur_per_kwh" min:"0" max:"1" doc:"kind hp_hc: in peak hours"`
+	HC      *float64 `yaml:"hc_eur_per_kwh" min:"0" max:"1" doc:"kind hp_hc: in off-peak hours"`
+	BlueHP  *float64 `yaml:"blue_hp_eur_per_kwh" min:"0" max:"1" doc:"kind tempo: blue days, 6:00 to 22:00"`
+	BlueHC  *float64 `yaml:"blue_hc_eur_per_kwh" min:"0" max:"1" doc:"kind tempo: blue days, 22:00 to 6:00"`
+	WhiteHP *float64 `yaml:"white_hp_eur_per_kwh" min:"0" max:"1" doc:"kind tempo: white days, 6:00 to 22:00"`
+	WhiteHC *float64 `yaml:"white_hc_eur_per_kwh" min:"0" max:"1" doc:"kind tempo: white days, 22:00 to 6:00"`
+	RedHP   *float64 `yaml:"red_hp_eur_per_kwh" min:"0" max:"1" doc:"kind tempo: red days, 6:00 to 22:00"`
+	RedHC   *float64 `yaml:"red_hc_eur_per_kwh" min:"0" max:"1" doc:"kind tempo: red days, 22:00 to 6:00"`
+	Source  string   `yaml:"source" required:"true" doc:"decision or law that the row is taken from"`
+}
+
+// Rate is a rate from a day on.
+type Rate struct {
+	From   string  `yaml:"from" required:"true" pattern:"date" doc:"first day"`
+	Until  string  `yaml:"until" pattern:"date" doc:"first day on which it no longer holds; absent: until the next row begins"`
+	Share  float64 `yaml:"share" required:"true" min:"0" max:"1" doc:"the rate, such as 0.2"`
+	Source string  `yaml:"source" required:"true" doc:"law that the row is taken from"`
 }
 
 // OffPeak is an off-peak window and when it holds.
