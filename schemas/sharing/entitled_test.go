@@ -74,3 +74,30 @@ func TestEntitledRefused(t *testing.T) {
 }
 
 func second(_ []wh, err error) error { return err }
+
+// TestUnused: on the worked example the static key wastes 50, 200 and 160 Wh that others draw; who left it is named.
+func TestUnused(t *testing.T) {
+	o := flats(Static)
+	a, err := o.Allocate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := make([]wh, 3)
+	for k := range o.Steps() {
+		e, err := Entitled(o.Producers[0].Wh[k]+o.Producers[1].Wh[k], []float64{0.2, 0.3, 0.5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		drawn := make([]wh, 3)
+		for i := range drawn {
+			drawn[i] = o.Consumers[i].Wh[k] - a.Allocated[i][k]
+		}
+		for i, v := range Unused(e, column(a.Allocated, k), drawn) {
+			sums[i] += v
+		}
+	}
+	// t0 the school leaves 50 of 300; t1 flat B leaves 200 of 450; t3 flat A leaves 60 and the school 700, and B draws 160 more: 160*60/760 and 160*700/760
+	if want := []wh{13, 200, 50 + 147}; sums[0] != want[0] || sums[1] != want[1] || sums[2] != want[2] || total(sums) != a.Wasted(o) {
+		t.Errorf("unused %v, want %v, together %d", sums, want, a.Wasted(o))
+	}
+}

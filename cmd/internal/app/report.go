@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"quartier/cmd/internal/config"
@@ -114,20 +115,12 @@ func (r *Reporter) Data(ctx context.Context, d *district.District, m *district.M
 // Parts returns the member's part of each of the site's slots; whole are the district's rows of the same time. By the default key the site's shared energy is split by the member's share of the site; by a static key the
 // member gets its fixed share of what the district's sites fed, within what it drew itself.
 func (r *Reporter) Parts(districtID string, m *district.Member, rows, whole []balance.Row) []sharing.Part {
-	about := r.cfg.District(districtID)
 	out := sharing.Parts(rows, m.ShareOfSite)
-	if about == nil || about.Sharing == nil || about.Sharing.Key != "static" {
+	shares := r.Shares(districtID)
+	if shares == nil {
 		return out
 	}
-	me, shares := -1, make([]float64, len(about.Members))
-	for i, x := range about.Members {
-		if x.ShareOfProduction != nil {
-			shares[i] = *x.ShareOfProduction
-		}
-		if x.ID == m.ID {
-			me = i
-		}
-	}
+	me := slices.IndexFunc(r.cfg.District(districtID).Members, func(x config.Member) bool { return x.ID == m.ID })
 	if me < 0 {
 		return out
 	}
@@ -146,6 +139,21 @@ func (r *Reporter) Parts(districtID string, m *district.Member, rows, whole []ba
 		out[i].Grid = drawn - out[i].Shared
 	}
 	return out
+}
+
+// Shares returns the members' shares of the shared production, in their order, where the district shares by a static key; nil elsewhere.
+func (r *Reporter) Shares(districtID string) []float64 {
+	about := r.cfg.District(districtID)
+	if about == nil || about.Sharing == nil || about.Sharing.Key != "static" {
+		return nil
+	}
+	shares := make([]float64, len(about.Members))
+	for i, x := range about.Members {
+		if x.ShareOfProduction != nil {
+			shares[i] = *x.ShareOfProduction
+		}
+	}
+	return shares
 }
 
 // fill puts the member's energies, days and habits into the report. Daily and hourly figures need consent to the load curve.

@@ -8,9 +8,11 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/sharing"
 	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
 )
 
 // MemberShare is what one member got in a month. Sums of a month are what energy is billed by, and need no consent to the load curve.
@@ -18,6 +20,7 @@ type MemberShare struct {
 	Member     MemberInfo   `json:"member"`
 	Energy     MemberEnergy `json:"energy"`
 	Share      *float64     `json:"share" doc:"of what all members consumed; null when nobody did"`
+	UnusedKWh  *float64     `json:"unused_kwh" doc:"of the member's fixed share of the shared production, what stayed unused while other members drew from the grid; null where no static key shares it"`
 	LocalShare *float64     `json:"local_share" doc:"of the member's consumption that came from the roofs of the site and of the district; null without consumption"`
 }
 
@@ -63,36 +66,91 @@ func (s *Server) sharing(ctx context.Context, in *sharingInput) (*district.Distr
 	if out.Months, err = s.months(ctx, d); err != nil {
 		return nil, nil, err
 	}
-	got, total, err := s.monthParts(ctx, d, month)
+	got, err := s.monthParts(ctx, d, month)
 	if err != nil {
 		return nil, nil, err
 	}
 	for i := range d.Members {
-		out.Members[i] = memberShare(describeMember(d, &d.Members[i]), got[i], total, month.Start)
+		out.Members[i] = memberShare(describeMember(d, &d.Members[i]), got.sums[i], got.total, month.Start)
 	}
-	out.Total = memberShare(MemberInfo{}, total, total, month.Start)
+	out.Total = memberShare(MemberInfo{}, got.total, got.total, month.Start)
+	if got.unused != nil {
+		sum := units.WattHours(0)
+		for i, wh := range got.unused {
+			kwh := wh.KWh()
+			out.Members[i].UnusedKWh = &kwh
+			sum += wh
+		}
+		kwh := sum.KWh()
+		out.Total.UnusedKWh = &kwh
+	}
 	return d, out, nil
 }
 
-// monthParts returns what each member of a district got in a span, in their order, and all together.
-func (s *Server) monthParts(ctx context.Context, d *district.District, month timegrid.Span) (got []sharing.Part, total sharing.Part, err error) {
+// memberParts is what members of a district got in a span, in their order.
+type memberParts struct {
+	sums   []sharing.Part
+	total  sharing.Part
+	unused []units.WattHours // of a static key; nil without one
+}
+
+// monthParts returns what the members of a district got in a span.
+func (s *Server) monthParts(ctx context.Context, d *district.District, month timegrid.Span) (out memberParts, err error) {
 	whole, err := s.rows(ctx, d.ID, district.DistrictSite, month)
 	if err != nil {
-		return nil, total, s.broken(ctx, "reading the district's balance", err)
+		return out, s.broken(ctx, "reading the district's balance", err)
 	}
-	got = make([]sharing.Part, len(d.Members))
+	var shares []float64
+	if s.deps.Reports != nil {
+		shares = s.deps.Reports.Shares(d.ID)
+	}
+	out.sums = make([]sharing.Part, len(d.Members))
+	steps := map[time.Time][]sharing.Part{} // by member, for the static key
 	for i := range d.Members {
 		m := &d.Members[i]
 		rows, err := s.rows(ctx, d.ID, m.Site, month)
 		if err != nil {
-			return nil, total, s.broken(ctx, "reading the balance of "+m.Site, err)
+			return out, s.broken(ctx, "reading the balance of "+m.Site, err)
 		}
-		for _, p := range s.parts(d, m, rows, whole) {
-			got[i].Add(p)
+		for k, p := range s.parts(d, m, rows, whole) {
+			out.sums[i].Add(p)
+			if shares == nil {
+				continue
+			}
+			if steps[rows[k].Start] == nil {
+				steps[rows[k].Start] = make([]sharing.Part, len(d.Members))
+			}
+			steps[rows[k].Start][i] = p
 		}
-		total.Add(got[i])
+		out.total.Add(out.sums[i])
 	}
-	return got, total, nil
+	if shares != nil {
+		out.unused, err = unused(whole, steps, shares)
+	}
+	return out, err
+}
+
+// unused sums what stayed unused of each member's fixed share while others drew from the grid.
+func unused(whole []balance.Row, steps map[time.Time][]sharing.Part, shares []float64) ([]units.WattHours, error) {
+	out := make([]units.WattHours, len(shares))
+	given, drawn := make([]units.WattHours, len(shares)), make([]units.WattHours, len(shares))
+	for _, row := range whole {
+		parts := steps[row.Start]
+		if parts == nil {
+			continue
+		}
+		entitled, err := sharing.Entitled(max(0, row.ExportWh+row.SharedWh), shares)
+		if err != nil {
+			return nil, fmt.Errorf("console: %w", err)
+		}
+		for i, p := range parts {
+			given[i], drawn[i] = p.Shared, p.Grid
+		}
+		for i, wh := range sharing.Unused(entitled, given, drawn) {
+			out[i] += wh
+		}
+	}
+	return out, nil
 }
 
 func (s *Server) getSharing(ctx context.Context, in *sharingInput) (*struct{ Body SharingView }, error) {
@@ -111,10 +169,10 @@ func (s *Server) getSharingCSV(ctx context.Context, in *sharingInput) (*huma.Str
 	s.audit(ctx, who(ctx), "members-exported", d.ID, out.Month, "info")
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		w := csv.NewWriter(attachment(hc, fmt.Sprintf("members-%s-%s.csv", d.ID, out.Month)))
-		_ = w.Write([]string{"month", "member", "name", "site", "delivery_point", "consumption_kwh", "own_kwh", "shared_kwh", "grid_kwh", "share", "local_share"})
+		_ = w.Write([]string{"month", "member", "name", "site", "delivery_point", "consumption_kwh", "own_kwh", "shared_kwh", "grid_kwh", "share", "local_share", "unused_kwh"})
 		for _, m := range out.Members {
 			_ = w.Write([]string{out.Month, m.Member.ID, m.Member.Name, m.Member.Site, m.Member.DeliveryPoint, number(m.Energy.ConsumptionKWh), number(m.Energy.OwnKWh),
-				number(m.Energy.SharedKWh), number(m.Energy.GridKWh), optional(m.Share), optional(m.LocalShare)})
+				number(m.Energy.SharedKWh), number(m.Energy.GridKWh), optional(m.Share), optional(m.LocalShare), optional(m.UnusedKWh)})
 		}
 		w.Flush() // a caller that went away ends the writing; there is nobody left to tell
 	}}, nil

@@ -96,6 +96,8 @@ type Reports interface {
 	Report(ctx context.Context, districtID, memberID, month, format, language string) ([]byte, error)
 	// Parts returns the member's part of each of its site's rows, as the report counts it; whole are the district's rows of the same time.
 	Parts(districtID string, m *district.Member, rows, whole []balance.Row) []sharing.Part
+	// Shares returns the members' shares of the shared production, in their order, where a static key shares it; nil elsewhere.
+	Shares(districtID string) []float64
 }
 
 // Override is a device that an operator took out of Quartier's control.

@@ -93,6 +93,27 @@ func TestSharing(t *testing.T) {
 			t.Errorf("row %v, want that of %s with %v kWh", r, m.Member.ID, m.Energy.ConsumptionKWh)
 		}
 	}
+	if v.Total.UnusedKWh != nil || v.Members[0].UnusedKWh != nil || rows[1][11] != "" {
+		t.Errorf("the default key leaves %v kWh unused, want nothing said", v.Total.UnusedKWh)
+	}
+	// a key that gives all to the first member: what it does not use is named as its own, and is no more than the others drew
+	f.world.Static = make([]float64, len(v.Members))
+	f.world.Static[0] = 1
+	fixed := get[console.SharingView](b, "/api/districts/fontaine/sharing?month=2026-01")
+	unused, drawn := 0.0, 0.0
+	for i, m := range fixed.Members {
+		unused += *m.UnusedKWh
+		if i > 0 {
+			drawn += m.Energy.GridKWh
+		}
+		if (i == 0) != (*m.UnusedKWh > 0) {
+			t.Errorf("%s left %v kWh unused of a share of %v", m.Member.ID, *m.UnusedKWh, f.world.Static[i])
+		}
+	}
+	if !near(unused, *fixed.Total.UnusedKWh) || unused > drawn {
+		t.Errorf("%v kWh are unused, of all members %v kWh, and others drew %v kWh", unused, *fixed.Total.UnusedKWh, drawn)
+	}
+	f.world.Static = nil
 	empty := get[console.SharingView](b, "/api/districts/fontaine/sharing?month=2019-01")
 	if empty.Total.Energy.ConsumptionKWh != 0 || empty.Members[0].Share != nil || empty.Members[0].LocalShare != nil {
 		t.Errorf("a month without data is %+v, want no shares of nothing", empty.Members[0])

@@ -27,6 +27,7 @@ type World struct {
 	now     time.Time
 	paused  []console.Override
 	Loading bool
+	Static  []float64 // shares of a static key, by member; nil: the default key
 }
 
 var sites = []struct {
@@ -496,6 +497,9 @@ func (w *World) Paused() []console.Override {
 func (w *World) Parts(_ string, m *district.Member, rows, _ []balance.Row) []sharing.Part {
 	return sharing.Parts(rows, m.ShareOfSite)
 }
+
+// Shares is as [console.Reports] says.
+func (w *World) Shares(string) []float64 { return w.Static }
 
 // Report is as [console.Reports] says, with a page that holds its arguments alone.
 func (w *World) Report(_ context.Context, districtID, memberID, month, format, language string) ([]byte, error) {

@@ -3,7 +3,7 @@ import type { MemberShare } from './api'
 import { column, ordered } from './members'
 
 const member = (name: string, kwh: number, local: number | null): MemberShare =>
-  ({ member: { name, site_name: 'Tilleuls' }, energy: { consumption_kwh: kwh }, local_share: local, share: null }) as MemberShare
+  ({ member: { name, site_name: 'Tilleuls' }, energy: { consumption_kwh: kwh }, local_share: local, share: null, unused_kwh: null }) as MemberShare
 const list = [member('Zoé', 10, 0.2), member('élise', 30, null), member('Adam', 20, 0.9), member('Lot 10', 20, 0.1), member('Lot 9', 20, 0.1)]
 const names = (by: string, down = false) => ordered(list, column(by), down, 'fr').map((m) => m.member.name)
 

@@ -1,7 +1,7 @@
 // The order of the members' table.
 import type { MemberShare } from './api'
 
-export const memberColumns = ['name', 'site', 'consumption_kwh', 'own_kwh', 'shared_kwh', 'grid_kwh', 'local_share', 'share'] as const
+export const memberColumns = ['name', 'site', 'consumption_kwh', 'own_kwh', 'shared_kwh', 'grid_kwh', 'unused_kwh', 'local_share', 'share'] as const
 export type MemberColumn = (typeof memberColumns)[number]
 
 /** The column of an address; the name when it says none. */
@@ -13,6 +13,7 @@ function of(m: MemberShare, c: MemberColumn): number | string | null {
     case 'site': return m.member.site_name
     case 'local_share': return m.local_share
     case 'share': return m.share
+    case 'unused_kwh': return m.unused_kwh
     default: return m.energy[c]
   }
 }

@@ -364,6 +364,8 @@ export const en = {
   'members.local': 'From the roofs',
   'members.share': 'Part of the total',
   'members.how': 'Counted by the meters, quarter-hour by quarter-hour: first what the building’s own roof and battery gave, then what other roofs fed in the same quarter-hour, then the public grid. Sums of a month need no agreement; days are shown only on the page of a member who agreed.',
+  'members.unused': 'Share left unused',
+  'members.wasted': 'Shares of the production are fixed: “left unused” is what a member did not use of its share while others drew from the grid in the same quarter-hour. Another key, or sharing it again, would have given it to them.',
   'members.name': 'Member',
   'members.site': 'Site',
   'members.point': 'Delivery point',

@@ -366,6 +366,8 @@ export const fr: Record<Key, string> = {
   'members.local': 'Des toits',
   'members.share': 'Part du total',
   'members.how': 'Compté par les compteurs, quart d’heure par quart d’heure : d’abord ce qu’ont donné le toit et la batterie du bâtiment, puis ce que d’autres toits ont injecté dans le même quart d’heure, puis le réseau public. Les sommes d’un mois ne demandent pas d’accord ; les jours ne sont montrés que sur la page d’un membre qui l’a donné.',
+  'members.unused': 'Part inutilisée',
+  'members.wasted': 'Les parts de la production sont fixes : la « part inutilisée » est ce qu’un membre n’a pas consommé de la sienne pendant que d’autres soutiraient du réseau au même quart d’heure. Une autre clé, ou un nouveau partage, la leur aurait donnée.',
   'members.name': 'Membre',
   'members.site': 'Site',
   'members.point': 'Point de livraison',
