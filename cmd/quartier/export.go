@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/archive"
 	"quartier/schemas/timegrid"
 )
 
@@ -21,10 +24,13 @@ const exportPiece = 7 * 24 * time.Hour
 func exportCommand() *command {
 	return &command{name: "export", does: "Write measurements or balances of the record as CSV.",
 		usage: `export -c district.yaml --from WHEN --to WHEN [--what samples|balances] [--series PREFIX] [--out FILE]
+       quartier export -c district.yaml --all --out FILE
 
 WHEN is a local day of the first district, such as 2026-01-31, or an instant, such as
 2026-01-31T12:00:00Z; --to is exclusive. Samples come as 'quartier import' takes them, balances as
-one row per site and metering step, "_" being the district itself. Times are UTC.`,
+one row per site and metering step, "_" being the district itself. Times are UTC. With --all the
+whole record goes into one archive, accounts with their password hashes included, that
+'quartier import' puts into any other record; it may be made while Quartier runs.`,
 		run: runExport}
 }
 
@@ -35,8 +41,12 @@ func runExport(ctx context.Context, c *call) error {
 	what := c.flags.String("what", "samples", "`kind`: samples or balances")
 	prefix := c.flags.String("series", "", "`begin` of the names, such as fontaine/ecole/: all when not given")
 	out := c.flags.String("out", "-", "`file` to write, whole or not at all")
+	all := c.flags.Bool("all", false, "the whole record, as an archive")
 	if err := c.parse(0); err != nil {
 		return err
+	}
+	if *all {
+		return exportAll(ctx, c, *file, *out)
 	}
 	if err := c.need("from", "to"); err != nil {
 		return err
@@ -92,6 +102,43 @@ func runExport(ctx context.Context, c *call) error {
 		fmt.Fprintf(c.stderr, "note: nothing that begins with %q is in the record from %s to %s\n", *prefix, *from, *to)
 	}
 	return nil
+}
+
+// exportAll writes the whole record as an archive.
+func exportAll(ctx context.Context, c *call, file, out string) error {
+	cfg, err := loadConfig(c, file)
+	if err != nil {
+		return err
+	}
+	st, err := openRecord(ctx, c, cfg, true)
+	if err != nil {
+		return err
+	}
+	src, ok := st.Store.(archive.Source)
+	if !ok {
+		return errors.Join(fmt.Errorf("quartier export: the record cannot be archived"), st.Close())
+	}
+	var ids []string
+	for i := range cfg.Districts {
+		ids = append(ids, cfg.Districts[i].ID)
+	}
+	var counts archive.Counts
+	err = writeOutput(c, out, func(w io.Writer) error {
+		counts, err = archive.Write(ctx, w, src, ids)
+		return err
+	})
+	if err := errors.Join(err, st.Close()); err != nil {
+		return err
+	}
+	tellCounts(c.stderr, counts)
+	return nil
+}
+
+// tellCounts names how many rows of each kind there are.
+func tellCounts(w io.Writer, counts archive.Counts) {
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(w, "%d %s\n", counts[kind], kind)
+	}
 }
 
 // dayOrInstant reads the begin of a local day, or an instant.

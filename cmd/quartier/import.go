@@ -21,6 +21,7 @@ import (
 	"quartier/cmd/internal/enedis"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/archive"
 )
 
 // csvHeader is the first line of a file of samples.
@@ -39,7 +40,7 @@ The file has the columns series,time,value,quality: a name such as fontaine/ecol
 an RFC 3339 instant, a number in the series' unit, and good, uncertain, bad or substituted (good
 when left out). Each sample is one line; a line that cannot be taken is named with its reason and
 the rest is taken (exit 2). A file may be imported again: a sample that is there changes nothing.
-"-" is standard input.
+"-" is standard input. An archive of 'quartier export --all' is taken whole.
 
 Load curves of Enedis are taken as they are published: the CSV of a customer's account, the flat CSV of
 SGE (R63), and the XML flows R50 and R4x; steps of 5 to 60 minutes, in local time or with offsets. They
@@ -89,6 +90,11 @@ func runImport(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	buffered := bufio.NewReader(in)
+	if archive.Is(buffered) {
+		return importArchive(ctx, c, cfg, st, buffered)
+	}
+	in = buffered
 	im := &importer{store: st, known: knownSeries(cfg), refuse: func(line int, reason error) { fmt.Fprintf(c.stderr, "%s:%d: %v\n", c.args[0], line, reason) }}
 	next := time.Now().Add(2 * time.Second)
 	im.progress = func() {
@@ -126,6 +132,27 @@ func runImport(ctx context.Context, c *call) error {
 	if im.refused > 0 {
 		return exitError{exitBadInput}
 	}
+	return nil
+}
+
+// importArchive puts the whole record of an archive into this one.
+func importArchive(ctx context.Context, c *call, cfg *config.Config, st *app.Record, in io.Reader) error {
+	dst, ok := st.Store.(archive.Target)
+	if !ok {
+		return errors.Join(errors.New("quartier import: this record takes no archive"), st.Close())
+	}
+	counts, err := archive.Read(ctx, in, dst)
+	if err != nil {
+		err = fmt.Errorf("%w; what stands before is in the record, and the archive may be imported again", err)
+	} else if st.Drain != nil {
+		if err = st.Drain(ctx); err != nil {
+			err = fmt.Errorf("everything is safe in %s and waits for the database; 'quartier run' sends it: %w", cfg.File.DataDir, err)
+		}
+	}
+	if err := errors.Join(err, st.Close()); err != nil {
+		return err
+	}
+	tellCounts(c.stdout, counts)
 	return nil
 }
 

@@ -388,6 +388,19 @@ func (s *Store) lines(ctx context.Context, op string, from time.Time, limit int,
 
 // Setpoints returns set-points with time in sp, newest first.
 func (s *Store) Setpoints(ctx context.Context, districtID, site, device string, sp timegrid.Span, limit int) ([]district.Setpoint, error) {
+	lines, err := s.LedgerLines(ctx, districtID, site, device, sp, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]district.Setpoint, 0, len(lines))
+	for _, l := range lines {
+		out = append(out, l.Setpoint)
+	}
+	return out, nil
+}
+
+// LedgerLines is [Store.Setpoints] with the id of each line.
+func (s *Store) LedgerLines(ctx context.Context, districtID, site, device string, sp timegrid.Span, limit int) ([]batch.Setpoint, error) {
 	ours, err := s.local.LedgerLines(ctx, districtID, site, device, sp, limit)
 	if err != nil {
 		return nil, err
@@ -410,11 +423,12 @@ func (s *Store) Setpoints(ctx context.Context, districtID, site, device string, 
 		}
 		ours = newest(ours, theirs, limit, func(l batch.Setpoint) time.Time { return l.Time }, func(l batch.Setpoint) int64 { return l.ID })
 	}
-	out := make([]district.Setpoint, 0, len(ours))
-	for _, l := range ours {
-		out = append(out, l.Setpoint)
-	}
-	return out, nil
+	return ours, nil
+}
+
+// Restore writes a batch of an archive to the local disk.
+func (s *Store) Restore(ctx context.Context, b *batch.Batch) error {
+	return s.wrote(s.local.Restore(ctx, b))
 }
 
 // Events returns events with time in sp, newest first.

@@ -234,3 +234,16 @@ func (s *Store) Apply(ctx context.Context, b *batch.Batch) error {
 	}
 	return fmt.Errorf("store: apply batch %d: %v: %w", b.Seq, b.Kind, errUnknown)
 }
+
+// Restore writes a batch of an archive with the ids that its rows have; the ids that are given here go on after them.
+func (s *Store) Restore(ctx context.Context, b *batch.Batch) error {
+	table := map[batch.Kind]string{batch.OfPlans: "plans", batch.OfSetpoints: "setpoints", batch.OfEvents: "events"}[b.Kind]
+	if err := s.Apply(ctx, b); err != nil || table == "" {
+		return err
+	}
+	return s.write(ctx, "restore "+table, func(tx pgx.Tx) error {
+		// higher ids are given by the files, see 0001_record.sql
+		_, err := tx.Exec(ctx, "select setval(pg_get_serial_sequence('"+table+"', 'id'), m) from (select max(id) m from "+table+" where id<=1000000000) x where m is not null")
+		return err
+	})
+}
