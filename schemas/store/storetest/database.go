@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	osexec "os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -118,4 +120,38 @@ func EndSessions(ctx context.Context, url, application string) error {
 	defer c.Close(ctx)
 	_, err = c.Exec(ctx, "select pg_terminate_backend(pid) from pg_stat_activity where application_name=$1", application)
 	return err
+}
+
+// OwnDatabase returns the URL of an empty database with TimescaleDB, which goes when the test ends.
+func OwnDatabase(t testing.TB) string {
+	t.Helper()
+	name := "own_" + strings.ToLower(rand.Text())
+	exec(t, base(t), "create database "+name)
+	t.Cleanup(func() { exec(t, base(t), "drop database "+name+" with (force)") })
+	own := edit(t, base(t), func(u *url.URL) { u.Path = "/" + name })
+	exec(t, own, "create extension if not exists timescaledb")
+	return own
+}
+
+// Program returns a command of a program of PostgreSQL, such as pg_dump, of a version that knows the server: of the machine itself, or of the tree of Debian 13 that .ci/setup makes.
+func Program(t testing.TB, name string, args ...string) *osexec.Cmd {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), base(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.WithoutCancel(t.Context()))
+	major, _, _ := strings.Cut(c.PgConn().ParameterStatus("server_version"), ".")
+	tree := os.Getenv("QUARTIER_DEBIAN13")
+	if tree == "" {
+		tree = "/var/lib/quartier/debian13"
+	}
+	place := filepath.Join("/usr/lib/postgresql", major, "bin", name)
+	if _, err := os.Stat(place); err == nil {
+		return osexec.CommandContext(t.Context(), place, args...)
+	}
+	if _, err := os.Stat(filepath.Join(tree, place)); err != nil {
+		t.Fatalf("no %s of PostgreSQL %s on this machine nor in %s: run .ci/setup", name, major, tree)
+	}
+	return osexec.CommandContext(t.Context(), "chroot", append([]string{tree, place}, args...)...)
 }
