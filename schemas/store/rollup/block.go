@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 
 	"quartier/schemas/district"
 )
@@ -62,11 +63,44 @@ const (
 	none                 // Samples is 0; otherwise it follows
 )
 
-// Encode packs the cells of a block, in this order: a version (1 byte), the cells, and the CRC-32C of everything before it (4 bytes, little-endian). A cell is a byte of bits and
-// what the bits say that follows, integers as varints and numbers as 8 bytes. A slot in which a value merely goes on is one byte, a minute of six different powers about 35.
+// decimals is the most decimals that values of a block may have to be packed as integers; binary says that they are packed as 8 bytes each.
+const (
+	decimals = 6
+	binary8  = 255
+)
+
+// scaleOf returns with how many decimals every Last, Min and Max of the cells is exactly written, or binary8.
+func scaleOf(cells []Cell) byte {
+	for scale := byte(0); scale <= decimals; scale++ {
+		ten := math.Pow10(int(scale))
+		fits := func(v float64) bool {
+			d := math.Round(v * ten)
+			return math.Abs(d) < 1<<40 && equal(d/ten, v) && !(d == 0 && math.Signbit(v))
+		}
+		if !slices.ContainsFunc(cells, func(c Cell) bool { return !fits(c.Last) || !fits(c.Min) || !fits(c.Max) }) {
+			return scale
+		}
+	}
+	return binary8
+}
+
+// Encode packs the cells of a block, in this order: a version (1 byte), the decimals of its values (1 byte; 255: they are packed as 8 bytes), the cells, and the CRC-32C of everything before it
+// (4 bytes, little-endian). A cell is a byte of bits and what the bits say that follows: integers as varints, values as the change of their digits from the value before, sums as 8 bytes. A slot in which
+// a value merely goes on is one byte, a minute of six different powers with two decimals about 16.
 func Encode(b *Block) []byte {
 	out := make([]byte, 0, 16+20*len(b.Cells))
-	out = append(out, version)
+	scale := scaleOf(b.Cells)
+	out = append(out, version, scale)
+	ten, digits := math.Pow10(int(scale)), int64(0)
+	value := func(v float64) {
+		if scale == binary8 {
+			out = appendFloat(out, v)
+			return
+		}
+		d := int64(math.Round(v * ten))
+		out = binary.AppendVarint(out, d-digits)
+		digits = d
+	}
 	width := b.Level.width()
 	slot, last := b.Start-width, 0.0
 	for i := range b.Cells {
@@ -98,10 +132,11 @@ func Encode(b *Block) []byte {
 			out = binary.AppendUvarint(out, uint64(c.Held))
 		}
 		if bits&same == 0 {
-			out = appendFloat(out, c.Last)
+			value(c.Last)
 		}
 		if bits&constant == 0 {
-			out = appendFloat(appendFloat(out, c.Min), c.Max)
+			value(c.Min)
+			value(c.Max)
 		}
 		if bits&product == 0 {
 			out = appendFloat(out, c.Sum)
@@ -120,7 +155,7 @@ func appendFloat(out []byte, v float64) []byte {
 
 // Decode unpacks the cells of a block whose level and start are set. Every error matches [ErrCorrupt].
 func Decode(b *Block, data []byte) error {
-	if len(data) < 5 {
+	if len(data) < 6 {
 		return fmt.Errorf("%w: %d bytes", ErrCorrupt, len(data))
 	}
 	body, sum := data[:len(data)-4], binary.LittleEndian.Uint32(data[len(data)-4:])
@@ -130,7 +165,19 @@ func Decode(b *Block, data []byte) error {
 	if body[0] != version {
 		return fmt.Errorf("%w: version %d, want %d", ErrCorrupt, body[0], version)
 	}
-	r := reader{in: body[1:]}
+	r := reader{in: body[2:]}
+	scale, digits := body[1], int64(0)
+	if scale > decimals && scale != binary8 {
+		return fmt.Errorf("%w: %d decimals", ErrCorrupt, scale)
+	}
+	ten := math.Pow10(int(scale))
+	value := func() float64 {
+		if scale == binary8 {
+			return r.float()
+		}
+		digits += r.varint()
+		return float64(digits) / ten
+	}
 	width := b.Level.width()
 	slot, last, end := b.Start-width, 0.0, b.Start+b.Level.Length()
 	b.Cells = b.Cells[:0]
@@ -161,11 +208,12 @@ func Decode(b *Block, data []byte) error {
 		}
 		c.Last = last
 		if bits&same == 0 {
-			c.Last = r.float()
+			c.Last = value()
 		}
 		c.Min, c.Max = c.Last, c.Last
 		if bits&constant == 0 {
-			c.Min, c.Max = r.float(), r.float()
+			c.Min = value()
+			c.Max = value()
 		}
 		c.Sum = c.Last * (float64(c.Held) / float64(hourUS))
 		if bits&product == 0 {
@@ -198,6 +246,16 @@ func (r *reader) byte() byte {
 
 func (r *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.in)
+	if n <= 0 {
+		r.cut, r.in = true, nil
+		return 0
+	}
+	r.in = r.in[n:]
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.in)
 	if n <= 0 {
 		r.cut, r.in = true, nil
 		return 0

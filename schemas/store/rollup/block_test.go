@@ -3,6 +3,7 @@ package rollup
 import (
 	"bytes"
 	"errors"
+	"math"
 	"reflect"
 	"testing"
 
@@ -16,7 +17,10 @@ func TestBlockRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		level := rapid.SampledFrom([]Level{Minutes, Quarters}).Draw(t, "level")
 		b := Block{Series: power, Level: level, Start: level.Length() * rapid.Int64Range(-1000, 500_000).Draw(t, "start")}
-		value := rapid.OneOf(rapid.SampledFrom([]float64{0, -1, 2.5}), rapid.Float64Range(-1e9, 1e9))
+		value := rapid.OneOf(rapid.SampledFrom([]float64{0, -1, 2.5, math.Copysign(0, -1)}), rapid.Float64Range(-1e9, 1e9))
+		if rapid.Bool().Draw(t, "decimal") {
+			value = rapid.Map(rapid.Int32(), func(n int32) float64 { return float64(n) / 1000 })
+		}
 		for slot := b.Start; slot < b.Start+level.Length(); slot += level.width() {
 			if rapid.IntRange(0, 3).Draw(t, "there") == 0 {
 				continue
@@ -37,7 +41,8 @@ func TestBlockRoundTrip(t *testing.T) {
 		if err := Decode(&got, Encode(&b)); err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(got, b) {
+		// zero and minus zero differ in their bits alone
+		if !reflect.DeepEqual(got, b) || !bytes.Equal(Encode(&got), Encode(&b)) {
 			t.Fatalf("got %+v\nwant %+v", got, b)
 		}
 	})
