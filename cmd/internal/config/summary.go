@@ -132,6 +132,9 @@ func (c *Config) service(t *tabwriter.Writer) {
 	case f.Database.URLEnv != "":
 		database = "TimescaleDB, address in environment variable " + f.Database.URLEnv + ", outbox in " + f.DataDir
 	}
+	if days := f.Record.FineDays; days > 0 {
+		database += fmt.Sprintf("; single samples are kept for %g days", days)
+	}
 	scheme := "http"
 	if f.Console.TLSCert != "" {
 		scheme = "https"
