@@ -1,5 +1,5 @@
 // Package archive writes a whole record into one file and takes it back, whichever store it is in: samples, balances, plans, set-points, events and accounts, with the ids that they
-// have. Sessions stay behind, and rollups are made again from the samples.
+// have. Sessions stay behind, and rollups are made again from the samples: those of samples that were removed for their age are not in an archive, only in a copy of the file or a dump of the database.
 //
 // An archive is, compressed by gzip: the line "quartier archive 1", then records of a length (4 bytes, little-endian) and a packed batch (see package batch, each with its own checksum), and at the
 // end a length of 0xffffffff and the number of rows of each kind as a line of JSON. One without its end was cut off and is refused where that shows, after what stands before it was taken.
