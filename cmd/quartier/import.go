@@ -90,11 +90,11 @@ func runImport(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	buffered := bufio.NewReader(in)
-	if archive.Is(buffered) {
-		return importArchive(ctx, c, cfg, st, buffered)
+	whole := bufio.NewReader(in)
+	if archive.Is(whole) {
+		return importArchive(ctx, c, cfg, st, whole)
 	}
-	in = buffered
+	in = whole
 	im := &importer{store: st, known: knownSeries(cfg), refuse: func(line int, reason error) { fmt.Fprintf(c.stderr, "%s:%d: %v\n", c.args[0], line, reason) }}
 	next := time.Now().Add(2 * time.Second)
 	im.progress = func() {
