@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sort"
 	"time"
 
 	"quartier/schemas/district"
@@ -28,8 +29,8 @@ const (
 	head       = "quartier archive 1\n"
 	end        = 0xffffffff
 	batchRows  = 10_000
-	maxBatch   = 64 << 20 // bytes of the longest batch that is read
-	pieceDays  = 7        // of plans, set-points and balances in memory at a time
+	maxBatch   = 64 << 20           // bytes of the longest batch that is read
+	piece      = 7 * 24 * time.Hour // of plans, set-points and balances in memory at a time
 	settledLag = time.Microsecond
 )
 
@@ -138,14 +139,34 @@ func (a *writer) all(src Source, districts []string) error {
 // everything is the span of all that a record can hold.
 var everything = timegrid.Span{Start: time.UnixMicro(rollup.Everything.From).UTC(), End: time.UnixMicro(rollup.Everything.To + 1).UTC()}
 
-// pieces calls f with spans that together reach from the begin of time to just after newest, those of after the year 2000 a week long.
-func pieces(newest time.Time, f func(timegrid.Span) error) error {
+// pieces calls f with spans of a week that together hold everything up to newest. exists says whether anything is older than a time: the weeks before the oldest are not asked for.
+func pieces(newest time.Time, exists func(before time.Time) (bool, error), f func(timegrid.Span) error) error {
 	to := newest.Add(settledLag)
-	for from := everything.Start; from.Before(to); {
-		next := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-		if !from.Before(next) {
-			next = from.Add(pieceDays * 24 * time.Hour)
+	from := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	old, err := exists(from)
+	if err != nil {
+		return err
+	}
+	if old { // what is so old is little
+		if err := f(timegrid.Span{Start: everything.Start, End: from}); err != nil {
+			return err
 		}
+	} else if to.After(from) {
+		weeks := sort.Search(int(to.Sub(from)/piece)+1, func(n int) bool {
+			if err != nil {
+				return true
+			}
+			var there bool
+			there, err = exists(from.Add(time.Duration(n+1) * piece))
+			return there
+		})
+		if err != nil {
+			return err
+		}
+		from = from.Add(time.Duration(weeks) * piece)
+	}
+	for from.Before(to) {
+		next := from.Add(piece)
 		if next.After(to) {
 			next = to
 		}
@@ -159,7 +180,8 @@ func pieces(newest time.Time, f func(timegrid.Span) error) error {
 
 func (a *writer) district(src Source, id string) error {
 	if sp, err := src.BalanceSpan(a.ctx, id); err == nil {
-		err = pieces(sp.End, func(sp timegrid.Span) error {
+		begin := sp.Start
+		err = pieces(sp.End, func(t time.Time) (bool, error) { return begin.Before(t), nil }, func(sp timegrid.Span) error {
 			rows, err := src.Balances(a.ctx, id, "", sp)
 			if err != nil {
 				return err
@@ -174,7 +196,13 @@ func (a *writer) district(src Source, id string) error {
 	}
 	p, err := src.LatestPlan(a.ctx, id, everything.End.Add(-time.Second))
 	if err == nil {
-		err = pieces(p.CreatedAt, func(sp timegrid.Span) error {
+		err = pieces(p.CreatedAt, func(t time.Time) (bool, error) {
+			_, err := src.LatestPlan(a.ctx, id, t.Add(-time.Microsecond))
+			if errors.Is(err, store.ErrNotFound) {
+				return false, nil
+			}
+			return err == nil, err
+		}, func(sp timegrid.Span) error {
 			plans, err := src.PlansBetween(a.ctx, id, sp)
 			if err != nil {
 				return err
@@ -194,7 +222,10 @@ func (a *writer) district(src Source, id string) error {
 	if err != nil || len(newest) == 0 {
 		return err
 	}
-	return pieces(newest[0].Time, func(sp timegrid.Span) error {
+	return pieces(newest[0].Time, func(t time.Time) (bool, error) {
+		some, err := src.LedgerLines(a.ctx, id, "", "", timegrid.Span{Start: everything.Start, End: t}, 1)
+		return len(some) > 0, err
+	}, func(sp timegrid.Span) error {
 		lines, err := src.LedgerLines(a.ctx, id, "", "", sp, 0)
 		if err != nil {
 			return err
@@ -214,7 +245,10 @@ func (a *writer) events(src Source) error {
 	if err != nil || len(newest) == 0 {
 		return err
 	}
-	return pieces(newest[0].Time, func(sp timegrid.Span) error {
+	return pieces(newest[0].Time, func(t time.Time) (bool, error) {
+		some, err := src.Events(a.ctx, nil, timegrid.Span{Start: everything.Start, End: t}, 1)
+		return len(some) > 0, err
+	}, func(sp timegrid.Span) error {
 		list, err := src.Events(a.ctx, nil, sp, 0)
 		if err != nil {
 			return err

@@ -107,6 +107,8 @@ func fill(t *testing.T, s store.Store) {
 		must(t, s.AppendSetpoints(t.Context(), []district.Setpoint{{District: "fontaine", Site: "ecole", Device: "battery", Time: t0.Add(time.Duration(i) * 17 * time.Hour), WantedKW: float64(i), Reason: "cheap"},
 			{District: "lac", Site: "mairie", Device: "tank", Time: t0.Add(time.Duration(i) * time.Hour), SentKW: -1}}))
 	}
+	must(t, s.AppendEvent(t.Context(), store.Event{Time: time.Date(1970, 5, 1, 0, 0, 0, 0, time.UTC), Kind: store.SystemEvent, Action: "start"}))
+	must(t, s.AppendSetpoints(t.Context(), []district.Setpoint{{District: "lac", Time: time.Date(2001, 5, 1, 0, 0, 0, 0, time.UTC), Device: "tank"}}))
 	must(t, s.CreateUser(t.Context(), store.User{Name: "zoé", Role: store.Administrator, PasswordHash: "$argon2id$x", CreatedAt: t0, Language: "fr"}))
 	must(t, s.CreateUser(t.Context(), store.User{Name: "bob", Role: store.Resident, District: "lac", Member: "m1", Disabled: true}))
 }
@@ -134,7 +136,7 @@ func TestRoundTrip(t *testing.T) {
 		src := from(t)
 		fill(t, src)
 		packed, counts := write(t, src)
-		want := archive.Counts{"samples": 12_001, "balances": 300, "plans": 45, "set-points": 90, "events": 45, "users": 2}
+		want := archive.Counts{"samples": 12_001, "balances": 300, "plans": 45, "set-points": 91, "events": 46, "users": 2}
 		for kind, n := range want {
 			if counts[kind] != n {
 				t.Errorf("the archive has %d %s, want %d", counts[kind], kind, n)
