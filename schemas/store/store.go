@@ -15,6 +15,7 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/ledger"
 	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
@@ -33,6 +34,7 @@ type Store interface {
 	Balances
 	Plans
 	Ledger
+	Figures
 	Accounts
 	// Ping returns nil when the store can take a write now.
 	Ping(ctx context.Context) error
@@ -98,6 +100,14 @@ type Ledger interface {
 	AppendEvent(ctx context.Context, e Event) error
 	// Events returns events of the given kinds (none: all) with time in sp, newest first, at most limit (0: all).
 	Events(ctx context.Context, kinds []EventKind, sp timegrid.Span, limit int) ([]Event, error)
+}
+
+// Figures keeps published figures; nothing in it is ever changed.
+type Figures interface {
+	// AppendFigures writes sealed figures, all or none. One that is there already with the same seal changes nothing; one with another is [ErrExists].
+	AppendFigures(ctx context.Context, figures []ledger.Figure) error
+	// Figures returns every version of the figures of a district whose period lies in sp, in the order of [ledger.Sort].
+	Figures(ctx context.Context, districtID string, sp timegrid.Span) ([]ledger.Figure, error)
 }
 
 // EventKind sorts events.

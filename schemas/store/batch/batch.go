@@ -18,6 +18,7 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/ledger"
 	"quartier/schemas/store"
 )
 
@@ -35,7 +36,11 @@ const (
 	OfSetpoints Kind = 4
 	OfEvents    Kind = 5
 	OfUsers     Kind = 6
+	OfFigures   Kind = 11
 )
+
+// Known reports whether k is one of the kinds of this version.
+func (k Kind) Known() bool { return k >= OfSamples && k <= OfUsers || k == OfFigures }
 
 // String returns the word for messages.
 func (k Kind) String() string {
@@ -52,6 +57,8 @@ func (k Kind) String() string {
 		return "events"
 	case OfUsers:
 		return "users"
+	case OfFigures:
+		return "figures"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
@@ -67,6 +74,7 @@ type Batch struct {
 	Setpoints []Setpoint
 	Events    []store.Event // with their ids
 	Users     []User
+	Figures   []ledger.Figure
 }
 
 // Setpoint is a line of the ledger with the id that the store which took it first gave it.
@@ -83,7 +91,7 @@ type User struct {
 
 // Len returns the number of rows.
 func (b *Batch) Len() int {
-	return len(b.Samples.Rows) + len(b.Balances) + len(b.Plans) + len(b.Setpoints) + len(b.Events) + len(b.Users)
+	return len(b.Samples.Rows) + len(b.Balances) + len(b.Plans) + len(b.Setpoints) + len(b.Events) + len(b.Users) + len(b.Figures)
 }
 
 // Span returns the earliest and the latest time in the batch; zero times without any.
@@ -112,6 +120,9 @@ func (b *Batch) Span() (from, to time.Time) {
 	}
 	for i := range b.Events {
 		add(b.Events[i].Time)
+	}
+	for i := range b.Figures {
+		add(b.Figures[i].CreatedAt)
 	}
 	return from, to
 }
@@ -145,6 +156,8 @@ func Encode(b *Batch) ([]byte, error) {
 		out, err = appendJSON(out, b.Events)
 	case OfUsers:
 		out, err = appendJSON(out, b.Users)
+	case OfFigures:
+		out, err = appendJSON(out, b.Figures)
 	default:
 		err = fmt.Errorf("unknown %v", b.Kind)
 	}
@@ -187,6 +200,8 @@ func Decode(data []byte) (*Batch, error) {
 		err = json.Unmarshal(payload, &b.Events)
 	case OfUsers:
 		err = json.Unmarshal(payload, &b.Users)
+	case OfFigures:
+		err = json.Unmarshal(payload, &b.Figures)
 	default:
 		err = fmt.Errorf("unknown %v", b.Kind)
 	}

@@ -15,7 +15,9 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/ledger"
 	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
 )
 
 var noon = time.Date(2026, 3, 29, 12, 0, 0, 0, time.UTC)
@@ -42,6 +44,7 @@ func every(t testing.TB) []*Batch {
 		{Seq: 3, Kind: OfPlans, Plans: []*district.Plan{{ID: 7, District: "fontaine", CreatedAt: noon, ImportKW: []float64{1, 2.5}}}},
 		{Seq: 4, Kind: OfSetpoints, Setpoints: []Setpoint{{ID: 9, Setpoint: district.Setpoint{Time: noon, District: "fontaine", Reason: "soleil élevé"}}}},
 		{Seq: 5, Kind: OfEvents, Events: []store.Event{{ID: 4, Time: noon, Kind: store.AuditEvent, Actor: "Zoé"}}},
+		{Seq: 9, Kind: OfFigures, Figures: []ledger.Figure{ledger.Figure{District: "fontaine", Subject: "_", Kind: "import_wh", Period: timegrid.NewSpan(noon, noon.Add(time.Hour)), Value: 1.5, Unit: "Wh", Method: "balance", MethodVersion: "1", CreatedAt: noon, Version: 1}.Sealed()}},
 		{Seq: 1 << 60, Kind: OfUsers, Users: []User{{User: store.User{Name: "zoé", Role: store.Viewer, CreatedAt: noon}, PasswordHash: "$argon2id$x"}}},
 	}
 }

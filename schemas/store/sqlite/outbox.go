@@ -10,6 +10,7 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/ledger"
 	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
 )
@@ -109,7 +110,7 @@ func (s *Store) enqueueAll(ctx context.Context) error {
 	if _, err := s.conn.ExecContext(ctx, "delete from outbox where refused is null"); err != nil {
 		return err
 	}
-	for _, k := range []batch.Kind{batch.OfUsers, batch.OfSamples, batch.OfBalances, batch.OfPlans, batch.OfSetpoints, batch.OfEvents} {
+	for _, k := range []batch.Kind{batch.OfUsers, batch.OfSamples, batch.OfBalances, batch.OfPlans, batch.OfSetpoints, batch.OfEvents, batch.OfFigures} {
 		if err := s.enqueueKind(ctx, k, math.MinInt64); err != nil {
 			return fmt.Errorf("%v: %w", k, err)
 		}
@@ -141,6 +142,9 @@ func (s *Store) enqueueKind(ctx context.Context, k batch.Kind, from int64) error
 	case batch.OfEvents:
 		return enqueueRows(ctx, s, 5000, scanEvent, func(b *batch.Batch) *[]store.Event { return &b.Events }, k,
 			"select "+eventColumns+" from events where time_us>=? order by id", from)
+	case batch.OfFigures:
+		return enqueueRows(ctx, s, 500, scanFigure, func(b *batch.Batch) *[]ledger.Figure { return &b.Figures }, k,
+			"select "+figureColumns+" from figures where created_us>=? order by created_us", from)
 	case batch.OfUsers:
 		return enqueueRows(ctx, s, 1000, func(rows *sql.Rows) (batch.User, error) {
 			u, err := scanUser(rows)

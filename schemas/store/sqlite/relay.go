@@ -93,7 +93,7 @@ func (s *Store) Repair(ctx context.Context, w Waiting) error {
 		if _, err := s.conn.ExecContext(ctx, "delete from outbox where seq=?", w.Seq); err != nil {
 			return nil, err
 		}
-		if batch.Kind(kind) < batch.OfSamples || batch.Kind(kind) > batch.OfUsers {
+		if !batch.Kind(kind).Known() {
 			return nil, s.enqueueAll(ctx) // what it held is not known either
 		}
 		return nil, s.enqueueKind(ctx, batch.Kind(kind), from)

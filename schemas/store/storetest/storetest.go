@@ -46,6 +46,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"bad plans are refused", plansRefused},
 		{"set-points", setpoints},
 		{"events", events},
+		{"figures", figures},
+		{"bad figures are refused", figuresRefused},
 		{"users", users},
 		{"sessions", sessions},
 		{"ping, stats and close", pingStatsClose},

@@ -231,6 +231,8 @@ func (s *Store) Apply(ctx context.Context, b *batch.Batch) error {
 		return s.applyEvents(ctx, b.Events)
 	case batch.OfUsers:
 		return s.applyUsers(ctx, b.Users)
+	case batch.OfFigures:
+		return s.applyFigures(ctx, b.Figures)
 	}
 	return fmt.Errorf("store: apply batch %d: %v: %w", b.Seq, b.Kind, errUnknown)
 }
