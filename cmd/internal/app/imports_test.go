@@ -25,6 +25,7 @@ var rules = []struct {
 	{"schemas/sharing/bill", []string{"schemas/units", "schemas/timegrid", "schemas/tariff"}, "accounts are pure functions"},
 	{"schemas/savings", []string{"schemas/units", "schemas/timegrid", "schemas/balance"}, "accounts are pure functions"},
 	{"schemas/savings/baseline", []string{"schemas/timegrid"}, "a regression knows no meter"},
+	{"schemas/carbon", []string{"schemas/units", "schemas/timegrid", "schemas/savings/baseline"}, "accounts are pure functions"},
 	{"schemas/ledger", []string{"schemas/timegrid"}, "accounts are pure functions"},
 	{"schemas/tariff", []string{"schemas/timegrid"}, "tariffs are data"},
 	{"schemas/store/…", []string{"schemas/…"}, "the record keeps the vocabulary and knows no device"},
