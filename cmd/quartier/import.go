@@ -34,7 +34,7 @@ const (
 
 func importCommand() *command {
 	return &command{name: "import", does: "Take measurements from a CSV file into the record.",
-		usage: `import -c district.yaml FILE [--device DISTRICT/SITE/DEVICE] [--stamp begin|end]
+		usage: `import -c district.yaml FILE [--carbon DISTRICT] [--device DISTRICT/SITE/DEVICE] [--stamp begin|end]
 
 The file has the columns series,time,value,quality: a name such as fontaine/ecole/grid/import_kwh,
 an RFC 3339 instant, a number in the series' unit, and good, uncertain, bad or substituted (good
@@ -46,7 +46,10 @@ Load curves of Enedis are taken as they are published: the CSV of a customer's a
 SGE (R63), and the XML flows R50 and R4x; steps of 5 to 60 minutes, in local time or with offsets. They
 become the power of the grid meter at the site of the member with that delivery point; --device names
 another. In a CSV a time is the beginning of a step below 15 minutes and the end of others, as the
-meters stamp them; --stamp says otherwise.`,
+meters stamp them; --stamp says otherwise.
+
+With --carbon the file is one of éco2mix (the data sets' CSV, RTE's table, the API's JSON) and goes
+into the district's carbon intensity; times without a value are named and stay gaps.`,
 		run: runImport}
 }
 
@@ -54,6 +57,7 @@ func runImport(ctx context.Context, c *call) error {
 	file := c.flags.String("c", "", "the configuration, a `file`")
 	device := c.flags.String("device", "", "`district/site/device` whose load curve a file of Enedis is")
 	stamp := c.flags.String("stamp", "", "what the `times` of a load curve in CSV stand for: begin or end of the step")
+	carbonOf := c.flags.String("carbon", "", "`district` whose carbon intensity the file holds")
 	if err := c.parse(1); err != nil {
 		return err
 	}
@@ -69,6 +73,12 @@ func runImport(ctx context.Context, c *call) error {
 	cfg, err := loadConfig(c, *file)
 	if err != nil {
 		return err
+	}
+	var intensity *district.District
+	if *carbonOf != "" {
+		if intensity, err = carbonDistrict(cfg, *carbonOf); err != nil {
+			return err
+		}
 	}
 	in, size := c.stdin, int64(0)
 	if c.args[0] != "-" {
@@ -110,7 +120,9 @@ func runImport(ctx context.Context, c *call) error {
 	}
 	r := withContext(ctx, in)
 	buffered := bufio.NewReader(r)
-	if head, _ := buffered.Peek(1024); enedis.Is(head) { // an error of reading comes again
+	if intensity != nil {
+		err = im.runCarbon(ctx, buffered, intensity, c.stderr)
+	} else if head, _ := buffered.Peek(1024); enedis.Is(head) { // an error of reading comes again
 		err = im.runEnedis(ctx, buffered, enedis.Stamp(*stamp), curveTargets(cfg), *device)
 	} else {
 		err = im.run(ctx, buffered)
