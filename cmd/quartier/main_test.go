@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite"
 
 	"quartier/drivers/modbus/modbustest"
 	"quartier/drivers/modbus/serve"
@@ -79,6 +82,19 @@ func TestScripts(t *testing.T) {
 				}
 				if got != args[0] {
 					ts.Fatalf("exit code %s, want %s", got, args[0])
+				}
+			},
+			// sql FILE STATEMENT: somebody alters the record behind Quartier's back
+			"sql": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 2 {
+					ts.Fatalf("usage: sql FILE STATEMENT")
+				}
+				db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+				ts.Check(err)
+				res, err := db.Exec(args[1])
+				ts.Check(errors.Join(err, db.Close()))
+				if n, err := res.RowsAffected(); err != nil || n != 1 {
+					ts.Fatalf("%d rows were altered, %v; want 1", n, err)
 				}
 			},
 			// expand FILE: $NAME in the file becomes the value of the variable

@@ -85,11 +85,16 @@ func weigh[M Method](energyWh []units.WattHours, sp timegrid.Span, step time.Dur
 	return out, nil
 }
 
-// LocationBased returns the emissions of what was drawn in the slots of step that start in sp: sum of import times the average factor of the slot. What was fed in
-// is not subtracted. Fuels and heat from a network are added with [Emissions.Plus].
+// LocationBased returns the emissions of what was drawn in the slots of step that start in sp, for an inventory: sum of import times the average factor of the slot. What
+// was fed in is not subtracted. Fuels and heat from a network are added with [Emissions.Plus].
 func LocationBased(importWh []units.WattHours, sp timegrid.Span, step time.Duration, f Factors[Average]) (Emissions[Average], error) {
-	m, err := weigh(importWh, sp, step, f)
-	return Emissions[Average]{mass: m}, err
+	return Drawn(importWh, sp, step, f)
+}
+
+// Drawn returns the emissions of drawn energy by factors of either method; see [LocationBased].
+func Drawn[M Method](energyWh []units.WattHours, sp timegrid.Span, step time.Duration, f Factors[M]) (Emissions[M], error) {
+	m, err := weigh(energyWh, sp, step, f)
+	return Emissions[M]{mass: m}, err
 }
 
 // Of returns the emissions of an energy with one factor, such as gas, wood or heat from a network, at the time when the span begins.

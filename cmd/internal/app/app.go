@@ -191,7 +191,7 @@ func planLateAfter(cfg *config.Config, clock *Clock) time.Duration {
 func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	cfg := schedulerConfig(a.cfg, d, a.clock)
 	_, budget := planning(a.cfg, a.clock)
-	cfg.Live, cfg.Store, cfg.Now, cfg.Log = a.hub, ledger{a.record, a.metrics.setpoints}, a.clock.Now, a.log
+	cfg.Live, cfg.Store, cfg.Now, cfg.Log = a.hub, decisions{a.record, a.metrics.setpoints}, a.clock.Now, a.log
 	cfg.Driver = func(site, device string) (drivers.Driver, bool) { return a.connections.driver(d.ID, site, device) }
 	cfg.Lapsed = func(r scheduler.Request) { a.asks.lapsed(d.ID, r) }
 	cfg.Plan = func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error) {
@@ -274,6 +274,7 @@ func (a *App) Run(ctx context.Context) error {
 	fields.Go(func() error { a.accountLoop(field); return nil })
 	fields.Go(func() error { a.certificateLoop(field); return nil })
 	fields.Go(func() error { a.maintainLoop(field); return nil })
+	fields.Go(func() error { a.closingLoop(field); return nil })
 	fields.Go(func() error { return a.serveFace(field) })
 	fields.Go(func() error { return a.protect("memory", func() error { return a.record.memory.Run(field) }) })
 	if a.record.Relay != nil {

@@ -62,14 +62,14 @@ func (m *metrics) planned(districtID string, sol *problem.Solution, err error, t
 	m.solve.WithLabelValues(districtID).Observe(took.Seconds())
 }
 
-// ledger counts the decisions that go to the record.
-type ledger struct {
+// decisions counts the decisions that go to the record.
+type decisions struct {
 	scheduler.Store
 	setpoints *prometheus.CounterVec
 }
 
 // AppendSetpoints implements scheduler.Store.
-func (l ledger) AppendSetpoints(ctx context.Context, sps []district.Setpoint) error {
+func (l decisions) AppendSetpoints(ctx context.Context, sps []district.Setpoint) error {
 	for _, sp := range sps {
 		l.setpoints.WithLabelValues(sp.District, string(sp.Outcome)).Inc()
 	}

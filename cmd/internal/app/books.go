@@ -1,0 +1,374 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"quartier/cmd/internal/config"
+	"quartier/schemas/balance"
+	"quartier/schemas/district"
+	"quartier/schemas/ledger"
+	"quartier/schemas/savings"
+	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
+)
+
+// readMargin is how far around a month samples belong to it: counters are interpolated at its ends.
+const readMargin = 2 * time.Hour
+
+// closeAfter is how long after its end a month is closed, so that late data is in it.
+const closeAfter = 36 * time.Hour
+
+// Books closes the months of one district: it computes every figure from raw samples, keeps them in the ledger, and audits them later.
+type Books struct {
+	cfg        *config.Config
+	district   *district.District
+	store      store.Store
+	accountant *Accountant
+	reporter   *Reporter
+	now        func() time.Time
+}
+
+// NewBooks returns the books of a district of the configuration.
+func NewBooks(cfg *config.Config, d *district.District, st store.Store, now func() time.Time) (*Books, error) {
+	acc, err := NewAccountant(cfg, d, st)
+	if err != nil {
+		return nil, err
+	}
+	return &Books{cfg: cfg, district: d, store: st, accountant: acc, reporter: NewReporter(cfg, st, now), now: now}, nil
+}
+
+// Audit is a closed month held against what its raw samples give now.
+type Audit struct {
+	Month    timegrid.Span
+	Findings []ledger.Finding
+	Rows     int    // balance rows that raw samples give
+	RowsOff  int    // of them and of those in the record, how many differ
+	FirstOff string // the first that does, in words
+	rows     []balance.Row
+}
+
+// Clean reports whether everything published is what the raw samples give.
+func (a *Audit) Clean() bool {
+	for _, f := range a.Findings {
+		if f.Verdict != ledger.Same {
+			return false
+		}
+	}
+	return a.RowsOff == 0
+}
+
+// Audit recomputes a month from raw samples and compares it with the ledger and with the balance rows. The error wraps [store.ErrNotFound] when nothing was measured.
+func (b *Books) Audit(ctx context.Context, month timegrid.Span) (*Audit, error) {
+	now, rows, err := b.compute(ctx, month)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := b.Published(ctx, month)
+	if err != nil {
+		return nil, err
+	}
+	out := &Audit{Month: month, Findings: ledger.Audit(stored, now), Rows: len(rows), rows: rows}
+	if err := b.compareRows(ctx, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Published returns every version of the figures of a month.
+func (b *Books) Published(ctx context.Context, month timegrid.Span) ([]ledger.Figure, error) {
+	return b.store.Figures(ctx, b.district.ID, month)
+}
+
+// Close publishes a month: first versions of figures that are not in the ledger, new versions with the reasons of those that differ; balance rows are brought in line. It
+// returns what was written.
+func (b *Books) Close(ctx context.Context, month timegrid.Span) ([]ledger.Figure, error) {
+	a, err := b.Audit(ctx, month)
+	if err != nil {
+		return nil, err
+	}
+	return b.Correct(ctx, a)
+}
+
+// Correct writes what an audit leads to.
+func (b *Books) Correct(ctx context.Context, a *Audit) ([]ledger.Figure, error) {
+	if a.RowsOff > 0 {
+		for at := 0; at < len(a.rows); at += 5000 {
+			if err := b.store.SaveBalances(ctx, a.rows[at:min(at+5000, len(a.rows))]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	figures := ledger.Corrections(a.Findings)
+	return figures, b.store.AppendFigures(ctx, figures)
+}
+
+// compareRows counts the balance rows that are not what raw samples give.
+func (b *Books) compareRows(ctx context.Context, a *Audit) error {
+	stored, err := b.store.Balances(ctx, b.district.ID, "", a.Month)
+	if err != nil {
+		return err
+	}
+	type key struct {
+		site string
+		at   int64
+	}
+	have := map[key]*balance.Row{}
+	for i := range stored {
+		have[key{stored[i].Site, stored[i].Start.UnixMicro()}] = &stored[i]
+	}
+	off := func(format string, args ...any) {
+		if a.RowsOff++; a.RowsOff == 1 {
+			a.FirstOff = fmt.Sprintf(format, args...)
+		}
+	}
+	for i := range a.rows {
+		r := &a.rows[i]
+		k := key{r.Site, r.Start.UnixMicro()}
+		s := have[k]
+		delete(have, k)
+		switch {
+		case s == nil:
+			off("%s at %s is not in the record", r.Site, r.Start.Format(time.RFC3339))
+		case !sameRow(s, r):
+			off("%s at %s: import %d Wh stored, %d Wh from raw samples; cost %.6f EUR, %.6f EUR", r.Site, r.Start.Format(time.RFC3339), s.ImportWh, r.ImportWh, s.CostEUR, r.CostEUR)
+		}
+	}
+	for k := range have {
+		off("%s at %s is in the record, and no raw sample gives it", k.site, time.UnixMicro(k.at).UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// sameRow compares rows, sums of money and mass to a billionth.
+func sameRow(a, b *balance.Row) bool {
+	x, y := *a, *b
+	for _, p := range [][2]*float64{{&x.CostEUR, &y.CostEUR}, {&x.CarbonKg, &y.CarbonKg}, {&x.BaselineCostEUR, &y.BaselineCostEUR}, {&x.BaselineCarbonKg, &y.BaselineCarbonKg}, {&x.Coverage, &y.Coverage}} {
+		if math.Abs(*p[0]-*p[1]) > 1e-9*(1+math.Abs(*p[0])) {
+			return false
+		}
+		*p[0] = *p[1]
+	}
+	x.Start, y.Start = x.Start.UTC(), y.Start.UTC()
+	return x == y
+}
+
+// compute returns the figures and balance rows of a month from raw samples, day by day.
+func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figure, []balance.Row, error) {
+	d := b.district
+	var rows []balance.Row
+	for day := range month.Days(d.Zone) {
+		some, err := b.accountant.Rows(ctx, day)
+		if err != nil {
+			return nil, nil, err
+		}
+		rows = append(rows, some...)
+	}
+	if len(rows) == 0 {
+		return nil, nil, fmt.Errorf("app: %s in %s: nothing was measured: %w", d.ID, month.Start.In(d.Zone).Format("2006-01"), store.ErrNotFound)
+	}
+	bySite := map[string][]balance.Row{}
+	for _, r := range rows {
+		bySite[r.Site] = append(bySite[r.Site], r)
+	}
+	in, err := b.inputs(ctx, month)
+	if err != nil {
+		return nil, nil, err
+	}
+	f := &figures{books: b, month: month, at: b.now()}
+	f.energies(district.DistrictSite, bySite[district.DistrictSite], in)
+	for i := range d.Sites {
+		f.energies(d.Sites[i].ID, bySite[d.Sites[i].ID], in)
+	}
+	if err := f.carbon(bySite[district.DistrictSite], in); err != nil {
+		return nil, nil, err
+	}
+	if err := f.rules(ctx, bySite, in); err != nil {
+		return nil, nil, err
+	}
+	for i := range d.Members {
+		if err := f.member(&d.Members[i], bySite, in); err != nil {
+			return nil, nil, err
+		}
+	}
+	return f.out, rows, nil
+}
+
+// inputs are what the figures of a month rest on.
+type inputs struct {
+	samples  map[string][]ledger.Input // by site
+	all      []ledger.Input            // of the samples, one for each site
+	config   map[string]ledger.Input   // by site; "_": the whole district
+	tariff   ledger.Input
+	carbon   ledger.Input
+	gPerKWh  map[int64]float64 // by slot start in microseconds; a slot without is a gap
+	importAt map[int64]float64 // EUR/kWh by slot start
+	exportAt map[int64]float64
+}
+
+// counted are the quantities that balances, sessions and carbon are computed from.
+var counted = map[string]bool{district.ImportKWh: true, district.ExportKWh: true, district.PowerKW: true, district.Connected: true}
+
+// inputs reads and hashes everything that the figures rest on.
+func (b *Books) inputs(ctx context.Context, month timegrid.Span) (*inputs, error) {
+	d, step := b.district, b.district.Step
+	in := &inputs{samples: map[string][]ledger.Input{}, config: map[string]ledger.Input{}, gPerKWh: map[int64]float64{}, importAt: map[int64]float64{}, exportAt: map[int64]float64{}}
+	all, err := b.store.Series(ctx, d.ID+"/")
+	if err != nil {
+		return nil, err
+	}
+	wide := timegrid.NewSpan(month.Start.Add(-readMargin), month.End.Add(readMargin))
+	var signal []district.Sample
+	for _, id := range all {
+		_, site, _, quantity, ok := id.Parts()
+		isSignal := id == carbonSeries(d.ID)
+		if !ok || !counted[quantity] && !isSignal {
+			continue
+		}
+		h := ledger.NewHasher("samples " + string(id))
+		n := 0
+		if err := b.store.Read(ctx, []district.SeriesID{id}, wide, func(s district.Sample) error {
+			h.Sample(s.Time, s.Value, uint8(s.Quality))
+			if n++; isSignal {
+				signal = append(signal, s)
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		if n > 0 && !isSignal { // the signal counts by the factors that it makes
+			in.samples[site] = append(in.samples[site], h.Input())
+		}
+	}
+	for site, list := range in.samples {
+		in.all = append(in.all, ledger.Together("samples "+d.ID+"/"+site, list))
+	}
+	if err := b.terms(in, month, step, signal); err != nil {
+		return nil, err
+	}
+	return in, b.configs(in)
+}
+
+// terms fills in prices and factors of the slots.
+func (b *Books) terms(in *inputs, month timegrid.Span, step time.Duration, signal []district.Sample) error {
+	buy, err := b.accountant.tariff.Import(month, step)
+	if err != nil {
+		return fmt.Errorf("app: month of %s: %w", b.district.ID, err)
+	}
+	sell, err := b.accountant.tariff.Export(month, step)
+	if err != nil {
+		return fmt.Errorf("app: month of %s: %w", b.district.ID, err)
+	}
+	tariff, factors := ledger.NewHasher("tariff "+b.district.Tariff), ledger.NewHasher("carbon "+b.district.Carbon)
+	about := b.cfg.Carbon[b.district.Carbon]
+	factors.Text(strings.Join([]string{about.Scope, about.Basis, about.Method, about.Source}, "\x1f"))
+	i, k := 0, 0
+	for s := range month.Slots(step) {
+		at := s.Start.UnixMicro()
+		in.importAt[at], in.exportAt[at] = buy[i], sell[i]
+		tariff.Values(buy[i], sell[i])
+		for k+1 < len(signal) && !signal[k+1].Time.After(s.Start) {
+			k++
+		}
+		g := math.NaN()
+		if v, ok := carbonOf(b.accountant.carbon, s); ok {
+			g = v
+		} else if k < len(signal) && !signal[k].Time.After(s.Start) && s.Start.Sub(signal[k].Time) <= readMargin && signal[k].Quality != district.Bad {
+			g = signal[k].Value
+		}
+		if !math.IsNaN(g) {
+			in.gPerKWh[at] = g
+			factors.Values(g)
+		} else {
+			factors.Text("gap")
+		}
+		i++
+	}
+	in.tariff, in.carbon = tariff.Input(), factors.Input()
+	return nil
+}
+
+// configs hashes what the configuration says of each site.
+func (b *Books) configs(in *inputs) error {
+	d := b.district
+	type device struct {
+		ID, Profile string
+		Kind        district.Kind
+		PV          *district.PVParams
+		Battery     *district.BatteryParams
+		HeatPump    *district.HeatPumpParams
+		WaterHeater *district.WaterHeaterParams
+		EVCharger   *district.EVChargerParams
+	}
+	devices := map[string][]device{district.DistrictSite: nil}
+	for site, x := range d.AllDevices {
+		devices[site] = append(devices[site], device{x.ID, x.Profile, x.Kind, x.PV, x.Battery, x.HeatPump, x.WaterHeater, x.EVCharger})
+	}
+	var every []ledger.Input
+	for site, list := range devices {
+		text, err := json.Marshal(list)
+		if err != nil {
+			return fmt.Errorf("app: configuration of %s/%s: %w", d.ID, site, err)
+		}
+		h := ledger.NewHasher("configuration " + site)
+		h.Text(string(text))
+		in.config[site] = h.Input()
+		every = append(every, h.Input())
+	}
+	in.config[district.DistrictSite] = ledger.Together("configuration "+d.ID, every)
+	return nil
+}
+
+// of returns the samples and the configuration behind a subject's energies.
+func (in *inputs) of(site string) []ledger.Input {
+	list := in.samples[site]
+	if site == district.DistrictSite {
+		list = in.all
+	}
+	return append(append([]ledger.Input{}, list...), in.config[site])
+}
+
+// onArrival returns the energy per row of a site's cars as if each had charged on arrival, and its rows' own energy where the meters of chargers do not explain it.
+func (b *Books) onArrival(ctx context.Context, site *district.Site, rows []balance.Row, month timegrid.Span) ([]units.WattHours, error) {
+	d := b.district
+	n := month.Count(d.Step)
+	measured, moved := make([]units.WattHours, n), make([]units.WattHours, n)
+	wide := timegrid.NewSpan(month.Start.Add(-readMargin), month.End.Add(readMargin))
+	for k := range site.Devices {
+		dev := &site.Devices[k]
+		if dev.Kind != district.EVCharger || dev.EVCharger == nil {
+			continue
+		}
+		points := map[district.SeriesID][]balance.Point{}
+		counter, power, plugged := dev.Series(d.ID, site.ID, district.ImportKWh), dev.Series(d.ID, site.ID, district.PowerKW), dev.Series(d.ID, site.ID, district.Connected)
+		if err := b.store.Read(ctx, []district.SeriesID{counter, power, plugged}, wide, func(s district.Sample) error {
+			points[s.Series] = append(points[s.Series], balance.Point{Time: s.Time, Value: s.Value, Bad: s.Quality == district.Bad, Guess: s.Quality == district.Substituted})
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		energy := balance.CounterEnergy(points[counter], month, d.Step, balance.CounterRule{MaxKW: mostKW(dev)})
+		if len(points[counter]) < 2 {
+			energy = balance.MeterFromPower(dev.Kind, points[power], month, d.Step, time.Hour).In
+		}
+		for i := range energy {
+			measured[i] += energy[i].Wh
+		}
+		for i, wh := range savings.Uncontrolled(savings.Sessions(points[plugged], energy, month, d.Step), month, d.Step, dev.EVCharger.MaxKW) {
+			moved[i] += wh
+		}
+	}
+	first := timegrid.Ceil(month.Start, d.Step)
+	out := make([]units.WattHours, len(rows))
+	for i, r := range rows {
+		if k := int(r.Start.Sub(first) / d.Step); k >= 0 && k < n {
+			out[i] = r.CarsWh - measured[k] + moved[k]
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,180 @@
+package app
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"quartier/cmd/internal/config"
+	"quartier/schemas/district"
+	"quartier/schemas/ledger"
+	"quartier/schemas/store"
+	"quartier/schemas/store/sqlite"
+	"quartier/schemas/timegrid"
+	"quartier/testdata"
+)
+
+// demoBooks returns the books of three sites of the first demonstration district with a month of hourly readings: each counter of each device grows evenly, at its own rate.
+func demoBooks(t *testing.T) (*Books, *sqlite.Store, timegrid.Span) {
+	t.Helper()
+	text, err := fs.ReadFile(testdata.Districts(), "demo.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse("demo.yaml", text, ConfigOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &cfg.Districts[0]
+	few := map[string]bool{"ecole-colette": true, "residence-lac": true, "maison-tilleuls": true}
+	d.Sites = slices.DeleteFunc(d.Sites, func(x district.Site) bool { return !few[x.ID] })
+	d.Members = slices.DeleteFunc(d.Members, func(x district.Member) bool { return !few[x.Site] })
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "quartier.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	month, err := timegrid.ParseMonth("2026-03", d.Zone) // with the day of 23 hours
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := month.End.Add(closeAfter)
+	books, err := NewBooks(cfg, d, st, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var samples []district.Sample
+	rate := 0.1
+	for site, dev := range d.AllDevices {
+		rate += 0.01
+		for q, kw := range map[string]float64{district.ImportKWh: rate, district.ExportKWh: rate / 3} {
+			for at := month.Start.Add(-time.Hour); !at.After(month.End.Add(time.Hour)); at = at.Add(time.Hour) {
+				samples = append(samples, district.Sample{Series: dev.Series(d.ID, site, q), Time: at, Value: 100 + kw*at.Sub(month.Start).Hours()})
+			}
+		}
+	}
+	if err := st.Append(t.Context(), samples); err != nil {
+		t.Fatal(err)
+	}
+	return books, st, month
+}
+
+// TestMonthIsClosedFromRawSamples: what is published is what an audit finds, member by member; late data makes new versions that say so; nothing is closed twice.
+func TestMonthIsClosedFromRawSamples(t *testing.T) {
+	books, st, month := demoBooks(t)
+	written, err := books.Close(t.Context(), month)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]bool{}
+	sum := map[string]float64{}
+	for _, f := range written {
+		kinds[f.Kind] = true
+		if f.Subject != district.DistrictSite && !strings.HasPrefix(f.Subject, "member/") {
+			sum[f.Kind] += f.Value
+		}
+		if f.Kind == "shared_wh" && strings.HasPrefix(f.Subject, "member/") {
+			sum["shared with members"] += f.Value
+		}
+		if len(f.Inputs) == 0 || !f.Intact() || f.Version != 1 || f.Period != month {
+			t.Errorf("figure %+v", f)
+		}
+	}
+	for _, k := range []string{"import_wh", "cost_eur", "carbon_location_based_kg", "carbon_avoided_by_export_kg", "storage_and_control_saving_eur", "control_saving_eur", "own_wh", "grid_wh", "bill_effect_eur"} {
+		if !kinds[k] {
+			t.Errorf("no figure %s", k)
+		}
+	}
+	byKind := map[string]float64{}
+	for _, f := range written {
+		if f.Subject == district.DistrictSite {
+			byKind[f.Kind] = f.Value
+		}
+	}
+	for _, k := range []string{"production_wh", "consumption_wh", "charge_wh", "discharge_wh", "residual_wh"} {
+		if sum[k] != byKind[k] {
+			t.Errorf("the sites have %v of %s, the district %v", sum[k], k, byKind[k])
+		}
+	}
+	if left := byKind["import_wh"] + byKind["production_wh"] + byKind["discharge_wh"] + byKind["residual_wh"] - byKind["export_wh"] - byKind["charge_wh"] - byKind["consumption_wh"]; left != 0 {
+		t.Errorf("the district's figures leave %v Wh unexplained", left)
+	}
+	if sum["shared with members"] > sum["shared_wh"] {
+		t.Errorf("members were given %v Wh of %v Wh shared", sum["shared with members"], sum["shared_wh"])
+	}
+
+	a, err := books.Audit(t.Context(), month)
+	if err != nil || !a.Clean() || len(a.Findings) != len(written) {
+		t.Fatalf("an audit after the closing: %d findings of %d, rows %d off (%s), %v", len(a.Findings), len(written), a.RowsOff, a.FirstOff, err)
+	}
+	if again, err := books.Close(t.Context(), month); err != nil || len(again) != 0 {
+		t.Errorf("closed again: %d figures, %v", len(again), err)
+	}
+
+	// a meter that was away sends what it had
+	d := books.district
+	meter := d.Sites[0].Devices[0]
+	for _, x := range d.Sites[0].Devices {
+		if x.Kind == district.GridMeter {
+			meter = x
+		}
+	}
+	late := district.Sample{Series: meter.Series(d.ID, d.Sites[0].ID, district.ImportKWh), Time: month.Start.Add(100*time.Hour + 20*time.Minute), Value: 100.5}
+	if err := st.Append(t.Context(), []district.Sample{late}); err != nil {
+		t.Fatal(err)
+	}
+	a, err = books.Audit(t.Context(), month)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told, sites := false, map[string]bool{}
+	for _, f := range a.Findings {
+		if f.Verdict != ledger.Same {
+			sites[f.Stored.Subject] = true
+		}
+		for _, r := range f.Reasons {
+			told = told || strings.Contains(r, string(late.Series)+": late data, 1 more")
+		}
+	}
+	if !told || a.RowsOff == 0 {
+		t.Errorf("the late sample is not named; %d rows are off", a.RowsOff)
+	}
+	if len(sites) == 0 {
+		t.Error("no figure differs")
+	}
+	fixed, err := books.Correct(t.Context(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range fixed {
+		if f.Version != 2 || f.Supersedes != 1 || !strings.Contains(f.Reason, "late data") {
+			t.Errorf("correction %s of %d: %s", &f, f.Supersedes, f.Reason)
+		}
+	}
+	if a, err = books.Audit(t.Context(), month); err != nil || !a.Clean() {
+		t.Errorf("after the correction %d rows are off, %v", a.RowsOff, err)
+	}
+	if _, err := books.Close(t.Context(), timegrid.Month(month.End.Add(time.Hour*24*40), d.Zone)); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a month without a sample: %v", err)
+	}
+}
+
+func TestLastClosed(t *testing.T) {
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for now, want := range map[string]string{"2026-04-01T00:00:00+02:00": "2026-02", "2026-04-02T11:59:00+02:00": "2026-02", "2026-04-02T12:00:00+02:00": "2026-03", "2026-04-30T00:00:00+02:00": "2026-03", "2026-01-05T00:00:00+01:00": "2025-12"} {
+		at, err := time.Parse(time.RFC3339, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := lastClosed(at, paris).Start.In(paris).Format("2006-01"); got != want {
+			t.Errorf("at %s the newest month to close is %s, want %s", now, got, want)
+		}
+	}
+}

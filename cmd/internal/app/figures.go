@@ -1,0 +1,262 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"quartier/cmd/internal/report"
+	"quartier/schemas/balance"
+	"quartier/schemas/carbon"
+	"quartier/schemas/district"
+	"quartier/schemas/ledger"
+	"quartier/schemas/savings"
+	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
+)
+
+// The methods behind published figures, with their versions. Whoever changes what a method computes raises its version, so that an audit can say why a figure differs.
+var (
+	byBalance = method{"balance", "1"}
+	byTariff  = method{"tariff-cost", "1"}
+	byFactor  = method{"location-based", "1"}
+	byExport  = method{"avoided-by-export", "1"}
+	byMargin  = method{"marginal-of-import", "1"}
+	byArrival = method{savings.BaselineName, "1"}
+	byRules   = method{savings.RulesName, "1"}
+	byKey     = method{"sharing", "1"}
+	byBill    = method{"bill-effect", "1"}
+)
+
+type method struct{ name, version string }
+
+// figures collects the figures of a month.
+type figures struct {
+	books *Books
+	month timegrid.Span
+	at    time.Time
+	out   []ledger.Figure
+}
+
+func (f *figures) add(subject, kind string, value float64, unit string, m method, inputs ...ledger.Input) {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return // not known is not published
+	}
+	f.out = append(f.out, ledger.Figure{District: f.books.district.ID, Subject: subject, Kind: kind, Period: f.month, Value: value, Unit: unit, Method: m.name, MethodVersion: m.version,
+		Inputs: inputs, CreatedAt: f.at, Version: 1}.Sealed())
+}
+
+// energies adds what the meters of a site or the district say, and what it cost.
+func (f *figures) energies(subject string, rows []balance.Row, in *inputs) {
+	if len(rows) == 0 {
+		return
+	}
+	s, from := balance.Sum(rows), in.of(subject)
+	for _, x := range []struct {
+		kind string
+		wh   units.WattHours
+	}{{"import_wh", s.ImportWh}, {"export_wh", s.ExportWh}, {"production_wh", s.ProductionWh}, {"consumption_wh", s.ConsumptionWh()}, {"charge_wh", s.ChargeWh}, {"discharge_wh", s.DischargeWh},
+		{"residual_wh", s.ResidualWh}} {
+		f.add(subject, x.kind, float64(x.wh), "Wh", byBalance, from...)
+	}
+	f.add(subject, "shared_wh", float64(s.SharedWh), "Wh", byBalance, in.of(district.DistrictSite)...) // what one site draws while others feed rests on all of them
+	covered := 0.0
+	for _, r := range rows {
+		covered += r.Coverage
+	}
+	f.add(subject, "coverage_share", covered/float64(f.month.Count(f.books.district.Step)), "1", byBalance, from...)
+	f.add(subject, "cost_eur", s.CostEUR, "EUR", byTariff, append(from, in.tariff)...)
+	if subject == district.DistrictSite {
+		eur, _ := savings.Saved(s)
+		f.add(subject, "storage_and_control_saving_eur", eur, "EUR", byArrival, append(from, in.tariff)...)
+	}
+}
+
+// carbon adds the emissions of what the district drew and, apart, what it avoided by what it fed, by the method of its source.
+func (f *figures) carbon(rows []balance.Row, in *inputs) error {
+	b := f.books
+	c := b.cfg.Carbon[b.district.Carbon]
+	about := carbon.About{Scope: c.Scope, Basis: c.Basis, Source: c.Source}
+	if about.Source == "" {
+		about.Source = b.district.Carbon
+	}
+	series := timegrid.Series{Start: timegrid.Ceil(f.month.Start, b.district.Step), Step: b.district.Step}
+	drawn, fed := make([]units.WattHours, f.month.Count(b.district.Step)), make([]units.WattHours, f.month.Count(b.district.Step))
+	for s := range f.month.Slots(b.district.Step) {
+		g, ok := in.gPerKWh[s.Start.UnixMicro()]
+		if !ok {
+			g = math.NaN()
+		}
+		series.Values = append(series.Values, g)
+	}
+	for _, r := range rows {
+		if i := int(r.Start.Sub(series.Start) / series.Step); i >= 0 && i < len(drawn) {
+			drawn[i], fed[i] = r.ImportWh, r.ExportWh
+		}
+	}
+	from := append(in.of(district.DistrictSite), in.carbon)
+	var missing units.WattHours
+	if c.Method == "marginal" {
+		factors, err := carbon.Series[carbon.Marginal](series, about)
+		if err != nil {
+			return fmt.Errorf("app: carbon of %s: %w", b.district.ID, err)
+		}
+		e, err := carbon.Drawn(drawn, f.month, series.Step, factors)
+		x, err2 := carbon.AvoidedByExport(fed, f.month, series.Step, factors)
+		if err := errors.Join(err, err2); err != nil {
+			return err
+		}
+		missing = e.MissingWh()
+		f.add(district.DistrictSite, "carbon_import_marginal_kg", e.Kg(), "kgCO2e", byMargin, from...)
+		f.add(district.DistrictSite, "carbon_avoided_by_export_marginal_kg", x.Kg(), "kgCO2e", byExport, from...)
+	} else {
+		factors, err := carbon.Series[carbon.Average](series, about)
+		if err != nil {
+			return fmt.Errorf("app: carbon of %s: %w", b.district.ID, err)
+		}
+		e, err := carbon.LocationBased(drawn, f.month, series.Step, factors)
+		x, err2 := carbon.AvoidedByExport(fed, f.month, series.Step, factors)
+		if err := errors.Join(err, err2); err != nil {
+			return err
+		}
+		missing = e.MissingWh()
+		f.add(district.DistrictSite, "carbon_location_based_kg", e.Kg(), "kgCO2e", byFactor, from...)
+		f.add(district.DistrictSite, "carbon_avoided_by_export_kg", x.Kg(), "kgCO2e", byExport, from...)
+	}
+	f.add(district.DistrictSite, "carbon_without_factor_wh", float64(missing), "Wh", byFactor, from...)
+	return nil
+}
+
+// rules adds what control saved against the same batteries and cars under rules; nothing where the district has neither.
+func (f *figures) rules(ctx context.Context, bySite map[string][]balance.Row, in *inputs) error {
+	b, any := f.books, false
+	var sites []savings.RuleSite
+	var held float64
+	whole := bySite[district.DistrictSite]
+	for i := range b.district.Sites {
+		site := &b.district.Sites[i]
+		x := savings.RuleSite{Rows: bySite[site.ID]}
+		for k := range site.Devices {
+			dev := &site.Devices[k]
+			any = any || dev.Kind == district.EVCharger
+			if dev.Kind != district.Battery || dev.Battery == nil {
+				continue
+			}
+			any = true
+			p := dev.Battery
+			begin, end, err := b.stored(ctx, site.ID, dev, f.month)
+			if err != nil {
+				return err
+			}
+			x.Batteries = append(x.Batteries, savings.Battery{UsableKWh: (p.MaxSOC - p.MinSOC) * p.CapacityKWh, ChargeKW: p.ChargeKW, DischargeKW: p.DischargeKW,
+				ChargeEfficiency: p.ChargeEfficiency, DischargeEfficiency: p.DischargeEfficiency, StoredKWh: begin})
+			held += end
+		}
+		var err error
+		if x.Cars, err = b.onArrival(ctx, site, x.Rows, f.month); err != nil {
+			return err
+		}
+		sites = append(sites, x)
+	}
+	if !any || len(whole) == 0 {
+		return nil
+	}
+	var terms balance.Terms
+	for _, r := range whole { // rows of all sites are there in the same slots
+		at := r.Start.UnixMicro()
+		terms.ImportPrice, terms.ExportPrice = append(terms.ImportPrice, in.importAt[at]), append(terms.ExportPrice, in.exportAt[at])
+		terms.CarbonG = append(terms.CarbonG, in.gPerKWh[at])
+	}
+	s := savings.ByRules(sites, terms).Against(balance.Sum(whole), held)
+	from := append(in.of(district.DistrictSite), in.tariff)
+	f.add(district.DistrictSite, "control_saving_eur", float64(s.EUR), "EUR", byRules, from...)
+	f.add(district.DistrictSite, "control_stored_more_kwh", s.StoredMoreKWh, "kWh", byRules, from...)
+	return nil
+}
+
+// stored returns what a battery held above its lowest level at the ends of a month, kWh, by its state of charge; NaN at the end where that is not known, and its lowest level at the begin.
+func (b *Books) stored(ctx context.Context, site string, dev *district.Device, month timegrid.Span) (begin, end float64, err error) {
+	id, p := dev.Series(b.district.ID, site, district.SOC), dev.Battery
+	at := func(t time.Time) (float64, bool, error) {
+		got, err := b.store.Latest(ctx, []district.SeriesID{id}, t)
+		if errors.Is(err, store.ErrNotFound) {
+			err = nil
+		}
+		s, ok := got[id]
+		ok = ok && t.Sub(s.Time) <= readMargin && s.Quality != district.Bad
+		return math.Min(p.MaxSOC-p.MinSOC, math.Max(0, s.Value-p.MinSOC)) * p.CapacityKWh, ok, err
+	}
+	begin, ok, err := at(month.Start)
+	if err != nil {
+		return 0, 0, err
+	}
+	if !ok {
+		begin = 0
+	}
+	if end, ok, err = at(month.End); err == nil && !ok {
+		end = math.NaN()
+	}
+	return begin, end, err
+}
+
+// member adds what a member's report says.
+func (f *figures) member(m *district.Member, bySite map[string][]balance.Row, in *inputs) error {
+	b := f.books
+	rows, whole := bySite[m.Site], bySite[district.DistrictSite]
+	if len(rows) == 0 {
+		return nil
+	}
+	about := b.cfg.District(b.district.ID)
+	// what the split depends on, of this member and, by a static key, of the others
+	h := ledger.NewHasher("configuration member/" + m.ID)
+	h.Text(m.Site)
+	h.Values(m.ShareOfSite)
+	if about.Sharing != nil {
+		text, err := json.Marshal(about.Sharing)
+		if err != nil {
+			return fmt.Errorf("app: configuration of member %s: %w", m.ID, err)
+		}
+		h.Text(string(text))
+		for _, x := range about.Members {
+			if x.ShareOfProduction != nil {
+				h.Text(x.ID)
+				h.Values(*x.ShareOfProduction)
+			}
+		}
+	}
+	from := append(in.of(district.DistrictSite), h.Input())
+	parts := b.reporter.Parts(b.district.ID, m, rows, whole)
+	var own, shared, grid units.WattHours
+	for _, p := range parts {
+		own, shared, grid = own+p.Own, shared+p.Shared, grid+p.Grid
+	}
+	subject := "member/" + m.ID
+	for _, x := range []struct {
+		kind string
+		wh   units.WattHours
+	}{{"consumption_wh", own + shared + grid}, {"own_wh", own}, {"shared_wh", shared}, {"grid_wh", grid}} {
+		f.add(subject, x.kind, float64(x.wh), "Wh", byKey, from...)
+	}
+	data := &report.Data{Language: "en"}
+	site := b.district.Site(m.Site)
+	if err := b.reporter.bill(data, about, site, m, rows, parts); err != nil {
+		return err
+	}
+	if data.Bill == nil {
+		return nil
+	}
+	prices := ledger.NewHasher("tariff " + site.Tariff + " of " + m.Site)
+	for _, r := range rows {
+		p, err := b.cfg.Tariffs[site.Tariff].At(r.Start)
+		if err != nil {
+			return fmt.Errorf("app: bill of %s: %w", m.ID, err)
+		}
+		prices.Values(p.AvoidedEURPerKWh(true), p.AvoidedEURPerKWh(false))
+	}
+	f.add(subject, "bill_effect_eur", float64(savings.LocalSolarEUR(data.Bill.EffectEUR())), "EUR", byBill, append(from, prices.Input())...)
+	return nil
+}
