@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"quartier/cmd/internal/config"
@@ -23,13 +24,22 @@ import (
 // Reporter makes members' monthly reports from the record.
 type Reporter struct {
 	cfg   *config.Config
-	store store.Balances
+	store records
 	now   func() time.Time
+
+	mu      sync.Mutex
+	weather map[string]map[time.Time]float64 // mean outdoor temperatures by district and day, of days that are over
+}
+
+// records is what reports are made from.
+type records interface {
+	store.Balances
+	Read(ctx context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error
 }
 
 // NewReporter returns the reporter of a configuration.
-func NewReporter(cfg *config.Config, st store.Balances, now func() time.Time) *Reporter {
-	return &Reporter{cfg: cfg, store: st, now: now}
+func NewReporter(cfg *config.Config, st records, now func() time.Time) *Reporter {
+	return &Reporter{cfg: cfg, store: st, now: now, weather: map[string]map[time.Time]float64{}}
 }
 
 // Report renders a member's report of a month ("2026-01") as "html" or "pdf" in "fr" or "en"; the member's language when empty. The error wraps [store.ErrNotFound] when the
@@ -108,6 +118,13 @@ func (r *Reporter) Data(ctx context.Context, d *district.District, m *district.M
 	r.fill(out, d, m, rows, whole, parts)
 	if err := r.bill(out, about, site, m, rows, parts); err != nil {
 		return nil, err
+	}
+	o, ok, err := r.EnergyAvoided(ctx, d, m, month)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		out.Comparison = report.Compare(o, report.Method(o, language, d.Zone))
 	}
 	return out, nil
 }

@@ -29,6 +29,9 @@ func (r rows) Balances(_ context.Context, d, site string, sp timegrid.Span) (out
 	}
 	return out, nil
 }
+func (r rows) Read(context.Context, []district.SeriesID, timegrid.Span, func(district.Sample) error) error {
+	return nil
+}
 func (r rows) BalanceSpan(context.Context, string) (timegrid.Span, error) {
 	return timegrid.Span{}, store.ErrNotFound
 }

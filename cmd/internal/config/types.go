@@ -144,6 +144,8 @@ type Term struct {
 type Baseline struct {
 	FR string `yaml:"statement_fr" doc:"the comparison in one French sentence, printed beside every saving; absent: Quartier's own"`
 	EN string `yaml:"statement_en" doc:"the comparison in one English sentence, printed beside every saving; absent: Quartier's own"`
+	// Until is about the other comparison: what homes would have used.
+	Until string `yaml:"until" pattern:"date" doc:"day of the change, such as works or the control of heat, whose effect on consumption is estimated: the twelve months before it are the baseline; absent: no estimate is made"`
 }
 
 // Site is a delivery point: a building or an installation behind one grid meter.

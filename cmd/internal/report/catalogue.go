@@ -17,6 +17,8 @@ type catalogue struct {
 
 	Estimate, EstimateNote, LessSure, MoreSure, LessUnsure, MoreUnsure, ModelFailed, NoComparison, NotAdded string
 
+	Method, MethodDays, MethodTemperature, MethodHeating, MethodCooling string
+
 	Carbon, CarbonUsed, CarbonAvoided, CarbonDirect, CarbonLife, NoCarbon string
 
 	District, DistrictMade, DistrictUsed, DistrictKept, DistrictSaved, DistrictCostMore, DistrictNote string
@@ -68,6 +70,9 @@ var catalogues = map[string]catalogue{
 		ModelFailed:  "Le modèle de comparaison n’a pas passé son test de qualité ce mois-ci : aucun chiffre n’est donné.",
 		NoComparison: "Pas encore de comparaison : il faut douze mois de mesures avant le changement pour dire ce que votre logement aurait consommé par ce temps.",
 		NotAdded:     "Cette estimation ne s’ajoute pas à l’effet sur la facture.",
+
+		Method:     "Modèle : %s, ajusté de %s à %s ; écart type relatif CV(RMSE) %s ; méthode %s.",
+		MethodDays: "consommation par jour", MethodTemperature: "part proportionnelle à la température", MethodHeating: "chauffage en degrés-jours, base %s", MethodCooling: "rafraîchissement en degrés-jours, base %s",
 
 		Carbon: "CO₂", CarbonUsed: "Votre consommation a émis %s de CO₂e par le réseau.", CarbonAvoided: "Prise au réseau, l’énergie solaire utilisée en aurait émis %s de plus.",
 		CarbonDirect: "Émissions directes des centrales, moyenne de production, heure par heure. Source : %s.", CarbonLife: "Émissions sur le cycle de vie, heure par heure. Source : %s.",
@@ -127,6 +132,9 @@ var catalogues = map[string]catalogue{
 		ModelFailed:  "The model behind the comparison did not pass its quality test this month: no figure is given.",
 		NoComparison: "No comparison yet: it takes twelve months of measurements before the change to say what your home would have used in this weather.",
 		NotAdded:     "This estimate does not add to the effect on the bill.",
+
+		Method:     "Model: %s, fitted from %s to %s; relative standard deviation CV(RMSE) %s; method %s.",
+		MethodDays: "consumption per day", MethodTemperature: "a part proportional to temperature", MethodHeating: "heating by degree-days, base %s", MethodCooling: "cooling by degree-days, base %s",
 
 		Carbon: "CO₂", CarbonUsed: "Your consumption emitted %s of CO₂e through the grid.", CarbonAvoided: "Taken from the grid, the solar energy that you used would have emitted %s more.",
 		CarbonDirect: "Direct emissions of power stations, production average, hour by hour. Source: %s.", CarbonLife: "Life-cycle emissions, hour by hour. Source: %s.",

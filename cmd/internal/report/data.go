@@ -89,19 +89,6 @@ type Carbon struct {
 	Source        string
 }
 
-// Comparison is the estimate of what the member would have used.
-type Comparison struct {
-	AvoidedKWh float64 // adjusted baseline less measured consumption; below zero: more was used
-	LowKWh     float64 // interval
-	HighKWh    float64
-	Confidence float64 // of the interval, such as 0.8
-	ModelPass  bool    // whether the model passed its test (ASHRAE Guideline 14)
-	Method     string  // in words, with the model's period and version
-}
-
-// Significant reports whether the estimate may be called a saving or an excess: the model passed and zero lies outside the interval.
-func (c Comparison) Significant() bool { return c.ModelPass && (c.LowKWh > 0 || c.HighKWh < 0) }
-
 // Habits are the sums by hour of the local day from which the hint is drawn.
 type Habits struct {
 	ConsumptionWh [24]units.WattHours // of the member
@@ -151,8 +138,8 @@ func (d *Data) Validate() error {
 			bad("the days have %d Wh together, the month %d Wh", sum, d.ConsumptionWh)
 		}
 	}
-	if c := d.Comparison; c != nil && !(c.LowKWh <= c.AvoidedKWh && c.AvoidedKWh <= c.HighKWh && c.Confidence > 0 && c.Confidence < 1) {
-		bad("estimate %v kWh lies outside its interval [%v, %v] kWh at %v", c.AvoidedKWh, c.LowKWh, c.HighKWh, c.Confidence)
+	if err := d.Comparison.check(); err != nil {
+		errs = append(errs, err)
 	}
 	if b := d.Bill; b != nil && (math.IsNaN(b.EffectEUR()) || math.IsInf(b.EffectEUR(), 0)) {
 		bad("the bill's effect is no number")

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/image/font/gofont/goregular"
 	"golang.org/x/image/font/sfnt"
 
+	"quartier/schemas/savings/baseline"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 )
@@ -45,13 +46,12 @@ func sample(t testing.TB) *Data {
 		Member: Member{ID: "martin", Name: "Famille Martin", Site: "Tour Renoir", DeliveryPoint: "21231000000102", Share: 1, ConsentSince: time.Date(2025, 10, 1, 0, 0, 0, 0, loc)},
 		District: District{Name: "Fontaine Nord", ProductionWh: 41_862_000, ConsumptionWh: 118_440_000, ImportWh: 83_127_000, ExportWh: 6_110_000, Coverage: 0.998,
 			SavedEUR: 412.37, SavedCarbonKg: 96.4},
-		Issuer:   Issuer{Name: "Régie de la Fontaine", Address: "1 place de la Fontaine, 21000 Dijon", Contact: "Maison du projet, 03 80 00 00 00, bonjour@example.org"},
-		Coverage: 29.0 / 31,
-		Bill:     &Bill{Tariff: "Tarif Bleu Base", AvoidedEUR: 8.43, PaidEUR: 6.20, PriceEUR: 0.10, ExciseExempt: true, Key: "dynamic"},
-		Carbon:   &Carbon{ConsumptionKg: 4.9, AvoidedKg: 1.8, Scope: "direct", Source: "RTE éco2mix"},
-		Comparison: &Comparison{AvoidedKWh: 12, LowKWh: -20, HighKWh: 44, Confidence: 0.8, ModelPass: true,
-			Method: "Modèle E = a × jours + b × DJU, base 18 °C, ajusté sur 2024-10 à 2025-09, version 1."},
-		Habits: &Habits{},
+		Issuer:     Issuer{Name: "Régie de la Fontaine", Address: "1 place de la Fontaine, 21000 Dijon", Contact: "Maison du projet, 03 80 00 00 00, bonjour@example.org"},
+		Coverage:   29.0 / 31,
+		Bill:       &Bill{Tariff: "Tarif Bleu Base", AvoidedEUR: 8.43, PaidEUR: 6.20, PriceEUR: 0.10, ExciseExempt: true, Key: "dynamic"},
+		Carbon:     &Carbon{ConsumptionKg: 4.9, AvoidedKg: 1.8, Scope: "direct", Source: "RTE éco2mix"},
+		Comparison: &Comparison{verdict: baseline.NotSignificant, interval: baseline.Interval{KWh: 12, LowKWh: -20, HighKWh: 44, Confidence: 0.8}, method: "Modèle E = a × jours + b × DJU, base 18 °C, ajusté sur 2024-10 à 2025-09, version 1."},
+		Habits:     &Habits{},
 	}
 	left, shared := units.WattHours(214_000), units.WattHours(62_000)
 	i := 0
@@ -100,7 +100,7 @@ func cases(t testing.TB) map[string]*Data {
 	}
 	house.ConsumptionWh = house.OwnWh + house.SharedWh + house.GridWh
 	house.Bill = &Bill{Tariff: "Tarif Bleu HP/HC", AvoidedEUR: 0.90, PaidEUR: 0.93, PriceEUR: 0.10, Key: "static"}
-	house.Comparison = &Comparison{AvoidedKWh: 61.4, LowKWh: 18.2, HighKWh: 104.6, Confidence: 0.8, ModelPass: true, Method: "Model E = a × days + b × HDD, base 18 °C, fitted on 2024-10 to 2025-09, version 1."}
+	house.Comparison = &Comparison{verdict: baseline.UsedLess, interval: baseline.Interval{KWh: 61.4, LowKWh: 18.2, HighKWh: 104.6, Confidence: 0.8}, method: "Model E = a × days + b × HDD, base 18 °C, fitted on 2024-10 to 2025-09, version 1."}
 	house.District.Baseline = "The same district without a battery and without control of charging."
 
 	private := sample(t)
@@ -209,11 +209,11 @@ func TestHonesty(t *testing.T) {
 		c              *Comparison
 		claims, figure bool
 	}{
-		{"zero inside", &Comparison{AvoidedKWh: 12, LowKWh: -20, HighKWh: 44, Confidence: 0.8, ModelPass: true}, false, true},
-		{"zero outside", &Comparison{AvoidedKWh: 60, LowKWh: 20, HighKWh: 100, Confidence: 0.8, ModelPass: true}, true, true},
-		{"more used", &Comparison{AvoidedKWh: -60, LowKWh: -100, HighKWh: -20, Confidence: 0.8, ModelPass: true}, false, true},
-		{"perhaps more used", &Comparison{AvoidedKWh: -60, LowKWh: -100, HighKWh: 20, Confidence: 0.8, ModelPass: true}, false, true},
-		{"model failed", &Comparison{AvoidedKWh: 60, LowKWh: 20, HighKWh: 100, Confidence: 0.8}, false, false},
+		{"zero inside", &Comparison{verdict: baseline.NotSignificant, interval: baseline.Interval{KWh: 12, LowKWh: -20, HighKWh: 44, Confidence: 0.8}}, false, true},
+		{"zero outside", &Comparison{verdict: baseline.UsedLess, interval: baseline.Interval{KWh: 60, LowKWh: 20, HighKWh: 100, Confidence: 0.8}}, true, true},
+		{"more used", &Comparison{verdict: baseline.UsedMore, interval: baseline.Interval{KWh: -60, LowKWh: -100, HighKWh: -20, Confidence: 0.8}}, false, true},
+		{"perhaps more used", &Comparison{verdict: baseline.NotSignificant, interval: baseline.Interval{KWh: -60, LowKWh: -100, HighKWh: 20, Confidence: 0.8}}, false, true},
+		{"model failed", &Comparison{verdict: baseline.Refused, interval: baseline.Interval{KWh: 60, LowKWh: 20, HighKWh: 100, Confidence: 0.8}}, false, false},
 		{"no baseline", nil, false, false},
 	} {
 		for _, language := range []string{"fr", "en"} {
@@ -384,7 +384,7 @@ func TestPDFFacts(t *testing.T) {
 func TestValidate(t *testing.T) {
 	d := sample(t)
 	d.Language, d.SharedWh, d.Coverage, d.Days[3].GridWh = "de", -5, 1.2, -1
-	d.Comparison.LowKWh = 20
+	d.Comparison.interval.LowKWh = 20
 	err := RenderHTML(new(bytes.Buffer), d)
 	for _, want := range []string{"martin", `"de"`, "-5 Wh", "1.2", "outside its interval [20, 44] kWh", "is not the sum", "energy below zero"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

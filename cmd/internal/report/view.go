@@ -131,30 +131,6 @@ func (v *view) exact() {
 		line{Label: c.Effect, Value: w.signedEUR(-d.Bill.EffectEUR()), Strong: true})
 }
 
-// estimate says what the comparison allows to say, and no more.
-func (v *view) estimate() []string {
-	c, w, x := &v.text, v.w, v.data.Comparison
-	switch {
-	case x == nil:
-		return []string{c.NoComparison}
-	case !x.ModelPass:
-		return []string{c.ModelFailed, x.Method}
-	}
-	format, amount, low, high := c.LessUnsure, x.AvoidedKWh, x.LowKWh, x.HighKWh
-	switch {
-	case x.Significant() && x.AvoidedKWh > 0:
-		format = c.LessSure
-	case x.Significant():
-		format = c.MoreSure
-	case x.AvoidedKWh < 0:
-		format = c.MoreUnsure
-	}
-	if x.AvoidedKWh < 0 { // the text speaks of more: turn the interval with it
-		amount, low, high = -amount, -high, -low
-	}
-	return []string{fmt.Sprintf(format, w.number(amount, 0)+nbsp+"kWh", w.signed(low), w.signed(high), w.percent(x.Confidence)), c.NotAdded, x.Method}
-}
-
 func (v *view) carbon() {
 	c, w, x := &v.text, v.w, v.data.Carbon
 	if x == nil {

@@ -1,0 +1,170 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"quartier/schemas/balance"
+	"quartier/schemas/district"
+	"quartier/schemas/savings/baseline"
+	"quartier/schemas/sharing"
+	"quartier/schemas/timegrid"
+)
+
+const (
+	// comparisonConfidence is that of the interval on reports.
+	comparisonConfidence = 0.8
+	// comparisonCoverage is the share of a month, and of a day's weather, that must have been measured for it to count.
+	comparisonCoverage = 0.95
+)
+
+// EnergyAvoided estimates what a member used less in a month than it would have in the same weather, by the twelve months before the configured change. ok is false where no
+// change is configured or the month lies before it; an outcome that may not be spoken of is refused, with its reasons.
+func (r *Reporter) EnergyAvoided(ctx context.Context, d *district.District, m *district.Member, month timegrid.Span) (o baseline.Outcome, ok bool, err error) {
+	about := r.cfg.District(d.ID)
+	if about == nil || about.Baseline.Until == "" {
+		return o, false, nil
+	}
+	day, err := timegrid.ParseDay(about.Baseline.Until, d.Zone)
+	if err != nil {
+		return o, false, err
+	}
+	if month.Start.Before(day.Start) {
+		return o, false, nil
+	}
+	first := day.Start.In(d.Zone)
+	var before []baseline.Observation
+	for i := range 12 {
+		sp := timegrid.Month(time.Date(first.Year(), first.Month()-12+time.Month(i), 1, 12, 0, 0, 0, d.Zone), d.Zone)
+		obs, complete, err := r.observe(ctx, d, m, sp)
+		if err != nil {
+			return o, false, err
+		}
+		if complete {
+			before = append(before, obs)
+		}
+	}
+	if len(before) < 12 {
+		return o, false, nil // a baseline of twelve months does not exist
+	}
+	model, err := baseline.Fit(before, baseline.Options{})
+	if err != nil {
+		return o, false, fmt.Errorf("app: baseline of %s: %w", m.ID, err)
+	}
+	var after []baseline.Observation
+	obs, complete, err := r.observe(ctx, d, m, month)
+	if err != nil {
+		return o, false, err
+	}
+	if complete {
+		after = append(after, obs)
+	}
+	return model.Avoided(after, comparisonConfidence), true, nil
+}
+
+// observe returns a member's consumption and weather of a month, and whether enough of both was measured.
+func (r *Reporter) observe(ctx context.Context, d *district.District, m *district.Member, month timegrid.Span) (baseline.Observation, bool, error) {
+	o := baseline.Observation{Span: month}
+	rows, err := r.store.Balances(ctx, d.ID, m.Site, month)
+	if err != nil {
+		return o, false, err
+	}
+	covered := 0.0
+	for _, row := range rows {
+		covered += row.Coverage
+	}
+	if covered < comparisonCoverage*float64(month.Count(d.Step)) {
+		return o, false, nil
+	}
+	o.EnergyKWh = consumed(rows, m)
+	temperatures, err := r.temperatures(ctx, d, month)
+	if err != nil {
+		return o, false, err
+	}
+	days := 0
+	for day := range month.Days(d.Zone) {
+		days++
+		if t, ok := temperatures[day.Start]; ok {
+			o.DailyMeansC = append(o.DailyMeansC, t)
+		}
+	}
+	o.Days = float64(days)
+	return o, float64(len(o.DailyMeansC)) >= comparisonCoverage*float64(days), nil
+}
+
+// consumed is a member's part of what its site used, kWh, wherever it came from.
+func consumed(rows []balance.Row, m *district.Member) (kwh float64) {
+	for _, p := range sharing.Parts(rows, m.ShareOfSite) {
+		kwh += p.Total().KWh()
+	}
+	return kwh
+}
+
+// temperatures returns the mean outdoor temperature of each day of a month of which enough was measured, by the district's weather station. Days that are over are kept.
+func (r *Reporter) temperatures(ctx context.Context, d *district.District, month timegrid.Span) (map[time.Time]float64, error) {
+	var id district.SeriesID
+	for site, dev := range d.AllDevices {
+		if dev.Kind == district.Weather && (id == "" || site == district.DistrictSite) {
+			id = dev.Series(d.ID, site, district.OutdoorC)
+		}
+	}
+	if id == "" {
+		return nil, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.weather[d.ID] == nil {
+		r.weather[d.ID] = map[time.Time]float64{}
+	}
+	out, missing := map[time.Time]float64{}, false
+	for day := range month.Days(d.Zone) {
+		t, ok := r.weather[d.ID][day.Start]
+		out[day.Start], missing = t, missing || !ok
+	}
+	if !missing {
+		return out, nil
+	}
+	var points []balance.Point
+	if err := r.store.Read(ctx, []district.SeriesID{id}, month, func(s district.Sample) error {
+		if s.Quality != district.Bad {
+			points = append(points, balance.Point{Time: s.Time, Value: s.Value})
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	out = map[time.Time]float64{}
+	for day, t := range dailyMeans(points, month, d.Zone) {
+		out[day] = t
+		if day.Add(48 * time.Hour).Before(r.now()) {
+			r.weather[d.ID][day] = t
+		}
+	}
+	return out, nil
+}
+
+// dailyMeans returns the time-weighted mean of each day, a value holding until the next and an hour at most; a day of which less than the share was covered has none.
+func dailyMeans(points []balance.Point, sp timegrid.Span, zone *time.Location) map[time.Time]float64 {
+	out := map[time.Time]float64{}
+	i := 0
+	for day := range sp.Days(zone) {
+		sum, held := 0.0, 0.0
+		for ; i < len(points) && points[i].Time.Before(day.End); i++ {
+			end := points[i].Time.Add(time.Hour)
+			if i+1 < len(points) && points[i+1].Time.Before(end) {
+				end = points[i+1].Time
+			}
+			if end.After(day.End) {
+				end = day.End
+			}
+			h := end.Sub(points[i].Time).Hours()
+			sum, held = sum+h*points[i].Value, held+h
+		}
+		if held >= comparisonCoverage*day.Duration().Hours() && !math.IsNaN(sum) {
+			out[day.Start] = sum / held
+		}
+	}
+	return out
+}
