@@ -6,10 +6,13 @@ import (
 	"math"
 	"time"
 
+	"quartier/cmd/internal/console"
+	"quartier/cmd/internal/report"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/savings/baseline"
 	"quartier/schemas/sharing"
+	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 )
 
@@ -62,6 +65,29 @@ func (r *Reporter) EnergyAvoided(ctx context.Context, d *district.District, m *d
 		after = append(after, obs)
 	}
 	return model.Avoided(after, comparisonConfidence), true, nil
+}
+
+// Comparison returns what the report of a month says of the energy that a member avoided, in both languages; nil without a baseline.
+func (r *Reporter) Comparison(ctx context.Context, districtID, memberID, month string) (*console.Comparison, error) {
+	d := r.district(districtID)
+	if d == nil || d.Member(memberID) == nil {
+		return nil, fmt.Errorf("app: comparison of %s/%s: %w", districtID, memberID, store.ErrNotFound)
+	}
+	sp, err := timegrid.ParseMonth(month, d.Zone)
+	if err != nil {
+		return nil, err
+	}
+	o, ok, err := r.EnergyAvoided(ctx, d, d.Member(memberID), sp)
+	if err != nil || !ok {
+		return nil, err
+	}
+	out := &console.Comparison{Verdict: string(o.Verdict())}
+	if i, ok := o.Estimate(); ok {
+		out.AvoidedKWh, out.LowKWh, out.HighKWh, out.Confidence = &i.KWh, &i.LowKWh, &i.HighKWh, &i.Confidence
+	}
+	out.FR = report.Compare(o, report.Method(o, "fr", d.Zone)).Sentences("fr", d.Zone)
+	out.EN = report.Compare(o, report.Method(o, "en", d.Zone)).Sentences("en", d.Zone)
+	return out, nil
 }
 
 // observe returns a member's consumption and weather of a month, and whether enough of both was measured.

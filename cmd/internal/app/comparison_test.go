@@ -86,6 +86,11 @@ func TestEnergyAvoidedOnReports(t *testing.T) {
 			if err != nil || ok != (tt.verdict != "") || ok && o.Verdict() != tt.verdict {
 				t.Fatalf("%v, %v, %v: %v; want %s", ok, o.Verdict(), o.Reasons(), err, tt.verdict)
 			}
+			c, err := rep.Comparison(t.Context(), d.ID, m.ID, "2026-02")
+			if err != nil || (c != nil) != ok || ok && (c.Verdict != string(tt.verdict) || (c.AvoidedKWh != nil) != (tt.verdict != baseline.Refused) || !strings.Contains(strings.Join(c.FR, " "), tt.french) ||
+				!strings.Contains(strings.Join(c.EN, " "), tt.english)) {
+				t.Errorf("the portal says %+v, %v", c, err)
+			}
 			for language, want := range map[string]string{"fr": tt.french, "en": tt.english} {
 				doc, err := rep.Report(t.Context(), d.ID, m.ID, "2026-02", "html", language)
 				if err != nil {

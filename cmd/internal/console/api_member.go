@@ -52,6 +52,8 @@ type MemberView struct {
 	Days     []MemberEnergy `json:"days" doc:"empty without consent to the load curve"`
 	Shared   Totals         `json:"district_total" doc:"of the whole district in the month"`
 	Reports  bool           `json:"reports" doc:"the monthly report can be downloaded"`
+	// Avoided is no bill effect and is not added to one.
+	Avoided *Comparison `json:"energy_avoided" doc:"estimate against a baseline of twelve months, of a month that is over; null without one"`
 }
 
 // MemberPath names a member.
@@ -201,6 +203,11 @@ func (s *Server) getMember(ctx context.Context, in *memberInput) (*struct{ Body 
 		whole.add(&all[i])
 	}
 	out.Shared = whole.totals(month, d.Step, now)
+	if s.deps.Reports != nil && out.Complete && len(rows) > 0 {
+		if out.Avoided, err = s.deps.Reports.Comparison(ctx, d.ID, m.ID, out.Month); err != nil {
+			return nil, s.broken(ctx, "comparing a member with its baseline", err)
+		}
+	}
 	return &struct{ Body MemberView }{out}, nil
 }
 

@@ -98,6 +98,19 @@ type Reports interface {
 	Parts(districtID string, m *district.Member, rows, whole []balance.Row) []sharing.Part
 	// Shares returns the members' shares of the shared production, in their order, where a static key shares it; nil elsewhere.
 	Shares(districtID string) []float64
+	// Comparison returns what the report of a month says of the member's consumption against a baseline of twelve months; nil without one.
+	Comparison(ctx context.Context, districtID, memberID, month string) (*Comparison, error)
+}
+
+// Comparison is what may be said of the energy that a member avoided. The figures are those of the outcome: none when it is refused.
+type Comparison struct {
+	Verdict    string   `json:"verdict" enum:"refused,not_significant,less,more" doc:"less alone may be called saved; not_significant: zero lies in the interval"`
+	AvoidedKWh *float64 `json:"avoided_kwh" doc:"what the baseline would have used less what was measured; null when refused"`
+	LowKWh     *float64 `json:"low_kwh" doc:"of the interval"`
+	HighKWh    *float64 `json:"high_kwh" doc:"of the interval"`
+	Confidence *float64 `json:"confidence" doc:"of the interval, such as 0.8"`
+	FR         []string `json:"fr" doc:"in French sentences, as on the report"`
+	EN         []string `json:"en" doc:"in English sentences, as on the report"`
 }
 
 // Override is a device that an operator took out of Quartier's control.

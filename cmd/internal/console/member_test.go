@@ -53,6 +53,9 @@ func TestMemberMonth(t *testing.T) {
 	if status, _ := b.do("GET", "/api/districts/fontaine/members/m-003/report?month=2026-01", nil); status != 404 {
 		t.Errorf("the report of a member who did not agree answered %d, want 404", status)
 	}
+	if v.Avoided != nil {
+		t.Errorf("a month that is not over is compared: %+v", v.Avoided)
+	}
 	if len(v.Months) != 1 || v.Months[0] != "2026-01" {
 		t.Errorf("months %v, want [2026-01]", v.Months)
 	}

@@ -32,8 +32,18 @@ func (c *Comparison) check() error {
 }
 
 // estimate says what the comparison allows to say, and no more.
-func (v *view) estimate() []string {
-	c, w, x := &v.text, v.w, v.data.Comparison
+func (v *view) estimate() []string { return v.data.Comparison.words(&v.text, v.w) }
+
+// Sentences says in a language what the comparison allows to say, and no more.
+func (x *Comparison) Sentences(language string, zone *time.Location) []string {
+	c, ok := catalogues[language]
+	if !ok {
+		return nil
+	}
+	return x.words(&c, writer{french: language == "fr", zone: zone})
+}
+
+func (x *Comparison) words(c *catalogue, w writer) []string {
 	if x == nil {
 		return []string{c.NoComparison}
 	}

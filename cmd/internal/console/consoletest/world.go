@@ -501,6 +501,17 @@ func (w *World) Parts(_ string, m *district.Member, rows, _ []balance.Row) []sha
 // Shares is as [console.Reports] says.
 func (w *World) Shares(string) []float64 { return w.Static }
 
+// Comparison is as [console.Reports] says: an estimate that is not significant, for January alone.
+func (w *World) Comparison(_ context.Context, _, _, month string) (*console.Comparison, error) {
+	if month != "2026-01" {
+		return nil, nil
+	}
+	avoided, low, high, confidence := 12.0, -20.0, 44.0, 0.8
+	return &console.Comparison{Verdict: "not_significant", AvoidedKWh: &avoided, LowKWh: &low, HighKWh: &high, Confidence: &confidence,
+		FR: []string{"Par rapport à ce que votre logement aurait probablement consommé par ce temps : environ 12 kWh de moins (entre −20 et +44 kWh, intervalle à 80 %). Pas encore significatif."},
+		EN: []string{"Compared with what your home would probably have used in this weather: an estimated 12 kWh less (between −20 and +44 kWh, 80% interval). Not yet significant."}}, nil
+}
+
 // Report is as [console.Reports] says, with a page that holds its arguments alone.
 func (w *World) Report(_ context.Context, districtID, memberID, month, format, language string) ([]byte, error) {
 	if month < "2020-01" {
