@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"math"
 	"time"
 
 	"quartier/cmd/internal/console"
@@ -13,6 +12,7 @@ import (
 	"quartier/schemas/savings/baseline"
 	"quartier/schemas/sharing"
 	"quartier/schemas/store"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
@@ -128,7 +128,7 @@ func consumed(rows []balance.Row, m *district.Member) (kwh float64) {
 	return kwh
 }
 
-// temperatures returns the mean outdoor temperature of each day of a month of which enough was measured, by the district's weather station. Days that are over are kept.
+// temperatures returns the mean outdoor temperature of each day of a month of which enough was measured, by the district's weather station.
 func (r *Reporter) temperatures(ctx context.Context, d *district.District, month timegrid.Span) (map[time.Time]float64, error) {
 	var id district.SeriesID
 	for site, dev := range d.AllDevices {
@@ -139,58 +139,12 @@ func (r *Reporter) temperatures(ctx context.Context, d *district.District, month
 	if id == "" {
 		return nil, nil
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.weather[d.ID] == nil {
-		r.weather[d.ID] = map[time.Time]float64{}
-	}
-	out, missing := map[time.Time]float64{}, false
-	for day := range month.Days(d.Zone) {
-		t, ok := r.weather[d.ID][day.Start]
-		out[day.Start], missing = t, missing || !ok
-	}
-	if !missing {
-		return out, nil
-	}
-	var points []balance.Point
-	if err := r.store.Read(ctx, []district.SeriesID{id}, month, func(s district.Sample) error {
-		if s.Quality != district.Bad {
-			points = append(points, balance.Point{Time: s.Time, Value: s.Value})
+	out := map[time.Time]float64{}
+	err := r.store.Rollup(ctx, []district.SeriesID{id}, month, rollup.Day, d.Zone, func(row rollup.Row) error {
+		if t, ok := row.Mean(); ok && float64(row.Held) >= comparisonCoverage*float64(row.End.Sub(row.Start)) {
+			out[row.Start] = t
 		}
 		return nil
-	}); err != nil {
-		return nil, err
-	}
-	out = map[time.Time]float64{}
-	for day, t := range dailyMeans(points, month, d.Zone) {
-		out[day] = t
-		if day.Add(48 * time.Hour).Before(r.now()) {
-			r.weather[d.ID][day] = t
-		}
-	}
-	return out, nil
-}
-
-// dailyMeans returns the time-weighted mean of each day, a value holding until the next and an hour at most; a day of which less than the share was covered has none.
-func dailyMeans(points []balance.Point, sp timegrid.Span, zone *time.Location) map[time.Time]float64 {
-	out := map[time.Time]float64{}
-	i := 0
-	for day := range sp.Days(zone) {
-		sum, held := 0.0, 0.0
-		for ; i < len(points) && points[i].Time.Before(day.End); i++ {
-			end := points[i].Time.Add(time.Hour)
-			if i+1 < len(points) && points[i+1].Time.Before(end) {
-				end = points[i+1].Time
-			}
-			if end.After(day.End) {
-				end = day.End
-			}
-			h := end.Sub(points[i].Time).Hours()
-			sum, held = sum+h*points[i].Value, held+h
-		}
-		if held >= comparisonCoverage*day.Duration().Hours() && !math.IsNaN(sum) {
-			out[day.Start] = sum / held
-		}
-	}
-	return out
+	})
+	return out, err
 }

@@ -12,6 +12,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/savings/baseline"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 	"quartier/testdata"
@@ -24,10 +25,11 @@ func outdoor(at time.Time) float64 {
 	return 11 - 9*math.Cos(2*math.Pi*float64(at.YearDay()-20)/365) + 3*math.Sin(float64(at.YearDay()))
 }
 
-func (measured) Read(_ context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error {
+func (measured) Rollup(_ context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error {
 	for _, id := range series {
-		for at := timegrid.Ceil(sp.Start, 30*time.Minute); at.Before(sp.End); at = at.Add(30 * time.Minute) {
-			if err := yield(district.Sample{Series: id, Time: at, Value: outdoor(at)}); err != nil {
+		for day := range sp.Days(zone) {
+			held := day.Duration()
+			if err := yield(rollup.Row{Series: id, Start: day.Start, End: day.End, Samples: 24, Held: held, Integral: held.Hours() * outdoor(day.Start.Add(12*time.Hour))}); err != nil {
 				return err
 			}
 		}
@@ -107,23 +109,5 @@ func TestEnergyAvoidedOnReports(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestDailyMeans: by hand, with the day of 23 hours, a gap and a day that lacks too much.
-func TestDailyMeans(t *testing.T) {
-	paris, err := time.LoadLocation("Europe/Paris")
-	if err != nil {
-		t.Fatal(err)
-	}
-	start := time.Date(2026, 3, 28, 0, 0, 0, 0, paris)
-	sp := timegrid.NewSpan(start, start.AddDate(0, 0, 3))
-	var points []balance.Point
-	for at := sp.Start; at.Before(sp.End.Add(-3 * time.Hour)); at = at.Add(time.Hour) {
-		points = append(points, balance.Point{Time: at, Value: float64(at.In(paris).Day())})
-	}
-	got := dailyMeans(points, sp, paris)
-	if len(got) != 2 || got[start.UTC()] != 28 || got[start.AddDate(0, 0, 1).UTC()] != 29 {
-		t.Errorf("means %v, want 28 and 29, and none of the day that lacks three hours", got)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"quartier/cmd/internal/config"
@@ -17,6 +16,7 @@ import (
 	"quartier/schemas/sharing"
 	"quartier/schemas/sharing/bill"
 	"quartier/schemas/store"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 )
@@ -26,20 +26,17 @@ type Reporter struct {
 	cfg   *config.Config
 	store records
 	now   func() time.Time
-
-	mu      sync.Mutex
-	weather map[string]map[time.Time]float64 // mean outdoor temperatures by district and day, of days that are over
 }
 
 // records is what reports are made from.
 type records interface {
 	store.Balances
-	Read(ctx context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error
+	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
 }
 
 // NewReporter returns the reporter of a configuration.
 func NewReporter(cfg *config.Config, st records, now func() time.Time) *Reporter {
-	return &Reporter{cfg: cfg, store: st, now: now, weather: map[string]map[time.Time]float64{}}
+	return &Reporter{cfg: cfg, store: st, now: now}
 }
 
 // Report renders a member's report of a month ("2026-01") as "html" or "pdf" in "fr" or "en"; the member's language when empty. The error wraps [store.ErrNotFound] when the

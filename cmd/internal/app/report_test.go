@@ -12,6 +12,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 	"quartier/testdata"
@@ -29,7 +30,7 @@ func (r rows) Balances(_ context.Context, d, site string, sp timegrid.Span) (out
 	}
 	return out, nil
 }
-func (r rows) Read(context.Context, []district.SeriesID, timegrid.Span, func(district.Sample) error) error {
+func (r rows) Rollup(context.Context, []district.SeriesID, timegrid.Span, rollup.Step, *time.Location, func(rollup.Row) error) error {
 	return nil
 }
 func (r rows) BalanceSpan(context.Context, string) (timegrid.Span, error) {
