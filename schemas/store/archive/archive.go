@@ -179,6 +179,15 @@ func pieces(newest time.Time, exists func(before time.Time) (bool, error), f fun
 }
 
 func (a *writer) district(src Source, id string) error {
+	figures, err := src.Figures(a.ctx, id, everything)
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(figures, 500) {
+		if err := a.put(&batch.Batch{Kind: batch.OfFigures, Figures: part}); err != nil {
+			return err
+		}
+	}
 	if sp, err := src.BalanceSpan(a.ctx, id); err == nil {
 		begin := sp.Start
 		err = pieces(sp.End, func(t time.Time) (bool, error) { return begin.Before(t), nil }, func(sp timegrid.Span) error {

@@ -13,6 +13,7 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/ledger"
 	"quartier/schemas/store"
 	"quartier/schemas/store/archive"
 	"quartier/schemas/store/batch"
@@ -20,6 +21,7 @@ import (
 	"quartier/schemas/store/sqlite"
 	"quartier/schemas/store/storetest"
 	"quartier/schemas/store/timescale"
+	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 )
 
@@ -109,6 +111,10 @@ func fill(t *testing.T, s store.Store) {
 	}
 	must(t, s.AppendEvent(t.Context(), store.Event{Time: time.Date(1970, 5, 1, 0, 0, 0, 0, time.UTC), Kind: store.SystemEvent, Action: "start"}))
 	must(t, s.AppendSetpoints(t.Context(), []district.Setpoint{{District: "lac", Time: time.Date(2001, 5, 1, 0, 0, 0, 0, time.UTC), Device: "tank"}}))
+	for version := range 2 {
+		must(t, s.AppendFigures(t.Context(), []ledger.Figure{ledger.Figure{District: "lac", Subject: "_", Kind: "import_wh", Period: timegrid.NewSpan(t0, t0.Add(time.Hour)), Value: float64(version) / 3, Unit: "Wh",
+			Method: "balance", MethodVersion: "1", Inputs: []ledger.Input{{Name: "samples é", Count: 3, SHA256: "ab"}}, CreatedAt: t0, Version: version + 1, Supersedes: version}.Sealed()}))
+	}
 	must(t, s.CreateUser(t.Context(), store.User{Name: "zoé", Role: store.Administrator, PasswordHash: "$argon2id$x", CreatedAt: t0, Language: "fr"}))
 	must(t, s.CreateUser(t.Context(), store.User{Name: "bob", Role: store.Resident, District: "lac", Member: "m1", Disabled: true}))
 }
@@ -136,7 +142,7 @@ func TestRoundTrip(t *testing.T) {
 		src := from(t)
 		fill(t, src)
 		packed, counts := write(t, src)
-		want := archive.Counts{"samples": 12_001, "balances": 300, "plans": 45, "set-points": 91, "events": 46, "users": 2}
+		want := archive.Counts{"samples": 12_001, "balances": 300, "plans": 45, "set-points": 91, "events": 46, "users": 2, "figures": 2}
 		for kind, n := range want {
 			if counts[kind] != n {
 				t.Errorf("the archive has %d %s, want %d", counts[kind], kind, n)

@@ -22,6 +22,8 @@ func (s *Store) Restore(ctx context.Context, b *batch.Batch) error {
 		return s.Append(ctx, samples)
 	case batch.OfBalances:
 		return s.SaveBalances(ctx, b.Balances)
+	case batch.OfFigures:
+		return s.AppendFigures(ctx, b.Figures)
 	case batch.OfUsers:
 		for _, u := range b.Users {
 			err := s.UpdateUser(ctx, u.UserOf())
