@@ -42,6 +42,7 @@ type Row struct {
 
 	Coverage    float64 // share in [0, 1] of the meters of the row that measured the whole slot
 	Substituted bool    // at least one value is an estimate
+	Method      Method  // how its estimates were made; 0: everything was measured, or the row was closed before methods were kept
 }
 
 // ConsumptionWh returns all that was consumed in the slot: heat, cars and other.

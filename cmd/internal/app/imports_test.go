@@ -21,6 +21,8 @@ var rules = []struct {
 	{"schemas/timegrid", nil, "time knows nothing"},
 	{"schemas/district", []string{"schemas/units", "schemas/timegrid"}, "the vocabulary has no I/O"},
 	{"schemas/balance", []string{"schemas/units", "schemas/timegrid", "schemas/district"}, "accounts are pure functions"},
+	{"schemas/balance/ped", []string{"schemas/units", "schemas/timegrid", "schemas/balance"}, "a profile is data, and its balance a pure function"},
+	{"schemas/balance/kpi", []string{"schemas/units", "schemas/timegrid", "schemas/balance"}, "indicators are pure functions"},
 	{"schemas/sharing", []string{"schemas/units", "schemas/balance"}, "accounts are pure functions"},
 	{"schemas/sharing/bill", []string{"schemas/units", "schemas/timegrid", "schemas/tariff"}, "accounts are pure functions"},
 	{"schemas/savings", []string{"schemas/units", "schemas/timegrid", "schemas/balance"}, "accounts are pure functions"},

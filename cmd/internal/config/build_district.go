@@ -23,6 +23,7 @@ func (b *builder) district(f *District, path string) district.District {
 		d.Sites = append(d.Sites, b.site(f, &f.Sites[i], p))
 	}
 	b.members(f, path, &d, sites)
+	b.choicesPED(f, path, sites)
 	return d
 }
 

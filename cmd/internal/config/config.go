@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"quartier/schemas/balance/ped"
 	"quartier/schemas/district"
 	"quartier/schemas/tariff"
 )
@@ -18,6 +19,7 @@ type Config struct {
 	Districts []district.District
 	Tariffs   map[string]*tariff.Tariff
 	Carbon    map[string]Carbon
+	PED       map[string]*ped.Profile   // calculation profiles of the positive-energy balance: built in, of the file, and of files that it names
 	Sources   map[string]*tariff.Carbon // the same sources of carbon intensity, with the values of their files
 }
 
@@ -219,6 +221,7 @@ func (b *builder) build() {
 		b.cfg.Carbon[f.Carbon[i].ID] = f.Carbon[i]
 		b.cfg.Sources[f.Carbon[i].ID] = b.carbon(&f.Carbon[i], path)
 	}
+	b.profilesPED(f)
 	ids = map[string]string{}
 	for i := range f.Districts {
 		path := fmt.Sprintf("districts[%d]", i)

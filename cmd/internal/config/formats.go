@@ -21,6 +21,7 @@ type form struct {
 // forms are the forms of texts, by the name in a pattern tag.
 var forms = map[string]form{
 	"id":      {regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`), `an id: small letters, digits, "-", "_" and ".", beginning with a letter or digit`, nil},
+	"carrier": {regexp.MustCompile(`^[a-z][a-z0-9_]{0,30}$`), `a carrier: small letters, digits and "_", such as heat`, nil},
 	"date":    {regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`), "a day such as 2026-01-31", calendar},
 	"clock":   {regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d$`), "a time such as 07:30", nil},
 	"prm":     {regexp.MustCompile(`^\d{14}$`), "a delivery point of 14 digits", nil},

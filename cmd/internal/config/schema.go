@@ -70,7 +70,10 @@ func property(f reflect.StructField) map[string]any {
 	case reflect.Struct:
 		s = object(t)
 	case reflect.Slice:
-		s = map[string]any{"type": "array", "items": object(t.Elem())}
+		s = map[string]any{"type": "array", "items": map[string]any{"type": "string", "minLength": 1}}
+		if t.Elem().Kind() == reflect.Struct {
+			s["items"] = object(t.Elem())
+		}
 		if f.Tag.Get("required") == "true" {
 			s["minItems"] = 1
 		}

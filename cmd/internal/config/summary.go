@@ -59,6 +59,11 @@ func (c *Config) summarize(t *tabwriter.Writer, d *district.District) {
 	if s := c.District(d.ID).Sharing; s != nil {
 		fmt.Fprintf(t, "sharing\t%s key, %g EUR/kWh, by %s\n", s.Key, s.Price, cmp.Or(s.Source, "no source"))
 	}
+	var names []string
+	for _, p := range c.PEDProfiles(d.ID) {
+		names = append(names, p.String())
+	}
+	fmt.Fprintf(t, "positive-energy balance\tby %s\n", strings.Join(names, ", "))
 	fmt.Fprintln(t, "\nDEVICES\tNUMBER\tCONTROLLED\tINSTALLED")
 	total, commanded := 0, 0
 	for _, k := range district.Kinds() {

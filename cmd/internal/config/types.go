@@ -14,19 +14,21 @@ package config
 
 // File is district.yaml as written, with its defaults.
 type File struct {
-	Version   int        `yaml:"version" def:"1" enum:"1" doc:"version of this file's format"`
-	DataDir   string     `yaml:"data_dir" def:"var" doc:"folder of the local record, the outbox and the session keys; relative to this file"`
-	Console   Console    `yaml:"console" doc:"the web console and its API"`
-	Record    Record     `yaml:"record" doc:"what is kept how long"`
-	Database  Database   `yaml:"database" doc:"TimescaleDB; without it everything is kept in SQLite in data_dir"`
-	OPCUA     OPCUA      `yaml:"opcua" doc:"how Quartier shows itself to OPC UA peers, and whom it trusts"`
-	Face      Face       `yaml:"face" doc:"what building systems read: servers of Quartier's own values"`
-	Control   Control    `yaml:"control" doc:"planning and dispatch"`
-	Forecast  Forecast   `yaml:"forecast" doc:"how loads, sun and heat demand are foreseen"`
-	Report    Report     `yaml:"report" doc:"the residents' monthly report"`
-	Tariffs   []Tariff   `yaml:"tariffs" required:"true" doc:"dated tariffs, used by districts and sites by their id"`
-	Carbon    []Carbon   `yaml:"carbon" required:"true" doc:"sources of the grid's carbon intensity, used by districts by their id"`
-	Districts []District `yaml:"districts" required:"true" doc:"the districts that are run"`
+	Version   int          `yaml:"version" def:"1" enum:"1" doc:"version of this file's format"`
+	DataDir   string       `yaml:"data_dir" def:"var" doc:"folder of the local record, the outbox and the session keys; relative to this file"`
+	Console   Console      `yaml:"console" doc:"the web console and its API"`
+	Record    Record       `yaml:"record" doc:"what is kept how long"`
+	Database  Database     `yaml:"database" doc:"TimescaleDB; without it everything is kept in SQLite in data_dir"`
+	OPCUA     OPCUA        `yaml:"opcua" doc:"how Quartier shows itself to OPC UA peers, and whom it trusts"`
+	Face      Face         `yaml:"face" doc:"what building systems read: servers of Quartier's own values"`
+	Control   Control      `yaml:"control" doc:"planning and dispatch"`
+	Forecast  Forecast     `yaml:"forecast" doc:"how loads, sun and heat demand are foreseen"`
+	Report    Report       `yaml:"report" doc:"the residents' monthly report"`
+	Tariffs   []Tariff     `yaml:"tariffs" required:"true" doc:"dated tariffs, used by districts and sites by their id"`
+	Carbon    []Carbon     `yaml:"carbon" required:"true" doc:"sources of the grid's carbon intensity, used by districts by their id"`
+	PED       []PEDProfile `yaml:"ped_profiles" doc:"calculation profiles of the positive-energy balance, beside those that are built in; one of the same id replaces a built-in one"`
+	PEDFiles  []PEDFile    `yaml:"ped_profile_files" doc:"files of such profiles"`
+	Districts []District   `yaml:"districts" required:"true" doc:"the districts that are run"`
 }
 
 // Console is where the web console listens.
@@ -105,21 +107,22 @@ type Report struct {
 
 // District is a group of sites that is balanced, planned and accounted for together.
 type District struct {
-	ID          string   `yaml:"id" required:"true" pattern:"id" doc:"short name, used in series names and addresses"`
-	Name        string   `yaml:"name" required:"true" doc:"name for people"`
-	Latitude    float64  `yaml:"latitude_deg" required:"true" min:"-90" max:"90" doc:"degrees, north positive"`
-	Longitude   float64  `yaml:"longitude_deg" required:"true" min:"-180" max:"180" doc:"degrees, east positive"`
-	Zone        string   `yaml:"time_zone" required:"true" doc:"name of the IANA time zone, such as Europe/Paris"`
-	StepMinutes int      `yaml:"metering_step_minutes" def:"15" enum:"5,10,15,30,60" doc:"metering and settlement step; 15 in France since 2025"`
-	ImportKW    *float64 `yaml:"import_limit_kw" above:"0" doc:"largest power drawn at the district's boundary; absent: no limit"`
-	ExportKW    *float64 `yaml:"export_limit_kw" min:"0" doc:"largest power fed at the district's boundary; absent: no limit"`
-	Tariff      string   `yaml:"tariff" required:"true" doc:"id of the tariff at the district's boundary"`
-	Carbon      string   `yaml:"carbon" required:"true" doc:"id of the carbon intensity source"`
-	Sharing     *Sharing `yaml:"sharing" doc:"collective self-consumption; absent: no energy is shared on bills"`
-	Baseline    Baseline `yaml:"baseline" doc:"what savings are compared with"`
-	Devices     []Device `yaml:"devices" doc:"the district's own devices: transformer station, weather station, heat meter"`
-	Sites       []Site   `yaml:"sites" required:"true" doc:"the delivery points of the district"`
-	Members     []Member `yaml:"members" doc:"the participants of the shared energy"`
+	ID          string      `yaml:"id" required:"true" pattern:"id" doc:"short name, used in series names and addresses"`
+	Name        string      `yaml:"name" required:"true" doc:"name for people"`
+	Latitude    float64     `yaml:"latitude_deg" required:"true" min:"-90" max:"90" doc:"degrees, north positive"`
+	Longitude   float64     `yaml:"longitude_deg" required:"true" min:"-180" max:"180" doc:"degrees, east positive"`
+	Zone        string      `yaml:"time_zone" required:"true" doc:"name of the IANA time zone, such as Europe/Paris"`
+	StepMinutes int         `yaml:"metering_step_minutes" def:"15" enum:"5,10,15,30,60" doc:"metering and settlement step; 15 in France since 2025"`
+	ImportKW    *float64    `yaml:"import_limit_kw" above:"0" doc:"largest power drawn at the district's boundary; absent: no limit"`
+	ExportKW    *float64    `yaml:"export_limit_kw" min:"0" doc:"largest power fed at the district's boundary; absent: no limit"`
+	Tariff      string      `yaml:"tariff" required:"true" doc:"id of the tariff at the district's boundary"`
+	Carbon      string      `yaml:"carbon" required:"true" doc:"id of the carbon intensity source"`
+	Sharing     *Sharing    `yaml:"sharing" doc:"collective self-consumption; absent: no energy is shared on bills"`
+	Baseline    Baseline    `yaml:"baseline" doc:"what savings are compared with"`
+	PED         []PEDChoice `yaml:"ped_balance" doc:"the profiles of its positive-energy balance, shown side by side, the first one before the others; absent: the built-in ones"`
+	Devices     []Device    `yaml:"devices" doc:"the district's own devices: transformer station, weather station, heat meter"`
+	Sites       []Site      `yaml:"sites" required:"true" doc:"the delivery points of the district"`
+	Members     []Member    `yaml:"members" doc:"the participants of the shared energy"`
 }
 
 // Sharing is how the district's energy is shared on its members' bills.

@@ -1,0 +1,233 @@
+package ped
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"quartier/schemas/balance"
+	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
+)
+
+// Verdict is what may be said of a balance.
+type Verdict string
+
+// The verdicts. Only twelve full months with coverage are positive or not; everything else is a balance of its period.
+const (
+	Positive    Verdict = "positive"
+	NotPositive Verdict = "not_positive"
+	Open        Verdict = "open" // see Reason
+)
+
+// CarrierResult is one carrier's part of a balance.
+type CarrierResult struct {
+	Carrier     balance.Carrier
+	DeliveredWh units.WattHours // through the boundary, netted
+	ExportedWh  units.WattHours
+	GeneratedWh units.WattHours
+	ConsumedWh  units.WattHours
+	PEIKWh      float64 // primary energy of what was delivered
+	PEEKWh      float64 // primary energy of what was exported, weighted by k_exp
+	Coverage    float64 // share in [0, 1] of the period's slots that were measured
+	Substituted int     // slots that hold an estimate
+	Slots       int     // slots that are there
+}
+
+// Result is a balance of one period by one profile.
+type Result struct {
+	Profile *Profile
+	Period  timegrid.Span
+	Step    time.Duration // of the energies
+
+	Carriers  []CarrierResult   // those counted, in the order of [balance.Carriers]
+	NotIn     []balance.Carrier // with rows in the period, left out by the profile
+	Unmetered []balance.Carrier // that the profile counts and of which nothing was metered: the district has none, or no meter
+
+	PEIKWh     float64
+	PEEKWh     float64
+	BalanceKWh float64  // PEE − PEI
+	Ratio      *float64 // PEE / PEI; nil where nothing was delivered
+
+	FinalKWh    float64  // exported − delivered, unweighted, over the same carriers
+	OnSiteRatio *float64 // generated / consumed, unweighted, over the same carriers; nil without consumption
+
+	Coverage float64 // the least of the carriers'
+	Verdict  Verdict
+	Reason   string // why the verdict is open
+}
+
+// Frame is how a district's time is divided.
+type Frame struct {
+	Zone *time.Location
+	Step time.Duration
+}
+
+// Compute returns the balance of a period by a profile, from the rows of the boundary: those of the district where every site lies inside, in any order. Rows outside the
+// period are not counted. An error names a carrier and a day for which the profile has no factor.
+func (p *Profile) Compute(rows []balance.CarrierRow, period timegrid.Span, frame Frame) (*Result, error) {
+	res := &Result{Profile: p, Period: period, Step: frame.Step}
+	parts := map[balance.Carrier]*CarrierResult{}
+	type key struct {
+		carrier balance.Carrier
+		group   time.Time
+	}
+	net := map[key]units.WattHours{}
+	var order []key
+	for i := range rows {
+		r := &rows[i]
+		if !period.Contains(r.Start) {
+			continue
+		}
+		if !p.Counts(r.Carrier) {
+			if !slices.Contains(res.NotIn, r.Carrier) {
+				res.NotIn = append(res.NotIn, r.Carrier)
+			}
+			continue
+		}
+		c := parts[r.Carrier]
+		if c == nil {
+			c = &CarrierResult{Carrier: r.Carrier}
+			parts[r.Carrier] = c
+		}
+		c.GeneratedWh += r.GeneratedWh
+		c.ConsumedWh += r.ConsumedWh
+		c.Coverage += r.Coverage * r.Step.Hours()
+		c.Slots++
+		if r.Substituted() {
+			c.Substituted++
+		}
+		k := key{r.Carrier, p.Netting.group(r.Start, r.Step, period, frame.Zone)}
+		if _, ok := net[k]; !ok {
+			order = append(order, k)
+		}
+		net[k] += r.DeliveredWh - r.ExportedWh
+	}
+	for _, c := range res.NotIn {
+		if !slices.Contains(p.LeftOut, c) {
+			return nil, fmt.Errorf("ped: profile %s has no factor for %s, which the district meters, and does not leave it out", p, c)
+		}
+	}
+	slices.SortFunc(order, func(a, b key) int { return cmp.Or(compare(a.carrier, b.carrier), a.group.Compare(b.group)) })
+	for _, k := range order { // in this order, so that sums come out the same each time
+		f, err := p.factor(k.carrier, k.group, frame.Zone)
+		if err != nil {
+			return nil, err
+		}
+		if err := p.constant(k.carrier, k.group, period, frame, f); err != nil {
+			return nil, err
+		}
+		c := parts[k.carrier]
+		if wh := net[k]; wh > 0 {
+			c.DeliveredWh += wh
+			c.PEIKWh += wh.KWh() * f.Delivered
+		} else {
+			c.ExportedWh -= wh
+			c.PEEKWh -= wh.KWh() * f.Exported * p.KExp
+		}
+	}
+	res.sum(parts, period)
+	res.judge(frame)
+	return res, nil
+}
+
+// constant refuses factors that change inside a netting period: what is netted across the change has no factor.
+func (p *Profile) constant(c balance.Carrier, group time.Time, period timegrid.Span, frame Frame, f *Factor) error {
+	var end time.Time
+	switch p.Netting {
+	case NetMonth:
+		end = timegrid.Month(group, frame.Zone).End
+	case NetYear:
+		end = period.End
+	default:
+		return nil // factors change at midnights
+	}
+	if !f.Until.IsZero() && f.Until.Before(end) {
+		return fmt.Errorf("ped: profile %s nets by the %s, and its factor for %s changes inside one on %s", p, p.Netting, c, f.Until.In(frame.Zone).Format(time.DateOnly))
+	}
+	return nil
+}
+
+func (res *Result) sum(parts map[balance.Carrier]*CarrierResult, period timegrid.Span) {
+	p := res.Profile
+	generated, consumed := 0.0, 0.0
+	res.Coverage = 1
+	for _, want := range p.Carriers {
+		c := parts[want.Carrier]
+		if c == nil {
+			res.Unmetered = append(res.Unmetered, want.Carrier)
+			continue
+		}
+		c.Coverage /= period.Duration().Hours()
+		res.Coverage = min(res.Coverage, c.Coverage)
+		res.Carriers = append(res.Carriers, *c)
+		res.PEIKWh += c.PEIKWh
+		res.PEEKWh += c.PEEKWh
+		res.FinalKWh += (c.ExportedWh - c.DeliveredWh).KWh()
+		generated += c.GeneratedWh.KWh()
+		consumed += c.ConsumedWh.KWh()
+	}
+	slices.SortFunc(res.Carriers, func(a, b CarrierResult) int { return compare(a.Carrier, b.Carrier) })
+	if len(res.Carriers) == 0 {
+		res.Coverage = 0
+	}
+	res.BalanceKWh = res.PEEKWh - res.PEIKWh
+	if res.PEIKWh > 0 {
+		r := res.PEEKWh / res.PEIKWh
+		res.Ratio = &r
+	}
+	if consumed > 0 {
+		r := generated / consumed
+		res.OnSiteRatio = &r
+	}
+}
+
+// judge says positive or not of twelve full months that were measured, and of nothing else.
+func (res *Result) judge(frame Frame) {
+	switch months := Months(res.Period, frame.Zone); {
+	case len(res.Carriers) == 0:
+		res.Verdict, res.Reason = Open, "nothing was measured"
+	case months != 12:
+		res.Verdict, res.Reason = Open, "the period is not twelve full months"
+	case res.Coverage < res.Profile.MinCoverage:
+		res.Verdict, res.Reason = Open, fmt.Sprintf("coverage %.1f %% is below the profile's %.1f %%", 100*res.Coverage, 100*res.Profile.MinCoverage)
+	case res.BalanceKWh > 0:
+		res.Verdict = Positive
+	default:
+		res.Verdict = NotPositive
+	}
+}
+
+// Months returns how many full civil months a period is; 0 when it is not made of full months.
+func Months(sp timegrid.Span, zone *time.Location) int {
+	n := 0
+	for m := timegrid.Month(sp.Start, zone); ; m = timegrid.Month(m.End, zone) {
+		if n == 0 && !m.Start.Equal(sp.Start) || m.End.After(sp.End) {
+			return 0
+		}
+		if n++; m.End.Equal(sp.End) {
+			return n
+		}
+	}
+}
+
+// Rolling returns the twelve full civil months that ended last at an instant.
+func Rolling(at time.Time, zone *time.Location) timegrid.Span {
+	end := timegrid.Month(at, zone).Start
+	y, m, _ := end.In(zone).Date()
+	return timegrid.NewSpan(time.Date(y-1, m, 1, 0, 0, 0, 0, zone), end)
+}
+
+// compare orders carriers as tables show them; others come after the named ones, by name.
+func compare(a, b balance.Carrier) int {
+	named := balance.Carriers()
+	i, j := slices.Index(named, a), slices.Index(named, b)
+	if i >= 0 && j >= 0 {
+		return i - j
+	}
+	if i < 0 && j < 0 {
+		return cmp.Compare(a, b)
+	}
+	return j - i
+}
