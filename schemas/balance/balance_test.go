@@ -244,7 +244,8 @@ func TestSelfSufficiencyWithStorage(t *testing.T) {
 			rows = append(rows, Row{Start: t0.Add(time.Duration(i) * time.Hour), Step: time.Hour, ProductionWh: units.Energy(tt.g[i]).WattHours(), OtherWh: units.Energy(tt.l[i]).WattHours(),
 				ChargeWh: units.Energy(tt.in[i]).WattHours(), DischargeWh: units.Energy(tt.out[i]).WattHours(), ImportWh: units.Energy(max(0, net)).WattHours(), ExportWh: units.Energy(max(0, -net)).WattHours()})
 		}
-		got, known := Sum(rows).SelfSufficiency()
+		sum := Sum(rows)
+		got, known := sum.SelfSufficiency()
 		if known != tt.known || math.Abs(got-tt.want) > 1e-9 || known && math.Abs(got-max(0, covered/used)) > 1e-9 {
 			t.Errorf("%s: self-sufficiency %v, %v; want %v, %v, by the formula %v", tt.name, got, known, tt.want, tt.known, covered/used)
 		}

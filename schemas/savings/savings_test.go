@@ -73,7 +73,7 @@ func TestFill(t *testing.T) {
 	terms := balance.Terms{ImportPrice: []float64{0.10, 0.30}, ExportPrice: []float64{0, 0}, CarbonG: []float64{20, 60}}
 	dist[0].CostEUR, dist[1].CostEUR = 0.30, 0.06
 	Fill(dist, []SiteBaseline{site}, terms)
-	eur, _ := Saved(balance.Sum(dist))
+	eur, _ := Saved(balance.Sum(dist).Row)
 	if want := (1*0.10 + 2*0.30) - 0.36; math.Abs(eur-want) > 1e-12 {
 		t.Errorf("saved %v EUR, want %v EUR", eur, want)
 	}

@@ -103,7 +103,7 @@ func (r *Reporter) Data(ctx context.Context, d *district.District, m *district.M
 			Coverage: sum.Coverage * float64(len(whole)) / float64(month.Count(d.Step))},
 		Issuer: report.Issuer{Name: r.cfg.File.Report.Issuer, Address: r.cfg.File.Report.Address, Contact: r.cfg.File.Report.Contact},
 	}
-	out.District.SavedEUR, out.District.SavedCarbonKg = savings.Saved(sum)
+	out.District.SavedEUR, out.District.SavedCarbonKg = savings.Saved(sum.Row)
 	about := r.cfg.District(d.ID)
 	if about != nil {
 		out.District.Baseline = about.Baseline.EN

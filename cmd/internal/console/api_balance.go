@@ -119,20 +119,20 @@ func (s *Server) getBalance(ctx context.Context, in *balanceInput) (*struct{ Bod
 	}
 	now := s.deps.Now()
 	out := BalanceView{District: d.ID, Site: in.Site, Period: in.Period, Start: sp.Start, End: sp.End, Parts: make([]Totals, 0, len(parts))}
-	var total sums
+	var total balance.Total
 	i := 0 // rows and parts are both in order of time
 	for _, part := range parts {
-		var t sums
+		var t balance.Total
 		for ; i < len(rows) && rows[i].Start.Before(part.End); i++ {
-			t.add(&rows[i])
-			total.add(&rows[i])
+			t.Add(&rows[i])
+			total.Add(&rows[i])
 		}
-		out.Parts = append(out.Parts, t.totals(part, d.Step, now))
+		out.Parts = append(out.Parts, totals(&t, part, d.Step, now))
 	}
-	out.Total = total.totals(sp, d.Step, now)
+	out.Total = totals(&total, sp, d.Step, now)
 	out.Total.StoredKWh = s.storedChange(ctx, d, in.Site, sp, rows)
-	if total.rows > 0 {
-		positive := total.exp >= total.imp
+	if total.Slots > 0 {
+		positive := total.ExportWh >= total.ImportWh
 		out.Positive = &positive
 	}
 	if known, err := s.deps.Store.BalanceSpan(ctx, d.ID); err == nil {

@@ -190,11 +190,8 @@ func (s *Server) todayTotals(ctx context.Context, d *district.District) (Totals,
 	if err != nil {
 		return Totals{}, err
 	}
-	var t sums
-	for i := range rows {
-		t.add(&rows[i])
-	}
-	out := t.totals(sp, d.Step, s.deps.Now())
+	t := balance.Sum(rows)
+	out := totals(&t, sp, d.Step, s.deps.Now())
 	out.StoredKWh = s.storedChange(ctx, d, district.DistrictSite, sp, rows)
 	return out, nil
 }

@@ -198,11 +198,8 @@ func (s *Server) getMember(ctx context.Context, in *memberInput) (*struct{ Body 
 		}
 	}
 	out.Total = energy(total, month.Start)
-	var whole sums
-	for i := range all {
-		whole.add(&all[i])
-	}
-	out.Shared = whole.totals(month, d.Step, now)
+	whole := balance.Sum(all)
+	out.Shared = totals(&whole, month, d.Step, now)
 	if s.deps.Reports != nil && out.Complete && len(rows) > 0 {
 		if out.Avoided, err = s.deps.Reports.Comparison(ctx, d.ID, m.ID, out.Month); err != nil {
 			return nil, s.broken(ctx, "comparing a member with its baseline", err)

@@ -6,7 +6,6 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/timegrid"
-	"quartier/schemas/units"
 )
 
 // Totals are the energy balance of a site or district over a span: sums of balance rows.
@@ -29,56 +28,24 @@ type Totals struct {
 	CarbonKg         float64   `json:"carbon_kg" doc:"of import"`
 	BaselineCostEUR  float64   `json:"baseline_cost_eur" doc:"the same without control"`
 	BaselineCarbonKg float64   `json:"baseline_carbon_kg"`
-	SelfConsumption  *float64  `json:"self_consumption" doc:"share of the production that stayed inside; null without production"`
-	SelfSufficiency  *float64  `json:"self_sufficiency" doc:"share of the consumption that did not need import; null without consumption, and while more was drawn into storage than consumption could do without"`
+	SelfConsumption  *float64  `json:"self_consumption" doc:"share of the production that met consumption in its slot or through storage, KPI self_consumption version 1: sum of min(g - s+ + s-, l) by that of g; null without production, and while more was drawn to fill storage than came back"`
+	SelfSufficiency  *float64  `json:"self_sufficiency" doc:"share of the consumption that production met in its slot or through storage, KPI self_sufficiency version 1: sum of min(g - s+ + s-, l) by that of l; null without consumption, and while more was drawn into storage than consumption could do without"`
 	StoredKWh        *float64  `json:"stored_kwh" doc:"of a whole day, month or year: how much more the batteries hold at its end, or that of its last row, than at its begin, by their state of charge; cost and carbon do not value it; null where it is not known"`
 	Coverage         float64   `json:"coverage" doc:"share of the slots of the span, up to now, that are there and measured"`
 	Substituted      int       `json:"substituted" doc:"rows with an estimate in them"`
 	Slots            int       `json:"slots" doc:"rows that are there"`
 }
 
-// sums adds balance rows in whole watt-hours.
-type sums struct {
-	imp, exp, prod, charge, discharge, heat, cars, other, residual, shared, station units.WattHours
-	cost, carbon, baseCost, baseCarbon, coverage                                    float64
-	rows, substituted                                                               int
-}
-
-func (t *sums) add(r *balance.Row) {
-	t.imp += r.ImportWh
-	t.exp += r.ExportWh
-	t.prod += r.ProductionWh
-	t.charge += r.ChargeWh
-	t.discharge += r.DischargeWh
-	t.heat += r.HeatWh
-	t.cars += r.CarsWh
-	t.other += r.OtherWh
-	t.residual += r.ResidualWh
-	t.shared += r.SharedWh
-	t.station += r.StationResidualWh
-	t.cost += r.CostEUR
-	t.carbon += r.CarbonKg
-	t.baseCost += r.BaselineCostEUR
-	t.baseCarbon += r.BaselineCarbonKg
-	t.coverage += r.Coverage
-	t.rows++
-	if r.Substituted {
-		t.substituted++
-	}
-}
-
 // totals returns the sums over sp; coverage counts the slots of step that ended before now.
-func (t *sums) totals(sp timegrid.Span, step time.Duration, now time.Time) Totals {
-	consumption := t.heat + t.cars + t.other
-	out := Totals{Start: sp.Start, End: sp.End, ImportKWh: t.imp.KWh(), ExportKWh: t.exp.KWh(), ProductionKWh: t.prod.KWh(), ChargeKWh: t.charge.KWh(),
-		DischargeKWh: t.discharge.KWh(), HeatKWh: t.heat.KWh(), CarsKWh: t.cars.KWh(), OtherKWh: t.other.KWh(), ConsumptionKWh: consumption.KWh(),
-		ResidualKWh: t.residual.KWh(), SharedKWh: t.shared.KWh(), StationKWh: t.station.KWh(), CostEUR: t.cost, CarbonKg: t.carbon, BaselineCostEUR: t.baseCost,
-		BaselineCarbonKg: t.baseCarbon, Substituted: t.substituted, Slots: t.rows}
-	if t.prod > 0 {
-		out.SelfConsumption = share(float64(t.prod-t.exp) / float64(t.prod))
+func totals(t *balance.Total, sp timegrid.Span, step time.Duration, now time.Time) Totals {
+	out := Totals{Start: sp.Start, End: sp.End, ImportKWh: t.ImportWh.KWh(), ExportKWh: t.ExportWh.KWh(), ProductionKWh: t.ProductionWh.KWh(), ChargeKWh: t.ChargeWh.KWh(),
+		DischargeKWh: t.DischargeWh.KWh(), HeatKWh: t.HeatWh.KWh(), CarsKWh: t.CarsWh.KWh(), OtherKWh: t.OtherWh.KWh(), ConsumptionKWh: t.ConsumptionWh().KWh(),
+		ResidualKWh: t.ResidualWh.KWh(), SharedKWh: t.SharedWh.KWh(), StationKWh: t.StationResidualWh.KWh(), CostEUR: t.CostEUR, CarbonKg: t.CarbonKg, BaselineCostEUR: t.BaselineCostEUR,
+		BaselineCarbonKg: t.BaselineCarbonKg, Substituted: t.Estimated, Slots: t.Slots}
+	if v, ok := t.SelfConsumption(); ok {
+		out.SelfConsumption = &v
 	}
-	sum := balance.Row{ImportWh: t.imp, ChargeWh: t.charge, DischargeWh: t.discharge, HeatWh: t.heat, CarsWh: t.cars, OtherWh: t.other}
-	if v, ok := sum.SelfSufficiency(); ok {
+	if v, ok := t.SelfSufficiency(); ok {
 		out.SelfSufficiency = &v
 	}
 	if step > 0 {
@@ -88,7 +55,7 @@ func (t *sums) totals(sp timegrid.Span, step time.Duration, now time.Time) Total
 		}
 		if end.After(sp.Start) {
 			if expected := (timegrid.Span{Start: sp.Start, End: end}).Count(step); expected > 0 {
-				out.Coverage = math.Min(1, t.coverage/float64(expected))
+				out.Coverage = math.Min(1, t.CoveredHours()/(float64(expected)*step.Hours()))
 			}
 		}
 	}

@@ -20,7 +20,7 @@ type Day struct {
 	ImportKWh, ExportKWh          float64 // at the boundary
 	ProductionKWh, ConsumptionKWh float64
 
-	SelfConsumption, SelfSufficiency *float64 // shares in [0, 1]; nil where there is none (yet), see [balance.Row]
+	SelfConsumption, SelfSufficiency *float64 // shares in [0, 1]; nil where there is none (yet), see [balance.Total]
 }
 
 // MaxAge is the age from which a sample is no present value any more.

@@ -1,0 +1,127 @@
+package kpi
+
+import (
+	"math"
+
+	"quartier/schemas/balance"
+)
+
+var registry = []Definition{
+	{ID: "self_consumption", Version: balance.SelfConsumptionVersion, NameEN: "Self-consumption", NameFR: "Autoconsommation", Unit: "1", Formula: "sum min(g - s+ + s-, l) / sum g", Inputs: []string{"g", "l", "s+", "s-"},
+		Note: "per step, not per month; what storage loses and still holds is not in it",
+		compute: func(s *steps) (float64, string) {
+			v, ok := s.total.SelfConsumption()
+			if s.total.ProductionWh <= 0 {
+				return 0, noProduction
+			}
+			return shareOf(v, ok, filling)
+		}},
+	{ID: "self_sufficiency", Version: balance.SelfSufficiencyVersion, NameEN: "Self-sufficiency", NameFR: "Autoproduction", Unit: "1", Formula: "sum min(g - s+ + s-, l) / sum l", Inputs: []string{"g", "l", "s+", "s-"},
+		Note: "per step, not per month",
+		compute: func(s *steps) (float64, string) {
+			v, ok := s.total.SelfSufficiency()
+			if s.total.ConsumptionWh() <= 0 {
+				return 0, noConsumption
+			}
+			return shareOf(v, ok, filling)
+		}},
+	{ID: "onsite_energy_ratio", Version: 1, NameEN: "On-site energy ratio, all carriers", NameFR: "Taux de couverture local, tous vecteurs", Unit: "1", Formula: "sum over carriers of g / sum over carriers of l", Inputs: []string{"g", "l of every carrier"},
+		Note: "final energy, unweighted; heat made from electricity counts once, as electricity",
+		compute: func(s *steps) (float64, string) {
+			g, l := s.all()
+			return g / l, when(l > 0, noConsumption)
+		}},
+	{ID: "onsite_energy_ratio_electricity", Version: 1, NameEN: "On-site energy ratio, electricity", NameFR: "Taux de couverture local, électricité", Unit: "1", Formula: "sum g / sum l", Inputs: []string{"g", "l"},
+		Note: "above 1 is an annual surplus of electricity only over twelve months",
+		compute: func(s *steps) (float64, string) {
+			l := s.total.ConsumptionWh().KWh()
+			return s.total.ProductionWh.KWh() / l, when(l > 0, noConsumption)
+		}},
+	{ID: "mismatch_ratio", Version: 1, NameEN: "Mismatch ratio (AMR)", NameFR: "Taux d'inadéquation (AMR)", Unit: "1", Formula: "(1/N) sum max(0, (l - g - s-)/l), l > 0", Inputs: []string{"g", "l", "s-"},
+		compute: func(s *steps) (float64, string) {
+			return s.mean(func(i int) (float64, bool) { return max(0, (s.l[i]-s.g[i]-s.discharge[i])/s.l[i]), s.l[i] > 0 })
+		}},
+	{ID: "max_hourly_surplus_kw", Version: 1, NameEN: "Largest hourly surplus", NameFR: "Surplus horaire maximal", Unit: "kW", Formula: "max over hours of g - l", Inputs: []string{"g", "l"},
+		compute: func(s *steps) (float64, string) {
+			return s.most(func(h hour) (float64, bool) { return max(0, h.g-h.l), true })
+		}},
+	{ID: "max_hourly_surplus_ratio", Version: 1, NameEN: "Largest hourly surplus by demand (MHS)", NameFR: "Surplus horaire maximal rapporté à la demande (MHS)", Unit: "1", Formula: "max over hours of (g - l)/l, l > 0", Inputs: []string{"g", "l"},
+		Note: "large when little is consumed: read it beside the kW",
+		compute: func(s *steps) (float64, string) {
+			return s.most(func(h hour) (float64, bool) { return max(0, (h.g-h.l)/h.l), h.l > 0 })
+		}},
+	{ID: "max_hourly_deficit_kw", Version: 1, NameEN: "Largest hourly deficit (MHD)", NameFR: "Déficit horaire maximal (MHD)", Unit: "kW", Formula: "max over hours of l - g", Inputs: []string{"g", "l"},
+		Note: "as kW, because by production it is infinite at night",
+		compute: func(s *steps) (float64, string) {
+			return s.most(func(h hour) (float64, bool) { return max(0, h.l-h.g), true })
+		}},
+	{ID: "peak_load_ratio", Version: 1, NameEN: "Ratio of peak load (RPL)", NameFR: "Rapport de pointe (RPL)", Unit: "1", Formula: "max over months of (peak of net import / peak of l)", Inputs: []string{"ne", "l"},
+		compute: func(s *steps) (float64, string) {
+			imported, demand := s.peaks()
+			best, found := 0.0, false
+			for m, kw := range demand {
+				if kw > 0 {
+					best, found = max(best, imported[m]/kw), true
+				}
+			}
+			return best, when(found, noConsumption)
+		}},
+	{ID: "peak_import_kw", Version: 1, NameEN: "Peak import", NameFR: "Pointe de soutirage", Unit: "kW", Formula: "max over steps of -ne / dt", Inputs: []string{"ne"}, compute: func(s *steps) (float64, string) {
+		best := 0.0
+		for _, v := range s.ne {
+			best = max(best, -v/s.dt)
+		}
+		return best, ""
+	}},
+	{ID: "load_match_index", Version: 1, NameEN: "Load match index", NameFR: "Indice d'adéquation à la demande", Unit: "1", Formula: "(1/N) sum min(1, (g + s-)/l), l > 0", Inputs: []string{"g", "l", "s-"},
+		Note: "a mean of ratios, which is not self-sufficiency",
+		compute: func(s *steps) (float64, string) {
+			return s.mean(func(i int) (float64, bool) { return min(1, (s.g[i]+s.discharge[i])/s.l[i]), s.l[i] > 0 })
+		}},
+	{ID: "grid_interaction_index", Version: 1, NameEN: "Grid interaction index, population deviation (GII)", NameFR: "Indice d'interaction réseau, écart-type de la population (GII)", Unit: "1", Formula: "STD_population(ne / max|ne|)", Inputs: []string{"ne"},
+		compute: func(s *steps) (float64, string) { return s.interaction(false) }},
+	{ID: "grid_interaction_index_sample", Version: 1, NameEN: "Grid interaction index, sample deviation (GII)", NameFR: "Indice d'interaction réseau, écart-type de l'échantillon (GII)", Unit: "1", Formula: "STD_sample(ne / max|ne|)", Inputs: []string{"ne"},
+		compute: func(s *steps) (float64, string) { return s.interaction(true) }},
+	{ID: "generation_multiple", Version: 1, NameEN: "Generation multiple", NameFR: "Multiple de production", Unit: "1", Formula: "max g / max l", Inputs: []string{"g", "l"}, compute: func(s *steps) (float64, string) {
+		g, l := 0.0, 0.0
+		for i := range s.g {
+			g, l = max(g, s.g[i]), max(l, s.l[i])
+		}
+		return g / l, when(l > 0, noConsumption)
+	}},
+	{ID: "loss_of_load_probability", Version: 1, NameEN: "Loss-of-load probability (LOLP)", NameFR: "Probabilité de déficit (LOLP)", Unit: "1", Formula: "share of steps with l > g", Inputs: []string{"g", "l"},
+		compute: func(s *steps) (float64, string) {
+			n := 0
+			for i := range s.g {
+				if s.l[i] > s.g[i] {
+					n++
+				}
+			}
+			return float64(n) / float64(len(s.g)), ""
+		}},
+	{ID: "connection_capacity_factor", Version: 1, NameEN: "Connection capacity factor", NameFR: "Taux d'utilisation du raccordement", Unit: "1", Formula: "sum |ne| / (P_connection T)", Inputs: []string{"ne", "power of the connection"},
+		compute: func(s *steps) (float64, string) {
+			sum := 0.0
+			for _, v := range s.ne {
+				sum += math.Abs(v)
+			}
+			kw := s.in.ConnectionKW
+			return sum / (kw * s.dt * float64(len(s.ne))), when(kw > 0 && !math.IsInf(kw, 0), noConnection)
+		}},
+	{ID: "storage_round_trip", Version: 1, NameEN: "Storage round-trip efficiency", NameFR: "Rendement aller-retour du stockage", Unit: "1", Formula: "sum s- / sum s+", Inputs: []string{"s+", "s-"},
+		Note: "of a period whose ends hold little beside what was moved: what is still in store counts as lost",
+		compute: func(s *steps) (float64, string) {
+			return s.total.DischargeWh.KWh() / s.total.ChargeWh.KWh(), when(s.total.ChargeWh > 0, "nothing was stored")
+		}},
+	{ID: "ghg_import_kg", Version: 1, NameEN: "Greenhouse gas of electricity drawn, location-based", NameFR: "Gaz à effet de serre de l'électricité soutirée, selon le lieu", Unit: "kgCO2e", Formula: "sum import × intensity of the district's source", Inputs: []string{"import", "carbon intensity"},
+		Note:    "export is never netted inside it",
+		compute: func(s *steps) (float64, string) { return s.total.CarbonKg, "" }},
+}
+
+// when returns why unless ok.
+func when(ok bool, why string) string {
+	if ok {
+		return ""
+	}
+	return why
+}
