@@ -97,7 +97,7 @@ func (p *Profile) hints() []string {
 	hint := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	electric := false
 	for _, k := range p.Kinds {
-		electric = electric || k != district.HeatMeter && k != district.Weather
+		electric = electric || k != district.HeatMeter && k != district.GasMeter && k != district.Weather
 	}
 	if electric {
 		if p.Point(district.PowerKW) == nil {

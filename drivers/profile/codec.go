@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"quartier/schemas/district"
 )
 
 // Errors of [Point.Decode].
@@ -225,6 +227,18 @@ func (pt *Point) Resolution(scaleFactor int16) float64 {
 		return 1
 	}
 	return math.Abs(pow10(1, scaleFactor) * pt.Scale * pt.conv.Factor)
+}
+
+// RollsAt is the value in its stored unit at which a counter begins again at 0 because its register holds no more; 0 where that is not known, or no counter lives to see it.
+func (pt *Point) RollsAt() float64 {
+	if pt.Form != district.Counter || pt.Register == nil || pt.Register.ScaleFactor != nil {
+		return 0
+	}
+	bits := map[Type]int{U16: 16, I16: 15, U32: 32, Acc32: 32, I32: 31}[pt.Type]
+	if bits == 0 {
+		return 0
+	}
+	return math.Ldexp(1, bits) * pt.Resolution(0)
 }
 
 func (pt *Point) fromText(regs []uint16) (float64, error) {

@@ -45,7 +45,7 @@ func at(s []float64, i int) float64 {
 // The site's grid meters give import and export; PV, storage, heat and car meters give their terms. Other consumption is what load meters say when the site has any,
 // and the closing difference otherwise. Whatever then remains is the residual: with load meters the whole difference; without, only the part that
 // would make consumption negative. A device that is not covered in a slot counts as measured energy 0 there, lowers the coverage
-// and marks the row.
+// and marks the row; where it was estimated, the estimate counts.
 func Site(districtID string, site string, meters []Meter, sp timegrid.Span, step time.Duration, terms Terms) []Row {
 	n := sp.Count(step)
 	rows := make([]Row, n)
@@ -64,7 +64,12 @@ func Site(districtID string, site string, meters []Meter, sp timegrid.Span, step
 			if in.Covered && out.Covered {
 				covered++
 			}
-			r.Substituted = r.Substituted || in.Substituted || out.Substituted || !in.Covered || !out.Covered
+			for _, e := range []*SlotEnergy{&in, &out} {
+				if r.Method |= e.Method; !e.Covered && e.Method == 0 {
+					r.Method |= Missing
+				}
+			}
+			r.Substituted = r.Method != 0
 			switch m.Kind {
 			case district.GridMeter:
 				r.ImportWh += in.Wh
@@ -132,6 +137,7 @@ func District(districtID string, sites [][]Row, sp timegrid.Span, step time.Dura
 			r.ResidualWh += v.ResidualWh
 			r.Coverage += v.Coverage / float64(len(sites))
 			r.Substituted = r.Substituted || v.Substituted
+			r.Method |= v.Method
 		}
 		r.SharedWh = min(in, out)
 		r.ImportWh, r.ExportWh = in-r.SharedWh, out-r.SharedWh

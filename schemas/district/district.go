@@ -62,11 +62,12 @@ const (
 	EVCharger   Kind = "ev_charger"   // a charging point
 	Substation  Kind = "substation"   // the district's transformer station: the electrical boundary of the district
 	HeatMeter   Kind = "heat_meter"   // a thermal meter: heat_kw, heat_kwh; outside the electrical balance
+	GasMeter    Kind = "gas_meter"    // a gas meter: gas_m3; outside the electrical balance
 	Weather     Kind = "weather"      // a weather station
 )
 
 // Kinds lists every kind in the order in which tables show them.
-var kinds = []Kind{Substation, GridMeter, LoadMeter, PV, Battery, HeatPump, WaterHeater, EVCharger, HeatMeter, Weather}
+var kinds = []Kind{Substation, GridMeter, LoadMeter, PV, Battery, HeatPump, WaterHeater, EVCharger, HeatMeter, GasMeter, Weather}
 
 // Kinds returns every device kind, in the order in which tables show them.
 func Kinds() []Kind { return append([]Kind(nil), kinds...) }
@@ -98,6 +99,37 @@ type Device struct {
 	HeatPump    *HeatPumpParams
 	WaterHeater *WaterHeaterParams
 	EVCharger   *EVChargerParams
+	Meter       *MeterParams // of a heat or gas meter that counts in a balance; nil: it is only shown
+}
+
+// Role is what a meter of a carrier other than electricity counts in its balance.
+type Role string
+
+// The roles of meters.
+const (
+	DeliveredRole  Role = "delivered"  // through the boundary of its site or district, into it
+	ExportedRole   Role = "exported"   // through the boundary, out of it
+	GeneratedRole  Role = "generated"  // made on the spot from sun, ground or air, without another carrier
+	ConvertedRole  Role = "converted"  // made on the spot out of another carrier, such as a heat pump's heat
+	ChargedRole    Role = "charged"    // into storage
+	DischargedRole Role = "discharged" // out of storage
+	ConsumedRole   Role = "consumed"   // used
+)
+
+// MeterParams say what a heat or gas meter counts.
+type MeterParams struct {
+	Carrier string // "heat", "cold", "gas", "hot_water" or another
+	Role    Role
+	MaxKW   float64      // power that cannot pass it: what goes beyond is another meter; 0: no test
+	Gas     []GasContent // of a gas meter, by From
+}
+
+// GasContent is the energy of a cubic metre of gas from a day on.
+type GasContent struct {
+	From     time.Time
+	KWhPerM3 float64
+	Net      bool // net calorific value; gross otherwise
+	Source   string
 }
 
 // TLSFiles are the certificates for a device behind TLS. Files are PEM; an empty name means that there is none.

@@ -58,6 +58,7 @@ const (
 	TankC           = "tank_c"           // gauge, hot water
 	HeatKW          = "heat_kw"          // gauge, thermal power delivered
 	HeatKWh         = "heat_kwh"         // counter, thermal energy delivered
+	GasM3           = "gas_m3"           // counter, volume of gas as the meter counts it
 	SGReady         = "sg_ready"         // state: 1 blocked, 2 normal, 3 boost recommended, 4 forced (BWP SG Ready)
 	Connected       = "connected"        // state: 1 when a car is plugged in
 	Charging        = "charging"         // state: 1 when a car is charging
@@ -77,7 +78,7 @@ const (
 var quantities = []Quantity{
 	{PowerKW, units.KW, Gauge}, {ImportKWh, units.KWh, Counter}, {ExportKWh, units.KWh, Counter}, {SOC, units.ShareUnit, Gauge},
 	{IndoorC, units.DegC, Gauge}, {OutdoorC, units.DegC, Gauge}, {SupplyC, units.DegC, Gauge}, {ReturnC, units.DegC, Gauge}, {TankC, units.DegC, Gauge},
-	{HeatKW, units.KW, Gauge}, {HeatKWh, units.KWh, Counter}, {SGReady, units.StateUnit, State}, {Connected, units.StateUnit, State},
+	{HeatKW, units.KW, Gauge}, {HeatKWh, units.KWh, Counter}, {GasM3, units.CubicM, Counter}, {SGReady, units.StateUnit, State}, {Connected, units.StateUnit, State},
 	{Charging, units.StateUnit, State}, {SessionKWh, units.KWh, Gauge}, {LimitA, units.Ampere, Gauge}, {StatusState, units.StateUnit, State},
 	{VoltageV, units.Volt, Gauge}, {FrequencyHz, units.Hertz, Gauge}, {IrradianceWm2, units.WattPerM2, Gauge},
 	{CarbonIntensity, units.GramsPerKWh, Gauge}, {ImportPrice, units.EURPerKWh, Gauge}, {ExportPrice, units.EURPerKWh, Gauge},

@@ -126,6 +126,27 @@ func CheckBalances(rows []balance.Row) error {
 	return f.Err()
 }
 
+// CheckCarriers returns the faults of rows of carriers, or nil.
+func CheckCarriers(rows []balance.CarrierRow) error {
+	var f Faults
+	for i := range rows {
+		r := &rows[i]
+		object := "balance " + r.District + "/" + r.Site + " of " + string(r.Carrier)
+		if r.District == "" || r.Site == "" || r.Carrier == "" {
+			f.Addf("carrier row %d: district %q, site %q and carrier %q must not be empty", i, r.District, r.Site, r.Carrier)
+		}
+		f.CheckName("district", r.District)
+		f.CheckName("site", r.Site)
+		f.CheckName("carrier", string(r.Carrier))
+		f.CheckTime(object, r.Start)
+		if r.Step <= 0 || r.Step%time.Microsecond != 0 {
+			f.Addf("%s at %s: step %v is not a positive number of microseconds", object, r.Start.UTC().Format(time.RFC3339), r.Step)
+		}
+		f.CheckNumber(object, "coverage", r.Coverage)
+	}
+	return f.Err()
+}
+
 // CheckPlan returns the faults of what a plan is found by, or nil; its numbers are checked when it is written as JSON.
 func CheckPlan(p *district.Plan) error {
 	var f Faults

@@ -75,6 +75,10 @@ type Balances interface {
 	SaveBalances(ctx context.Context, rows []balance.Row) error
 	// Balances returns the rows of a site ("_": the district itself; "": all sites and the district) that start in sp, by start, then site.
 	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
+	// SaveCarriers writes rows of carriers other than electricity; a row of the same district, site, carrier and start is replaced.
+	SaveCarriers(ctx context.Context, rows []balance.CarrierRow) error
+	// Carriers returns the rows of a site ("_": the district itself; "": all sites and the district) and carrier ("": all) that start in sp, by start, then site, then carrier.
+	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
 	// BalanceSpan returns the span from the first row of a district to the end of its last; ErrNotFound without rows.
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
 }

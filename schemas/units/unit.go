@@ -25,6 +25,7 @@ const (
 	GramsPerKWh Unit = "gCO2e/kWh"
 	WattPerM2   Unit = "W/m2"
 	CubicMPerH  Unit = "m3/h"
+	CubicM      Unit = "m3"
 )
 
 // conversions lists, for each unit a device may speak, the stored unit it becomes and the factor and offset: stored = raw*factor + offset.
@@ -42,7 +43,7 @@ var conversions = map[string]struct {
 	"1": {ShareUnit, 1, 0}, "%": {ShareUnit, 1e-2, 0}, "state": {StateUnit, 1, 0},
 	"EUR/kWh": {EURPerKWh, 1, 0}, "EUR/MWh": {EURPerKWh, 1e-3, 0}, "ct/kWh": {EURPerKWh, 1e-2, 0},
 	"gCO2e/kWh": {GramsPerKWh, 1, 0}, "kgCO2e/kWh": {GramsPerKWh, 1e3, 0},
-	"W/m2": {WattPerM2, 1, 0}, "m3/h": {CubicMPerH, 1, 0}, "l/h": {CubicMPerH, 1e-3, 0},
+	"W/m2": {WattPerM2, 1, 0}, "m3/h": {CubicMPerH, 1, 0}, "m3": {CubicM, 1, 0}, "l": {CubicM, 1e-3, 0}, "l/h": {CubicMPerH, 1e-3, 0},
 }
 
 // Conversion brings a device's unit to the stored one: stored = raw*Factor + Offset.

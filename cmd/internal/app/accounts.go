@@ -1,8 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"quartier/cmd/internal/config"
@@ -16,21 +20,30 @@ import (
 	"quartier/schemas/units"
 )
 
-// margin is how far before and after a span counters are read, so that its ends lie between two readings.
-const margin = 2 * time.Hour
-
 // Accountant computes balance rows of one district from the record and writes them there.
 type Accountant struct {
 	district *district.District
 	store    store.Store
 	tariff   *tariff.Tariff
 	carbon   *tariff.Carbon
-	has      map[string]map[string]bool // quantities of each profile
+	has      map[string]map[string]quantity // readable points of each profile
+	// Patience is how long a device may be silent before that counts as a gap, where it is longer than a metering step and three of its polls: of a demonstration faster than real time.
+	Patience time.Duration
+
+	mu     sync.Mutex
+	filled map[district.SeriesID]time.Time // the reading that ended the last gap of a series, after which the rows of the gap were closed again
+	usual  map[usualKey]*balance.Usual     // what was usual before a day
+}
+
+// quantity is what the accountant knows of a point of a profile.
+type quantity struct {
+	readable bool
+	rollsAt  float64 // in the stored unit; 0: not known
 }
 
 // NewAccountant returns the accountant of a district of the configuration.
 func NewAccountant(cfg *config.Config, d *district.District, st store.Store) (*Accountant, error) {
-	a := &Accountant{district: d, store: st, tariff: cfg.Tariffs[d.Tariff], carbon: cfg.Sources[d.Carbon], has: map[string]map[string]bool{}}
+	a := &Accountant{district: d, store: st, tariff: cfg.Tariffs[d.Tariff], carbon: cfg.Sources[d.Carbon], has: map[string]map[string]quantity{}, filled: map[district.SeriesID]time.Time{}, usual: map[usualKey]*balance.Usual{}}
 	if a.tariff == nil {
 		return nil, fmt.Errorf("app: district %s: no tariff %q", d.ID, d.Tariff)
 	}
@@ -45,58 +58,130 @@ func NewAccountant(cfg *config.Config, d *district.District, st store.Store) (*A
 		if err != nil {
 			return nil, fmt.Errorf("app: device %s: %w", dev.ID, err)
 		}
-		a.has[dev.Profile] = map[string]bool{}
+		a.has[dev.Profile] = map[string]quantity{}
 		for _, pt := range p.DriverPoints() {
-			a.has[dev.Profile][pt.Name] = pt.Readable
+			q := quantity{readable: pt.Readable}
+			if own := p.Point(pt.Name); own != nil {
+				q.rollsAt = own.RollsAt()
+			}
+			a.has[dev.Profile][pt.Name] = q
 		}
 	}
 	return a, nil
 }
 
-// Close computes and stores the rows of every slot that starts in sp. It may be repeated: late data changes what it changes, and nothing else.
+// closePiece is how much is computed at a time: a month of meters is never in memory at once.
+const closePiece = 7 * 24 * time.Hour
+
+// Close computes and stores the rows of every slot that starts in sp, and those of gaps before it that a reading in it has ended. It may be repeated: late data changes what it
+// changes, and nothing else.
 func (a *Accountant) Close(ctx context.Context, sp timegrid.Span) error {
-	rows, err := a.Rows(ctx, sp)
-	if err != nil || len(rows) == 0 {
+	acc, err := a.account(ctx, sp)
+	if err != nil || acc == nil {
 		return err
 	}
-	return a.store.SaveBalances(ctx, rows)
+	if err := a.save(ctx, acc); err != nil {
+		return err
+	}
+	from, ends := acc.meters.reopened()
+	for at := from; at.Before(sp.Start); at = at.Add(closePiece) {
+		end := at.Add(closePiece)
+		if end.After(sp.Start) {
+			end = sp.Start
+		}
+		again, err := a.account(ctx, timegrid.NewSpan(at, end))
+		if err != nil {
+			return err
+		}
+		if err := a.save(ctx, again); err != nil {
+			return err
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.Copy(a.filled, ends)
+	return nil
 }
 
-// Rows computes the rows of every slot that starts in sp: each site's and the district's.
+func (a *Accountant) save(ctx context.Context, acc *account) error {
+	if len(acc.rows) > 0 {
+		if err := a.store.SaveBalances(ctx, acc.rows); err != nil {
+			return err
+		}
+	}
+	if len(acc.carriers) > 0 {
+		return a.store.SaveCarriers(ctx, acc.carriers)
+	}
+	return nil
+}
+
+// Rows computes the electrical rows of every slot that starts in sp: each site's and the district's.
 func (a *Accountant) Rows(ctx context.Context, sp timegrid.Span) ([]balance.Row, error) {
+	acc, err := a.account(ctx, sp)
+	if err != nil || acc == nil {
+		return nil, err
+	}
+	return acc.rows, nil
+}
+
+// Carriers computes the rows of the other carriers of every slot that starts in sp.
+func (a *Accountant) Carriers(ctx context.Context, sp timegrid.Span) ([]balance.CarrierRow, error) {
+	acc, err := a.account(ctx, sp)
+	if err != nil || acc == nil {
+		return nil, err
+	}
+	return acc.carriers, nil
+}
+
+// account is the rows of a span, and the readings that they were made of.
+type account struct {
+	meters   *meters
+	rows     []balance.Row
+	carriers []balance.CarrierRow
+}
+
+// account computes the rows of every slot that starts in sp; nil without a slot.
+func (a *Accountant) account(ctx context.Context, sp timegrid.Span) (*account, error) {
 	d := a.district
 	if sp.Count(d.Step) == 0 {
 		return nil, nil
 	}
-	points, err := a.read(ctx, sp)
+	m, err := a.read(ctx, sp)
 	if err != nil {
 		return nil, err
 	}
-	terms, err := a.terms(sp, points)
+	terms, err := a.terms(sp, m.points)
 	if err != nil {
 		return nil, err
 	}
+	out := &account{meters: m, rows: a.electric(m, terms), carriers: a.carriers(m)}
+	return out, ctx.Err()
+}
+
+// electric computes the electrical rows.
+func (a *Accountant) electric(m *meters, terms balance.Terms) []balance.Row {
+	d, sp := a.district, m.sp
 	var all [][]balance.Row
 	var base []savings.SiteBaseline
 	for i := range d.Sites {
 		site := &d.Sites[i]
-		var meters []balance.Meter
+		var list []balance.Meter
 		cars := make([]units.WattHours, sp.Count(d.Step))
 		for k := range site.Devices {
 			dev := &site.Devices[k]
-			m, ok := a.meter(dev, site.ID, points, sp)
+			x, ok := m.electric(dev, site.ID)
 			if !ok {
 				continue
 			}
-			meters = append(meters, m)
+			list = append(list, x)
 			if dev.Kind == district.EVCharger && dev.EVCharger != nil {
-				stays := savings.Sessions(points[dev.Series(d.ID, site.ID, district.Connected)], m.In, sp, d.Step)
+				stays := savings.Sessions(m.points[dev.Series(d.ID, site.ID, district.Connected)], x.In, sp, d.Step)
 				for t, wh := range savings.Uncontrolled(stays, sp, d.Step, dev.EVCharger.MaxKW) {
 					cars[t] += wh
 				}
 			}
 		}
-		rows := balance.Site(d.ID, site.ID, meters, sp, d.Step, terms)
+		rows := balance.Site(d.ID, site.ID, list, sp, d.Step, terms)
 		all = append(all, rows)
 		base = append(base, savings.SiteBaseline{Rows: rows, Cars: cars})
 	}
@@ -105,8 +190,8 @@ func (a *Accountant) Rows(ctx context.Context, sp timegrid.Span) ([]balance.Row,
 	var stations []balance.Meter
 	for i := range d.Devices {
 		if dev := &d.Devices[i]; boundary(dev.Kind) {
-			if m, ok := a.meter(dev, district.DistrictSite, points, sp); ok {
-				stations = append(stations, m)
+			if x, ok := m.electric(dev, district.DistrictSite); ok {
+				stations = append(stations, x)
 			}
 		}
 	}
@@ -114,107 +199,60 @@ func (a *Accountant) Rows(ctx context.Context, sp timegrid.Span) ([]balance.Row,
 	out := make([]balance.Row, 0, (len(all)+1)*len(whole))
 	for t := range whole {
 		if whole[t].Coverage == 0 {
-			continue // nothing was measured: no row says zero where nobody looked
+			continue // nothing was measured: no row says zero, or what is usual, where nobody looked
 		}
 		out = append(out, whole[t])
 		for _, rows := range all {
 			out = append(out, rows[t])
 		}
 	}
-	return out, nil
+	return out
 }
 
-// read returns every series that the balance needs, as points.
-func (a *Accountant) read(ctx context.Context, sp timegrid.Span) (map[district.SeriesID][]balance.Point, error) {
+// carriers computes the rows of every other carrier that the district meters.
+func (a *Accountant) carriers(m *meters) []balance.CarrierRow {
 	d := a.district
-	ids := []district.SeriesID{carbonSeries(d.ID)}
+	names := map[balance.Carrier]bool{}
+	bySite := map[string]map[balance.Carrier][]balance.CarrierMeter{}
 	for site, dev := range d.AllDevices {
-		if site == district.DistrictSite && !boundary(dev.Kind) {
+		x, ok := m.carrier(dev, site)
+		if !ok {
 			continue
 		}
-		in, out, power := a.sources(dev)
-		for q, wanted := range map[string]bool{district.ImportKWh: in, district.ExportKWh: out, district.PowerKW: power, district.Connected: dev.Kind == district.EVCharger} {
-			if wanted {
-				ids = append(ids, dev.Series(d.ID, site, q))
+		c := balance.Carrier(dev.Meter.Carrier)
+		names[c] = true
+		if bySite[site] == nil {
+			bySite[site] = map[balance.Carrier][]balance.CarrierMeter{}
+		}
+		bySite[site][c] = append(bySite[site][c], x)
+	}
+	var out []balance.CarrierRow
+	for c := range names {
+		var sites [][]balance.CarrierRow
+		for i := range d.Sites {
+			if list := bySite[d.Sites[i].ID][c]; len(list) > 0 {
+				sites = append(sites, balance.CarrierSite(d.ID, d.Sites[i].ID, c, list, m.sp, d.Step))
+			}
+		}
+		whole := balance.CarrierDistrict(d.ID, c, sites, bySite[district.DistrictSite][c], m.sp, d.Step)
+		for t := range whole {
+			if whole[t].Coverage == 0 {
+				continue
+			}
+			out = append(out, whole[t])
+			for _, rows := range sites {
+				out = append(out, rows[t])
 			}
 		}
 	}
-	points := map[district.SeriesID][]balance.Point{}
-	wide := timegrid.NewSpan(sp.Start.Add(-margin), sp.End.Add(margin))
-	err := a.store.Read(ctx, ids, wide, func(s district.Sample) error {
-		points[s.Series] = append(points[s.Series], balance.Point{Time: s.Time, Value: s.Value, Bad: s.Quality == district.Bad, Guess: s.Quality == district.Substituted})
-		return nil
+	slices.SortFunc(out, func(a, b balance.CarrierRow) int {
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.Site, b.Site), cmp.Compare(a.Carrier, b.Carrier))
 	})
-	if err != nil {
-		return nil, fmt.Errorf("app: read the meters of %s: %w", d.ID, err)
-	}
-	return points, nil
+	return out
 }
 
 // boundary reports whether a device of the district itself meters what passes its boundary.
 func boundary(k district.Kind) bool { return k == district.Substation || k == district.GridMeter }
-
-// sources says what a device's energy comes from: counters where its profile has any, else its power. Devices outside the electrical balance have none.
-func (a *Accountant) sources(dev *district.Device) (in, out, power bool) {
-	switch dev.Kind {
-	case district.Substation, district.GridMeter, district.LoadMeter, district.PV, district.Battery, district.HeatPump, district.WaterHeater, district.EVCharger:
-	default:
-		return false, false, false
-	}
-	has := a.has[dev.Profile]
-	in, out = has[district.ImportKWh], has[district.ExportKWh]
-	both := boundary(dev.Kind) || dev.Kind == district.Battery
-	if both && !(in && out) {
-		return false, false, has[district.PowerKW] // one counter of a two-way device tells only half
-	}
-	return in, out, !in && !out && has[district.PowerKW]
-}
-
-func (a *Accountant) meter(dev *district.Device, site string, points map[district.SeriesID][]balance.Point, sp timegrid.Span) (balance.Meter, bool) {
-	step := a.district.Step
-	in, out, power := a.sources(dev)
-	if power {
-		return balance.MeterFromPower(dev.Kind, points[dev.Series(a.district.ID, site, district.PowerKW)], sp, step, time.Hour), true
-	}
-	if !in && !out {
-		return balance.Meter{}, false
-	}
-	rule := balance.CounterRule{MaxKW: mostKW(dev)}
-	m := balance.Meter{Kind: dev.Kind, In: idle(sp.Count(step)), Out: idle(sp.Count(step))}
-	if in {
-		m.In = balance.CounterEnergy(points[dev.Series(a.district.ID, site, district.ImportKWh)], sp, step, rule)
-	}
-	if out {
-		m.Out = balance.CounterEnergy(points[dev.Series(a.district.ID, site, district.ExportKWh)], sp, step, rule)
-	}
-	return m, true
-}
-
-// mostKW is a power that the device cannot reach: what passes it is no energy but another meter.
-func mostKW(dev *district.Device) float64 {
-	switch {
-	case dev.PV != nil:
-		return 3 * dev.PV.PeakKW
-	case dev.Battery != nil:
-		return 3 * max(dev.Battery.ChargeKW, dev.Battery.DischargeKW)
-	case dev.HeatPump != nil:
-		return 5 * dev.HeatPump.MaxKW
-	case dev.WaterHeater != nil:
-		return 3 * dev.WaterHeater.MaxKW
-	case dev.EVCharger != nil:
-		return 3 * dev.EVCharger.MaxKW
-	}
-	return 5000
-}
-
-// idle is a direction that a device does not have.
-func idle(n int) []balance.SlotEnergy {
-	out := make([]balance.SlotEnergy, n)
-	for i := range out {
-		out[i].Covered = true
-	}
-	return out
-}
 
 // terms returns prices and carbon of the slots. Carbon is the source's own value, else what the record has from within the last two hours, else what the source assumes.
 func (a *Accountant) terms(sp timegrid.Span, points map[district.SeriesID][]balance.Point) (balance.Terms, error) {

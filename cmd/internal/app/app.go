@@ -74,6 +74,7 @@ type App struct {
 
 	mu      sync.Mutex
 	history console.HistoryProgress
+	late    map[string]time.Time // of districts: the oldest sample that came after its slot had been closed for the last time
 }
 
 // New opens the record and the console's listener and builds every part.
@@ -87,7 +88,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*App, error) {
 	if opt.Reach == nil {
 		opt.Reach = func(a string) string { return a }
 	}
-	a := &App{cfg: cfg, opt: opt, log: opt.Log, clock: opt.Clock, hub: live.NewHub(), schedulers: map[string]*scheduler.Scheduler{}, accountants: map[string]*Accountant{},
+	a := &App{cfg: cfg, opt: opt, log: opt.Log, clock: opt.Clock, hub: live.NewHub(), schedulers: map[string]*scheduler.Scheduler{}, accountants: map[string]*Accountant{}, late: map[string]time.Time{},
 		registry: prometheus.NewRegistry()}
 	listen := opt.Listen
 	if listen == "" {
@@ -145,6 +146,9 @@ func (a *App) build(ctx context.Context, listen string) error {
 		}
 		if a.accountants[d.ID], err = NewAccountant(a.cfg, d, a.record); err != nil {
 			return err
+		}
+		if a.opt.PollEvery > 0 {
+			a.accountants[d.ID].Patience = 3 * a.clock.District(a.opt.PollEvery)
 		}
 		if a.schedulers[d.ID], err = a.scheduler(d); err != nil {
 			return err
@@ -252,8 +256,38 @@ func (a *App) sink(ctx context.Context, samples []district.Sample) error {
 	}
 	a.metrics.stored.Add(float64(len(samples)))
 	a.metrics.append.Observe(time.Since(start).Seconds())
+	a.noteLate(samples)
 	a.hub.Publish(samples)
 	return nil
+}
+
+// closedAgain is how long before now slots are closed again and again, for data that is a little late.
+const closedAgain = 2 * time.Hour
+
+// noteLate remembers the oldest of samples whose slots are not closed again by themselves, such as those that a device kept while it could not be reached.
+func (a *App) noteLate(samples []district.Sample) {
+	bound := a.clock.Now().Add(-closedAgain)
+	for i := range samples {
+		s := &samples[i]
+		if !s.Time.Before(bound) {
+			continue
+		}
+		id, _, _, _, _ := s.Series.Parts()
+		a.mu.Lock()
+		if at, ok := a.late[id]; !ok || s.Time.Before(at) {
+			a.late[id] = s.Time
+		}
+		a.mu.Unlock()
+	}
+}
+
+// takeLate returns the oldest late sample of a district, or a zero time, and forgets it.
+func (a *App) takeLate(id string) time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := a.late[id]
+	delete(a.late, id)
+	return at
 }
 
 // Run serves until ctx ends. It returns the first error of a part that cannot go on.
@@ -406,13 +440,20 @@ func (a *App) accountLoop(ctx context.Context) {
 		for i := range a.cfg.Districts {
 			d := &a.cfg.Districts[i]
 			end := timegrid.Floor(now.Add(-a.clock.District(3*time.Second)), d.Step)
-			start := end.Add(-max(2*time.Hour, timegrid.Ceil(time.Unix(0, 0).Add(a.clock.District(time.Minute)), d.Step).Sub(time.Unix(0, 0))))
+			start := end.Add(-max(closedAgain, timegrid.Ceil(time.Unix(0, 0).Add(a.clock.District(time.Minute)), d.Step).Sub(time.Unix(0, 0))))
 			if first := timegrid.Floor(behind, d.Step); !behind.IsZero() && !failed && first.Before(start) {
 				start = first
 			}
-			if err := a.accountants[d.ID].Close(ctx, timegrid.NewSpan(start, end)); err != nil && ctx.Err() == nil {
+			late := a.takeLate(d.ID)
+			if first := timegrid.Floor(late.Add(-d.Step), d.Step); !late.IsZero() && first.Before(start) {
+				start = first
+			}
+			if err := a.closeAccounts(ctx, d.ID, timegrid.NewSpan(start, end)); err != nil && ctx.Err() == nil {
 				a.log.Warn("balance not closed", "district", d.ID, "err", err)
 				failed = true
+				if !late.IsZero() {
+					a.noteLate([]district.Sample{{Series: carbonSeries(d.ID), Time: late}})
+				}
 			}
 		}
 		if !failed {
@@ -435,6 +476,20 @@ func wait(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	}
+}
+
+// closeAccounts computes and stores the balance rows of a span of a district, piece by piece.
+func (a *App) closeAccounts(ctx context.Context, districtID string, sp timegrid.Span) error {
+	for at := sp.Start; at.Before(sp.End); at = at.Add(closePiece) {
+		end := at.Add(closePiece)
+		if end.After(sp.End) {
+			end = sp.End
+		}
+		if err := a.accountants[districtID].Close(ctx, timegrid.NewSpan(at, end)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // CloseAccounts computes and stores the balance rows of a span of every district.

@@ -71,7 +71,7 @@ func (f *figures) energies(subject string, rows []balance.Row, in *inputs) {
 	f.add(subject, "coverage_share", covered/float64(f.month.Count(f.books.district.Step)), "1", byBalance, from...)
 	f.add(subject, "cost_eur", s.CostEUR, "EUR", byTariff, append(from, in.tariff)...)
 	if subject == district.DistrictSite {
-		eur, _ := savings.Saved(s)
+		eur, _ := savings.Saved(s.Row)
 		f.add(subject, "storage_and_control_saving_eur", eur, "EUR", byArrival, append(from, in.tariff)...)
 	}
 }
@@ -171,7 +171,7 @@ func (f *figures) rules(ctx context.Context, bySite map[string][]balance.Row, in
 		terms.ImportPrice, terms.ExportPrice = append(terms.ImportPrice, in.importAt[at]), append(terms.ExportPrice, in.exportAt[at])
 		terms.CarbonG = append(terms.CarbonG, in.gPerKWh[at])
 	}
-	s := savings.ByRules(sites, terms).Against(balance.Sum(whole), held)
+	s := savings.ByRules(sites, terms).Against(balance.Sum(whole).Row, held)
 	from := append(in.of(district.DistrictSite), in.tariff)
 	f.add(district.DistrictSite, "control_saving_eur", float64(s.EUR), "EUR", byRules, from...)
 	f.add(district.DistrictSite, "control_stored_more_kwh", s.StoredMoreKWh, "kWh", byRules, from...)

@@ -30,7 +30,8 @@ type Reporter struct {
 
 // records is what reports are made from.
 type records interface {
-	store.Balances
+	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
+	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
 	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
 }
 

@@ -93,6 +93,8 @@ func (b *builder) device(f *Device, path string) district.Device {
 			CapacityKWh: x.VolumeL * waterWhPerLK * (x.MaxC - coldWaterC) / 1000}
 	case f.EVCharger != nil:
 		d.EVCharger = b.charger(f.EVCharger, path+".ev_charger")
+	case f.Meter != nil:
+		d.Meter = b.carrierMeter(f, path+".meter")
 	}
 	return d
 }

@@ -54,7 +54,7 @@ func join(path, key string) string {
 
 // keyUnits are the endings of keys and the units that they stand for, longer endings first.
 var keyUnits = [][2]string{
-	{"eur_per_kwh", "EUR/kWh"}, {"eur_per_tonne", "EUR/t"}, {"eur_per_month", "EUR/month"}, {"kwh_per_k", "kWh/K"}, {"k_per_kw", "K/kW"}, {"g_per_kwh", "gCO2e/kWh"},
+	{"eur_per_kwh", "EUR/kWh"}, {"eur_per_tonne", "EUR/t"}, {"eur_per_month", "EUR/month"}, {"kwh_per_k", "kWh/K"}, {"k_per_kw", "K/kW"}, {"g_per_kwh", "gCO2e/kWh"}, {"kwh_per_m3", "kWh/m3"},
 	{"_kwh", "kWh"}, {"_kw", "kW"}, {"_minutes", "min"}, {"_seconds", "s"}, {"_hours", "h"}, {"_days", "days"}, {"_deg", "°"}, {"_c", "°C"}, {"volume_l", "l"},
 }
 

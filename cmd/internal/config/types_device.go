@@ -4,7 +4,7 @@ package config
 type Device struct {
 	ID         string  `yaml:"id" required:"true" pattern:"id" doc:"short name, unique in the site"`
 	Name       string  `yaml:"name" doc:"name for people; absent: the id"`
-	Kind       string  `yaml:"kind" required:"true" enum:"substation,grid_meter,load_meter,pv,battery,heat_pump,water_heater,ev_charger,heat_meter,weather" doc:"what it is in the energy balance"`
+	Kind       string  `yaml:"kind" required:"true" enum:"substation,grid_meter,load_meter,pv,battery,heat_pump,water_heater,ev_charger,heat_meter,gas_meter,weather" doc:"what it is in the energy balance"`
 	Profile    string  `yaml:"profile" required:"true" doc:"name of its register or node map, or the path of your own, which ends in .yaml; relative to this file"`
 	Address    string  `yaml:"address" required:"true" pattern:"address" doc:"tcp://host:port for Modbus, modbus+tls://host:port for Modbus behind TLS, udp://host:port for Modbus in datagrams, rtuovertcp://host:port for Modbus RTU frames through a plain serial gateway, rtu:///dev/ttyUSB0?baud=9600&parity=even&stop_bits=1 for a serial line of this machine (19200 baud and even parity unless given), opc.tcp://host:port for OPC UA; ?answer_unit=any behind tcp and modbus+tls is for devices that answer in the name of another unit, ?answer_transaction=any for those that do not repeat the transaction id"`
 	TLS        *TLS    `yaml:"tls" doc:"certificates for an address modbus+tls://host:port; absent: the device's is checked against the authorities of this machine, and none of ours is shown"`
@@ -21,6 +21,23 @@ type Device struct {
 	HeatPump    *HeatPump    `yaml:"heat_pump" when:"kind=heat_pump" required:"true" doc:"the heat pump and the zone that it heats"`
 	WaterHeater *WaterHeater `yaml:"water_heater" when:"kind=water_heater" required:"true" doc:"the water heater"`
 	EVCharger   *EVCharger   `yaml:"ev_charger" when:"kind=ev_charger" required:"true" doc:"the charging point and the car that usually stands there"`
+	Meter       *Meter       `yaml:"meter" when:"kind=heat_meter,gas_meter" doc:"what it counts in the balance of its carrier; absent: nothing, it is only shown"`
+}
+
+// Meter says what a heat or gas meter counts.
+type Meter struct {
+	Carrier  string       `yaml:"carrier" pattern:"carrier" doc:"heat, cold, hot_water, gas or another; absent: heat of a heat_meter, gas of a gas_meter"`
+	Role     string       `yaml:"role" required:"true" enum:"delivered,exported,generated,converted,charged,discharged,consumed" doc:"delivered, exported: through the boundary of its site, or of the district for one of the district's own; generated: made on the spot from sun, ground or air; converted: made on the spot out of another carrier, such as a heat pump's heat; charged, discharged: storage; consumed: used"`
+	MaxKW    *float64     `yaml:"max_kw" above:"0" doc:"power that cannot pass it: a counter that grows faster is another meter; absent: no test"`
+	Contents []GasContent `yaml:"gas_contents" doc:"energy of a cubic metre by date, of a gas_meter; the supplier's bills tell it"`
+}
+
+// GasContent is the energy of a cubic metre of gas from a day on.
+type GasContent struct {
+	From      string  `yaml:"from" required:"true" pattern:"date" doc:"first day"`
+	KWhPerM3  float64 `yaml:"kwh_per_m3" required:"true" above:"0" max:"50" doc:"energy of a cubic metre as the meter counts it"`
+	Calorific string  `yaml:"calorific" def:"gross" enum:"gross,net" doc:"calorific value that it is by; French bills are by the gross one (PCS)"`
+	Source    string  `yaml:"source" required:"true" doc:"bill or publication that it is taken from"`
 }
 
 // DeviceOPCUA is how an OPC UA server is entered. Secrets are named and never written here.

@@ -16,7 +16,7 @@ var labels = map[string]label{
 	"plan_valid": {"Plan in force", "Plan en vigueur"}, "plan_net_kw": {"Planned power", "Puissance prévue"}, planPower: {"Planned power", "Puissance prévue"},
 	"import_limit_kw": {"Import limit", "Limite de soutirage"}, "export_limit_kw": {"Export limit", "Limite d'injection"}, "voltage_v": {"Voltage", "Tension"}, "frequency_hz": {"Frequency", "Fréquence"},
 	"indoor_c": {"Room temperature", "Température intérieure"}, "supply_c": {"Supply temperature", "Température de départ"}, "return_c": {"Return temperature", "Température de retour"},
-	"tank_c": {"Hot water", "Eau chaude"}, "outdoor_c": {"Outdoor temperature", "Température extérieure"}, "heat_kw": {"Heat", "Chaleur"}, "heat_kwh": {"Heat energy", "Énergie thermique"},
+	"tank_c": {"Hot water", "Eau chaude"}, "outdoor_c": {"Outdoor temperature", "Température extérieure"}, "heat_kw": {"Heat", "Chaleur"}, "heat_kwh": {"Heat energy", "Énergie thermique"}, "gas_m3": {"Gas", "Gaz"},
 	"connected": {"Car connected", "Véhicule branché"}, "charging": {"Charging", "En charge"}, "session_kwh": {"Session energy", "Énergie de la session"}, "limit_a": {"Current limit", "Limite de courant"},
 	"sg_ready": {"SG Ready", "SG Ready"}, "irradiance_w_m2": {"Irradiance", "Irradiance"}, ImportLimitRequest: {"Requested import limit", "Limite de soutirage demandée"},
 	ExportLimitRequest: {"Requested export limit", "Limite d'injection demandée"}, ComfortRequest: {"Requested comfort shift", "Décalage de confort demandé"}, AvailableRequest: {"Requested availability", "Disponibilité demandée"},

@@ -98,6 +98,7 @@ var deviceQuantities = []deviceQuantity{
 	{quantity{district.OutdoorC, units.DegC, false, "outdoor temperature", "température extérieure"}, 44, []district.Kind{district.Weather, district.HeatPump}},
 	{quantity{district.HeatKW, units.KW, false, "thermal power delivered", "puissance thermique fournie"}, 46, heating},
 	{quantity{district.HeatKWh, units.KWh, true, "thermal energy delivered, counter", "énergie thermique fournie, compteur"}, 48, heating},
+	{quantity{district.GasM3, units.CubicM, true, "volume of gas, counter", "volume de gaz, compteur"}, 64, []district.Kind{district.GasMeter}},
 	{quantity{district.Connected, units.StateUnit, false, "1 when a car is plugged in", "1 si un véhicule est branché"}, 52, chargers},
 	{quantity{district.Charging, units.StateUnit, false, "1 when a car is charging", "1 si un véhicule charge"}, 54, chargers},
 	{quantity{district.SessionKWh, units.KWh, false, "energy of the present charging session", "énergie de la session de charge en cours"}, 56, chargers},
@@ -170,4 +171,4 @@ func upTo(limitKW float64) float64 {
 
 // kindCodes are the kinds of devices in the Modbus map; 0 is an empty place.
 var kindCodes = map[district.Kind]uint16{district.Substation: 1, district.GridMeter: 2, district.LoadMeter: 3, district.PV: 4, district.Battery: 5, district.HeatPump: 6,
-	district.WaterHeater: 7, district.EVCharger: 8, district.HeatMeter: 9, district.Weather: 10}
+	district.WaterHeater: 7, district.EVCharger: 8, district.HeatMeter: 9, district.Weather: 10, district.GasMeter: 11}

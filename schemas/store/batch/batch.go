@@ -36,11 +36,14 @@ const (
 	OfSetpoints Kind = 4
 	OfEvents    Kind = 5
 	OfUsers     Kind = 6
+	OfCarriers  Kind = 10
 	OfFigures   Kind = 11
 )
 
 // Known reports whether k is one of the kinds of this version.
-func (k Kind) Known() bool { return k >= OfSamples && k <= OfUsers || k == OfFigures }
+func (k Kind) Known() bool {
+	return k >= OfSamples && k <= OfUsers || k == OfCarriers || k == OfFigures
+}
 
 // String returns the word for messages.
 func (k Kind) String() string {
@@ -57,6 +60,8 @@ func (k Kind) String() string {
 		return "events"
 	case OfUsers:
 		return "users"
+	case OfCarriers:
+		return "carriers"
 	case OfFigures:
 		return "figures"
 	}
@@ -74,6 +79,7 @@ type Batch struct {
 	Setpoints []Setpoint
 	Events    []store.Event // with their ids
 	Users     []User
+	Carriers  []balance.CarrierRow
 	Figures   []ledger.Figure
 }
 
@@ -91,7 +97,7 @@ type User struct {
 
 // Len returns the number of rows.
 func (b *Batch) Len() int {
-	return len(b.Samples.Rows) + len(b.Balances) + len(b.Plans) + len(b.Setpoints) + len(b.Events) + len(b.Users) + len(b.Figures)
+	return len(b.Samples.Rows) + len(b.Balances) + len(b.Plans) + len(b.Setpoints) + len(b.Events) + len(b.Users) + len(b.Figures) + len(b.Carriers)
 }
 
 // Span returns the earliest and the latest time in the batch; zero times without any.
@@ -111,6 +117,9 @@ func (b *Batch) Span() (from, to time.Time) {
 	}
 	for i := range b.Balances {
 		add(b.Balances[i].Start)
+	}
+	for i := range b.Carriers {
+		add(b.Carriers[i].Start)
 	}
 	for _, p := range b.Plans {
 		add(p.CreatedAt)
@@ -156,6 +165,8 @@ func Encode(b *Batch) ([]byte, error) {
 		out, err = appendJSON(out, b.Events)
 	case OfUsers:
 		out, err = appendJSON(out, b.Users)
+	case OfCarriers:
+		out, err = appendJSON(out, b.Carriers)
 	case OfFigures:
 		out, err = appendJSON(out, b.Figures)
 	default:
@@ -200,6 +211,8 @@ func Decode(data []byte) (*Batch, error) {
 		err = json.Unmarshal(payload, &b.Events)
 	case OfUsers:
 		err = json.Unmarshal(payload, &b.Users)
+	case OfCarriers:
+		err = json.Unmarshal(payload, &b.Carriers)
 	case OfFigures:
 		err = json.Unmarshal(payload, &b.Figures)
 	default:

@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -244,6 +245,32 @@ func (s *Store) Balances(ctx context.Context, districtID, site string, sp timegr
 			return c
 		}
 		return strings.Compare(a.Site, b.Site)
+	}), nil
+}
+
+// SaveCarriers writes rows to the local disk.
+func (s *Store) SaveCarriers(ctx context.Context, rows []balance.CarrierRow) error {
+	return s.wrote(s.local.SaveCarriers(ctx, rows))
+}
+
+// Carriers returns the rows of a site ("": all) and carrier ("": all) that start in sp, by start, then site, then carrier.
+func (s *Store) Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error) {
+	ours, err := s.local.Carriers(ctx, districtID, site, carrier, sp)
+	if err != nil {
+		return nil, err
+	}
+	db, err := s.older(ctx, "read carriers of "+districtID, sp.Start)
+	if db == nil {
+		return ours, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	theirs, err := db.Carriers(bounded, districtID, site, carrier, sp)
+	if err != nil {
+		return nil, s.judge(ctx, err)
+	}
+	return union(ours, theirs, func(a, b balance.CarrierRow) int {
+		return cmp.Or(a.Start.Compare(b.Start), strings.Compare(a.Site, b.Site), strings.Compare(string(a.Carrier), string(b.Carrier)))
 	}), nil
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 const balanceColumns = `district, site, start_us, step_us, import_wh, export_wh, production_wh, charge_wh, discharge_wh, heat_wh, cars_wh, other_wh,
-	residual_wh, shared_wh, station_residual_wh, cost_eur, carbon_kg, baseline_cost_eur, baseline_carbon_kg, coverage, substituted`
+	residual_wh, shared_wh, station_residual_wh, cost_eur, carbon_kg, baseline_cost_eur, baseline_carbon_kg, coverage, substituted, methods`
 
 // SaveBalances writes rows; a row of the same district, site and start is replaced.
 func (s *Store) SaveBalances(ctx context.Context, rows []balance.Row) error {
@@ -29,7 +29,7 @@ func (s *Store) SaveBalances(ctx context.Context, rows []balance.Row) error {
 		return ctx.Err()
 	}
 	return s.write(ctx, fmt.Sprintf("save %d balance rows", len(rows)), len(rows), func(ctx context.Context) (func(), error) {
-		st, err := s.conn.PrepareContext(ctx, "insert or replace into balances("+balanceColumns+") values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
+		st, err := s.conn.PrepareContext(ctx, "insert or replace into balances("+balanceColumns+") values(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func (s *Store) SaveBalances(ctx context.Context, rows []balance.Row) error {
 			if _, err := st.ExecContext(ctx, r.District, r.Site, store.Micro(r.Start), r.Step.Microseconds(),
 				int64(r.ImportWh), int64(r.ExportWh), int64(r.ProductionWh), int64(r.ChargeWh), int64(r.DischargeWh), int64(r.HeatWh), int64(r.CarsWh),
 				int64(r.OtherWh), int64(r.ResidualWh), int64(r.SharedWh), int64(r.StationResidualWh), r.CostEUR, r.CarbonKg, r.BaselineCostEUR, r.BaselineCarbonKg,
-				r.Coverage, r.Substituted); err != nil {
+				r.Coverage, r.Substituted, int64(r.Method)); err != nil {
 				return nil, err
 			}
 		}
@@ -63,7 +63,7 @@ func scanBalance(rows *sql.Rows) (r balance.Row, err error) {
 	var start, step int64
 	var wh [11]int64
 	err = rows.Scan(&r.District, &r.Site, &start, &step, &wh[0], &wh[1], &wh[2], &wh[3], &wh[4], &wh[5], &wh[6], &wh[7], &wh[8], &wh[9], &wh[10],
-		&r.CostEUR, &r.CarbonKg, &r.BaselineCostEUR, &r.BaselineCarbonKg, &r.Coverage, &r.Substituted)
+		&r.CostEUR, &r.CarbonKg, &r.BaselineCostEUR, &r.BaselineCarbonKg, &r.Coverage, &r.Substituted, &r.Method)
 	r.Start, r.Step = store.FromMicro(start), time.Duration(step)*time.Microsecond
 	for i, f := range []*units.WattHours{&r.ImportWh, &r.ExportWh, &r.ProductionWh, &r.ChargeWh, &r.DischargeWh, &r.HeatWh, &r.CarsWh,
 		&r.OtherWh, &r.ResidualWh, &r.SharedWh, &r.StationResidualWh} {

@@ -196,7 +196,8 @@ func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed in
 			return removed, err
 		}
 	}
-	tables := []struct{ table, key, when string }{{"balances", "district, start_us, site", "start_us"}, {"plans", "id", "created_us"},
+	tables := []struct{ table, key, when string }{{"balances", "district, start_us, site", "start_us"},
+		{"carrier_balances", "district, start_us, site, carrier", "start_us"}, {"plans", "id", "created_us"},
 		{"setpoints", "id", "time_us"}, {"events", "id", "time_us"}, {"rollups", "series_id, level, start_us", "86400000000+start_us"}}
 	if !all {
 		tables = nil

@@ -17,7 +17,7 @@ import (
 func row(site string, slot int, importWh int64) balance.Row {
 	return balance.Row{District: "fontaine", Site: site, Start: t0.Add(time.Duration(slot) * 15 * time.Minute), Step: 15 * time.Minute,
 		ImportWh: units.WattHours(importWh), ExportWh: 2, ProductionWh: 3, ChargeWh: 4, DischargeWh: 5, HeatWh: 6, CarsWh: 7, OtherWh: 8,
-		ResidualWh: -9, SharedWh: 10, StationResidualWh: -11, CostEUR: 0.1, CarbonKg: 0.2, BaselineCostEUR: -0.3, BaselineCarbonKg: 0.4, Coverage: 0.5, Substituted: slot%2 == 0}
+		ResidualWh: -9, SharedWh: 10, StationResidualWh: -11, CostEUR: 0.1, CarbonKg: 0.2, BaselineCostEUR: -0.3, BaselineCarbonKg: 0.4, Coverage: 0.5, Substituted: slot%2 == 0, Method: balance.Method(3 * (slot % 2))}
 }
 
 func balances(t *testing.T, s store.Store) {

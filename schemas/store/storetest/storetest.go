@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"an error of the reader stops the rollup", rollupStops},
 		{"balances", balances},
 		{"bad balances are refused", balancesRefused},
+		{"carriers", carriers},
 		{"plans", plans},
 		{"bad plans are refused", plansRefused},
 		{"set-points", setpoints},

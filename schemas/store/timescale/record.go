@@ -18,14 +18,14 @@ import (
 )
 
 const balanceColumns = `district, site, start, step_us, import_wh, export_wh, production_wh, charge_wh, discharge_wh, heat_wh, cars_wh, other_wh,
-	residual_wh, shared_wh, station_residual_wh, cost_eur, carbon_kg, baseline_cost_eur, baseline_carbon_kg, coverage, substituted`
+	residual_wh, shared_wh, station_residual_wh, cost_eur, carbon_kg, baseline_cost_eur, baseline_carbon_kg, coverage, substituted, methods`
 
-const upsertBalance = "insert into balances(" + balanceColumns + `) values($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21)
+const upsertBalance = "insert into balances(" + balanceColumns + `) values($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22)
 	on conflict (district, start, site) do update set step_us=excluded.step_us, import_wh=excluded.import_wh, export_wh=excluded.export_wh,
 	production_wh=excluded.production_wh, charge_wh=excluded.charge_wh, discharge_wh=excluded.discharge_wh, heat_wh=excluded.heat_wh,
 	cars_wh=excluded.cars_wh, other_wh=excluded.other_wh, residual_wh=excluded.residual_wh, shared_wh=excluded.shared_wh, station_residual_wh=excluded.station_residual_wh,
 	cost_eur=excluded.cost_eur, carbon_kg=excluded.carbon_kg, baseline_cost_eur=excluded.baseline_cost_eur,
-	baseline_carbon_kg=excluded.baseline_carbon_kg, coverage=excluded.coverage, substituted=excluded.substituted
+	baseline_carbon_kg=excluded.baseline_carbon_kg, coverage=excluded.coverage, substituted=excluded.substituted, methods=excluded.methods
 	where balances is distinct from excluded`
 
 // SaveBalances writes rows; a row of the same district, site and start is replaced.
@@ -43,7 +43,7 @@ func (s *Store) SaveBalances(ctx context.Context, rows []balance.Row) error {
 			b.Queue(upsertBalance, r.District, r.Site, store.Instant(r.Start), r.Step.Microseconds(),
 				int64(r.ImportWh), int64(r.ExportWh), int64(r.ProductionWh), int64(r.ChargeWh), int64(r.DischargeWh), int64(r.HeatWh), int64(r.CarsWh),
 				int64(r.OtherWh), int64(r.ResidualWh), int64(r.SharedWh), int64(r.StationResidualWh), r.CostEUR, r.CarbonKg, r.BaselineCostEUR, r.BaselineCarbonKg,
-				r.Coverage, r.Substituted)
+				r.Coverage, r.Substituted, int16(r.Method))
 		}
 		return tx.SendBatch(ctx, b).Close()
 	})
@@ -65,10 +65,11 @@ func (s *Store) Balances(ctx context.Context, districtID, site string, sp timegr
 
 func scanBalance(row pgx.CollectableRow) (r balance.Row, err error) {
 	var step int64
+	var method int16
 	var wh [11]int64
 	err = row.Scan(&r.District, &r.Site, &r.Start, &step, &wh[0], &wh[1], &wh[2], &wh[3], &wh[4], &wh[5], &wh[6], &wh[7], &wh[8], &wh[9], &wh[10],
-		&r.CostEUR, &r.CarbonKg, &r.BaselineCostEUR, &r.BaselineCarbonKg, &r.Coverage, &r.Substituted)
-	r.Start, r.Step = r.Start.UTC(), time.Duration(step)*time.Microsecond
+		&r.CostEUR, &r.CarbonKg, &r.BaselineCostEUR, &r.BaselineCarbonKg, &r.Coverage, &r.Substituted, &method)
+	r.Start, r.Step, r.Method = r.Start.UTC(), time.Duration(step)*time.Microsecond, balance.Method(method)
 	for i, f := range []*units.WattHours{&r.ImportWh, &r.ExportWh, &r.ProductionWh, &r.ChargeWh, &r.DischargeWh, &r.HeatWh, &r.CarsWh,
 		&r.OtherWh, &r.ResidualWh, &r.SharedWh, &r.StationResidualWh} {
 		*f = units.WattHours(wh[i])

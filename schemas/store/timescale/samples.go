@@ -223,6 +223,8 @@ func (s *Store) Apply(ctx context.Context, b *batch.Batch) error {
 		return s.appendPacked(ctx, b.Samples)
 	case batch.OfBalances:
 		return s.SaveBalances(ctx, b.Balances)
+	case batch.OfCarriers:
+		return s.SaveCarriers(ctx, b.Carriers)
 	case batch.OfPlans:
 		return s.applyPlans(ctx, b.Plans)
 	case batch.OfSetpoints:
