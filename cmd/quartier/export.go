@@ -59,8 +59,8 @@ func runExport(ctx context.Context, c *call) error {
 		return err
 	}
 	zone := cfg.Districts[0].Zone
-	a, err1 := dayOrInstant("from", *from, zone)
-	b, err2 := dayOrInstant("to", *to, zone)
+	a, err1 := dayOrInstant("export", "from", *from, zone)
+	b, err2 := dayOrInstant("export", "to", *to, zone)
 	if err := errors.Join(err1, err2); err != nil {
 		return badInput{err}
 	}
@@ -142,13 +142,13 @@ func tellCounts(w io.Writer, counts archive.Counts) {
 }
 
 // dayOrInstant reads the begin of a local day, or an instant.
-func dayOrInstant(name, text string, zone *time.Location) (time.Time, error) {
+func dayOrInstant(command, name, text string, zone *time.Location) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t.UTC(), nil
 	}
 	day, err := timegrid.ParseDay(text, zone)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("quartier export: --%s %q is neither a day such as 2026-01-31 nor an instant such as 2026-01-31T12:00:00Z", name, text)
+		return time.Time{}, fmt.Errorf("quartier %s: --%s %q is neither a day such as 2026-01-31 nor an instant such as 2026-01-31T12:00:00Z", command, name, text)
 	}
 	return day.Start, nil
 }

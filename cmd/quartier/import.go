@@ -22,6 +22,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/archive"
+	"quartier/schemas/timegrid"
 )
 
 // csvHeader is the first line of a file of samples.
@@ -40,6 +41,7 @@ The file has the columns series,time,value,quality: a name such as fontaine/ecol
 an RFC 3339 instant, a number in the series' unit, and good, uncertain, bad or substituted (good
 when left out). Each sample is one line; a line that cannot be taken is named with its reason and
 the rest is taken (exit 2). A file may be imported again: a sample that is there changes nothing.
+The balances of the time that the file covers are closed again.
 "-" is standard input. An archive of 'quartier export --all' is taken whole.
 
 Load curves of Enedis are taken as they are published: the CSV of a customer's account, the flat CSV of
@@ -105,7 +107,8 @@ func runImport(ctx context.Context, c *call) error {
 		return importArchive(ctx, c, cfg, st, whole)
 	}
 	in = whole
-	im := &importer{store: st, known: knownSeries(cfg), refuse: func(line int, reason error) { fmt.Fprintf(c.stderr, "%s:%d: %v\n", c.args[0], line, reason) }}
+	record := &touched{Store: st, spans: map[string]timegrid.Span{}}
+	im := &importer{store: record, known: knownSeries(cfg), refuse: func(line int, reason error) { fmt.Fprintf(c.stderr, "%s:%d: %v\n", c.args[0], line, reason) }}
 	next := time.Now().Add(2 * time.Second)
 	im.progress = func() {
 		if time.Now().Before(next) {
@@ -135,6 +138,9 @@ func runImport(ctx context.Context, c *call) error {
 		if err = st.Drain(ctx); err != nil {
 			err = fmt.Errorf("%d samples are safe in %s and wait for the database; 'quartier run' sends them: %w", im.taken, cfg.File.DataDir, err)
 		}
+	}
+	if err == nil {
+		record.close(ctx, cfg, c.stderr)
 	}
 	if err := errors.Join(err, st.Close()); err != nil {
 		return err

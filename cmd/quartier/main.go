@@ -54,7 +54,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", e.code)
 
 func commands() []*command {
 	return []*command{
-		demoCommand(), runCommand(), checkCommand(), planCommand(), backtestCommand(), reportCommand(), auditCommand(), deviceCommand(), sharingCommand(), importCommand(), exportCommand(), userCommand(), pointsCommand(),
+		demoCommand(), runCommand(), checkCommand(), planCommand(), backtestCommand(), balanceCommand(), reportCommand(), auditCommand(), deviceCommand(), sharingCommand(), importCommand(), exportCommand(), userCommand(), pointsCommand(),
 		schemaCommand(), versionCommand(), faceCommand(),
 	}
 }

@@ -195,7 +195,7 @@ func (b *builder) device(st *siteState, set *trace.Set, site *district.Site, dev
 		}
 		st.machines = append(st.machines, x)
 		b.add(ref, x)
-	case district.HeatMeter:
+	case district.HeatMeter, district.GasMeter:
 		// after the heat pumps, see heatMeters
 	default:
 		b.bad("device %s: a %s does not stand on a site", ref, dev.Kind)
@@ -205,10 +205,16 @@ func (b *builder) device(st *siteState, set *trace.Set, site *district.Site, dev
 func (b *builder) heatMeters(st *siteState, site *district.Site, desc SiteSim) {
 	for i := range site.Devices {
 		dev := &site.Devices[i]
-		if dev.Kind != district.HeatMeter {
+		if dev.Kind != district.HeatMeter && dev.Kind != district.GasMeter {
 			continue
 		}
 		ref := Ref{b.d.ID, site.ID, dev.ID}
+		if desc := desc.Devices[dev.ID]; desc.BaseKW > 0 || desc.KWPerK > 0 {
+			x := &boiler{machine: newMachine(ref, dev, b.seed), baseKW: desc.BaseKW, kwPerK: desc.KWPerK}
+			st.heat = append(st.heat, x)
+			b.add(ref, x)
+			continue
+		}
 		of := b.w.devices[Ref{b.d.ID, site.ID, desc.Devices[dev.ID].Of}]
 		if of == nil {
 			b.bad("device %s: of %q names no heat pump of its site", ref, desc.Devices[dev.ID].Of)

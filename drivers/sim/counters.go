@@ -56,6 +56,11 @@ func (s *siteState) settle(years float64) (imported, exported float64) {
 			demand += yearly
 		}
 	}
+	for _, p := range s.heat {
+		if x, ok := p.(*boiler); ok {
+			x.importKWh = round3(x.age(years) * x.yearlyKWh())
+		}
+	}
 	for _, b := range s.storage {
 		yearly := 400 * b.capacityKWh
 		b.importKWh, b.exportKWh = round3(b.age(years)*yearly), round3(b.age(years)*yearly*0.9)
@@ -71,4 +76,4 @@ func (s *siteState) settle(years float64) (imported, exported float64) {
 }
 
 // counters lists the exact counters of a device that a profile may offer.
-var counters = []string{district.ImportKWh, district.ExportKWh, district.HeatKWh}
+var counters = []string{district.ImportKWh, district.ExportKWh, district.HeatKWh, district.GasM3}

@@ -83,7 +83,9 @@ type DeviceSim struct {
 
 	Users []string `yaml:"users"` // ev_charger: recorded drivers who stop here
 
-	Of string `yaml:"of"` // heat_meter: the heat pump whose heat it counts
+	Of     string  `yaml:"of"`       // heat_meter: the heat pump whose heat it counts
+	BaseKW float64 `yaml:"base_kw"`  // heat_meter, gas_meter: mean power of hot water, of a network or of gas
+	KWPerK float64 `yaml:"kw_per_k"` // heat_meter, gas_meter: heating power per K below 16 °C outside
 }
 
 // ParseDescription reads a simulation's description; an unknown key is an error that says where.

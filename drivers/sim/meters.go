@@ -93,4 +93,4 @@ func (w *weatherStation) value(point string) (float64, bool) {
 	return 0, false
 }
 
-var _ = []physics{&inverter{}, &battery{}, &heatPump{}, &tank{}, &charger{}, &meter{}, &substation{}, &heatMeter{}, &weatherStation{}}
+var _ = []physics{&inverter{}, &battery{}, &heatPump{}, &tank{}, &charger{}, &meter{}, &substation{}, &heatMeter{}, &boiler{}, &weatherStation{}}

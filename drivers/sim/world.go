@@ -21,7 +21,7 @@ type WorldConfig struct {
 	Description *Description
 	Traces      fs.FS     // testdata/traces or a folder of that shape
 	Start       time.Time // first instant; the world is run in for [RunIn] before it
-	// Counters returns what a counter, import_kwh or export_kwh, showed last at Start, in kWh: the world goes on from there. Nil, or false: by an estimate of its age.
+	// Counters returns what a counter, import_kwh, export_kwh, heat_kwh or gas_m3, showed last at Start, in its unit: the world goes on from there. Nil, or false: by an estimate of its age.
 	Counters func(ref Ref, quantity string) (kwh float64, ok bool)
 	Log      *slog.Logger // nil: silent. Defects of the traces are reported here once
 }
@@ -81,6 +81,19 @@ func New(cfg WorldConfig) (*World, error) {
 	if cfg.Counters != nil {
 		for _, d := range w.devices {
 			m := d.base()
+			for _, q := range []string{district.HeatKWh, district.GasM3} {
+				v, ok := cfg.Counters(m.ref, q)
+				switch x := d.physics.(type) {
+				case *boiler:
+					if ok {
+						x.counted(q, v)
+					}
+				case *heatPump:
+					if ok && q == district.HeatKWh {
+						x.heatKWh = v
+					}
+				}
+			}
 			if v, ok := cfg.Counters(m.ref, district.ImportKWh); ok {
 				m.importKWh = v
 			}

@@ -72,7 +72,7 @@ func TestWorldBalances(t *testing.T) {
 				grid, known, loads := power(d.ID, s.ID, "grid"), 0.0, 0
 				for _, dev := range s.Devices {
 					switch dev.Kind {
-					case district.GridMeter, district.HeatMeter:
+					case district.GridMeter, district.HeatMeter, district.GasMeter:
 					case district.LoadMeter:
 						loads++
 						known += power(d.ID, s.ID, dev.ID)

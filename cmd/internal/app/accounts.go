@@ -115,6 +115,29 @@ func (a *Accountant) save(ctx context.Context, acc *account) error {
 	return nil
 }
 
+// CloseAccounts computes and stores the rows of a span of one district, for a command beside the service.
+func CloseAccounts(ctx context.Context, cfg *config.Config, st store.Store, d *district.District, sp timegrid.Span) error {
+	a, err := NewAccountant(cfg, d, st)
+	if err != nil {
+		return err
+	}
+	return a.closeAll(ctx, sp)
+}
+
+// closeAll is [Accountant.Close] piece by piece.
+func (a *Accountant) closeAll(ctx context.Context, sp timegrid.Span) error {
+	for at := sp.Start; at.Before(sp.End); at = at.Add(closePiece) {
+		end := at.Add(closePiece)
+		if end.After(sp.End) {
+			end = sp.End
+		}
+		if err := a.Close(ctx, timegrid.NewSpan(at, end)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Rows computes the electrical rows of every slot that starts in sp: each site's and the district's.
 func (a *Accountant) Rows(ctx context.Context, sp timegrid.Span) ([]balance.Row, error) {
 	acc, err := a.account(ctx, sp)

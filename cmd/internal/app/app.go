@@ -448,7 +448,7 @@ func (a *App) accountLoop(ctx context.Context) {
 			if first := timegrid.Floor(late.Add(-d.Step), d.Step); !late.IsZero() && first.Before(start) {
 				start = first
 			}
-			if err := a.closeAccounts(ctx, d.ID, timegrid.NewSpan(start, end)); err != nil && ctx.Err() == nil {
+			if err := a.accountants[d.ID].closeAll(ctx, timegrid.NewSpan(start, end)); err != nil && ctx.Err() == nil {
 				a.log.Warn("balance not closed", "district", d.ID, "err", err)
 				failed = true
 				if !late.IsZero() {
@@ -476,20 +476,6 @@ func wait(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	}
-}
-
-// closeAccounts computes and stores the balance rows of a span of a district, piece by piece.
-func (a *App) closeAccounts(ctx context.Context, districtID string, sp timegrid.Span) error {
-	for at := sp.Start; at.Before(sp.End); at = at.Add(closePiece) {
-		end := at.Add(closePiece)
-		if end.After(sp.End) {
-			end = sp.End
-		}
-		if err := a.accountants[districtID].Close(ctx, timegrid.NewSpan(at, end)); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // CloseAccounts computes and stores the balance rows of a span of every district.

@@ -176,7 +176,8 @@ func counters(ctx context.Context, cfg *config.Config, st store.Store, at time.T
 	for i := range cfg.Districts {
 		d := &cfg.Districts[i]
 		for site, dev := range d.AllDevices {
-			ids = append(ids, dev.Series(d.ID, site, district.ImportKWh), dev.Series(d.ID, site, district.ExportKWh))
+			ids = append(ids, dev.Series(d.ID, site, district.ImportKWh), dev.Series(d.ID, site, district.ExportKWh), dev.Series(d.ID, site, district.HeatKWh),
+				dev.Series(d.ID, site, district.GasM3))
 		}
 	}
 	last, err := st.Latest(ctx, ids, at)

@@ -1,0 +1,214 @@
+// Package balances makes the statement of a district's balance from the record: energies by carrier and step, indicators, and the positive-energy balance by profile. The command line and the
+// console's API give the same one.
+package balances
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"quartier/schemas/balance"
+	"quartier/schemas/balance/kpi"
+	"quartier/schemas/balance/ped"
+	"quartier/schemas/district"
+	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
+)
+
+// Store is the part of the record that statements are made from.
+type Store interface {
+	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
+	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
+	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
+}
+
+// Query is what a statement is asked for.
+type Query struct {
+	District *district.District
+	Site     string // "_": the district itself
+	Span     timegrid.Span
+	Step     Step
+	Profiles []*ped.Profile // of the positive-energy balance, side by side; none: no such balance
+	Now      time.Time
+}
+
+// Statement is the balance of a district or a site over a span.
+type Statement struct {
+	District    string     `json:"district"`
+	Site        string     `json:"site" doc:"_ for the district itself"`
+	Zone        string     `json:"time_zone"`
+	From        time.Time  `json:"from"`
+	To          time.Time  `json:"to"`
+	Step        string     `json:"step"`
+	StepMinutes float64    `json:"metering_step_minutes"`
+	Rows        []Line     `json:"rows" doc:"by start, then carrier"`
+	Total       []Line     `json:"total" doc:"of the whole span, by carrier"`
+	KPIs        []KPI      `json:"kpis"`
+	PED         []PED      `json:"ped" doc:"the positive-energy balance, by each profile"`
+	First       *time.Time `json:"first" doc:"start of the district's first row"`
+	Last        *time.Time `json:"last" doc:"end of the district's last row"`
+}
+
+// Line is the energy of one carrier over a step. Delivered + generated + converted + discharge + residual = exported + charge + consumed.
+type Line struct {
+	Start       time.Time `json:"start"`
+	End         time.Time `json:"end"`
+	Carrier     string    `json:"carrier"`
+	DeliveredWh int64     `json:"delivered_wh" doc:"through the boundary, netted in each metering step"`
+	ExportedWh  int64     `json:"exported_wh"`
+	GeneratedWh int64     `json:"generated_wh" doc:"on the spot, from sun, ground or air"`
+	ConvertedWh int64     `json:"converted_wh" doc:"on the spot, out of another carrier"`
+	ChargeWh    int64     `json:"charge_wh" doc:"into storage"`
+	DischargeWh int64     `json:"discharge_wh" doc:"out of storage"`
+	ConsumedWh  int64     `json:"consumed_wh"`
+	ResidualWh  int64     `json:"residual_wh" doc:"what the meters do not explain"`
+	CostEUR     *float64  `json:"cost_eur,omitempty" doc:"of electricity: of import, less the revenue of export"`
+	CarbonKg    *float64  `json:"carbon_kg,omitempty" doc:"of electricity: of import, by the intensity of the slot"`
+	Coverage    float64   `json:"coverage" doc:"share of the step that was measured"`
+	Slots       int       `json:"slots" doc:"metering steps that are there"`
+	Substituted int       `json:"substituted" doc:"of these, with an estimate"`
+	Methods     string    `json:"methods" doc:"how estimates were made: interpolated, similar_days, estimate, missing, joined by +"`
+}
+
+// KPI is an indicator of the span.
+type KPI struct {
+	ID       string   `json:"id"`
+	Version  int      `json:"version" doc:"of the formula"`
+	NameEN   string   `json:"name_en"`
+	NameFR   string   `json:"name_fr"`
+	Value    *float64 `json:"value"`
+	Reason   string   `json:"reason,omitempty" doc:"why there is no value"`
+	Unit     string   `json:"unit"`
+	Formula  string   `json:"formula"`
+	Inputs   []string `json:"inputs"`
+	Note     string   `json:"note,omitempty"`
+	Boundary string   `json:"boundary"`
+	Coverage float64  `json:"coverage" doc:"share of the span that was measured"`
+}
+
+// Make reads the record and returns the statement.
+func Make(ctx context.Context, st Store, q Query) (*Statement, error) {
+	d := q.District
+	out := &Statement{District: d.ID, Site: q.Site, Zone: d.Zone.String(), From: q.Span.Start, To: q.Span.End, Step: q.Step.String(), StepMinutes: d.Step.Minutes(), Rows: []Line{}, Total: []Line{}, PED: []PED{}}
+	known, err := st.BalanceSpan(ctx, d.ID)
+	switch {
+	case err == nil:
+		out.First, out.Last = &known.Start, &known.End
+	case !errors.Is(err, store.ErrNotFound):
+		return nil, fmt.Errorf("balances: span of %s: %w", d.ID, err)
+	}
+	rows, err := st.Balances(ctx, d.ID, q.Site, q.Span)
+	if err != nil {
+		return nil, fmt.Errorf("balances: rows of %s: %w", d.ID, err)
+	}
+	others, err := st.Carriers(ctx, d.ID, q.Site, "", q.Span)
+	if err != nil {
+		return nil, fmt.Errorf("balances: carriers of %s: %w", d.ID, err)
+	}
+	out.Rows, out.Total = lines(q, rows, others)
+	in := kpi.Input{Boundary: boundaryName(q.Site), Period: q.Span, Step: d.Step, Rows: rows, Carriers: others, ConnectionKW: d.ImportLimitKW, Zone: d.Zone}
+	if s := d.Site(q.Site); s != nil {
+		in.ConnectionKW = s.ImportLimitKW
+	}
+	for _, v := range kpi.Compute(in) {
+		out.KPIs = append(out.KPIs, KPI{ID: v.ID, Version: v.Version, NameEN: v.NameEN, NameFR: v.NameFR, Value: v.Value, Reason: v.Reason, Unit: v.Unit, Formula: v.Formula, Inputs: v.Inputs, Note: v.Note,
+			Boundary: v.Boundary, Coverage: v.Coverage})
+	}
+	if q.Site != district.DistrictSite || len(q.Profiles) == 0 || out.Last == nil {
+		return out, nil
+	}
+	out.PED, err = positive(ctx, st, q, known)
+	return out, err
+}
+
+func boundaryName(site string) string {
+	if site == district.DistrictSite {
+		return "district"
+	}
+	return site
+}
+
+// bucket gathers the rows of one carrier in a step.
+type bucket struct {
+	carrier  balance.Carrier
+	sum      balance.CarrierRow
+	cost     float64
+	carbon   float64
+	electric bool
+	covered  float64 // hours
+	slots    int
+	estimate int
+}
+
+func (b *bucket) add(r *balance.CarrierRow) {
+	b.sum.Add(r)
+	b.covered += r.Coverage * r.Step.Hours()
+	b.slots++
+	if r.Substituted() {
+		b.estimate++
+	}
+}
+
+func (b *bucket) line(sp timegrid.Span) Line {
+	l := Line{Start: sp.Start, End: sp.End, Carrier: string(b.carrier), DeliveredWh: int64(b.sum.DeliveredWh), ExportedWh: int64(b.sum.ExportedWh), GeneratedWh: int64(b.sum.GeneratedWh), ConvertedWh: int64(b.sum.ConvertedWh),
+		ChargeWh: int64(b.sum.ChargeWh), DischargeWh: int64(b.sum.DischargeWh), ConsumedWh: int64(b.sum.ConsumedWh), ResidualWh: int64(b.sum.ResidualWh),
+		Coverage: b.covered / sp.Duration().Hours(), Slots: b.slots, Substituted: b.estimate, Methods: b.sum.Method.String()}
+	if b.electric {
+		l.CostEUR, l.CarbonKg = &b.cost, &b.carbon
+	}
+	return l
+}
+
+// lines sums rows by step and carrier, and over the whole span.
+func lines(q Query, rows []balance.Row, others []balance.CarrierRow) (out, total []Line) {
+	out, total = []Line{}, []Line{}
+	all := map[balance.Carrier]*bucket{}
+	get := func(in map[balance.Carrier]*bucket, c balance.Carrier) *bucket {
+		if in[c] == nil {
+			in[c] = &bucket{carrier: c}
+		}
+		return in[c]
+	}
+	i, k := 0, 0
+	for sp := range q.Step.Spans(q.Span, q.District.Zone) {
+		part := map[balance.Carrier]*bucket{}
+		for ; i < len(rows) && rows[i].Start.Before(sp.End); i++ {
+			r := rows[i].Electric()
+			for _, b := range []*bucket{get(part, balance.Electricity), get(all, balance.Electricity)} {
+				b.add(&r)
+				b.electric, b.cost, b.carbon = true, b.cost+rows[i].CostEUR, b.carbon+rows[i].CarbonKg
+			}
+		}
+		for ; k < len(others) && others[k].Start.Before(sp.End); k++ {
+			get(part, others[k].Carrier).add(&others[k])
+			get(all, others[k].Carrier).add(&others[k])
+		}
+		for _, c := range carriersOf(part) {
+			out = append(out, part[c].line(sp))
+		}
+	}
+	for _, c := range carriersOf(all) {
+		total = append(total, all[c].line(q.Span))
+	}
+	return out, total
+}
+
+// carriersOf returns the carriers in the order in which tables show them.
+func carriersOf(m map[balance.Carrier]*bucket) []balance.Carrier {
+	var out []balance.Carrier
+	for _, c := range balance.Carriers() {
+		if m[c] != nil {
+			out = append(out, c)
+		}
+	}
+	n := len(out)
+	for c := range m {
+		if !slices.Contains(out[:n], c) {
+			out = append(out, c)
+		}
+	}
+	slices.Sort(out[n:])
+	return out
+}
