@@ -121,13 +121,19 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 	if err != nil {
 		return nil, err
 	}
+	gathered := map[ped.Netting][]ped.Piece{} // of the whole district
 	var out []PED
 	for _, p := range q.Profiles {
-		rows := whole
+		pieces, ok := gathered[p.Netting]
 		if len(p.Sites) > 0 {
-			if rows, err = boundary(ctx, st, d, p.Sites, all); err != nil {
+			rows, err := boundary(ctx, st, d, p.Sites, all)
+			if err != nil {
 				return nil, err
 			}
+			pieces = ped.Gather(rows, p.Netting, frame, q.Span.Start, q.Span.End, at)
+		} else if !ok {
+			pieces = ped.Gather(whole, p.Netting, frame, q.Span.Start, q.Span.End, at)
+			gathered[p.Netting] = pieces
 		}
 		one := PED{Profile: describe(p, d.Zone), Balances: []Result{}}
 		for _, period := range []struct {
@@ -137,7 +143,7 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 			if !period.sp.Start.Before(period.sp.End) || period.name == "year" && !known.Start.Before(before.End) {
 				continue
 			}
-			r, err := p.Compute(rows, period.sp, frame)
+			r, err := p.Of(pieces, period.sp, frame)
 			if err != nil {
 				one.Error = err.Error()
 				break
@@ -145,7 +151,7 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 			one.Balances = append(one.Balances, result(period.name, r))
 		}
 		if one.Error == "" {
-			x, reason, err := p.Project(rows, at, frame)
+			x, reason, err := p.ProjectOf(pieces, at, frame)
 			if err != nil {
 				reason = err.Error()
 			}
@@ -159,31 +165,15 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 	return out, nil
 }
 
-// boundary returns the rows of what lies inside a boundary: the district's own, or those of some of its sites together.
+// boundary returns the rows of what lies inside a boundary by start: the district's own, or those of some of its sites, which [ped.Gather] nets with each other. A site that meters a carrier counts for its
+// coverage as much as each of the others.
 func boundary(ctx context.Context, st Store, d *district.District, sites []string, sp timegrid.Span) ([]balance.CarrierRow, error) {
-	names := sites
-	if len(names) == 0 {
-		names = []string{district.DistrictSite}
-	}
-	type key struct {
-		at      int64
-		carrier balance.Carrier
+	if len(sites) == 0 {
+		sites = []string{district.DistrictSite}
 	}
 	var out []balance.CarrierRow
-	index := map[key]int{}
-	add := func(r balance.CarrierRow) {
-		k := key{r.Start.UnixNano(), r.Carrier}
-		i, ok := index[k]
-		if !ok {
-			i = len(out)
-			index[k] = i
-			out = append(out, balance.CarrierRow{District: d.ID, Site: district.DistrictSite, Carrier: r.Carrier, Start: r.Start, Step: r.Step})
-		}
-		out[i].Add(&r)
-		out[i].Coverage += r.Coverage
-	}
-	have := map[balance.Carrier]map[string]bool{} // sites that meter a carrier
-	for _, site := range names {
+	metering := map[balance.Carrier]int{} // sites that meter a carrier
+	for _, site := range sites {
 		rows, err := st.Balances(ctx, d.ID, site, sp)
 		if err != nil {
 			return nil, fmt.Errorf("balances: rows of %s/%s: %w", d.ID, site, err)
@@ -192,23 +182,30 @@ func boundary(ctx context.Context, st Store, d *district.District, sites []strin
 		if err != nil {
 			return nil, fmt.Errorf("balances: carriers of %s/%s: %w", d.ID, site, err)
 		}
-		note := func(c balance.Carrier) {
-			if have[c] == nil {
-				have[c] = map[string]bool{}
-			}
-			have[c][site] = true
-		}
+		here := map[balance.Carrier]bool{}
+		k := 0
+		out = slices.Grow(out, len(rows)+len(others))
 		for i := range rows {
-			add(rows[i].Electric())
-			note(balance.Electricity)
+			for ; k < len(others) && others[k].Start.Before(rows[i].Start); k++ {
+				out = append(out, others[k])
+				here[others[k].Carrier] = true
+			}
+			out = append(out, rows[i].Electric())
+			here[balance.Electricity] = true
 		}
-		for i := range others {
-			add(others[i])
-			note(others[i].Carrier)
+		for ; k < len(others); k++ {
+			out = append(out, others[k])
+			here[others[k].Carrier] = true
+		}
+		for c := range here {
+			metering[c]++
 		}
 	}
+	if len(sites) == 1 {
+		return out, nil
+	}
 	for i := range out {
-		out[i].Coverage /= float64(len(have[out[i].Carrier]))
+		out[i].Coverage /= float64(metering[out[i].Carrier])
 	}
 	slices.SortStableFunc(out, func(a, b balance.CarrierRow) int { return a.Start.Compare(b.Start) })
 	return out, nil

@@ -67,69 +67,93 @@ type Frame struct {
 // Compute returns the balance of a period by a profile, from the rows of the boundary: those of the district where every site lies inside, in any order. Rows outside the
 // period are not counted. An error names a carrier and a day for which the profile has no factor.
 func (p *Profile) Compute(rows []balance.CarrierRow, period timegrid.Span, frame Frame) (*Result, error) {
+	return p.Of(Gather(rows, p.Netting, frame, period.Start, period.End), period, frame)
+}
+
+// Of is [Profile.Compute] from pieces that were gathered with the profile's netting and cut at the ends of the period.
+func (p *Profile) Of(pieces []Piece, period timegrid.Span, frame Frame) (*Result, error) {
 	res := &Result{Profile: p, Period: period, Step: frame.Step}
 	parts := map[balance.Carrier]*CarrierResult{}
-	type key struct {
-		carrier balance.Carrier
-		group   time.Time
-	}
-	net := map[key]units.WattHours{}
-	var order []key
-	for i := range rows {
-		r := &rows[i]
-		if !period.Contains(r.Start) {
+	groups := map[balance.Carrier]*netted{} // of netting coarser than a day
+	for i := range pieces {
+		x := &pieces[i]
+		if !period.Contains(x.Start) {
 			continue
 		}
-		if !p.Counts(r.Carrier) {
-			if !slices.Contains(res.NotIn, r.Carrier) {
-				res.NotIn = append(res.NotIn, r.Carrier)
+		if !p.Counts(x.Carrier) {
+			if !slices.Contains(res.NotIn, x.Carrier) {
+				res.NotIn = append(res.NotIn, x.Carrier)
 			}
 			continue
 		}
-		c := parts[r.Carrier]
+		c := parts[x.Carrier]
 		if c == nil {
-			c = &CarrierResult{Carrier: r.Carrier}
-			parts[r.Carrier] = c
+			c = &CarrierResult{Carrier: x.Carrier}
+			parts[x.Carrier] = c
 		}
-		c.GeneratedWh += r.GeneratedWh
-		c.ConsumedWh += r.ConsumedWh
-		c.Coverage += r.Coverage * r.Step.Hours()
-		c.Slots++
-		if r.Substituted() {
-			c.Substituted++
+		c.GeneratedWh += x.GeneratedWh
+		c.ConsumedWh += x.ConsumedWh
+		c.Coverage += x.Covered
+		c.Slots += x.Slots
+		c.Substituted += x.Substituted
+		f, err := p.factor(x.Carrier, x.Start, frame.Zone)
+		if err != nil {
+			return nil, err
 		}
-		k := key{r.Carrier, p.Netting.group(r.Start, r.Step, period, frame.Zone)}
-		if _, ok := net[k]; !ok {
-			order = append(order, k)
+		if p.Netting.fine() == p.Netting {
+			p.weigh(c, x.DeliveredWh, x.ExportedWh, f)
+			continue
 		}
-		net[k] += r.DeliveredWh - r.ExportedWh
+		g := groups[x.Carrier]
+		if g == nil {
+			g = &netted{}
+			groups[x.Carrier] = g
+		}
+		if at := p.Netting.group(x.Start, period, frame.Zone); !at.Equal(g.at) {
+			g.close(p, c)
+			g.at = at
+			if g.factor, err = p.factor(x.Carrier, at, frame.Zone); err == nil {
+				err = p.constant(x.Carrier, at, period, frame, g.factor)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		g.net += x.DeliveredWh - x.ExportedWh
 	}
 	for _, c := range res.NotIn {
 		if !slices.Contains(p.LeftOut, c) {
 			return nil, fmt.Errorf("ped: profile %s has no factor for %s, which the district meters, and does not leave it out", p, c)
 		}
 	}
-	slices.SortFunc(order, func(a, b key) int { return cmp.Or(compare(a.carrier, b.carrier), a.group.Compare(b.group)) })
-	for _, k := range order { // in this order, so that sums come out the same each time
-		f, err := p.factor(k.carrier, k.group, frame.Zone)
-		if err != nil {
-			return nil, err
-		}
-		if err := p.constant(k.carrier, k.group, period, frame, f); err != nil {
-			return nil, err
-		}
-		c := parts[k.carrier]
-		if wh := net[k]; wh > 0 {
-			c.DeliveredWh += wh
-			c.PEIKWh += wh.KWh() * f.Delivered
-		} else {
-			c.ExportedWh -= wh
-			c.PEEKWh -= wh.KWh() * f.Exported * p.KExp
-		}
+	for c, g := range groups {
+		g.close(p, parts[c])
 	}
 	res.sum(parts, period)
 	res.judge(frame)
 	return res, nil
+}
+
+// weigh adds energies to a carrier with their primary energy.
+func (p *Profile) weigh(c *CarrierResult, delivered, exported units.WattHours, f *Factor) {
+	c.DeliveredWh += delivered
+	c.ExportedWh += exported
+	c.PEIKWh += delivered.KWh() * f.Delivered
+	c.PEEKWh += exported.KWh() * f.Exported * p.KExp
+}
+
+// netted is an open netting group of a carrier that is longer than a day.
+type netted struct {
+	at     time.Time
+	factor *Factor
+	net    units.WattHours
+}
+
+func (g *netted) close(p *Profile, c *CarrierResult) {
+	if g.factor != nil {
+		p.weigh(c, max(0, g.net), max(0, -g.net), g.factor)
+	}
+	g.net = 0
 }
 
 // constant refuses factors that change inside a netting period: what is netted across the change has no factor.

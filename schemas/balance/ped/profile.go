@@ -120,17 +120,13 @@ func (p *Profile) factor(c balance.Carrier, at time.Time, zone *time.Location) (
 	return nil, fmt.Errorf("ped: profile %s has no factor for %s on %s", p, c, at.In(zone).Format(time.DateOnly))
 }
 
-// group returns the netting period of an instant, within the period of the balance.
-func (n Netting) group(at time.Time, step time.Duration, sp timegrid.Span, zone *time.Location) time.Time {
-	switch n {
-	case NetHour:
-		return timegrid.Floor(at, max(step, time.Hour))
-	case NetDay:
-		return timegrid.Day(at, zone).Start
-	case NetMonth:
-		return timegrid.Month(at, zone).Start
-	case NetYear:
-		return sp.Start
+// group returns the begin of the netting period of an instant, for netting coarser than a day.
+func (n Netting) group(at time.Time, period timegrid.Span, zone *time.Location) time.Time {
+	if n == NetYear {
+		return period.Start
 	}
-	return at
+	if m := timegrid.Month(at, zone).Start; m.After(period.Start) {
+		return m
+	}
+	return period.Start
 }

@@ -52,13 +52,18 @@ type day struct {
 // both have, of which the newest 182 count. The interval is that of 2000 years drawn from those days in blocks of seven, each with scales and deviations of its own. It holds the weather and the habits
 // of those days; a new building or a new roof it does not know.
 func (p *Profile) Project(rows []balance.CarrierRow, now time.Time, frame Frame) (out *Projection, reason string, err error) {
+	return p.ProjectOf(Gather(rows, p.Netting, frame), now, frame)
+}
+
+// ProjectOf is [Profile.Project] from pieces that were gathered with the profile's netting.
+func (p *Profile) ProjectOf(pieces []Piece, now time.Time, frame Frame) (out *Projection, reason string, err error) {
 	if p.Netting == NetMonth || p.Netting == NetYear {
 		return nil, fmt.Sprintf("the profile nets by the %s, and days cannot be added up", p.Netting), nil
 	}
 	year := timegrid.Year(now, frame.Zone)
 	today := timegrid.Day(now, frame.Zone)
 	last := timegrid.NewSpan(year.Start.In(frame.Zone).AddDate(0, 0, -weekShift-7), today.Start)
-	days, err := p.days(rows, last, year, frame)
+	days, err := p.days(pieces, last, year, frame)
 	if err != nil {
 		return nil, "", err
 	}
@@ -108,25 +113,26 @@ func (p *Profile) Project(rows []balance.CarrierRow, now time.Time, frame Frame)
 }
 
 // days returns the primary energy of each civil day in span; last year's days count with the factors of this year.
-func (p *Profile) days(rows []balance.CarrierRow, span, year timegrid.Span, frame Frame) (map[time.Time]day, error) {
-	byDay := map[time.Time][]balance.CarrierRow{}
-	for i := range rows {
-		if span.Contains(rows[i].Start) && p.Counts(rows[i].Carrier) {
-			d := timegrid.Day(rows[i].Start, frame.Zone).Start
-			byDay[d] = append(byDay[d], rows[i])
+func (p *Profile) days(pieces []Piece, span, year timegrid.Span, frame Frame) (map[time.Time]day, error) {
+	out := map[time.Time]day{}
+	for i := 0; i < len(pieces); {
+		d := timegrid.Day(pieces[i].Start, frame.Zone)
+		n := i
+		for n < len(pieces) && pieces[n].Start.Before(d.End) {
+			n++
 		}
-	}
-	out := make(map[time.Time]day, len(byDay))
-	for start, list := range byDay {
-		prof := p
-		if start.Before(year.Start) {
-			prof = p.asOf(start.In(frame.Zone).AddDate(0, 0, weekShift))
+		if span.Contains(d.Start) {
+			prof := p
+			if d.Start.Before(year.Start) {
+				prof = p.asOf(d.Start.In(frame.Zone).AddDate(0, 0, weekShift))
+			}
+			r, err := prof.Of(pieces[i:n], d, frame)
+			if err != nil {
+				return nil, err
+			}
+			out[d.Start] = day{pei: r.PEIKWh, pee: r.PEEKWh, coverage: r.Coverage}
 		}
-		r, err := prof.Compute(list, timegrid.Day(start, frame.Zone), frame)
-		if err != nil {
-			return nil, err
-		}
-		out[start] = day{pei: r.PEIKWh, pee: r.PEEKWh, coverage: r.Coverage}
+		i = n
 	}
 	return out, nil
 }
