@@ -160,7 +160,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 	}
 	a.poller = poll.New(polled, poll.Config{Sink: sink, Now: a.sampleTime(), Timeout: 4 * time.Second, Log: a.log})
 	a.console, err = console.New(console.Deps{
-		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, History: a.historyProgress, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a},
+		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, History: a.historyProgress, Profiles: a.cfg.PEDProfiles, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a},
 		Now: a.clock.Now, Speed: a.clock.Speed(), Version: a.opt.Version, PlanLateAfter: planLateAfter(a.cfg, a.clock), Demo: a.opt.Demo, Logger: a.log, Registry: a.registry, SecureCookie: a.cfg.File.Console.TLSCert != "",
 	})
 	return err

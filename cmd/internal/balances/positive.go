@@ -135,7 +135,7 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 			pieces = ped.Gather(whole, p.Netting, frame, q.Span.Start, q.Span.End, at)
 			gathered[p.Netting] = pieces
 		}
-		one := PED{Profile: describe(p, d.Zone), Balances: []Result{}}
+		one := PED{Profile: Describe(p, d.Zone), Balances: []Result{}}
 		for _, period := range []struct {
 			name string
 			sp   timegrid.Span
@@ -211,7 +211,8 @@ func boundary(ctx context.Context, st Store, d *district.District, sites []strin
 	return out, nil
 }
 
-func describe(p *ped.Profile, zone *time.Location) Profile {
+// Describe returns a profile as statements tell it; its dates are days of the zone.
+func Describe(p *ped.Profile, zone *time.Location) Profile {
 	out := Profile{ID: p.ID, Version: p.Version, NameEN: p.NameEN, NameFR: p.NameFR, Note: p.Note, Builtin: p.Builtin, Boundary: p.Boundary, Sites: append([]string{}, p.Sites...), FactorKind: string(p.Kind), Netting: string(p.Netting),
 		KExp: p.KExp, Symmetric: p.Symmetric(), Calorific: p.Calorific, Basis: p.Basis, MinCoverage: p.MinCoverage, Factors: []Factor{}, LeftOut: texts(p.LeftOut)}
 	date := func(t time.Time) string {

@@ -28,7 +28,6 @@ type BalanceView struct {
 	End      time.Time  `json:"end"`
 	Total    Totals     `json:"total"`
 	Parts    []Totals   `json:"parts" doc:"hours of a day, days of a month, months of a year; those without rows have 0 slots"`
-	Positive *bool      `json:"positive" doc:"export is at least import over the period, final energy, unweighted; null without rows"`
 	First    *time.Time `json:"first" doc:"start of the district's first row"`
 	Last     *time.Time `json:"last" doc:"end of the district's last row"`
 }
@@ -49,6 +48,7 @@ type exportInput struct {
 
 func (s *Server) balanceRoutes() {
 	register(s, ViewerAccess, get("get-balance", "/api/districts/{district}/balance", "balance", "Energy balance of a day, month or year"), s.getBalance)
+	s.statementRoutes()
 	register(s, ViewerAccess, csvOperation("get-balance-csv", "/api/districts/{district}/balance.csv", "balance", "The balance rows of a day, month or year, slot by slot, as CSV"), s.getBalanceCSV)
 	register(s, ViewerAccess, csvOperation("export-samples", "/api/districts/{district}/export.csv", "series", "The samples of series as they were measured, as CSV"), s.exportSamples)
 	register(s, ViewerAccess, get("list-series", "/api/districts/{district}/series-names", "series", "The names of the recorded series"), s.listSeries)
@@ -131,10 +131,6 @@ func (s *Server) getBalance(ctx context.Context, in *balanceInput) (*struct{ Bod
 	}
 	out.Total = totals(&total, sp, d.Step, now)
 	out.Total.StoredKWh = s.storedChange(ctx, d, in.Site, sp, rows)
-	if total.Slots > 0 {
-		positive := total.ExportWh >= total.ImportWh
-		out.Positive = &positive
-	}
 	if known, err := s.deps.Store.BalanceSpan(ctx, d.ID); err == nil {
 		out.First, out.Last = &known.Start, &known.End
 	} else if !errors.Is(err, store.ErrNotFound) {

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"quartier/schemas/balance"
+	"quartier/schemas/balance/ped"
 	"quartier/schemas/district"
 	"quartier/schemas/sharing"
 	"quartier/schemas/store"
@@ -24,6 +25,8 @@ type Deps struct {
 	DeviceStatus func() []DeviceStatus
 	// History tells how far the loading of recorded history is; nil: nothing is loaded.
 	History func() HistoryProgress
+	// Profiles returns the calculation profiles by which a district's positive-energy balance is computed, the first one before the others; nil: none.
+	Profiles func(districtID string) []*ped.Profile
 	// Reports makes members' monthly reports; nil: none are offered.
 	Reports Reports
 	// Overrides takes devices out of Quartier's control and back; nil: not offered.
@@ -55,6 +58,7 @@ type Store interface {
 	Series(ctx context.Context, prefix string) ([]district.SeriesID, error)
 	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
 	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
+	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
 	LatestPlan(ctx context.Context, districtID string, asOf time.Time) (*district.Plan, error)
 	Plan(ctx context.Context, id int64) (*district.Plan, error)

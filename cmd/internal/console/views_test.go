@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"quartier/cmd/internal/balances"
 	"quartier/cmd/internal/console"
 	"quartier/schemas/district"
 )
@@ -128,12 +129,9 @@ func TestBalance(t *testing.T) {
 		if math.Abs(imp-v.Total.ImportKWh) > 1e-6 || math.Abs(prod-v.Total.ProductionKWh) > 1e-6 || v.Total.ImportKWh == 0 {
 			t.Errorf("%s: parts sum to %v and %v kWh, total %v and %v kWh", period, imp, prod, v.Total.ImportKWh, v.Total.ProductionKWh)
 		}
-		if v.Positive == nil || *v.Positive != (v.Total.ExportKWh >= v.Total.ImportKWh) {
-			t.Errorf("%s: positive %v with export %v and import %v kWh", period, v.Positive, v.Total.ExportKWh, v.Total.ImportKWh)
-		}
 	}
-	if v := get[console.BalanceView](b, "/api/districts/fontaine/balance?period=day&date=2026-03-29"); len(v.Parts) != 23 || v.Positive != nil {
-		t.Errorf("the day of 23 hours has %d parts, positive %v without rows", len(v.Parts), v.Positive)
+	if v := get[console.BalanceView](b, "/api/districts/fontaine/balance?period=day&date=2026-03-29"); len(v.Parts) != 23 || v.Total.Slots != 0 {
+		t.Errorf("the day of 23 hours has %d parts and %d rows, want 23 and none", len(v.Parts), v.Total.Slots)
 	}
 	resp := b.request("GET", "/api/districts/fontaine/balance.csv?period=day&date=2026-01-13", nil)
 	defer resp.Body.Close()
@@ -286,6 +284,45 @@ func TestPlanLate(t *testing.T) {
 		o := get[console.Overview](f.signedIn("viewer"), "/api/districts/fontaine/overview")
 		if late := slices.ContainsFunc(o.Alarms, func(a console.Alarm) bool { return a.Key == "plan-late" }); late != want {
 			t.Errorf("%v after a plan that is late after three hours, late is %v", age, late)
+		}
+	}
+}
+
+// TestStatement: the statement agrees with the balance of the same period, indicators come with their formula, each profile stands beside the others, and what is asked wrongly is told fault by fault.
+func TestStatement(t *testing.T) {
+	b := start(t).signedIn("viewer")
+	v := get[console.BalanceView](b, "/api/districts/fontaine/balance?period=month")
+	s := get[balances.Statement](b, "/api/districts/fontaine/balance/statement?from="+v.Start.Format(time.RFC3339)+"&to="+v.End.Format(time.RFC3339)+"&step=day")
+	if len(s.Total) != 1 || math.Abs(float64(s.Total[0].DeliveredWh)/1000-v.Total.ImportKWh) > 1e-6 || math.Abs(float64(s.Total[0].GeneratedWh)/1000-v.Total.ProductionKWh) > 1e-6 {
+		t.Errorf("the statement has %+v, the balance %+v", s.Total, v.Total)
+	}
+	for _, k := range s.KPIs {
+		if k.ID == "self_consumption" && (k.Value == nil || math.Abs(*k.Value-*v.Total.SelfConsumption) > 1e-12 || k.Version != 1 || k.Formula == "") {
+			t.Errorf("self-consumption %+v, of the balance %v", k, *v.Total.SelfConsumption)
+		}
+	}
+	if len(s.PED) != 2 || s.PED[0].Profile.ID != "high" || s.PED[1].Profile.ID != "low" || s.PED[0].Balances[0].Verdict != "open" || s.PED[0].Balances[0].Reason == "" {
+		t.Fatalf("positive-energy balances %+v", s.PED)
+	}
+	high, low := s.PED[0].Balances[0], s.PED[1].Balances[0]
+	if math.Abs(high.BalanceKWh/2.3-low.BalanceKWh/1.9) > 1e-6 || math.Abs(high.FinalBalanceKWh-low.FinalBalanceKWh) > 1e-9 {
+		t.Errorf("balances %v and %v kWh", high.BalanceKWh, low.BalanceKWh)
+	}
+	if one := get[balances.Statement](b, "/api/districts/fontaine/balance/statement?from=2026-01-13&to=2026-01-14&profile=low"); len(one.PED) != 1 || one.Step != "hour" || len(one.Rows) != 24 {
+		t.Errorf("a day by one profile: %d balances, %d rows by %s", len(one.PED), len(one.Rows), one.Step)
+	}
+	if list := get[[]balances.Profile](b, "/api/districts/fontaine/balance/profiles"); len(list) != 2 || list[0].Factors[0].Delivered != 2.3 {
+		t.Errorf("profiles %+v", list)
+	}
+	status, body := b.do("GET", "/api/districts/fontaine/balance/statement?from=soon&to=2026-01-14&step=week&profile=none", nil)
+	for _, w := range []string{"query.from", "query.step", "query.profile", "15m, hour, day, month or year"} {
+		if status != 422 || !strings.Contains(string(body), w) {
+			t.Errorf("status %d, %s does not name %s", status, body, w)
+		}
+	}
+	for _, query := range []string{"from=2026-01-14&to=2026-01-13", "from=2026-01-14T00:07:00Z&to=2026-01-15", "from=2024-01-14&to=2026-01-15&step=15m"} {
+		if status, _ := b.do("GET", "/api/districts/fontaine/balance/statement?"+query, nil); status != 422 {
+			t.Errorf("%s answered %d, want 422", query, status)
 		}
 	}
 }

@@ -124,6 +124,12 @@ func (m *Memory) Balances(_ context.Context, districtID, site string, sp timegri
 	return out, m.down
 }
 
+// Carriers is as the contract says; the invented districts have electricity alone.
+func (m *Memory) Carriers(context.Context, string, string, balance.Carrier, timegrid.Span) ([]balance.CarrierRow, error) {
+	defer m.lock()()
+	return nil, m.down
+}
+
 // BalanceSpan is as the contract says.
 func (m *Memory) BalanceSpan(_ context.Context, districtID string) (timegrid.Span, error) {
 	defer m.lock()()

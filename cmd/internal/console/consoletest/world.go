@@ -9,6 +9,7 @@ import (
 
 	"quartier/cmd/internal/console"
 	"quartier/schemas/balance"
+	"quartier/schemas/balance/ped"
 	"quartier/schemas/district"
 	"quartier/schemas/sharing"
 	"quartier/schemas/store"
@@ -82,7 +83,16 @@ func (w *World) Deps() console.Deps {
 		History: func() console.HistoryProgress {
 			return console.HistoryProgress{Loading: w.Loading, Share: 0.42, Detail: "fontaine 2025-06"}
 		},
-		Overrides: w, Reports: w}
+		Overrides: w, Reports: w, Profiles: profiles}
+}
+
+// profiles are two that differ in the factor of electricity alone.
+func profiles(string) []*ped.Profile {
+	one := func(id string, factor float64) *ped.Profile {
+		return &ped.Profile{ID: id, Version: 1, NameFR: "Facteur " + id, NameEN: "Factor " + id, Boundary: "geographical", Kind: ped.Total, Netting: ped.NetStep, KExp: 1, MinCoverage: 0.95, Basis: "average", Calorific: "gross",
+			Carriers: []ped.Carrier{{Carrier: balance.Electricity, Factors: []ped.Factor{{Delivered: factor, Exported: factor, Source: "invented"}}}}}
+	}
+	return []*ped.Profile{one("high", 2.3), one("low", 1.9)}
 }
 
 // Now is the clock of the world.
