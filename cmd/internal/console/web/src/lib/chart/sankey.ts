@@ -69,9 +69,9 @@ export function sankeyOption(list: Flow[], c: Colours, lang: Lang, width: number
     },
     series: [{
       type: 'sankey',
-      left: 4, right: narrow ? 96 : 150, top: 8, bottom: 8,
-      nodeWidth: 12, nodeGap: narrow ? 8 : 12, draggable: false, emphasis: { focus: 'adjacency' },
-      label: { color: c.ink, fontSize: narrow ? 11 : 12.5, formatter: (p: { name: string }) => `${shown(p.name)}${narrow ? '\n' : '  '}${energy(lang, through(p.name))}` },
+      left: 4, right: narrow ? 110 : 190, top: 8, bottom: 8,
+      nodeWidth: 12, nodeGap: narrow ? 14 : 12, draggable: false, emphasis: { focus: 'adjacency' },
+      label: { color: c.ink, fontSize: narrow ? 11 : 12.5, formatter: (p: { name: string }) => (narrow ? shown(p.name) : `${shown(p.name)}  ${energy(lang, through(p.name))}`) },
       lineStyle: { color: 'gradient', opacity: 0.35, curveness: 0.5 },
       data: names.map((name) => ({ name, itemStyle: { color: colour(name), borderWidth: 0 } })),
       links: list.map((f) => ({ source: f.from, target: f.to, value: f.kwh })),

@@ -97,7 +97,7 @@ export const en = {
   'sentence.alarms': '{n} alarms need you.',
   'sentence.unknown': '{name} sends no values at the moment.',
   'tile.selfconsumption': 'Self-consumption',
-  'tile.selfconsumption.text': 'of the sun’s power stayed here',
+  'tile.selfconsumption.text': 'of the sun’s energy met consumption here, at once or out of storage',
   'tile.selfsufficiency': 'Self-sufficiency',
   'tile.selfsufficiency.text': 'of what was used came from here',
   'tile.selfsufficiency.notyet': 'not yet: {kwh} from the grid went into the batteries and have not come back',

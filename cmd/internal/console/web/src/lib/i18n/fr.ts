@@ -99,7 +99,7 @@ export const fr: Record<Key, string> = {
   'sentence.alarms': '{n} alarmes demandent votre attention.',
   'sentence.unknown': '{name} n’envoie pas de valeurs en ce moment.',
   'tile.selfconsumption': 'Autoconsommation',
-  'tile.selfconsumption.text': 'du solaire est resté ici',
+  'tile.selfconsumption.text': 'de l’énergie solaire a servi ici, aussitôt ou par le stockage',
   'tile.selfsufficiency': 'Autoproduction',
   'tile.selfsufficiency.text': 'de l’énergie utilisée venait d’ici',
   'tile.selfsufficiency.notyet': 'pas encore : {kwh} du réseau sont dans les batteries et n’en sont pas revenus',
