@@ -22,14 +22,14 @@ import (
 const exportPiece = 7 * 24 * time.Hour
 
 func exportCommand() *command {
-	return &command{name: "export", does: "Write measurements or balances of the record as CSV.",
-		usage: `export -c district.yaml --from WHEN --to WHEN [--what samples|balances] [--series PREFIX] [--out FILE]
+	return &command{name: "export", does: "Write measurements, balances or carriers of the record as CSV.",
+		usage: `export -c district.yaml --from WHEN --to WHEN [--what samples|balances|carriers] [--series PREFIX] [--out FILE]
        quartier export -c district.yaml --all --out FILE
 
 WHEN is a local day of the first district, such as 2026-01-31, or an instant, such as
 2026-01-31T12:00:00Z; --to is exclusive. Samples come as 'quartier import' takes them, balances as
-one row per site and metering step, "_" being the district itself. Times are UTC. With --all the
-whole record goes into one archive, accounts with their password hashes included, that
+one row per site and metering step, "_" being the district itself, and carriers other than electricity
+as one row more each. Times are UTC. With --all the whole record goes into one archive, accounts with their password hashes included, that
 'quartier import' puts into any other record; it may be made while Quartier runs.`,
 		run: runExport}
 }
@@ -38,7 +38,7 @@ func runExport(ctx context.Context, c *call) error {
 	file := c.flags.String("c", "", "the configuration, a `file`")
 	from := c.flags.String("from", "", "first `day` or instant")
 	to := c.flags.String("to", "", "`day` or instant before which to stop")
-	what := c.flags.String("what", "samples", "`kind`: samples or balances")
+	what := c.flags.String("what", "samples", "`kind`: samples, balances or carriers")
 	prefix := c.flags.String("series", "", "`begin` of the names, such as fontaine/ecole/: all when not given")
 	out := c.flags.String("out", "-", "`file` to write, whole or not at all")
 	all := c.flags.Bool("all", false, "the whole record, as an archive")
@@ -51,8 +51,8 @@ func runExport(ctx context.Context, c *call) error {
 	if err := c.need("from", "to"); err != nil {
 		return err
 	}
-	if *what != "samples" && *what != "balances" {
-		return badInput{fmt.Errorf("quartier export: --what %q is neither samples nor balances", *what)}
+	if *what != "samples" && *what != "balances" && *what != "carriers" {
+		return badInput{fmt.Errorf("quartier export: --what %q is neither samples nor balances nor carriers", *what)}
 	}
 	cfg, err := loadConfig(c, *file)
 	if err != nil {
@@ -89,7 +89,7 @@ func runExport(ctx context.Context, c *call) error {
 			for i := range cfg.Districts {
 				ids = append(ids, cfg.Districts[i].ID)
 			}
-			err = ex.balances(ctx, st, ids)
+			err = ex.balances(ctx, st, ids, *what == "carriers")
 		}
 		ex.w.Flush()
 		return errors.Join(err, ex.w.Error())
@@ -179,41 +179,80 @@ func (ex *exporter) samples(ctx context.Context, st store.Samples) error {
 	})
 }
 
-// balances writes the balance rows of the districts whose district/site begins with the prefix: by district, then start, then site.
-func (ex *exporter) balances(ctx context.Context, st store.Balances, districts []string) error {
-	if err := ex.w.Write([]string{"district", "site", "start", "step_minutes", "import_wh", "export_wh", "production_wh", "charge_wh", "discharge_wh", "heat_wh", "cars_wh", "other_wh",
-		"residual_wh", "shared_wh", "station_residual_wh", "cost_eur", "carbon_kg", "baseline_cost_eur", "baseline_carbon_kg", "coverage", "substituted"}); err != nil {
+// carrierHeader is the first line of a file of carriers.
+var carrierHeader = []string{"district", "site", "carrier", "start", "step_minutes", "delivered_wh", "exported_wh", "generated_wh", "converted_wh", "charge_wh", "discharge_wh", "consumed_wh", "residual_wh", "coverage", "methods"}
+
+// balances writes the balance rows, or those of the other carriers, of the districts whose district/site begins with the prefix: by district, then start, then site.
+func (ex *exporter) balances(ctx context.Context, st store.Balances, districts []string, carriers bool) error {
+	header, piece := balanceHeader, ex.balancePiece
+	if carriers {
+		header, piece = carrierHeader, ex.carrierPiece
+	}
+	if err := ex.w.Write(header); err != nil {
 		return err
 	}
 	for _, id := range districts {
-		if !strings.HasPrefix(id+"/", ex.prefix) && !strings.HasPrefix(ex.prefix, id+"/") {
-			continue
-		}
-		have, err := st.BalanceSpan(ctx, id)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		} else if err != nil {
+		if err := ex.district(ctx, st, id, piece); err != nil {
 			return err
 		}
-		end := ex.sp.End
-		if have.End.Before(end) {
-			end = have.End
+	}
+	return nil
+}
+
+// balanceHeader is the first line of a file of balances.
+var balanceHeader = []string{"district", "site", "start", "step_minutes", "import_wh", "export_wh", "production_wh", "charge_wh", "discharge_wh", "heat_wh", "cars_wh", "other_wh",
+	"residual_wh", "shared_wh", "station_residual_wh", "cost_eur", "carbon_kg", "baseline_cost_eur", "baseline_carbon_kg", "coverage", "substituted", "methods"}
+
+// district writes the rows of one district, piece by piece.
+func (ex *exporter) district(ctx context.Context, st store.Balances, id string, piece func(context.Context, store.Balances, string, timegrid.Span) error) error {
+	if !strings.HasPrefix(id+"/", ex.prefix) && !strings.HasPrefix(ex.prefix, id+"/") {
+		return nil
+	}
+	have, err := st.BalanceSpan(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	end := ex.sp.End
+	if have.End.Before(end) {
+		end = have.End
+	}
+	at := ex.sp.Start
+	if have.Start.After(at) {
+		at = have.Start
+	}
+	for at.Before(end) {
+		stop := at.Add(exportPiece)
+		if stop.After(end) {
+			stop = end
 		}
-		at := ex.sp.Start
-		if have.Start.After(at) {
-			at = have.Start
+		if err := piece(ctx, st, id, timegrid.NewSpan(at, stop)); err != nil {
+			return err
 		}
-		for at.Before(end) {
-			stop := at.Add(exportPiece)
-			if stop.After(end) {
-				stop = end
-			}
-			if err := ex.balancePiece(ctx, st, id, timegrid.NewSpan(at, stop)); err != nil {
-				return err
-			}
-			ex.progress(stop)
-			at = stop
+		ex.progress(stop)
+		at = stop
+	}
+	return nil
+}
+
+func (ex *exporter) carrierPiece(ctx context.Context, st store.Balances, districtID string, sp timegrid.Span) error {
+	rows, err := st.Carriers(ctx, districtID, "", "", sp)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if !strings.HasPrefix(r.District+"/"+r.Site+"/", ex.prefix) {
+			continue
 		}
+		rec := []string{r.District, r.Site, string(r.Carrier), r.Start.UTC().Format(time.RFC3339), number(r.Step.Minutes())}
+		for _, wh := range []int64{int64(r.DeliveredWh), int64(r.ExportedWh), int64(r.GeneratedWh), int64(r.ConvertedWh), int64(r.ChargeWh), int64(r.DischargeWh), int64(r.ConsumedWh), int64(r.ResidualWh)} {
+			rec = append(rec, strconv.FormatInt(wh, 10))
+		}
+		if err := ex.w.Write(append(rec, number(r.Coverage), r.Method.String())); err != nil {
+			return err
+		}
+		ex.rows++
 	}
 	return nil
 }
@@ -232,7 +271,7 @@ func (ex *exporter) balancePiece(ctx context.Context, st store.Balances, distric
 			int64(r.ResidualWh), int64(r.SharedWh), int64(r.StationResidualWh)} {
 			rec = append(rec, strconv.FormatInt(wh, 10))
 		}
-		rec = append(rec, number(r.CostEUR), number(r.CarbonKg), number(r.BaselineCostEUR), number(r.BaselineCarbonKg), number(r.Coverage), strconv.FormatBool(r.Substituted))
+		rec = append(rec, number(r.CostEUR), number(r.CarbonKg), number(r.BaselineCostEUR), number(r.BaselineCarbonKg), number(r.Coverage), strconv.FormatBool(r.Substituted), r.Method.String())
 		if err := ex.w.Write(rec); err != nil {
 			return err
 		}

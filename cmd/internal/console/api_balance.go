@@ -159,14 +159,14 @@ func (s *Server) getBalanceCSV(ctx context.Context, in *balanceInput) (*huma.Str
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		w := csv.NewWriter(attachment(hc, name))
 		_ = w.Write(strings.Split("start,step_minutes,import_wh,export_wh,production_wh,charge_wh,discharge_wh,heat_wh,cars_wh,other_wh,residual_wh,shared_wh,station_residual_wh,"+
-			"cost_eur,carbon_kg,baseline_cost_eur,baseline_carbon_kg,coverage,substituted", ","))
+			"cost_eur,carbon_kg,baseline_cost_eur,baseline_carbon_kg,coverage,substituted,methods", ","))
 		for i := range rows {
 			r := &rows[i]
 			_ = w.Write([]string{r.Start.UTC().Format(time.RFC3339), number(r.Step.Minutes()), strconv.FormatInt(int64(r.ImportWh), 10), strconv.FormatInt(int64(r.ExportWh), 10),
 				strconv.FormatInt(int64(r.ProductionWh), 10), strconv.FormatInt(int64(r.ChargeWh), 10), strconv.FormatInt(int64(r.DischargeWh), 10),
 				strconv.FormatInt(int64(r.HeatWh), 10), strconv.FormatInt(int64(r.CarsWh), 10), strconv.FormatInt(int64(r.OtherWh), 10),
 				strconv.FormatInt(int64(r.ResidualWh), 10), strconv.FormatInt(int64(r.SharedWh), 10), strconv.FormatInt(int64(r.StationResidualWh), 10), number(r.CostEUR), number(r.CarbonKg),
-				number(r.BaselineCostEUR), number(r.BaselineCarbonKg), number(r.Coverage), strconv.FormatBool(r.Substituted)})
+				number(r.BaselineCostEUR), number(r.BaselineCarbonKg), number(r.Coverage), strconv.FormatBool(r.Substituted), r.Method.String()})
 		}
 		w.Flush() // a caller that went away ends the writing; there is nobody left to tell
 	}}, nil
