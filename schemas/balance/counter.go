@@ -55,7 +55,7 @@ type stretch struct {
 func CounterEnergy(points []Point, sp timegrid.Span, step time.Duration, rule CounterRule) []SlotEnergy {
 	n := sp.Count(step)
 	out := make([]SlotEnergy, n)
-	pts := usable(points)
+	pts := rule.plausible(usable(points))
 	if n == 0 || len(pts) < 2 {
 		return out
 	}
@@ -119,6 +119,38 @@ func CounterEnergy(points []Point, sp timegrid.Span, step time.Duration, rule Co
 	return out
 }
 
+// plausible leaves out single readings that cannot be: the counter would have jumped or fallen, while the reading after it goes on from the one before. A meter that was
+// replaced, was reset or rolled over goes on from its new reading, which stays. Without a largest power nothing is left out.
+func (r *CounterRule) plausible(pts []Point) []Point {
+	if r.MaxKW <= 0 || len(pts) < 3 {
+		return pts
+	}
+	out := append(make([]Point, 0, len(pts)), pts[0])
+	for i := 1; i < len(pts); i++ {
+		last := out[len(out)-1]
+		if i+1 < len(pts) && !r.grows(last, pts[i]) && r.grows(last, pts[i+1]) {
+			if _, method, known := r.growth(last, pts[i]); !known || method != 0 {
+				continue
+			}
+		}
+		out = append(out, pts[i])
+	}
+	return out
+}
+
+// grows reports whether a counter simply grew from one reading to another.
+func (r *CounterRule) grows(a, b Point) bool {
+	return b.Value >= a.Value && b.Value-a.Value <= r.most(a, b)
+}
+
+// most is by how much a counter may grow between two readings.
+func (r *CounterRule) most(a, b Point) float64 {
+	if r.MaxKW <= 0 {
+		return math.Inf(1)
+	}
+	return math.Max(r.MaxKW*b.Time.Sub(a.Time).Hours()*1.1, 1) // a meter's last digit must not look like a replacement
+}
+
 // uncounted marks a slot in which nothing was counted although it was filled by what is usual.
 const uncounted Method = 1 << 7
 
@@ -160,11 +192,7 @@ func (s *stretch) share(a, t, b time.Time) float64 {
 // growth returns the energy between two consecutive readings; known is false where it was not counted.
 func (r *CounterRule) growth(a, b Point) (kwh float64, method Method, known bool) {
 	d := b.Value - a.Value
-	most := math.Inf(1)
-	if r.MaxKW > 0 {
-		most = r.MaxKW * b.Time.Sub(a.Time).Hours() * 1.1
-		most = math.Max(most, 1) // a meter's last digit must not look like a replacement
-	}
+	most := r.most(a, b)
 	switch {
 	case d >= 0 && d <= most:
 		return d, 0, true

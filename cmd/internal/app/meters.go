@@ -237,7 +237,7 @@ func (m *meters) electric(dev *district.Device, site string) (balance.Meter, boo
 	if power {
 		id := dev.Series(d.ID, site, district.PowerKW)
 		energies := func(pts []balance.Point, sp timegrid.Span) [2][]balance.SlotEnergy {
-			x := balance.MeterFromPower(dev.Kind, pts, sp, step, time.Hour)
+			x := balance.MeterFromPower(dev.Kind, possible(pts, mostKW(dev)), sp, step, time.Hour)
 			return [2][]balance.SlotEnergy{x.In, x.Out}
 		}
 		x := energies(m.points[id], m.sp)
@@ -370,6 +370,16 @@ func (m *meters) usually(id district.SeriesID, direction int, at time.Time, ener
 	}
 	m.a.usual[key] = u
 	return u
+}
+
+// possible leaves out powers that a device cannot have.
+func possible(pts []balance.Point, mostKW float64) []balance.Point {
+	out := pts[:0:0]
+	for _, p := range pts {
+		p.Bad = p.Bad || math.Abs(p.Value) > mostKW
+		out = append(out, p)
+	}
+	return out
 }
 
 // mostKW is a power that the device cannot reach: what passes it is no energy but another meter.

@@ -243,3 +243,22 @@ func TestCarriersAreClosed(t *testing.T) {
 		t.Errorf("%d electrical rows of meters that nobody read", len(got))
 	}
 }
+
+// TestLateSamplesAreNoted: samples from before the time that is closed again by itself are remembered by their district, the oldest one, once; others are not.
+func TestLateSamplesAreNoted(t *testing.T) {
+	now := march.Add(12 * time.Hour)
+	a := &App{clock: NewClock(now, 1), late: map[string]time.Time{}}
+	at := func(id string, ago time.Duration) district.Sample {
+		return district.Sample{Series: district.NewSeriesID(id, "s", "d", district.ImportKWh), Time: now.Add(-ago)}
+	}
+	a.noteLate([]district.Sample{at("a", time.Minute), at("b", 3*time.Hour), at("b", 30*time.Hour), at("b", 5*time.Hour)})
+	if got := a.takeLate("a"); !got.IsZero() {
+		t.Errorf("a sample of a minute ago is late: %v", got)
+	}
+	if got := a.takeLate("b"); !got.Equal(now.Add(-30 * time.Hour)) {
+		t.Errorf("the oldest late sample is %v, want 30 h ago", got)
+	}
+	if got := a.takeLate("b"); !got.IsZero() {
+		t.Errorf("late samples are told twice: %v", got)
+	}
+}
