@@ -3,6 +3,8 @@ package balances
 import (
 	"context"
 	"math"
+	"reflect"
+	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -29,8 +31,12 @@ type record struct {
 }
 
 func (r *record) Balances(_ context.Context, d, site string, sp timegrid.Span) (out []balance.Row, err error) {
-	for _, x := range r.rows {
-		if x.District == d && x.Site == site && sp.Contains(x.Start) {
+	from := sort.Search(len(r.rows), func(i int) bool { return !r.rows[i].Start.Before(sp.Start) })
+	for _, x := range r.rows[from:] {
+		if !x.Start.Before(sp.End) {
+			break
+		}
+		if x.District == d && x.Site == site {
 			out = append(out, x)
 		}
 	}
@@ -38,8 +44,12 @@ func (r *record) Balances(_ context.Context, d, site string, sp timegrid.Span) (
 }
 
 func (r *record) Carriers(_ context.Context, d, site string, c balance.Carrier, sp timegrid.Span) (out []balance.CarrierRow, err error) {
-	for _, x := range r.carriers {
-		if x.District == d && x.Site == site && (c == "" || c == x.Carrier) && sp.Contains(x.Start) {
+	from := sort.Search(len(r.carriers), func(i int) bool { return !r.carriers[i].Start.Before(sp.Start) })
+	for _, x := range r.carriers[from:] {
+		if !x.Start.Before(sp.End) {
+			break
+		}
+		if x.District == d && x.Site == site && (c == "" || c == x.Carrier) {
 			out = append(out, x)
 		}
 	}
@@ -191,4 +201,50 @@ func only(rows []balance.Row) (out []balance.Row) {
 		}
 	}
 	return out
+}
+
+// counting counts the rows that are read.
+type counting struct {
+	*record
+	rows int
+}
+
+func (c *counting) Balances(ctx context.Context, d, site string, sp timegrid.Span) ([]balance.Row, error) {
+	out, err := c.record.Balances(ctx, d, site, sp)
+	c.rows += len(out)
+	return out, err
+}
+
+// TestKeptDays: who shows many spans reads the past once and gets the same answers, also of a span that cuts a day, and of rows that are new.
+func TestKeptDays(t *testing.T) {
+	d := &district.District{ID: "d", Zone: paris, Step: time.Hour, Sites: []district.Site{{ID: "flat"}, {ID: "roof"}}}
+	full := years(date(2025, 1, 1), date(2026, 11, 21), time.Hour)
+	st := &counting{record: &record{rows: full.rows[:len(full.rows)-3*24*3], carriers: full.carriers}}
+	kept := &Kept{}
+	step, _ := ParseStep("day", d.Step)
+	profiles := []*ped.Profile{profile("a", 2.3), profile("b", 1.9), profile("roof", 1, "roof")}
+	ask := func(sp timegrid.Span, k *Kept) []PED {
+		t.Helper()
+		s, err := Make(t.Context(), st, Query{District: d, Site: "_", Span: sp, Step: step, Profiles: profiles, Kept: k})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.PED
+	}
+	spans := []timegrid.Span{timegrid.NewSpan(date(2026, 11, 1), date(2026, 12, 1)), timegrid.NewSpan(date(2026, 3, 1), date(2026, 4, 1)), timegrid.NewSpan(date(2026, 11, 10).Add(7*time.Hour), date(2026, 11, 11)),
+		timegrid.NewSpan(date(2026, 11, 17), date(2026, 11, 18)), timegrid.NewSpan(date(2025, 1, 1), date(2026, 1, 1))}
+	for round := range 2 {
+		for _, sp := range spans {
+			want := ask(sp, nil)
+			st.rows = 0
+			got := ask(sp, kept)
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("%v: kept %+v, read %+v", sp, got, want)
+			}
+			if cut := sp.Start.In(paris).Hour() != 0; round > 0 && !cut && st.rows > 24*(400+2*8) {
+				t.Errorf("%v: %d rows were read again", sp, st.rows)
+			}
+		}
+		st.record = full // three days later
+	}
 }

@@ -117,22 +117,17 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 	}
 	all := timegrid.NewSpan(first, q.Span.End)
 	frame := ped.Frame{Zone: d.Zone, Step: d.Step}
-	whole, err := boundary(ctx, st, d, nil, all)
-	if err != nil {
-		return nil, err
-	}
-	gathered := map[ped.Netting][]ped.Piece{} // of the whole district
+	gathered := map[ped.Netting][]ped.Piece{} // of the whole district, read once
 	var out []PED
 	for _, p := range q.Profiles {
 		pieces, ok := gathered[p.Netting]
-		if len(p.Sites) > 0 {
-			rows, err := boundary(ctx, st, d, p.Sites, all)
-			if err != nil {
+		if !ok || len(p.Sites) > 0 {
+			var err error
+			if pieces, err = q.Kept.gather(ctx, st, d, p.Sites, p.Netting, all, known.End, frame, q.Span.Start, q.Span.End, at); err != nil {
 				return nil, err
 			}
-			pieces = ped.Gather(rows, p.Netting, frame, q.Span.Start, q.Span.End, at)
-		} else if !ok {
-			pieces = ped.Gather(whole, p.Netting, frame, q.Span.Start, q.Span.End, at)
+		}
+		if len(p.Sites) == 0 {
 			gathered[p.Netting] = pieces
 		}
 		one := PED{Profile: Describe(p, d.Zone), Balances: []Result{}}
