@@ -50,7 +50,7 @@ check: ## gofmt, vet and staticcheck
 	go tool staticcheck ./...
 
 bench: ## benchmarks
-	go test -run '^$$' -bench . -benchtime 1x ./optimizer/... ./schemas/store/... ./drivers/...
+	go test -run '^$$' -bench . -benchtime 1x ./optimizer/... ./schemas/store/... ./drivers/... ./cmd/internal/balances
 
 SOAK ?= 30m
 soak: ## a day in fast time, then SOAK (30m) on sockets, of two hundred devices of which a tenth misbehaves

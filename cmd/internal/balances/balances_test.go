@@ -177,20 +177,31 @@ func TestFactorsThatLack(t *testing.T) {
 	}
 }
 
-// BenchmarkStatement makes a year's statement of quarter-hours by five profiles, from two years of rows in memory.
+// BenchmarkStatement makes a month's statement of quarter-hours by five profiles, from two years of rows in memory: everything read each time, and with the days of the past kept.
 func BenchmarkStatement(b *testing.B) {
 	d := &district.District{ID: "d", Zone: paris, Step: 15 * time.Minute}
 	st := years(date(2025, 1, 1), date(2026, 11, 21), 15*time.Minute)
 	st.rows = only(st.rows)
-	step, _ := ParseStep("month", d.Step)
-	q := Query{District: d, Site: "_", Span: timegrid.NewSpan(date(2026, 1, 1), date(2027, 1, 1)), Step: step}
+	step, _ := ParseStep("day", d.Step)
+	q := Query{District: d, Site: "_", Span: timegrid.NewSpan(date(2026, 11, 1), date(2026, 12, 1)), Step: step}
 	for _, id := range []string{"a", "b", "c", "d", "e"} {
 		q.Profiles = append(q.Profiles, profile(id, 2))
 	}
-	for b.Loop() {
-		if _, err := Make(b.Context(), st, q); err != nil {
-			b.Fatal(err)
-		}
+	for _, bb := range []struct {
+		name string
+		kept *Kept
+	}{{"read", nil}, {"kept", &Kept{}}} {
+		b.Run(bb.name, func(b *testing.B) {
+			q.Kept = bb.kept
+			if _, err := Make(b.Context(), st, q); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if _, err := Make(b.Context(), st, q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
