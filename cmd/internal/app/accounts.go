@@ -29,6 +29,10 @@ type Accountant struct {
 	has      map[string]map[string]quantity // readable points of each profile
 	// Patience is how long a device may be silent before that counts as a gap, where it is longer than a metering step and three of its polls: of a demonstration faster than real time.
 	Patience time.Duration
+	// Now is the clock by which samples are kept; it matters where the configuration keeps them for a time only.
+	Now func() time.Time
+
+	fine time.Duration // for which single samples are kept; 0: for ever
 
 	mu     sync.Mutex
 	filled map[district.SeriesID]time.Time // the reading that ended the last gap of a series, after which the rows of the gap were closed again
@@ -43,7 +47,7 @@ type quantity struct {
 
 // NewAccountant returns the accountant of a district of the configuration.
 func NewAccountant(cfg *config.Config, d *district.District, st store.Store) (*Accountant, error) {
-	a := &Accountant{district: d, store: st, tariff: cfg.Tariffs[d.Tariff], carbon: cfg.Sources[d.Carbon], has: map[string]map[string]quantity{}, filled: map[district.SeriesID]time.Time{}, usual: map[usualKey]*balance.Usual{}}
+	a := &Accountant{Now: time.Now, fine: fineFor(cfg), district: d, store: st, tariff: cfg.Tariffs[d.Tariff], carbon: cfg.Sources[d.Carbon], has: map[string]map[string]quantity{}, filled: map[district.SeriesID]time.Time{}, usual: map[usualKey]*balance.Usual{}}
 	if a.tariff == nil {
 		return nil, fmt.Errorf("app: district %s: no tariff %q", d.ID, d.Tariff)
 	}
@@ -74,8 +78,14 @@ func NewAccountant(cfg *config.Config, d *district.District, st store.Store) (*A
 const closePiece = 7 * 24 * time.Hour
 
 // Close computes and stores the rows of every slot that starts in sp, and those of gaps before it that a reading in it has ended. It may be repeated: late data changes what it
-// changes, and nothing else.
+// changes, and nothing else. Rows that rest on samples which are no longer kept stay as they are.
 func (a *Accountant) Close(ctx context.Context, sp timegrid.Span) error {
+	kept := a.kept()
+	if sp.Start.Before(kept) {
+		if sp.Start = kept; !sp.Start.Before(sp.End) {
+			return nil
+		}
+	}
 	acc, err := a.account(ctx, sp)
 	if err != nil || acc == nil {
 		return err
@@ -84,6 +94,9 @@ func (a *Accountant) Close(ctx context.Context, sp timegrid.Span) error {
 		return err
 	}
 	from, ends := acc.meters.reopened()
+	if from.Before(kept) {
+		from = kept
+	}
 	for at := from; at.Before(sp.Start); at = at.Add(closePiece) {
 		end := at.Add(closePiece)
 		if end.After(sp.Start) {
@@ -103,6 +116,14 @@ func (a *Accountant) Close(ctx context.Context, sp timegrid.Span) error {
 	return nil
 }
 
+// kept returns from when on every sample is still there; a zero time where all are.
+func (a *Accountant) kept() time.Time {
+	if a.fine <= 0 {
+		return time.Time{}
+	}
+	return timegrid.Ceil(a.Now().Add(-a.fine), 24*time.Hour).Add(24 * time.Hour) // what is removed ends at a day of UTC, and its last slot needs the readings around it
+}
+
 func (a *Accountant) save(ctx context.Context, acc *account) error {
 	if len(acc.rows) > 0 {
 		if err := a.store.SaveBalances(ctx, acc.rows); err != nil {
@@ -120,6 +141,9 @@ func CloseAccounts(ctx context.Context, cfg *config.Config, st store.Store, d *d
 	a, err := NewAccountant(cfg, d, st)
 	if err != nil {
 		return err
+	}
+	if kept := a.kept(); sp.Start.Before(kept) {
+		return fmt.Errorf("single samples are kept for %g days (record.fine_days), and rows from before %s rest on others: they stay as they are", cfg.File.Record.FineDays, kept.Format(time.RFC3339))
 	}
 	return a.closeAll(ctx, sp)
 }

@@ -147,6 +147,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 		if a.accountants[d.ID], err = NewAccountant(a.cfg, d, a.record); err != nil {
 			return err
 		}
+		a.accountants[d.ID].Now = a.clock.Now
 		if a.opt.PollEvery > 0 {
 			a.accountants[d.ID].Patience = 3 * a.clock.District(a.opt.PollEvery)
 		}

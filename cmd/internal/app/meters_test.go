@@ -2,6 +2,7 @@ package app
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -260,5 +261,33 @@ func TestLateSamplesAreNoted(t *testing.T) {
 	}
 	if got := a.takeLate("b"); !got.IsZero() {
 		t.Errorf("late samples are told twice: %v", got)
+	}
+}
+
+// TestRowsOutliveTheirSamples: rows whose samples are no longer kept are not closed again, not from what is left beside them either, and a command that asks for it is told.
+func TestRowsOutliveTheirSamples(t *testing.T) {
+	w := newWorld(t)
+	from, to := march.Add(-3*24*time.Hour), march.Add(24*time.Hour)
+	for _, s := range []string{"home/grid/", "home/sub/"} {
+		w.write(s+"import_kwh", from, to, 15*time.Minute, since(from, 2))
+		w.write(s+"export_kwh", from, to, 15*time.Minute, func(time.Time) float64 { return 0 })
+	}
+	w.close(from, to)
+	before := w.rows(from, to)
+	w.acc.fine, w.acc.Now = 100*24*time.Hour, func() time.Time { return march.Add(99 * 24 * time.Hour) } // samples from march-1d on are kept whole
+	w.write("home/grid/import_kwh", from, to, 15*time.Minute, since(from, 50))                           // what stands there now is not what the rows rest on
+	w.close(from, to)
+	kept := march
+	for i, r := range w.rows(from, to) {
+		if changed := r != before[i]; changed != !r.Start.Before(kept) {
+			t.Fatalf("row of %v changed: %v; samples are kept from %v on", r.Start, changed, kept)
+		}
+	}
+	cfg, err := config.Parse("house.yaml", []byte("record: {fine_days: 100}\n"+house), ConfigOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := CloseAccounts(t.Context(), cfg, w.st, w.d, timegrid.NewSpan(from.AddDate(-2, 0, 0), to.AddDate(-2, 0, 0))); err == nil || !strings.Contains(err.Error(), "kept for 100 days") {
+		t.Errorf("closing rows without samples: %v", err)
 	}
 }
