@@ -234,6 +234,7 @@ func (m *meters) electric(dev *district.Device, site string) (balance.Meter, boo
 	a := m.a
 	d, step := a.district, a.district.Step
 	in, out, power := a.sources(dev)
+	power = power || m.powerAlone(dev, site)
 	if power {
 		id := dev.Series(d.ID, site, district.PowerKW)
 		energies := func(pts []balance.Point, sp timegrid.Span) [2][]balance.SlotEnergy {
@@ -257,6 +258,25 @@ func (m *meters) electric(dev *district.Device, site string) (balance.Meter, boo
 		x.Out = m.counter(dev, site, district.ExportKWh, mostKW(dev))
 	}
 	return x, true
+}
+
+// powerAlone reports whether a device that has counters is known by its power alone around the span, such as a meter whose load curve was imported, and reads that.
+func (m *meters) powerAlone(dev *district.Device, site string) bool {
+	d := m.a.district
+	id := dev.Series(d.ID, site, district.PowerKW)
+	for _, q := range m.a.counters(dev, site) {
+		if len(m.points[dev.Series(d.ID, site, q)]) > 0 {
+			return false
+		}
+	}
+	if len(m.points[id]) > 0 || !m.a.has[dev.Profile][district.PowerKW].readable {
+		return len(m.points[id]) > 0
+	}
+	wide := timegrid.NewSpan(m.sp.Start.Add(-margin), m.sp.End.Add(margin))
+	if err := m.a.store.Read(m.ctx, []district.SeriesID{id}, wide, m.note); err != nil {
+		delete(m.points, id)
+	}
+	return len(m.points[id]) > 0
 }
 
 // carrier returns what a meter of another carrier counted, Wh.

@@ -51,9 +51,11 @@ type world struct {
 	d   *district.District
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldOf(t, house) }
+
+func newWorldOf(t *testing.T, text string) *world {
 	t.Helper()
-	cfg, err := config.Parse("house.yaml", []byte(house), ConfigOptions())
+	cfg, err := config.Parse("house.yaml", []byte(text), ConfigOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,5 +291,22 @@ func TestRowsOutliveTheirSamples(t *testing.T) {
 	}
 	if err := CloseAccounts(t.Context(), cfg, w.st, w.d, timegrid.NewSpan(from.AddDate(-2, 0, 0), to.AddDate(-2, 0, 0))); err == nil || !strings.Contains(err.Error(), "kept for 100 days") {
 		t.Errorf("closing rows without samples: %v", err)
+	}
+}
+
+// TestImportedLoadCurve: a meter with counters of which only a load curve is known is counted by its power, half-hour by half-hour.
+func TestImportedLoadCurve(t *testing.T) {
+	w := newWorldOf(t, strings.Replace(house, "{id: grid, kind: grid_meter, profile: generic-pulse-counter", "{id: grid, kind: grid_meter, profile: eastron-sdm630", 1))
+	w.write("home/grid/power_kw", march, march.Add(4*time.Hour), 30*time.Minute, func(at time.Time) float64 { return float64(1 + at.Hour()) })
+	w.close(march, march.Add(4*time.Hour))
+	sum := units.WattHours(0)
+	for _, r := range w.rows(march, march.Add(4*time.Hour)) {
+		sum += r.ImportWh
+		if want := units.WattHours(250 * (1 + r.Start.Hour())); r.ImportWh != want {
+			t.Errorf("%v has %d Wh, want %d Wh", r.Start, r.ImportWh, want)
+		}
+	}
+	if sum != 10_000 {
+		t.Errorf("four hours are %d Wh, want 10000 Wh", sum)
 	}
 }
