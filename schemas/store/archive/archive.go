@@ -195,7 +195,14 @@ func (a *writer) district(src Source, id string) error {
 			if err != nil {
 				return err
 			}
-			return a.put(&batch.Batch{Kind: batch.OfBalances, Balances: rows})
+			if err := a.put(&batch.Batch{Kind: batch.OfBalances, Balances: rows}); err != nil {
+				return err
+			}
+			others, err := src.Carriers(a.ctx, id, "", "", sp)
+			if err != nil {
+				return err
+			}
+			return a.put(&batch.Batch{Kind: batch.OfCarriers, Carriers: others})
 		})
 		if err != nil {
 			return err

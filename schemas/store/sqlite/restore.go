@@ -20,6 +20,8 @@ func (s *Store) Restore(ctx context.Context, b *batch.Batch) error {
 			samples[i] = b.Samples.Sample(i)
 		}
 		return s.Append(ctx, samples)
+	case batch.OfCarriers:
+		return s.SaveCarriers(ctx, b.Carriers)
 	case batch.OfBalances:
 		return s.SaveBalances(ctx, b.Balances)
 	case batch.OfFigures:
