@@ -257,9 +257,9 @@ func (d *Device) fetch(ctx context.Context, points []*profile.Point) (map[*profi
 	}
 }
 
-// fetchOn reads points in one session. Refused points come back bad, beside the error.
+// fetchOn reads points in one session. Refused points come back bad, beside the error. What did not change since the question holds from then on, not from the answer: a change
+// that was made in between, and is told by a subscription, comes after it.
 func (d *Device) fetchOn(ctx context.Context, s *session, points []*profile.Point) (map[*profile.Point]value, error) {
-	began := d.link.config.Now().UTC()
 	out := make(map[*profile.Point]value, len(points))
 	nodes, err := d.resolve(ctx, s, points)
 	if err != nil {
@@ -272,11 +272,12 @@ func (d *Device) fetchOn(ctx context.Context, s *session, points []*profile.Poin
 			of = append(of, p)
 		}
 	}
+	asked := d.link.config.Now().UTC()
 	data, err := s.readNodes(ctx, reads)
-	now := d.link.config.Now().UTC()
+	answered := d.link.config.Now().UTC()
 	for i, dv := range data {
-		at := now
-		if dv != nil && !s.skewed.Load() && dv.Has(ua.DataValueSourceTimestamp) && dv.SourceTimestamp.After(began) && dv.SourceTimestamp.Before(now) {
+		at := asked
+		if dv != nil && !s.skewed.Load() && dv.Has(ua.DataValueSourceTimestamp) && dv.SourceTimestamp.After(asked) && dv.SourceTimestamp.Before(answered) {
 			at = dv.SourceTimestamp.UTC()
 		}
 		datum := datumOf(dv)
@@ -288,9 +289,9 @@ func (d *Device) fetchOn(ctx context.Context, s *session, points []*profile.Poin
 	for _, p := range points {
 		switch {
 		case p.Constant != nil:
-			out[p] = value{v: *p.Constant, at: now, known: true}
+			out[p] = value{v: *p.Constant, at: asked, known: true}
 		case p.Node != nil && nodes[p] == nil:
-			out[p] = value{v: math.NaN(), quality: district.Bad, at: now, known: true}
+			out[p] = value{v: math.NaN(), quality: district.Bad, at: asked, known: true}
 			faults = append(faults, fmt.Errorf("%s: %w: %s", p.Name, drivers.ErrRejected, s.missing(p)))
 		case out[p].refused != nil:
 			faults = append(faults, out[p].refused)

@@ -15,7 +15,9 @@
 //
 // The status code becomes the quality: good, uncertain, bad by its severity, substituted for UncertainSubstituteValue and GoodLocalOverride.
 // A bad value is NaN. The time of a subscribed value is its source timestamp, as long as the server's clock is within 5 s of ours, or else
-// the time of arrival; a value that was asked for holds at the time of the answer, even if it last changed long ago. When a subscription
+// the time of arrival; a value that was asked for holds at the time of the question, even if it last changed long ago, or when it changed
+// between question and answer. Of one subscription no live reading of a point bears a time before that of one that came before it; one that
+// would, since the server's clock is slow, is moved behind it. When a subscription
 // loses its connection, each value is delivered once more as uncertain: what lies between that instant and the next value is not known. Where
 // the server keeps a history, it is delivered when the connection is back, with its own times and qualities and before the present values.
 // No value of a node comes twice with one source time. A profile may give a node a dead band; the queue of a node at the server holds 100

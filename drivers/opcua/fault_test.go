@@ -470,6 +470,39 @@ func TestSkewedClock(t *testing.T) {
 	}
 }
 
+// TestSlowClock: changes that a server whose clock is a little slow stamps before the time of the first value are all told, in order, and none bears an earlier time than the one before.
+func TestSlowClock(t *testing.T) {
+	t.Parallel()
+	p := parse(t, "{name: power_kw, node: s=P, type: f64, unit: kW}")
+	s, addr, _ := station(t, p, serve.Config{})
+	slow := func(v float64, by time.Duration) {
+		t.Helper()
+		if err := s.Set("s=P", v, district.Good, time.Now().Add(-by)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slow(10, time.Minute)
+	d := openDevice(t, addr, p)
+	var in inbox
+	began := time.Now()
+	subscribe(t, d, in.deliver)
+	in.await(t, "first value", "power_kw", is(10))
+	const n = 5
+	for i := range n {
+		slow(float64(11+i), 3*time.Second)
+		in.await(t, "change", "power_kw", is(float64(11+i)))
+	}
+	all := in.all("power_kw")
+	if len(all) != 1+n {
+		t.Errorf("%d readings, want %d", len(all), 1+n)
+	}
+	for i, r := range all {
+		if r.Value != float64(10+i) || r.Time.Before(began) || i > 0 && !r.Time.After(all[i-1].Time) {
+			t.Fatalf("reading %d is %+v after %+v", i, r, all[max(0, i-1)])
+		}
+	}
+}
+
 // TestSlowAnswer: the time that an answer takes is no difference of clocks. Both clocks run so fast that every answer takes long.
 func TestSlowAnswer(t *testing.T) {
 	t.Parallel()

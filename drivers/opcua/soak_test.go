@@ -45,7 +45,7 @@ func TestSoakSubscription(t *testing.T) {
 				if r.Value < old.Value {
 					back++
 				}
-				if r.Time.Before(old.Time) { // the first value bears the time of its read, and a change from before the answer came its own
+				if r.Time.Before(old.Time) {
 					earlier++
 				}
 			}
@@ -79,7 +79,7 @@ func TestSoakSubscription(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if st := d.Stats(); back > 0 || earlier > n || st.Losses > 0 || st.Dropped > 0 || st.Overflows > 0 {
+	if st := d.Stats(); back > 0 || earlier > 0 || st.Losses > 0 || st.Dropped > 0 || st.Overflows > 0 {
 		t.Errorf("%d values and %d times out of order, stats %+v", back, earlier, st)
 	}
 	t.Logf("%.0f values/s for %v", float64(first)/span.Seconds(), span)

@@ -75,7 +75,8 @@ type feed struct {
 	wake    chan struct{}
 
 	mu      sync.Mutex
-	values  []value // of each point
+	values  []value     // of each point
+	handed  []time.Time // of each target, the latest time of its readings
 	scratch []value
 	pending []drivers.Reading
 	last    int       // readings that were passed at once
@@ -87,7 +88,7 @@ type feed struct {
 
 func newFeed(d *Device, targets []target, points []*profile.Point) *feed {
 	f := &feed{device: d, targets: targets, points: points, index: make(map[*profile.Point]int, len(points)), parts: make([][]int, len(targets)),
-		byPart: make([][]int, len(points)), values: make([]value, len(points)), wake: make(chan struct{}, 1)}
+		byPart: make([][]int, len(points)), values: make([]value, len(points)), handed: make([]time.Time, len(targets)), wake: make(chan struct{}, 1)}
 	for i, p := range points {
 		f.index[p] = i
 	}
@@ -145,28 +146,42 @@ func (f *feed) update(news map[*profile.Point]value, again bool) {
 	}
 	for i, t := range touched {
 		if t {
-			f.queue(i)
+			f.queue(i, false)
 		}
 	}
 	f.tell()
 }
 
 // change takes one new value of a point and queues the readings that follow from it. mu is held.
-func (f *feed) change(point int, v *value) {
+func (f *feed) change(point int, v *value, recorded bool) {
 	if f.accept(point, v, false) {
 		for _, i := range f.byPart[point] {
-			f.queue(i)
+			f.queue(i, recorded)
 		}
 	}
 }
 
-// queue adds the reading of a target. mu is held.
-func (f *feed) queue(i int) {
+// tick is by how much a reading is moved that would come before one of its point that was handed on: the resolution of what is recorded.
+const tick = time.Microsecond
+
+// queue adds the reading of a target, and leaves none behind one that was handed on: its server's clock may be a little slow, or it is told of a change late. What comes from
+// the server's record keeps its own time, which may lie before the mark of the gap that it fills. mu is held.
+func (f *feed) queue(i int, recorded bool) {
 	f.scratch = f.scratch[:0]
 	for _, k := range f.parts[i] {
 		f.scratch = append(f.scratch, f.values[k])
 	}
 	if r, ok := f.device.reading(&f.targets[i], f.scratch); ok {
+		switch last := f.handed[i]; {
+		case !r.Time.Before(last):
+			f.handed[i] = r.Time
+		case recorded:
+		case last.After(f.device.link.config.Now()): // our own clock was set back: its times begin anew
+			f.handed[i] = r.Time
+		default:
+			r.Time = last.Add(tick)
+			f.handed[i] = r.Time
+		}
 		if f.pending == nil {
 			f.pending = make([]drivers.Reading, 0, max(f.last, 8))
 		}
@@ -292,11 +307,11 @@ func (f *feed) recall(ctx context.Context, s *session) {
 	}
 	f.mu.Lock()
 	for _, h := range values {
-		f.change(f.index[h.point], &h.value)
+		f.change(f.index[h.point], &h.value, true)
 	}
 	f.tell()
 	f.mu.Unlock()
-	f.device.link.config.Log.Info("opc ua outage filled from the server's history", "device", f.device.dev.ID, "values", len(values))
+	f.device.link.config.Log.Info("opc ua gap filled from the server's history", "device", f.device.dev.ID, "values", len(values))
 }
 
 // monitor asks for the changes of points and returns those that the server refused: one that is missing does not hold up the others.
@@ -401,7 +416,7 @@ func (f *feed) changed(s *session, changes []change) {
 			f.device.link.overflows.Add(1)
 		}
 		if v := c.datum.decode(f.points[k], at); v.known {
-			f.change(k, &v)
+			f.change(k, &v, false)
 		}
 	}
 	f.tell()
