@@ -94,6 +94,7 @@ type historyPoint struct {
 	from, to time.Time
 	reverse  bool
 	left     int // values still wanted; 0: all
+	each     int // values of an answer; 0: as many as fit
 }
 
 func (ses *session) historyRead(ctx context.Context, hdr *ua.RequestHeader, body []byte) (ua.Response, error) {
@@ -182,18 +183,18 @@ func (ses *session) history(ctx context.Context, r *historyRequest, n historyNod
 }
 
 // span is what a request asks for, of which two of start, end and number of values must be given (Part 11, 6.4.3): backwards when the end comes first or there is no start. The end is
-// exclusive. Nothing older than a day is read.
+// exclusive. The number bounds each answer where both times are given, and is all that is wanted otherwise. Nothing older than a day is read.
 func (r *historyRequest) span(now time.Time) (p historyPoint, ok bool) {
 	known := func(t time.Time) bool { return t.Year() > 1601 }
-	p.left = int(min(r.perNode, 1<<30))
+	most := int(min(r.perNode, 1<<30))
 	oldest := now.Add(-historyReach)
 	switch s, e := known(r.start), known(r.end); {
 	case s && e:
-		p.from, p.to, p.reverse = r.start, r.end, r.end.Before(r.start)
-	case s && r.perNode > 0:
-		p.from, p.to = r.start, now.Add(time.Nanosecond)
-	case e && r.perNode > 0:
-		p.from, p.to, p.reverse = r.end, oldest, true
+		p.from, p.to, p.reverse, p.each = r.start, r.end, r.end.Before(r.start), most
+	case s && most > 0:
+		p.from, p.to, p.left = r.start, now.Add(time.Nanosecond), most
+	case e && most > 0:
+		p.from, p.to, p.reverse, p.left = r.end, oldest, true, most
 	default:
 		return p, false
 	}
@@ -210,8 +211,10 @@ func (r *historyRequest) span(now time.Time) (p historyPoint, ok bool) {
 func (s *Server) page(ctx context.Context, p historyPoint, room int) (out []*ua.DataValue, next *historyPoint, err error) {
 	out = []*ua.DataValue{}
 	want := room
-	if p.left > 0 {
-		want = min(want, p.left)
+	for _, most := range []int{p.left, p.each} {
+		if most > 0 {
+			want = min(want, most)
+		}
 	}
 	if want <= 0 && p.from.Before(p.to) {
 		return out, &p, nil

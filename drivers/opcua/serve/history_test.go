@@ -54,6 +54,9 @@ func TestHistory(t *testing.T) {
 			t.Errorf("%s: %v, %+v", name, r.StatusCode, r.HistoryData.Value)
 			continue
 		}
+		if more := len(r.ContinuationPoint) > 0; more != (name == "an hour, seven at a time") {
+			t.Errorf("%s: goes on: %t", name, more)
+		}
 		if a, b := h.DataValues[0].SourceTimestamp, h.DataValues[tt.count-1].SourceTimestamp; !a.Equal(ago(tt.first)) || !b.Equal(ago(tt.last)) {
 			t.Errorf("%s: from %v to %v, want %v to %v", name, a, b, ago(tt.first), ago(tt.last))
 		}
