@@ -38,9 +38,10 @@ type Device struct {
 	writing   chan struct{} // one command at a time, whose sender has the commander
 	commander *command.Commander
 
-	mu    sync.Mutex
-	nodes map[*profile.Point]*ua.NodeID // of session
-	of    *session
+	mu       sync.Mutex
+	nodes    map[*profile.Point]*ua.NodeID // of session
+	of       *session
+	recorded map[*profile.Point]time.Time // see Resume
 }
 
 func newDevice(link *Link, dev district.Device, p *profile.Profile) *Device {
@@ -66,6 +67,26 @@ func newDevice(link *Link, dev district.Device, p *profile.Profile) *Device {
 
 // Points lists the points of the profile.
 func (d *Device) Points() []drivers.Point { return append([]drivers.Point(nil), d.points...) }
+
+// Resume says when the last reading of each point was that is recorded, the zero time for one without. A subscription that begins afterwards fills the gap since then from the
+// server's history, as after a lost connection; a sum of nodes only from where each of them is known.
+func (d *Device) Resume(last func(point string) time.Time) {
+	recorded := map[*profile.Point]time.Time{}
+	for i := range d.every {
+		t := last(d.every[i].name)
+		if t.IsZero() {
+			continue
+		}
+		for _, p := range d.every[i].parts { // of several readings that a node has part in, from the one that ends first: to tell a value again changes nothing
+			if r := recorded[p]; r.IsZero() || t.Before(r) {
+				recorded[p] = t.UTC()
+			}
+		}
+	}
+	d.mu.Lock()
+	d.recorded = recorded
+	d.mu.Unlock()
+}
 
 // Control describes how the device is commanded.
 func (d *Device) Control() (drivers.Control, bool) { return d.control, d.has }

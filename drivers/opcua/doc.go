@@ -20,7 +20,8 @@
 // would, since the server's clock is slow, is moved behind it. When a subscription
 // loses its connection, each value is delivered once more as uncertain: what lies between that instant and the next value is not known. Where
 // the server keeps a history, it is delivered when the connection is back, with its own times and qualities and before the present values.
-// No value of a node comes twice with one source time. A profile may give a node a dead band; the queue of a node at the server holds 100
+// The gap since the last stop is filled in the same way where [Device.Resume] was told what is recorded. No value of a node comes twice with one
+// source time. A profile may give a node a dead band; the queue of a node at the server holds 100
 // values, and what it drops is counted.
 //
 // A write carries a value and nothing else, in the type that the node has, and is read back. A write that timed out is not repeated.

@@ -108,7 +108,7 @@ func (d *Device) recallPart(ctx context.Context, s *session, points []*profile.P
 			if r.HistoryData != nil {
 				if h, ok := r.HistoryData.Value.(*ua.HistoryData); ok {
 					for _, dv := range h.DataValues {
-						if dv == nil || !dv.Has(ua.DataValueSourceTimestamp) || !dv.SourceTimestamp.After(since[points[i]]) || dv.SourceTimestamp.After(to.Add(maxSkew)) {
+						if dv == nil || !dv.Has(ua.DataValueSourceTimestamp) || !dv.SourceTimestamp.Truncate(tick).After(since[points[i]]) || dv.SourceTimestamp.After(to.Add(maxSkew)) {
 							continue
 						}
 						datum := datumOf(dv)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -285,9 +286,12 @@ func (f *feed) follow(ctx context.Context, s *session, interval time.Duration) (
 	}
 }
 
-// recall fills the gap since the newest known values from the server's history, as far as it has one.
+// recall fills the gap since the newest known values, or those that were recorded before this process, from the server's history, as far as it has one.
 func (f *feed) recall(ctx context.Context, s *session) {
 	since := make(map[*profile.Point]time.Time)
+	f.device.mu.Lock()
+	maps.Copy(since, f.device.recorded)
+	f.device.mu.Unlock()
 	f.mu.Lock()
 	for i, v := range f.values {
 		if v.known {
@@ -295,7 +299,7 @@ func (f *feed) recall(ctx context.Context, s *session) {
 		}
 	}
 	f.mu.Unlock()
-	if len(since) == 0 { // the first time: there is no gap
+	if len(since) == 0 { // nothing is known or recorded: there is no gap
 		return
 	}
 	values, err := f.device.recall(ctx, s, f.points, since)
