@@ -126,6 +126,11 @@ func (a *App) build(ctx context.Context, listen string) error {
 	if a.connections, err = connect(a.cfg, a.opt, a.clock.Now, before); err != nil {
 		return err
 	}
+	if !a.opt.Demo { // whose devices keep no record
+		if err := a.connections.resume(ctx, a.cfg, a.record, a.clock.Now()); err != nil {
+			a.log.Warn("gaps since the last stop are not filled from the history of devices", "error", err)
+		}
+	}
 	a.metrics = newMetrics(a.registry, a)
 	a.certificates = &certificates{cfg: a.cfg, log: a.log}
 	a.registry.MustRegister(a.certificates)

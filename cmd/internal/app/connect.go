@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,6 +17,7 @@ import (
 	"quartier/drivers/opcua/pki"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
+	"quartier/schemas/store"
 )
 
 // connections are the drivers of all devices of a process, with the links that they share.
@@ -120,6 +122,53 @@ func (c *connections) open(dev district.Device, as *config.Device, opt Options) 
 		return nil, err
 	}
 	return c.opcua.Device(dev, prof, access)
+}
+
+// doubtful is how long before a sample that is not good the last good one may have been taken: when a connection is lost, what is known is told once more as uncertain when the
+// loss is noticed.
+const doubtful = 10 * time.Second
+
+// resume tells the drivers that can fill a gap from their server's record when each of their points was recorded last, at now.
+func (c *connections) resume(ctx context.Context, cfg *config.Config, record store.Samples, now time.Time) error {
+	type resumer interface {
+		Resume(last func(point string) time.Time)
+	}
+	each := func(do func(r resumer, drv drivers.Driver, series func(point string) district.SeriesID)) {
+		for i := range cfg.Districts {
+			d := &cfg.Districts[i]
+			for site, dev := range d.AllDevices {
+				drv, _ := c.driver(d.ID, site, dev.ID)
+				if r, ok := drv.(resumer); ok {
+					do(r, drv, func(point string) district.SeriesID { return dev.Series(d.ID, site, point) })
+				}
+			}
+		}
+	}
+	var ids []district.SeriesID
+	each(func(_ resumer, drv drivers.Driver, series func(string) district.SeriesID) {
+		for _, p := range drv.Points() {
+			if p.Readable {
+				ids = append(ids, series(p.Name))
+			}
+		}
+	})
+	if len(ids) == 0 {
+		return nil
+	}
+	latest, err := record.Latest(ctx, ids, now)
+	if err != nil {
+		return fmt.Errorf("app: newest samples of the record: %w", err)
+	}
+	each(func(r resumer, _ drivers.Driver, series func(string) district.SeriesID) {
+		r.Resume(func(point string) time.Time {
+			s, ok := latest[series(point)]
+			if ok && s.Quality != district.Good {
+				return s.Time.Add(-doubtful)
+			}
+			return s.Time
+		})
+	})
+	return nil
 }
 
 // checkAddress says why the driver of a profile cannot reach an address, or nil.

@@ -4,8 +4,11 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+	"time"
 
 	"quartier/cmd/internal/config"
+	"quartier/drivers"
+	"quartier/schemas/district"
 	"quartier/testdata"
 )
 
@@ -62,6 +65,62 @@ func TestAddresses(t *testing.T) {
 		}
 		if err := c.close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// resumed is a driver that is told what of it is recorded.
+type resumed struct {
+	drivers.Driver
+	last func(point string) time.Time
+}
+
+func (r *resumed) Resume(last func(point string) time.Time) { r.last = last }
+
+// TestResume: drivers that can fill a gap learn when each of their points was recorded last: what is uncertain began to be so a while before.
+func TestResume(t *testing.T) {
+	text, err := fs.ReadFile(testdata.Districts(), "small.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Index(string(text), "    sites:\n")
+	dev := "    devices:\n      - {id: probe, kind: heat_meter, profile: quartier-heat-opcua, address: \"opc.tcp://127.0.0.1:4840\"}\n"
+	cfg := mustParse(t, string(text)[:at]+dev+string(text)[at:])
+	cfg.File.DataDir = t.TempDir()
+	record, err := OpenStore(t.Context(), cfg, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer record.Close()
+	c, err := connect(cfg, Options{Reach: func(a string) string { return a }}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	key := [3]string{cfg.Districts[0].ID, district.DistrictSite, "probe"}
+	probe := &resumed{Driver: c.drivers[key]}
+	c.drivers[key] = probe
+	points := probe.Points()
+	if len(points) < 3 {
+		t.Fatalf("the profile has %d points, want three or more", len(points))
+	}
+	series := func(i int) district.SeriesID {
+		return district.NewSeriesID(key[0], key[1], key[2], points[i].Name)
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	if err := record.Append(t.Context(), []district.Sample{
+		{Series: series(0), Time: now.Add(-time.Hour), Value: 1, Quality: district.Good},
+		{Series: series(0), Time: now.Add(-time.Minute), Value: 2, Quality: district.Good},
+		{Series: series(1), Time: now.Add(-time.Minute), Value: 3, Quality: district.Uncertain},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.resume(t.Context(), cfg, record, now); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []time.Time{now.Add(-time.Minute), now.Add(-time.Minute - doubtful), {}} {
+		if got := probe.last(points[i].Name); !got.Equal(want) {
+			t.Errorf("%s was recorded last at %v, want %v", points[i].Name, got, want)
 		}
 	}
 }
