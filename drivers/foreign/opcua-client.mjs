@@ -51,6 +51,7 @@ tell({ event: "namespace", index });
 const found = [];
 let variables = 0;
 let objects = 0;
+const typed = []; // objects of types of the namespace
 const walk = async (nodeId, depth) => {
   const results = await session.browse(new BrowseDescription({
     nodeId, browseDirection: BrowseDirection.Forward, referenceTypeId: "i=33", includeSubtypes: true, resultMask: 63,
@@ -67,12 +68,48 @@ const walk = async (nodeId, depth) => {
       found.push(String(r.nodeId.value));
     }
     if (r.nodeClass === 1) objects++;
+    if (r.nodeClass === 1 && r.typeDefinition.namespace === index) typed.push(r);
     if (r.nodeClass === 1) await walk(r.nodeId, depth + 1);
   }
 };
 const began = Date.now();
 await walk("i=85", 0);
 tell({ event: "browsed", variables, objects, ms: Date.now() - began });
+
+// what a type and those that it is one of declare, by path, and what its objects lack of what is mandatory or have beside
+const references = async (nodeId, referenceTypeId, browseDirection = BrowseDirection.Forward) =>
+  (await session.browse({ nodeId, referenceTypeId, browseDirection, includeSubtypes: true, resultMask: 63 })).references;
+const members = async (nodeId, path = "") => {
+  let out = [];
+  for (const r of await references(nodeId, "i=33")) {
+    const at = path + "/" + r.browseName.name;
+    if (r.nodeClass === 2) out.push({ at, node: r.nodeId });
+    else if (r.nodeClass === 1 && String(r.typeDefinition) === "ns=0;i=61" && !["Sites", "Devices"].includes(r.browseName.name)) out = out.concat(await members(r.nodeId, at));
+  }
+  return out;
+};
+const known = new Map();
+const declared = async (type) => {
+  const key = String(type);
+  if (known.has(key)) return known.get(key);
+  const out = new Map();
+  for (const m of await members(type)) {
+    const rules = await references(m.node, "i=37");
+    out.set(m.at, rules.map((r) => r.browseName.name).join());
+  }
+  for (const r of await references(type, "i=45", BrowseDirection.Inverse)) for (const [at, rule] of await declared(r.nodeId)) out.set(at, rule);
+  known.set(key, out);
+  return out;
+};
+const wrong = [];
+for (const o of typed) {
+  const want = await declared(o.typeDefinition);
+  const have = new Set((await members(o.nodeId)).map((m) => m.at));
+  for (const [at, rule] of want) if (!["Mandatory", "Optional"].includes(rule) || (rule === "Mandatory" && !have.has(at))) wrong.push(`${o.browseName.name} lacks ${at} (${rule})`);
+  for (const at of have) if (!want.has(at)) wrong.push(`${o.browseName.name} has ${at}`);
+}
+const kinds = [...new Set(typed.map((o) => String(o.typeDefinition.value)))].sort();
+tell({ event: "types", count: typed.length, text: kinds.join(" "), line: wrong.join("; "), variables: [...known.values()].reduce((n, t) => n + t.size, 0) });
 
 if (all) names = found;
 const ids = names.map((n) => `ns=${index};s=${n}`);

@@ -33,6 +33,7 @@ type hello struct {
 	Anonymous bool            `json:"anonymous,omitempty"`
 	Now       int64           `json:"now"`   // Unix milliseconds of the districts' clock
 	Speed     float64         `json:"speed"` // by which it is faster than real
+	Types     []objectType    `json:"types,omitempty"`
 	Folders   []folder        `json:"folders,omitempty"`
 	Variables []childVariable `json:"variables"`
 }
@@ -234,6 +235,23 @@ func (c *child) build(h *hello, log *slog.Logger) error {
 		cfg.Authenticate = c.signIn
 	}
 	c.server, c.variables, c.index = serve.New(cfg), h.Variables, make(map[string]int, len(h.Variables))
+	for _, t := range h.Types {
+		o := serve.ObjectType{Name: t.Name, Of: t.Of, Abstract: t.Abstract, Description: t.Description, French: serve.Text{Name: t.NameFR}}
+		for _, v := range t.Variables {
+			o.Variables = append(o.Variables, serve.TypeVariable{Path: v.Path, Type: serve.Double, Name: v.Name, French: serve.Text{Name: v.NameFR}, Unit: v.Unit, Optional: v.Optional})
+		}
+		if err := c.server.AddObjectType(o); err != nil {
+			return err
+		}
+	}
+	for _, f := range h.Folders {
+		if f.Type == "" {
+			continue
+		}
+		if err := c.server.AddObject(f.Type, f.Path...); err != nil {
+			return err
+		}
+	}
 	for i, v := range h.Variables {
 		c.index[v.NodeID] = i
 		err := c.server.AddVariable(serve.Variable{Path: v.Path, NodeID: v.NodeID, Type: serve.Double, Name: v.Name, Description: v.Description, French: serve.Text{Name: v.NameFR, Description: v.DescriptionFR},

@@ -55,9 +55,16 @@
 //
 // # OPC UA
 //
-// Under Objects/Districts each district has its values, Hours, Requests, Devices and Sites, a site its values, Requests and Devices. Node ids are the names of the variables in namespace
+// Under Objects/Districts each district has its values, Hours, Requests, Devices and Sites, a site its values, Requests and Devices. Districts, sites and devices are objects of types in
+// [NamespaceURI], DistrictType, SiteType and one for each kind of device below DeviceType, meters of electricity below MeterType, which declare their variables; a client that was made for a type finds
+// them in each of its objects. Node ids are the names of the variables in namespace
 // [NamespaceURI]. Units are EUInformation by UNECE code, ranges EURange, names English or French as the client prefers. A variable that shows one series of the record has its raw history
 // of the last day. Requests are the writable variables, for operators and administrators.
+//
+// The types are our own, after OPC 10000-3 (instance declarations with modelling rules) and OPC 10000-8 (units and ranges). No companion specification is followed: the one of the domain, Energy
+// Consumption Management (OPC 34100), hangs its energy profiles on accuracy classes and phase values that a configuration does not know of most devices, and so do the ones for PROFIenergy and machines
+// that stand on it; Devices (OPC 10000-100) wants a manufacturer, a serial number and revisions of each device, which are not configured; BACnet (OPC 30030) is for gateways to it. There is none for
+// photovoltaics, batteries, heat pumps or districts.
 //
 // The server is a process of its own: the executable itself with the hidden subcommand face-opcua, which calls [RunChild], fed over its standard input, with a memory limit
 // and none of the parent's environment, started again when it dies or hangs, ended when the parent's end of the pipe closes. What happens to it

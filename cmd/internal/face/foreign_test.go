@@ -133,6 +133,15 @@ func TestForeignOPCUAClient(t *testing.T) {
 	if e := p.Await("browsed", patience, nil); e.Variables != len(f.Model().Variables) {
 		t.Errorf("browsed %d variables in %d folders, want %d", e.Variables, e.Objects, len(f.Model().Variables))
 	}
+	districts, sites, devices := 0, 0, 0
+	for _, d := range f.Model().districts {
+		districts, sites, devices = districts+1, sites+len(d.sites), devices+len(d.devices)
+	}
+	e := p.Await("types", patience, nil)
+	if e.Line != "" || e.Count != districts+sites+devices || !strings.Contains(e.Text, "type:DistrictType") || !strings.Contains(e.Text, "type:SiteType") || e.Variables == 0 {
+		t.Errorf("%d objects of the types %s, want %d districts, %d sites and %d devices: %s", e.Count, e.Text, districts, sites, devices, e.Line)
+	}
+	t.Logf("%d objects of the types %s, which declare %d variables", e.Count, e.Text, e.Variables)
 	read := p.Await("read", patience, nil).Values
 	if len(read) != 3 || read[0].Value == nil || *read[0].Value != 12.5 || read[0].Status != "Good" || !read[0].Source.Equal(at) || read[1].Status != "Uncertain" || read[2].Status != "Bad" || read[2].Value != nil {
 		t.Errorf("read %+v", read)

@@ -22,29 +22,33 @@ var labels = map[string]label{
 	ExportLimitRequest: {"Requested export limit", "Limite d'injection demandée"}, ComfortRequest: {"Requested comfort shift", "Décalage de confort demandé"}, AvailableRequest: {"Requested availability", "Disponibilité demandée"},
 }
 
-// folder is how a folder of the OPC UA server is shown.
+// folder is how a folder, or an object of a type, of the OPC UA server is shown.
 type folder struct {
 	Path   []string `json:"path"`
 	Name   string   `json:"name"`
 	French string   `json:"fr"`
+	Type   string   `json:"type,omitempty"` // of an object; those that have it in them come before
 }
 
 // folders names the folders of districts: by what they are called in the configuration, those of Quartier in both languages.
 func folders(districts []district.District) (out []folder) {
 	add := func(name, french string, path ...string) {
-		out = append(out, folder{append([]string{"Districts"}, path...), name, french})
+		out = append(out, folder{Path: append([]string{"Districts"}, path...), Name: name, French: french})
+	}
+	object := func(kind, name string, path ...string) {
+		out = append(out, folder{Path: append([]string{"Districts"}, path...), Name: name, Type: kind})
 	}
 	add("Districts", "Quartiers")
 	for i := range districts {
 		d := &districts[i]
-		add(d.Name, "", d.ID)
+		object(districtType, d.Name, d.ID)
 		add("Requests", "Demandes", d.ID, "Requests")
 		add("Hours", "Heures", d.ID, "Hours")
 		for _, q := range hourlyQuantities {
 			add(labels[q.name].en, labels[q.name].fr, d.ID, "Hours", q.name)
 		}
 		for _, s := range d.Sites {
-			add(s.Name, "", d.ID, "Sites", s.ID)
+			object(siteType, s.Name, d.ID, "Sites", s.ID)
 			add("Requests", "Demandes", d.ID, "Sites", s.ID, "Requests")
 			if len(s.Devices) > 0 {
 				add("Devices", "Équipements", d.ID, "Sites", s.ID, "Devices")
@@ -59,9 +63,9 @@ func folders(districts []district.District) (out []folder) {
 				name = dev.ID
 			}
 			if site == district.DistrictSite {
-				add(name, "", d.ID, "Devices", dev.ID)
+				object(typeOf(dev.Kind), name, d.ID, "Devices", dev.ID)
 			} else {
-				add(name, "", d.ID, "Sites", site, "Devices", dev.ID)
+				object(typeOf(dev.Kind), name, d.ID, "Sites", site, "Devices", dev.ID)
 			}
 		}
 	}

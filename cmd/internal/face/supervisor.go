@@ -374,7 +374,7 @@ func (s *Supervisor) feed(ctx context.Context, stdin io.Writer, answers <-chan c
 // hello describes what the child serves.
 func (s *Supervisor) hello() hello {
 	s.mu.Lock()
-	h := hello{Listen: s.listen, Host: s.opcua.Host, Unsecured: s.opcua.Unsecured || s.opcua.PKI == "", Anonymous: s.opcua.Anonymous, Now: s.now().UnixMilli(), Speed: s.opcua.Speed, Folders: s.names}
+	h := hello{Listen: s.listen, Host: s.opcua.Host, Unsecured: s.opcua.Unsecured || s.opcua.PKI == "", Anonymous: s.opcua.Anonymous, Now: s.now().UnixMilli(), Speed: s.opcua.Speed, Types: objectTypes(), Folders: s.names}
 	s.mu.Unlock()
 	if s.opcua.PKI != "" {
 		h.PKI = &childPKI{Identity: s.opcua.PKI, Clients: filepath.Join(s.opcua.PKI, "clients"), Users: filepath.Join(s.opcua.PKI, "users"), URI: s.opcua.URI, Name: s.opcua.Name}

@@ -33,6 +33,7 @@ var baseNodes = []baseNode{
 	{id.BaseObjectType, id.HasSubtype, id.ServerCapabilitiesType, ua.NodeClassObjectType, "ServerCapabilitiesType", 0, ""},
 	{id.BaseObjectType, id.HasSubtype, id.ServerDiagnosticsType, ua.NodeClassObjectType, "ServerDiagnosticsType", 0, ""},
 	{id.BaseObjectType, id.HasSubtype, id.ServerRedundancyType, ua.NodeClassObjectType, "ServerRedundancyType", 0, ""},
+	{id.BaseObjectType, id.HasSubtype, id.ModellingRuleType, ua.NodeClassObjectType, "ModellingRuleType", 0, ""},
 	{id.FolderType, id.HasSubtype, id.OperationLimitsType, ua.NodeClassObjectType, "OperationLimitsType", 0, ""},
 
 	{id.VariableTypesFolder, id.Organizes, id.BaseVariableType, ua.NodeClassVariableType, "BaseVariableType", 0, ""},
@@ -84,10 +85,14 @@ var baseNodes = []baseNode{
 	{id.Aggregates, id.HasSubtype, id.HasProperty, ua.NodeClassReferenceType, "HasProperty", 0, "PropertyOf"},
 	{id.Aggregates, id.HasSubtype, id.HasComponent, ua.NodeClassReferenceType, "HasComponent", 0, "ComponentOf"},
 	{id.NonHierarchicalReferences, id.HasSubtype, id.HasTypeDefinition, ua.NodeClassReferenceType, "HasTypeDefinition", 0, "TypeDefinitionOf"},
+	{id.NonHierarchicalReferences, id.HasSubtype, id.HasModellingRule, ua.NodeClassReferenceType, "HasModellingRule", 0, "ModellingRuleOf"},
 
 	{id.ObjectsFolder, id.Organizes, id.Server, ua.NodeClassObject, "Server", id.ServerType, ""},
 	{id.Server, id.HasComponent, id.Server_ServerCapabilities, ua.NodeClassObject, "ServerCapabilities", id.ServerCapabilitiesType, ""},
 	{id.Server_ServerCapabilities, id.HasComponent, id.Server_ServerCapabilities_OperationLimits, ua.NodeClassObject, "OperationLimits", id.OperationLimitsType, ""},
+	{id.Server_ServerCapabilities, id.HasComponent, id.Server_ServerCapabilities_ModellingRules, ua.NodeClassObject, "ModellingRules", id.FolderType, ""},
+	{id.Server_ServerCapabilities_ModellingRules, id.HasComponent, id.ModellingRule_Mandatory, ua.NodeClassObject, "Mandatory", id.ModellingRuleType, ""},
+	{id.Server_ServerCapabilities_ModellingRules, id.HasComponent, id.ModellingRule_Optional, ua.NodeClassObject, "Optional", id.ModellingRuleType, ""},
 	{id.Server, id.HasComponent, id.Server_ServerDiagnostics, ua.NodeClassObject, "ServerDiagnostics", id.ServerDiagnosticsType, ""},
 	{id.Server, id.HasComponent, id.Server_ServerRedundancy, ua.NodeClassObject, "ServerRedundancy", id.ServerRedundancyType, ""},
 }

@@ -6,6 +6,8 @@
 // on loopback only. Where None is not offered, a channel without security lists the endpoints and makes no session. Over secured channels users sign in by name and password or by
 // certificate, as [Config.Authenticate] decides; who failed a few times has to wait.
 //
+// The address space is folders, objects of types that declare their variables ([ObjectType]), and variables.
+//
 // Services: FindServers, GetEndpoints, CreateSession, ActivateSession, CloseSession, Browse, BrowseNext, TranslateBrowsePathsToNodeIds,
 // RegisterNodes, UnregisterNodes, Read, Write, HistoryRead of raw values of the last day, and the subscription set with data-change items: queues, absolute and percent dead bands,
 // sampling intervals. Everything else is BadServiceUnsupported. A publishing interval is at least 100 ms. Values are queued as they are set, whether their connection is there or not. A lost

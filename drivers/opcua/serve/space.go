@@ -228,20 +228,15 @@ func (s *Server) AddFolder(path ...string) error {
 
 func (sp *space) folder(path []string) (*node, error) {
 	at := sp.nodes[nodeID(id.ObjectsFolder).String()]
-	for i, name := range path {
-		if name == "" {
-			return nil, fmt.Errorf("opc ua server: path %q: empty name", path)
-		}
-		nid := ua.NewStringNodeID(sp.ns, "/"+strings.Join(path[:i+1], "/"))
-		next := sp.nodes[nid.String()]
+	for i := range path {
+		next := sp.nodes[sp.objectID(path[:i+1]).String()]
 		if next == nil {
-			next = &node{
-				id: nid, class: ua.NodeClassObject, typeDef: nodeID(id.FolderType),
-				browse: &ua.QualifiedName{NamespaceIndex: sp.ns, Name: name}, display: ua.NewLocalizedText(name), description: ua.NewLocalizedText(""),
+			var err error
+			if next, err = sp.object(at, path[:i+1], nodeID(id.FolderType)); err != nil {
+				return nil, err
 			}
-			sp.add(next, at, id.Organizes)
 		} else if next.class != ua.NodeClassObject {
-			return nil, fmt.Errorf("opc ua server: path %q: %q is no folder: %w", path, name, ErrDuplicate)
+			return nil, fmt.Errorf("opc ua server: path %q: %q is no folder: %w", path, path[i], ErrDuplicate)
 		}
 		at = next
 	}
@@ -298,13 +293,14 @@ func (s *Server) AddVariable(v Variable) error {
 }
 
 // property adds a property with a constant structure to a variable; mu is held.
-func (sp *space) property(n *node, name, prefix string, dataType uint32, value any) {
+func (sp *space) property(n *node, name, prefix string, dataType uint32, value any) *node {
 	u := &node{
 		id: ua.NewStringNodeID(sp.ns, prefix+n.text), class: ua.NodeClassVariable, typeDef: nodeID(id.PropertyType), dataType: nodeID(dataType), rank: -1,
 		browse: &ua.QualifiedName{Name: name}, display: ua.NewLocalizedText(name), description: ua.NewLocalizedText(""),
 	}
 	u.value.Store(constant(ua.NewExtensionObject(value)))
 	sp.add(u, n, id.HasProperty)
+	return u
 }
 
 func (sp *space) parse(text string) (*ua.NodeID, error) {
