@@ -1,7 +1,7 @@
 // Package poll reads devices on a fixed schedule and passes what they say on as samples.
 //
 // Each device has its own goroutine, so that a device that is slow or dead delays no other. Reads are due at whole periods after the start,
-// spread evenly over the devices; a read that took too long skips the reads that it missed instead of shifting the schedule. A device that fails
+// in groups spread evenly over the period; a read that took too long skips the reads that it missed instead of shifting the schedule. A device that fails
 // again and again is asked less and less often, up to [Config.MaxBackoff], and is offline until a read succeeds. A driver that delivers changes
 // by itself (drivers.Subscriber) is subscribed to, and read every [Config.Refresh] beside.
 //

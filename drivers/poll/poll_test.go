@@ -317,3 +317,27 @@ func TestSubscription(t *testing.T) {
 		}
 	})
 }
+
+// TestOffset: devices are read in the order given, a twentieth of them at each of twenty moments of the period, and where they are fewer each at its own.
+func TestOffset(t *testing.T) {
+	for _, n := range []int{1, 7, 20, 50, 200, 1000} {
+		at := map[time.Duration]int{}
+		last := time.Duration(0)
+		for i := range n {
+			o := offset(i, n, time.Second)
+			if o < last || o >= time.Second {
+				t.Errorf("device %d of %d is read after %v, the one before it after %v", i, n, o, last)
+			}
+			last = o
+			at[o]++
+		}
+		if want := min(n, 20); len(at) != want {
+			t.Errorf("%d devices are read at %d moments, want %d", n, len(at), want)
+		}
+		for o, together := range at {
+			if most := (n + 19) / 20; together > most {
+				t.Errorf("%d of %d devices are read together, after %v, want at most %d", together, n, o, most)
+			}
+		}
+	}
+}
