@@ -2,7 +2,6 @@ package poll
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"quartier/drivers"
@@ -16,18 +15,18 @@ const leastRepeats = 3
 // a little all the time: voltages, powers and counters that all stay exactly the same are the sign. A device at rest, whose measurements are all zero, is not
 // frozen, and set-points do not count: they change by our own hand.
 type frozen struct {
-	after    time.Duration // without any change; 0: never looked for
-	measured []string      // points that move by themselves
+	after    time.Duration   // without any change; 0: never looked for
+	measured map[string]bool // points that move by themselves
 	last     map[string]float64
 	since    time.Time // of the last change
 	repeats  int       // reads since
 }
 
 func newFrozen(after time.Duration, points []drivers.Point) *frozen {
-	f := &frozen{after: after}
+	f := &frozen{after: after, measured: map[string]bool{}}
 	for _, p := range points {
 		if p.Readable && !p.Writable && p.Form != district.State {
-			f.measured = append(f.measured, p.Name)
+			f.measured[p.Name] = true
 		}
 	}
 	return f
@@ -43,7 +42,7 @@ func (f *frozen) judge(now time.Time, readings []drivers.Reading) error {
 		f.last = map[string]float64{}
 	}
 	for _, r := range readings {
-		if r.Quality == district.Bad || !slices.Contains(f.measured, r.Point) {
+		if r.Quality == district.Bad || !f.measured[r.Point] {
 			continue
 		}
 		seen = true
