@@ -24,6 +24,7 @@ type gatherer struct {
 	sink Sink
 	mu   sync.Mutex
 	open *gathering // nil: nobody waits
+	last int        // samples of the last one
 }
 
 // gathering is one joint call in the making.
@@ -39,7 +40,7 @@ func (g *gatherer) add(ctx context.Context, samples []district.Sample) error {
 	at := g.open
 	first := at == nil
 	if first {
-		at = &gathering{full: make(chan struct{}), done: make(chan struct{})}
+		at = &gathering{samples: make([]district.Sample, 0, max(g.last, len(samples))), full: make(chan struct{}), done: make(chan struct{})}
 		g.open = at
 	}
 	at.samples = append(at.samples, samples...)
@@ -77,6 +78,7 @@ func (g *gatherer) pass(ctx context.Context, at *gathering) {
 	if g.open == at {
 		g.open = nil
 	}
+	g.last = len(at.samples)
 	g.mu.Unlock()
 	at.err = g.sink(context.WithoutCancel(ctx), at.samples)
 }

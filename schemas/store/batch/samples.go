@@ -35,7 +35,7 @@ func Flags(q district.Quality, s district.Source) uint8 { return uint8(q)&15 | u
 // matches [store.ErrInvalid].
 func NewSamples(samples []district.Sample) (Samples, error) {
 	out := Samples{Rows: make([]Row, len(samples))}
-	index := map[district.SeriesID]int32{}
+	index := make(map[district.SeriesID]int32, min(len(samples), 1000))
 	var f store.Faults
 	last, lastIndex := district.SeriesID(""), int32(-1)
 	sorted := true
