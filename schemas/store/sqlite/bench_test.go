@@ -58,6 +58,30 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
+// BenchmarkMove is the time for which a move of all that may be staged holds other writes: 400 series, once a second.
+//
+//	go test ./schemas/store/sqlite -run '^$' -bench Move
+func BenchmarkMove(b *testing.B) {
+	s := openAt(b, filepath.Join(b.TempDir(), "quartier.db"), Options{})
+	const series = 400
+	in := make([]district.Sample, directRows)
+	second := 0
+	for b.Loop() {
+		b.StopTimer()
+		for range stageRows/directRows - 1 {
+			for i := range in {
+				in[i] = district.Sample{Series: district.SeriesID(fmt.Sprintf("fontaine/ecole/device%d/power_kw", i%series)),
+					Time: t0.Add(time.Duration(second+i/series) * time.Second), Value: float64((second+i)%997) / 8}
+			}
+			second += directRows / series
+			must(b, s.Append(b.Context(), in))
+		}
+		b.StartTimer()
+		moveNow(b, s)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(stageRows-directRows), "ns/sample")
+}
+
 // BenchmarkTogether is the rate of durable appends of 10 samples by several at once, who share commits, and by the same number of callers of whom each
 // waits for a commit of its own: a lock around each append.
 //

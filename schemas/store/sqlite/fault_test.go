@@ -56,6 +56,12 @@ func TestMain(m *testing.M) {
 		var next atomic.Int64
 		next.Store(int64(first))
 		var wg sync.WaitGroup
+		if os.Getenv("QUARTIER_TEST_KILL_MOVES") != "" {
+			wg.Go(func() {
+				for err == nil && s.write(context.Background(), "pack", alone, func(ctx context.Context) (func(), error) { return s.moved, s.move(ctx) }) == nil {
+				}
+			})
+		}
 		for range writers {
 			wg.Go(func() {
 				for err == nil {
@@ -79,14 +85,16 @@ func TestMain(m *testing.M) {
 // under way is there whole or not at all.
 func TestKill(t *testing.T) {
 	for _, writers := range []int{1, 8} {
-		t.Run(fmt.Sprintf("writers=%d", writers), func(t *testing.T) {
-			t.Parallel()
-			kill(t, writers)
-		})
+		for _, moves := range []string{"", "yes"} {
+			t.Run(fmt.Sprintf("writers=%d/moves=%s", writers, moves), func(t *testing.T) {
+				t.Parallel()
+				kill(t, writers, moves)
+			})
+		}
 	}
 }
 
-func kill(t *testing.T, writers int) {
+func kill(t *testing.T, writers int, moves string) {
 	path := filepath.Join(t.TempDir(), "quartier.db")
 	rng := rand.New(rand.NewPCG(1, 1))
 	first, told := 0, 0
@@ -94,7 +102,8 @@ func kill(t *testing.T, writers int) {
 	for loop := range 6 {
 		var stderr bytes.Buffer
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "QUARTIER_TEST_KILL_PATH="+path, "QUARTIER_TEST_KILL_FIRST="+strconv.Itoa(first), "QUARTIER_TEST_KILL_WRITERS="+strconv.Itoa(writers))
+		cmd.Env = append(os.Environ(), "QUARTIER_TEST_KILL_PATH="+path, "QUARTIER_TEST_KILL_FIRST="+strconv.Itoa(first), "QUARTIER_TEST_KILL_WRITERS="+strconv.Itoa(writers),
+			"QUARTIER_TEST_KILL_MOVES="+moves)
 		cmd.Stderr = &stderr
 		out, err := cmd.StdoutPipe()
 		must(t, err)

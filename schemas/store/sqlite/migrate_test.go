@@ -8,8 +8,12 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
+	"quartier/schemas/district"
+	"quartier/schemas/store"
 	"quartier/schemas/store/storetest"
+	"quartier/schemas/timegrid"
 )
 
 // TestSteps: migrations come in order of their numbers, of which some may be left out; two of one number and names without one are refused.
@@ -61,6 +65,26 @@ func TestReleased(t *testing.T) {
 				t.Errorf("columns\n%s\nwant those of a new file\n%s", strings.Join(got, "\n"), strings.Join(fresh, "\n"))
 			}
 			storetest.Released(t, s, version, version >= 2)
+			// what stood in rows before there were packs is corrected, and followed by packs
+			day := timegrid.NewSpan(t0, t0.Add(72*time.Hour))
+			count := func() (n int) {
+				must(t, s.Read(t.Context(), []district.SeriesID{pv}, day, func(district.Sample) error { n++; return nil }))
+				return n
+			}
+			before := count()
+			changed := district.Sample{Series: pv, Time: store.Instant(t0), Value: 123.5}
+			must(t, s.Append(t.Context(), []district.Sample{changed, {Series: pv, Time: t0.Add(60 * time.Hour), Value: 1}}))
+			for _, when := range []string{"staged", "moved"} {
+				if n := count(); n != before+1 {
+					t.Errorf("%s: %d samples, want %d", when, n, before+1)
+				}
+				at, err := s.Latest(t.Context(), []district.SeriesID{pv}, t0)
+				must(t, err)
+				if at[pv] != changed {
+					t.Errorf("%s: corrected sample is %v, want %v", when, at[pv], changed)
+				}
+				moveNow(t, s)
+			}
 		})
 	}
 }

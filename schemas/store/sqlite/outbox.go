@@ -198,7 +198,7 @@ func (s *Store) enqueueSamples(ctx context.Context, from int64) error {
 			return errors.Join(err, ctx.Err())
 		}
 		for next := from; ; {
-			page, err := s.readPage(ctx, nil, id, next, math.MaxInt64)
+			page, more, err := s.readPage(ctx, nil, id, next, math.MaxInt64)
 			if err != nil {
 				return err
 			}
@@ -208,7 +208,7 @@ func (s *Store) enqueueSamples(ctx context.Context, from int64) error {
 					return err
 				}
 			}
-			if len(page) < pageRows {
+			if !more {
 				break
 			}
 			next = page[len(page)-1].Micro + 1

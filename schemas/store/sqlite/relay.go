@@ -173,7 +173,10 @@ func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed in
 				return nil, err
 			}
 		}
-		return nil, s.freeze(ctx, to)
+		if err := s.freeze(ctx, to); err != nil {
+			return nil, err
+		}
+		return s.moved, s.move(ctx)
 	})
 	if err != nil {
 		return 0, err
@@ -190,8 +193,12 @@ func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed in
 		if !ok {
 			continue
 		}
-		n, err := s.remove(ctx, to, "samples", "series_id, time_us",
-			"time_us<?1 and series_id=?3 and time_us<(select max(time_us) from samples where series_id=?3)", id)
+		n, err := s.agePacks(ctx, id, to)
+		if removed += n; err != nil {
+			return removed, err
+		}
+		n, err = s.remove(ctx, to, "samples", "series_id, time_us", "time_us<?1 and series_id=?3 and time_us<max((select max(time_us) from samples where series_id=?3),"+
+			" coalesce((select max(to_us) from packs where series_id=?3), -9223372036854775808))", id)
 		if removed += n; err != nil {
 			return removed, err
 		}
@@ -222,6 +229,29 @@ func (s *Store) Pending(ctx context.Context) (from time.Time, some bool, err err
 		from = store.FromMicro(us.Int64)
 	}
 	return from, us.Valid, s.fail("look at the outbox", err)
+}
+
+// agePacks removes packs, and makes rows of those of which a part may have to stay.
+func (s *Store) agePacks(ctx context.Context, id, to int64) (removed int64, err error) {
+	var some bool
+	if err := s.readers.QueryRowContext(ctx, "select exists(select 1 from packs where series_id=? and from_us<?)", id, to).Scan(&some); err != nil || !some {
+		return 0, s.fail("age samples", err)
+	}
+	err = s.write(ctx, "age samples", alone, func(ctx context.Context) (func(), error) {
+		bound, err := s.ageBound(ctx, to)
+		if err != nil {
+			return nil, err
+		}
+		const old = " from packs where series_id=?1 and to_us<?2 and from_us<(select max(from_us) from packs where series_id=?1)"
+		if err := s.conn.QueryRowContext(ctx, "select coalesce(sum(row_count), 0)"+old, id, bound).Scan(&removed); err != nil {
+			return nil, err
+		}
+		if _, err := s.conn.ExecContext(ctx, "delete"+old, id, bound); err != nil {
+			return nil, err
+		}
+		return nil, s.unpackBefore(ctx, id, bound)
+	})
+	return removed, err
 }
 
 // ageBound returns the time before which rows may go: to, or the earliest row that is not in the database. A batch that was set aside holds its rows

@@ -66,7 +66,7 @@ func TestFileUsesRollups(t *testing.T) {
 	in := history(3000, 0)
 	must(t, s.Append(t.Context(), in))
 	must(t, s.Refresh(t.Context(), t0.Add(1000*time.Hour)))
-	if _, err := s.conn.ExecContext(t.Context(), "delete from samples"); err != nil {
+	if _, err := s.conn.ExecContext(t.Context(), "delete from samples; delete from packs; delete from staged"); err != nil {
 		t.Fatal(err)
 	}
 	n := 0

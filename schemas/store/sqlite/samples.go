@@ -46,7 +46,17 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.insertSamples(ctx, ids, packed.Rows); err != nil {
+		seq := int64(0)
+		if len(packed.Rows) > directRows {
+			if err := s.move(whole); err != nil { // what is staged was written before
+				return nil, err
+			}
+			s.tops = nil
+			err = s.insertSamples(ctx, ids, packed.Rows)
+		} else {
+			seq, err = s.stage(whole, ids, packed.Rows)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if err := s.note(whole, ids, packed.Rows); err != nil {
@@ -55,6 +65,13 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 		err = s.enqueue(whole, &batch.Batch{Kind: batch.OfSamples, Samples: packed})
 		return func() {
 			s.remember(fresh)
+			if seq > 0 {
+				s.staged.add(seq, ids, packed.Rows)
+				s.stagedRows.Add(int64(len(packed.Rows)))
+				s.startMove(stageRows)
+			} else {
+				s.moved()
+			}
 			if s.count.Load() >= 0 {
 				s.count.Add(int64(len(packed.Rows)))
 			}
@@ -161,8 +178,8 @@ func (s *Store) Read(ctx context.Context, series []district.SeriesID, sp timegri
 		if !ok {
 			continue
 		}
-		for next := from; next < to; {
-			if page, err = s.readPage(ctx, page[:0], id, next, to); err != nil {
+		for next, more := from, true; more && next < to; {
+			if page, more, err = s.readPage(ctx, page[:0], id, next, to); err != nil {
 				return s.fail("read series "+string(name), err)
 			}
 			for _, r := range page {
@@ -171,16 +188,43 @@ func (s *Store) Read(ctx context.Context, series []district.SeriesID, sp timegri
 					return err
 				}
 			}
-			if len(page) < pageRows {
-				break
+			if more {
+				next = page[len(page)-1].Micro + 1
 			}
-			next = page[len(page)-1].Micro + 1
 		}
 	}
 	return ctx.Err()
 }
 
-func (s *Store) readPage(ctx context.Context, page []batch.Row, id, from, to int64) ([]batch.Row, error) {
+// readPage appends samples of a series in a span to page, at least one when more says that there are others.
+func (s *Store) readPage(ctx context.Context, page []batch.Row, id, from, to int64) (out []batch.Row, more bool, err error) {
+	if err := s.sync(ctx); err != nil {
+		return page, false, err
+	}
+	staged := s.staged.between(id, from, to)
+	packed, more, err := s.packed(ctx, nil, id, from, to)
+	if err != nil {
+		return page, false, err
+	}
+	single, err := s.readRows(ctx, id, from, to)
+	if err != nil {
+		return page, false, err
+	}
+	last := to
+	if more {
+		last = packed[len(packed)-1].Micro
+	}
+	if len(single) == pageRows {
+		last, more = min(last, single[pageRows-1].Micro), true
+	}
+	if len(staged) == 0 && len(packed) == 0 {
+		return append(page, single...), more, nil
+	}
+	return merge(page, staged, merge(nil, single, packed, last), last), more, nil
+}
+
+// readRows reads the table samples, at most pageRows.
+func (s *Store) readRows(ctx context.Context, id, from, to int64) (page []batch.Row, err error) {
 	rows, err := s.readers.QueryContext(ctx,
 		"select time_us, value, flags from samples where series_id=? and time_us>=? and time_us<? order by time_us limit ?", id, from, to, pageRows)
 	if err != nil {
@@ -203,6 +247,14 @@ func (s *Store) Latest(ctx context.Context, series []district.SeriesID, asOf tim
 	if err := ctx.Err(); err != nil {
 		return nil, s.fail("read the latest samples", err)
 	}
+	if err := s.sync(ctx); err != nil {
+		return nil, s.fail("read the latest samples", err)
+	}
+	packs, err := s.readers.PrepareContext(ctx, "select body from packs where series_id=? and from_us<=? order by from_us desc limit 1")
+	if err != nil {
+		return nil, s.fail("read the latest samples", err)
+	}
+	defer packs.Close()
 	st, err := s.readers.PrepareContext(ctx, "select time_us, value, flags from samples where series_id=? and time_us<=? order by time_us desc limit 1")
 	if err != nil {
 		return nil, s.fail("read the latest samples", err)
@@ -216,17 +268,45 @@ func (s *Store) Latest(ctx context.Context, series []district.SeriesID, asOf tim
 		if !ok {
 			continue
 		}
-		var r batch.Row
-		err = st.QueryRowContext(ctx, id, store.Micro(asOf)).Scan(&r.Micro, &r.Value, &r.Flags)
-		if errors.Is(err, sql.ErrNoRows) {
-			continue
-		}
+		r, ok, err := s.latest(ctx, packs, st, id, store.Micro(asOf))
 		if err != nil {
 			return nil, s.fail("read the latest of "+string(name), err)
+		}
+		if !ok {
+			continue
 		}
 		out[name] = district.Sample{Series: name, Time: store.FromMicro(r.Micro), Value: r.Value, Quality: r.Quality(), Source: r.Source()}
 	}
 	return out, nil
+}
+
+// latest returns the newest sample of a series at or before a time.
+func (s *Store) latest(ctx context.Context, packs, single *sql.Stmt, id, at int64) (r batch.Row, ok bool, err error) {
+	r, ok = s.staged.latest(id, at)
+	var body []byte
+	if err := packs.QueryRowContext(ctx, id, at).Scan(&body); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return r, false, err
+	} else if err == nil {
+		if err := unpack(body, func(_ int64, run []batch.Row) {
+			for _, p := range run {
+				if p.Micro <= at && (!ok || p.Micro > r.Micro) {
+					r, ok = p, true
+				}
+			}
+		}); err != nil {
+			return r, false, err
+		}
+	}
+	var row batch.Row
+	if err := single.QueryRowContext(ctx, id, at).Scan(&row.Micro, &row.Value, &row.Flags); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return r, false, err
+	} else if err != nil {
+		return r, ok, nil
+	}
+	if staged, there := s.staged.latest(id, at); !ok || row.Micro > r.Micro || row.Micro == r.Micro && !(there && staged.Micro == r.Micro) {
+		r = row
+	}
+	return r, true, nil
 }
 
 // Series lists the known series that start with prefix, sorted.

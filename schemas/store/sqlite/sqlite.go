@@ -3,7 +3,7 @@
 // The file is in write-ahead mode with synchronous=FULL: when a write returns nil, its bytes were synced to the disk. One connection
 // writes, in the order of the calls; writes that wait while one is under way share the next transaction and its sync, and none fails for another's fault.
 // Reads run beside it on connections of their own and hold no lock while they hand over what they read. A write of 100,000 samples holds the others for
-// about a fifth of a second; load history in such pieces.
+// about a fifth of a second; load history in such pieces. The move of 400,000 staged samples into packs, see staged.go, holds them for about half of that.
 //
 // With [Options.Outbox] every row but sessions is written a second time as a packed batch (package batch), in the same transaction. What was
 // written before the outbox was switched on is put into it at that moment, so that a database that is added later gets the whole record.
@@ -55,6 +55,13 @@ type Store struct {
 	readers *sql.DB
 
 	refreshing sync.Mutex // one refreshes the rollups at a time
+
+	staged     staged
+	stagedRows atomic.Int64 // about
+	moving     atomic.Bool
+	tops       map[int64]int64 // see knownTops
+	topsOf     int64
+	background sync.WaitGroup
 
 	mu  sync.RWMutex
 	ids map[district.SeriesID]int64 // every series that was used, with its row
@@ -129,6 +136,11 @@ func (s *Store) open(ctx context.Context) error {
 	if s.one, err = s.prepareSamples(ctx, 1); err != nil {
 		return err
 	}
+	var rows int64
+	if err := s.conn.QueryRowContext(ctx, "select coalesce(sum(row_count), 0) from staged where damaged is null").Scan(&rows); err != nil {
+		return err
+	}
+	s.stagedRows.Store(rows)
 	return s.startOutbox(ctx)
 }
 
@@ -145,6 +157,7 @@ func (s *Store) Close() error {
 	}
 	<-s.writing // the write under way finishes; no other begins
 	close(s.ended)
+	s.background.Wait()
 	return s.release()
 }
 
@@ -225,7 +238,8 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	now := time.Now().Unix()
 	if last := s.countedAt.Load(); s.count.Load() < 0 || now-last > int64(countEvery.Seconds()) && s.countedAt.CompareAndSwap(last, now) {
 		var n int64
-		if err := s.readers.QueryRowContext(ctx, "select count(*) from samples").Scan(&n); err != nil {
+		if err := s.readers.QueryRowContext(ctx, "select (select count(*) from samples) + (select coalesce(sum(row_count), 0) from packs) +"+
+			" (select coalesce(sum(row_count), 0) from staged where damaged is null)").Scan(&n); err != nil {
 			return st, s.fail("count samples", err)
 		}
 		s.count.Store(n)

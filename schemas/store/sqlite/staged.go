@@ -1,0 +1,427 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"sync"
+	"time"
+
+	"quartier/schemas/store"
+	"quartier/schemas/store/batch"
+)
+
+// Samples are written three ways. A write of up to directRows is one row of the table staged: a pack of all its series, which costs a thirtieth of rows of
+// their own. When stageRows wait there, they go on together, sorted, as runs of packRows of one series into the table packs; those that are older than what the series has
+// already, such as corrections, go into the table samples, as a larger write does at once. Of the same series and time, what is staged stands before a row of
+// samples, and that before a pack: so the later written one stays. Samples only move from staged to packs to samples; who reads in that order misses none.
+const (
+	directRows = 20_000
+	stageRows  = 400_000
+	packRows   = 150 // about 2 KB: more than that would not lie in one page with others
+)
+
+// staged is what is in the table staged, in memory. Another process may write there as well: sync looks.
+type staged struct {
+	mu          sync.RWMutex
+	first, last int64     // sequences: the first one that is in the table, 0 without any, and the last that ever was
+	pending     []written // not in rows yet
+	rows        map[int64][]batch.Row
+}
+
+// written is what one write staged; rows are sorted by series.
+type written struct {
+	ids  []int64
+	rows []batch.Row
+}
+
+// add takes what was written as seq, which another process may have got ahead of; then sync finds it.
+func (g *staged) add(seq int64, ids []int64, rows []batch.Row) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if seq != g.last+1 {
+		return
+	}
+	if g.last = seq; g.first == 0 {
+		g.first = seq
+	}
+	g.pending = append(g.pending, written{ids, rows})
+}
+
+// settle puts what is pending where readers look.
+func (g *staged) settle() {
+	for _, w := range g.pending {
+		for run := range runs(w.rows) {
+			g.put(w.ids[run[0].Series], run)
+		}
+	}
+	g.pending = nil
+}
+
+// put adds sorted rows of one series. Those that are late cost as much as the staged ones behind the first of them.
+func (g *staged) put(id int64, rows []batch.Row) {
+	if len(rows) == 0 {
+		return
+	}
+	if g.rows == nil {
+		g.rows = map[int64][]batch.Row{}
+	}
+	have := g.rows[id]
+	i := len(have)
+	if i > 0 && have[i-1].Micro >= rows[0].Micro {
+		i = sort.Search(i, func(i int) bool { return have[i].Micro >= rows[0].Micro })
+	}
+	if i == len(have) {
+		have = append(have, rows...)
+	} else {
+		have = merge(have[:i], rows, slices.Clone(have[i:]), math.MaxInt64)
+	}
+	for ; i < len(have); i++ {
+		have[i].Series = 0
+	}
+	g.rows[id] = have
+}
+
+// reset forgets all rows, and keeps the room of series that have few.
+func (g *staged) reset() {
+	g.first, g.pending = 0, nil
+	for id, rows := range g.rows {
+		if cap(rows) > 256 {
+			delete(g.rows, id)
+		} else {
+			g.rows[id] = rows[:0]
+		}
+	}
+}
+
+// between returns the staged samples of a series in a span.
+func (g *staged) between(id, from, to int64) []batch.Row {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	rows := g.rows[id]
+	i := sort.Search(len(rows), func(i int) bool { return rows[i].Micro >= from })
+	j := sort.Search(len(rows), func(i int) bool { return rows[i].Micro >= to })
+	if i >= j {
+		return nil
+	}
+	return slices.Clone(rows[i:j])
+}
+
+// latest returns the newest staged sample of a series at or before a time.
+func (g *staged) latest(id, at int64) (r batch.Row, ok bool) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	rows := g.rows[id]
+	i := sort.Search(len(rows), func(i int) bool { return rows[i].Micro > at })
+	if i == 0 {
+		return r, false
+	}
+	return rows[i-1], true
+}
+
+// runs yields the rows of each series; rows are sorted by series.
+func runs(rows []batch.Row) func(yield func([]batch.Row) bool) {
+	return func(yield func([]batch.Row) bool) {
+		for len(rows) > 0 {
+			n := 1
+			for n < len(rows) && rows[n].Series == rows[0].Series {
+				n++
+			}
+			if !yield(rows[:n]) {
+				return
+			}
+			rows = rows[n:]
+		}
+	}
+}
+
+// sync makes the memory hold what the table does.
+func (s *Store) sync(ctx context.Context) error {
+	first, last, err := stagedBounds(ctx, s.readers)
+	if err != nil {
+		return err
+	}
+	g := &s.staged
+	g.mu.RLock()
+	same := g.first == first && g.last >= last && len(g.pending) == 0 // above: written since the question
+	g.mu.RUnlock()
+	if same {
+		return nil
+	}
+	// the writer waits for the mutex when it says what it wrote, so who has the mutex must not wait for a connection
+	conn, err := s.readers.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.settle()
+	if g.first == first && g.last >= last {
+		return nil
+	}
+	if err := s.load(ctx, conn); err != nil {
+		g.reset()
+		return err
+	}
+	return nil
+}
+
+// stagedBounds returns the sequences of the first staged row, 0 without any, and of the last that ever was.
+func stagedBounds(ctx context.Context, from interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (first, last int64, err error) {
+	err = from.QueryRowContext(ctx, "select coalesce((select min(seq) from staged where damaged is null), 0),"+
+		" coalesce((select seq from sqlite_sequence where name='staged'), 0)").Scan(&first, &last)
+	return first, last, err
+}
+
+// load reads what the memory lacks, all at one moment: another process may move on what is staged meanwhile. The caller holds the mutex.
+func (s *Store) load(ctx context.Context, conn *sql.Conn) error {
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	first, last, err := stagedBounds(ctx, tx)
+	if err != nil {
+		return err
+	}
+	g := &s.staged
+	from := g.last
+	if g.first != first || first == 0 {
+		g.reset()
+		from = 0
+	}
+	g.first, g.last = first, max(g.last, last)
+	if first == 0 || from >= last {
+		return nil
+	}
+	rows, err := tx.QueryContext(ctx, "select seq, body from staged where damaged is null and seq>? order by seq", from)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var seq int64
+		var body sql.RawBytes
+		if err := rows.Scan(&seq, &body); err != nil {
+			return err
+		}
+		if err := unpack(body, g.put); err != nil {
+			s.log.Error("staged samples are damaged on the disk, and left out", "path", s.path, "seq", seq, "error", err)
+		}
+	}
+	return rows.Err()
+}
+
+// stage writes rows as one pack, in the transaction under way.
+func (s *Store) stage(ctx context.Context, ids []int64, rows []batch.Row) (seq int64, err error) {
+	body := make([]byte, 0, 16+14*len(rows))
+	for run := range runs(rows) {
+		body = appendRun(body, ids[run[0].Series], run)
+	}
+	res, err := s.conn.ExecContext(ctx, "insert into staged(row_count, body) values(?, ?)", len(rows), seal(body))
+	if err != nil {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+// startMove moves what is staged on, beside the work of others, when it is much.
+func (s *Store) startMove(most int64) {
+	if s.stagedRows.Load() < most || !s.moving.CompareAndSwap(false, true) {
+		return
+	}
+	s.background.Go(func() {
+		defer s.moving.Store(false)
+		ctx := context.Background()
+		err := s.write(ctx, "pack samples", alone, func(ctx context.Context) (func(), error) {
+			return s.moved, s.move(ctx)
+		})
+		if err != nil && !s.closed.Load() {
+			s.log.Error("samples are safe, but stay staged", "path", s.path, "error", err)
+		}
+	})
+}
+
+// moved is to be called after the transaction in which move ran.
+func (s *Store) moved() {
+	s.stagedRows.Store(0)
+	s.staged.mu.Lock()
+	defer s.staged.mu.Unlock()
+	s.staged.reset()
+}
+
+// move moves all that is staged on, in the transaction under way.
+func (s *Store) move(ctx context.Context) error {
+	all := sorter{rows: make([]batch.Row, 0, s.stagedRows.Load())}
+	var seqs []int64
+	rows, err := s.conn.QueryContext(ctx, "select seq, body from staged where damaged is null order by seq")
+	if err != nil {
+		return err
+	}
+	damaged := map[int64]string{}
+	for rows.Next() {
+		var seq int64
+		var body sql.RawBytes
+		if err := rows.Scan(&seq, &body); err != nil {
+			rows.Close()
+			return err
+		}
+		seqs = append(seqs, seq)
+		if err := unpack(body, all.add); err != nil {
+			damaged[seq] = err.Error()
+		}
+	}
+	if err := rows.Close(); err != nil {
+		return err
+	}
+	if err := rows.Err(); err != nil || len(seqs) == 0 {
+		return err
+	}
+	for seq, why := range damaged {
+		s.log.Error("staged samples are damaged on the disk, and set aside", "path", s.path, "seq", seq, "error", why)
+		if _, err := s.conn.ExecContext(ctx, "update staged set damaged=? where seq=?", why, seq); err != nil {
+			return err
+		}
+	}
+	tops, err := s.knownTops(ctx)
+	if err != nil {
+		return err
+	}
+	newest, err := s.conn.PrepareContext(ctx, newestQuery)
+	if err != nil {
+		return err
+	}
+	defer newest.Close()
+	put, err := s.conn.PrepareContext(ctx, "insert into packs(series_id, from_us, to_us, row_count, body) values(?, ?, ?, ?, ?)")
+	if err != nil {
+		return err
+	}
+	defer put.Close()
+	var body []byte
+	for id, rows := range all.sorted() {
+		have, known := tops[id]
+		if !known {
+			if err := newest.QueryRowContext(ctx, id, int64(math.MinInt64)).Scan(&have); err != nil {
+				return err
+			}
+		}
+		tops[id] = max(have, rows[len(rows)-1].Micro)
+		late := sort.Search(len(rows), func(i int) bool { return rows[i].Micro > have })
+		if err := s.insertSamples(ctx, []int64{id}, rows[:late]); err != nil {
+			return err
+		}
+		for run := range slices.Chunk(rows[late:], packRows) {
+			body = seal(appendRun(body[:0], id, run))
+			if _, err := put.ExecContext(ctx, id, run[0].Micro, run[len(run)-1].Micro, len(run), body); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = s.conn.ExecContext(ctx, "delete from staged where damaged is null")
+	return err
+}
+
+// knownTops returns the time of the newest sample of each series as far as it is known, or a later one; it is of the writer. Another process may have written
+// meanwhile, and then nothing is known.
+func (s *Store) knownTops(ctx context.Context) (map[int64]int64, error) {
+	var version int64 // changes when another connection writes to the file
+	if err := s.conn.QueryRowContext(ctx, "pragma data_version").Scan(&version); err != nil {
+		return nil, err
+	}
+	if s.tops == nil || version != s.topsOf {
+		s.tops, s.topsOf = map[int64]int64{}, version
+	}
+	return s.tops, nil
+}
+
+// newestQuery is the time of the newest sample of a series that is not staged, or the earliest time there is.
+const newestQuery = "select max(coalesce((select time_us from samples where series_id=?1 order by time_us desc limit 1), ?2)," +
+	" coalesce((select to_us from packs where series_id=?1 order by from_us desc limit 1), ?2))"
+
+// packed appends samples of a series in a span to page, until there are pageRows; more says that there may be others.
+func (s *Store) packed(ctx context.Context, page []batch.Row, id, from, to int64) (out []batch.Row, more bool, err error) {
+	rows, err := s.readers.QueryContext(ctx, "select from_us, body from packs where series_id=?1 and from_us<?3 and from_us>="+
+		"coalesce((select max(from_us) from packs where series_id=?1 and from_us<=?2), ?2) order by from_us", id, from, to)
+	if err != nil {
+		return page, false, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if len(page) >= pageRows {
+			return page, true, nil
+		}
+		var start int64
+		var body sql.RawBytes
+		if err := rows.Scan(&start, &body); err != nil {
+			return page, false, err
+		}
+		if err := unpack(body, func(_ int64, run []batch.Row) {
+			i := sort.Search(len(run), func(i int) bool { return run[i].Micro >= from })
+			j := sort.Search(len(run), func(i int) bool { return run[i].Micro >= to })
+			page = append(page, run[min(i, j):j]...)
+		}); err != nil {
+			return page, false, fmt.Errorf("samples from %s on: %w", store.FromMicro(start).Format(time.RFC3339), err)
+		}
+	}
+	return page, false, rows.Err()
+}
+
+// merge returns rows of both, sorted, up to a time; of two of the same time that of first.
+func merge(out, first, second []batch.Row, last int64) []batch.Row {
+	for len(first) > 0 || len(second) > 0 {
+		var r batch.Row
+		switch {
+		case len(second) == 0 || len(first) > 0 && first[0].Micro <= second[0].Micro:
+			if r = first[0]; len(second) > 0 && second[0].Micro == r.Micro {
+				second = second[1:]
+			}
+			first = first[1:]
+		default:
+			r, second = second[0], second[1:]
+		}
+		if r.Micro > last {
+			break
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// unpackBefore makes rows of the table samples of the packs of a series that begin before a time, in the transaction under way. A damaged one stays.
+func (s *Store) unpackBefore(ctx context.Context, id, bound int64) error {
+	type pack struct {
+		from int64
+		body []byte
+	}
+	rows, err := s.conn.QueryContext(ctx, "select from_us, body from packs where series_id=? and from_us<?", id, bound)
+	if err != nil {
+		return err
+	}
+	packs, err := collect(rows, func(rows *sql.Rows) (p pack, err error) { return p, rows.Scan(&p.from, &p.body) })
+	if err != nil {
+		return err
+	}
+	for _, p := range packs {
+		var unpacked []batch.Row
+		if err := unpack(p.body, func(_ int64, run []batch.Row) { unpacked = append(unpacked, run...) }); err != nil {
+			s.log.Error("packed samples are damaged on the disk, and stay", "path", s.path, "series", id, "from", store.FromMicro(p.from), "error", err)
+			continue
+		}
+		for _, r := range unpacked { // a row that is there was written later
+			if _, err := s.conn.ExecContext(ctx, "insert into samples(series_id, time_us, value, flags) values(?, ?, ?, ?) on conflict do nothing",
+				id, r.Micro, r.Value, int64(r.Flags)); err != nil {
+				return err
+			}
+		}
+		if _, err := s.conn.ExecContext(ctx, "delete from packs where series_id=? and from_us=?", id, p.from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
