@@ -123,7 +123,14 @@ func TestMonthIsClosedFromRawSamples(t *testing.T) {
 			meter = x
 		}
 	}
-	late := district.Sample{Series: meter.Series(d.ID, d.Sites[0].ID, district.ImportKWh), Time: month.Start.Add(100*time.Hour + 20*time.Minute), Value: 100.5}
+	late := district.Sample{Series: meter.Series(d.ID, d.Sites[0].ID, district.ImportKWh), Time: month.Start.Add(100*time.Hour + 20*time.Minute)}
+	beside := timegrid.NewSpan(month.Start.Add(100*time.Hour), month.Start.Add(101*time.Hour+time.Minute))
+	if err := st.Read(t.Context(), []district.SeriesID{late.Series}, beside, func(s district.Sample) error {
+		late.Value = s.Value - 0.05 // most of the hour's energy had been counted by then
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 	if err := st.Append(t.Context(), []district.Sample{late}); err != nil {
 		t.Fatal(err)
 	}

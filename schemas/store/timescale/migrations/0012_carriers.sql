@@ -1,4 +1,4 @@
--- 0010_carriers.sql: balances of carriers other than electricity, and how the estimates of a row were made: bits 1 interpolated, 2 similar days, 4 estimate, 8 missing
+-- 0012_carriers.sql: balances of carriers other than electricity, and how the estimates of a row were made: bits 1 interpolated, 2 similar days, 4 estimate, 8 missing
 alter table balances add column methods smallint not null default 0;
 
 -- one row per site ("_" the district itself), carrier and metering slot
