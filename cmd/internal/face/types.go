@@ -48,6 +48,7 @@ var kindTypes = []struct {
 	{district.WaterHeater, "WaterHeaterType", deviceType, "Chauffe-eau", "electric storage water heater"},
 	{district.EVCharger, "EVChargerType", deviceType, "Borne de recharge", "charging point"},
 	{district.HeatMeter, "HeatMeterType", deviceType, "Compteur de chaleur", "thermal meter"},
+	{district.GasMeter, "GasMeterType", deviceType, "Compteur de gaz", "gas meter"},
 	{district.Weather, "WeatherStationType", deviceType, "Station météo", "weather station"},
 }
 
