@@ -48,7 +48,7 @@ var money = Settings{CarbonPrice: 0.1, ExportPrice: 0.05, Wear: 0.005}
 // TestQuartierIsBetterThanRules on recorded homes: nine tenths of what perfect foresight saves, more than rules in the whole and in every full month, and never more than
 // perfect foresight.
 func TestQuartierIsBetterThanRules(t *testing.T) {
-	c, set := homes(t, 120), money
+	c, set := homes(t, 70), money
 	set.FromStep = 28 * 24
 	r, err := Backtest(t.Context(), c, set)
 	if err != nil {
