@@ -437,11 +437,11 @@ func TestChildIsKilled(t *testing.T) {
 
 // TestChildHangs: a process that does not answer is killed and started again.
 func TestChildHangs(t *testing.T) {
-	f, err := startFace(t, "hang", func(c *Config) { c.ModbusListen = ""; c.child.hangTimeout = 300 * time.Millisecond })
+	f, err := startFace(t, "hang", func(c *Config) { c.ModbusListen = ""; c.child.hangTimeout = 2 * time.Second })
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); f.Restarts() < 2; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); f.Restarts() < 2; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d restarts of a process that hangs", f.Restarts())
 		}
