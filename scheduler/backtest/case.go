@@ -92,12 +92,14 @@ func (c *Case) pool() pooled {
 	return p
 }
 
-// stores are those of the sites, and which site each belongs to.
-func (c *Case) stores() (out []storage.Store, site []int) {
-	for i, s := range c.Sites {
+// stores are those of the sites, at a cost of wear per kWh charged or discharged.
+func (c *Case) stores(wear float64) (out []storage.Store) {
+	for _, s := range c.Sites {
 		if s.Store != nil && s.Store.CapacityKWh > 0 {
-			out, site = append(out, *s.Store), append(site, i)
+			one := *s.Store
+			one.WearCostPerKWh = wear
+			out = append(out, one)
 		}
 	}
-	return out, site
+	return out
 }

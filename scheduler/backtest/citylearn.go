@@ -1,11 +1,9 @@
 package backtest
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"sort"
@@ -54,32 +52,6 @@ type building struct {
 	HotTank  *device        `json:"dhw_storage"`
 	Chargers map[string]any `json:"chargers"`
 	Washers  map[string]any `json:"washing_machines"`
-}
-
-type loader struct {
-	dir    fs.FS
-	c      *Case
-	tables map[string]*table
-	notes  map[string]bool
-	errs   []error
-}
-
-// mostFaults bounds how many faults are told.
-const mostFaults = 20
-
-func (l *loader) fault(format string, args ...any) {
-	l.errs = append(l.errs, fmt.Errorf(format, args...))
-}
-
-func (l *loader) note(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if l.notes == nil {
-		l.notes = map[string]bool{}
-	}
-	if !l.notes[text] {
-		l.notes[text] = true
-		l.c.Notes = append(l.c.Notes, text)
-	}
 }
 
 func (l *loader) schema() error {
@@ -415,97 +387,4 @@ func (l *loader) start(t *table) {
 			return
 		}
 	}
-}
-
-// table is a CSV file.
-type table struct {
-	name   string
-	header []string
-	rows   [][]string
-}
-
-func (t *table) at(column string) int {
-	for i, h := range t.header {
-		if h == column {
-			return i
-		}
-	}
-	return -1
-}
-
-func (l *loader) table(name string) *table {
-	if t, ok := l.tables[name]; ok {
-		return t
-	}
-	if l.tables == nil {
-		l.tables = map[string]*table{}
-	}
-	l.tables[name] = nil
-	if !fs.ValidPath(name) || name == "" {
-		l.fault("schema.json: %q is no file name", name)
-		return nil
-	}
-	f, err := l.dir.Open(name)
-	if err != nil {
-		l.fault("%w", err)
-		return nil
-	}
-	defer f.Close()
-	r := csv.NewReader(f)
-	r.ReuseRecord = false
-	t := &table{name: name}
-	for {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			l.fault("%s: %w", name, err)
-			return nil
-		}
-		if t.header == nil {
-			for i := range row {
-				row[i] = strings.TrimSpace(strings.TrimPrefix(row[i], "\ufeff"))
-			}
-			t.header = row
-			continue
-		}
-		t.rows = append(t.rows, row)
-	}
-	if len(t.rows) == 0 {
-		l.fault("%s: there is no row", name)
-		return nil
-	}
-	l.tables[name] = t
-	return t
-}
-
-// column reads numbers from least on; an empty cell is 0.
-func (l *loader) column(t *table, name string, least float64) []float64 {
-	at := t.at(name)
-	if at < 0 {
-		l.fault("%s: there is no column %s", t.name, name)
-		return nil
-	}
-	out := make([]float64, len(t.rows))
-	for i, row := range t.rows {
-		if row[at] == "" {
-			continue
-		}
-		v, err := strconv.ParseFloat(row[at], 64)
-		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || v < least {
-			l.fault("%s:%d: %s is %q", t.name, i+2, name, row[at])
-			return nil
-		}
-		out[i] = v
-	}
-	return out
-}
-
-func total(v []float64) float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += x
-	}
-	return sum
 }

@@ -9,5 +9,5 @@
 //   - perfect: the true data beforehand, in rolling windows; what was attainable.
 //
 // A controller is shown the past, and of the present slot its net power and prices, which the fast loop of a district measures; nothing of the future: it is given
-// slices that end there. Stores are empty at first and what they hold at the end is worth nothing.
+// slices that end there. Settings.TariffKnown alone lets a plan see the import tariff so far ahead, where it is published. Stores are empty at first and what they hold at the end is worth nothing.
 package backtest

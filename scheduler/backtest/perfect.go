@@ -22,10 +22,7 @@ const (
 // perfect carries out what the optimizer plans on the true data.
 func (c *Case) perfect(ctx context.Context, set Settings) (*Run, error) {
 	p, m := c.pool(), c.priced(set)
-	stores, _ := c.stores()
-	for i := range stores {
-		stores[i].WearCostPerKWh = set.Wear
-	}
+	stores := c.stores(set.Wear)
 	if alike(stores) { // then they are one
 		stores = []storage.Store{m.pool}
 	}
@@ -123,7 +120,7 @@ func flat(v float64, n int) []float64 {
 // describe says how the result came about.
 func (r *Result) describe() map[string]any {
 	c, set := r.c, r.set
-	stores, _ := c.stores()
+	stores := c.stores(0)
 	capacity, power := 0.0, 0.0
 	for _, s := range stores {
 		capacity += s.CapacityKWh

@@ -155,22 +155,18 @@ type market struct {
 }
 
 func (c *Case) priced(set Settings) market {
-	stores, _ := c.stores()
 	m := market{c: c, price: make([]float64, c.Steps()), sell: set.ExportPrice}
 	for t := range m.price {
 		m.price[t] = c.ImportPrice[t] + set.CarbonPrice*c.Carbon[t]
 	}
-	for i := range stores {
-		stores[i].WearCostPerKWh = set.Wear
-	}
-	m.pool = storage.Pool(stores)
+	m.pool = storage.Pool(c.stores(set.Wear))
 	return m
 }
 
 // simulate lets a controller decide slot after slot.
 func (c *Case) simulate(ctx context.Context, set Settings, name string, by controller) (*Run, error) {
 	p := c.pool()
-	stores, _ := c.stores()
+	stores := c.stores(set.Wear)
 	stored, powers := make([]float64, len(stores)), make([]float64, len(stores))
 	out := newTally(c, set)
 	for t := set.FromStep; t < set.FromStep+set.Steps; t++ {
@@ -210,7 +206,7 @@ type tally struct {
 
 func newTally(c *Case, set Settings) *tally {
 	y := &tally{c: c, set: set}
-	stores, _ := c.stores()
+	stores := c.stores(set.Wear)
 	for _, s := range stores {
 		y.capacity += s.CapacityKWh
 	}

@@ -1,0 +1,53 @@
+package backtest
+
+import (
+	"fmt"
+	"io"
+)
+
+// Write writes the result as a table.
+func (r *Result) Write(w io.Writer) error {
+	p := func(err *error, format string, args ...any) {
+		if *err == nil {
+			_, *err = fmt.Fprintf(w, format, args...)
+		}
+	}
+	var err error
+	p(&err, "%-22s", "")
+	for _, n := range Names {
+		p(&err, "%12s", n)
+	}
+	p(&err, "\n")
+	for _, row := range []struct {
+		name, unit string
+		digits     int
+		v          func(*Run) float64
+	}{
+		{"cost", "", 2, func(r *Run) float64 { return r.Cost }}, {"carbon", "kg", 1, func(r *Run) float64 { return r.CarbonKg }},
+		{"peak import", "kW", 2, func(r *Run) float64 { return r.PeakKW }}, {"ramping", "kW", 3, func(r *Run) float64 { return r.RampingKW }},
+		{"load factor", "", 3, func(r *Run) float64 { return r.LoadFactor }}, {"self-consumption", "", 3, func(r *Run) float64 { return r.SelfConsumption }},
+		{"self-sufficiency", "", 3, func(r *Run) float64 { return r.SelfSufficiency }}, {"discomfort", "K h", 1, func(r *Run) float64 { return r.DiscomfortKH }},
+		{"battery cycles", "", 1, func(r *Run) float64 { return r.BatteryCycles }}, {"import", "kWh", 1, func(r *Run) float64 { return r.ImportKWh }},
+		{"export", "kWh", 1, func(r *Run) float64 { return r.ExportKWh }},
+	} {
+		p(&err, "%-17s%4s ", row.name, row.unit)
+		for _, n := range Names {
+			p(&err, "%12.*f", row.digits, row.v(r.Runs[n]))
+		}
+		p(&err, "\n")
+	}
+	if r.Captured == nil {
+		p(&err, "captured: nothing could be saved\n")
+	} else {
+		p(&err, "captured: %.1f %% of what perfect foresight saves; rules %.1f %%\n", 100**r.Captured, 100*r.share("rules"))
+	}
+	for _, n := range r.c.Notes {
+		p(&err, "note: %s\n", n)
+	}
+	return err
+}
+
+// share is what a run captured of the attainable saving.
+func (r *Result) share(name string) float64 {
+	return (r.Runs["none"].Cost - r.Runs[name].Cost) / (r.Runs["none"].Cost - r.Runs["perfect"].Cost)
+}
