@@ -396,3 +396,56 @@ func (r *row) save(boxed bool, x []float64) {
 	}
 	narrow()
 }
+
+// recentreBox adds to the steps of the boxes what a target higher by mu makes of them, where a is the part of the Newton equation that the duals and bands give; a becomes that
+// change of the steps.
+func (r *row) recentreBox(a []float64, mu float64, reach *reach) {
+	zero, one, m := vec{}, all(1), all(mu)
+	p, q := reach.p, reach.q
+	for k := range r.blocks {
+		b := &r.blocks[k]
+		v := quad(a, k*lanes)
+		wl, wu, zl, zu := load(&b.wl), load(&b.wu), load(&b.zl), load(&b.zu)
+		inv := one.Div(wl.Mul(wu))
+		rl, ru := wu.Mul(inv), wl.Mul(inv)
+		step := load(v).Sub(m.Mul(ru.Sub(rl))).Mul(load(&b.dinv))
+		dx := load(&b.d).Add(step)
+		dzl := load(&b.pl).Add(positive(zl, m.Sub(zl.Mul(step)).Mul(rl)))
+		dzu := load(&b.pu).Add(positive(zl, m.Add(zu.Mul(step)).Mul(ru)))
+		rz := positive(zl, one.Div(zl.Mul(zu)))
+		p = p.Max(zero.Sub(dx.Mul(rl))).Max(dx.Mul(ru))
+		q = q.Max(zero.Sub(dzl.Mul(zu).Mul(rz))).Max(zero.Sub(dzu.Mul(zl).Mul(rz)))
+		step.Store(v)
+		dx.Store(&b.d)
+		dzl.Store(&b.pl)
+		dzu.Store(&b.pu)
+	}
+	reach.p, reach.q = p, q
+	narrow()
+}
+
+// recentreBands follows a change of the row's steps, which are with it, and of the target by mu.
+func (r *row) recentreBands(step []float64, mu float64, reach *reach) {
+	zero, one, m := vec{}, all(1), all(mu)
+	p, q := reach.p, reach.q
+	for n := range r.bands {
+		bd := &r.bands[n]
+		e := all(bd.e)
+		for k := range bd.blocks {
+			b := &bd.blocks[k]
+			at := bd.first + k
+			w, s, z, zs := load(&b.w), load(&b.s), load(&b.z), load(&b.zs)
+			den := positive(z, one.Div(w.Mul(zs).Add(s.Mul(z))))
+			rz := positive(z, one.Div(z.Mul(zs)))
+			dz := m.Mul(zs.Sub(z)).Mul(den).Sub(z.Mul(zs).Mul(den).Mul(e).Mul(load(quad(step, at*lanes))))
+			q1 := load(&b.q).Add(dz)
+			p1 := load(&b.p).Add(m.Add(s.Mul(dz)).Mul(z).Mul(rz))
+			p1.Store(&b.p)
+			q1.Store(&b.q)
+			p = p.Max(shrinks(w, s, z, e.Mul(load(&r.blocks[at].d)), p1))
+			q = q.Max(zero.Sub(q1.Mul(zs).Mul(rz))).Max(q1.Mul(z).Mul(rz))
+		}
+	}
+	reach.p, reach.q = p, q
+	narrow()
+}

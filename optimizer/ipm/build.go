@@ -8,7 +8,7 @@ func newSolver(p *Problem, limited []bool, attempt int) *solver {
 	s := &solver{p: p, T: T, attempt: attempt, base: make([]float64, T)}
 	s.setScale()
 	s.delta = make([]float64, T, T+2*lanes)
-	for _, v := range []*[]float64{&s.lam, &s.dlam, &s.lamSave, &s.impSave, &s.expSave, &s.resLam, &s.rhsLam, &s.left, &s.lam0, &s.lam1, &s.net, &s.before, &s.gi, &s.ge, &s.di, &s.de} {
+	for _, v := range []*[]float64{&s.lam, &s.dlam, &s.lamSave, &s.impSave, &s.expSave, &s.resLam, &s.rhsLam, &s.left, &s.lam0, &s.lam1, &s.net, &s.before, &s.gi, &s.ge, &s.di, &s.de, &s.flowAP, &s.flowAD} {
 		*v = make([]float64, T, T+2*lanes) // rows read whole blocks
 	}
 	s.schur, s.work = make([]float64, T*T), make([]float64, T*T)
@@ -26,7 +26,7 @@ func newSolver(p *Problem, limited []bool, attempt int) *solver {
 	for i := range s.groups {
 		s.groups[i].place(&room)
 	}
-	s.lengths = make([]float64, len(s.groups))
+	s.lengths = make([]float64, max(len(s.groups), T))
 	s.sweeps = sweeps{s.measureShard, s.predictShard, s.correctShard, s.holdShard, s.refineShard}
 	n := min(maxShards, max(1, len(s.groups)/shardGroups))
 	if n > 2 {

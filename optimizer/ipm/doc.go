@@ -52,12 +52,18 @@
 //
 // # Held groups
 //
-// With many sites there is always one that allows a short step only. So the step is what all groups but a few allow. The few are held: their step is scaled down
-// to what they can take, and the grid rows' residual r that this leaves is spread over all groups by another solve with the same matrix,
+// With many sites there is always one that allows a short step only. So the step is what all groups but some allow. These are held: they are aimed nearer to the centre, since a group
+// lags behind mostly because its products differ, their step is scaled down to what they can take, and the grid rows' residual r that this leaves is spread over all groups by another
+// solve with the same matrix,
 //
 //	S dlam' = r,   every group's step changed by its response to dlam'
 //
-// a sweep of its own. So the direction still closes every row, and the number of iterations hardly grows with the number of sites.
+// a sweep of its own. Import and export are held in single steps likewise. So the direction still closes every row, and the number of iterations hardly grows with the number of sites.
+//
+// # Start
+//
+// Prices between what the district pays and what it is paid, a worth of every state that its inputs can be had for, powers and states rolled forward towards the bands: multipliers that
+// are dual feasible for these prices are a better beginning than those for no prices by a fifth of the iterations.
 //
 // # Proof
 //

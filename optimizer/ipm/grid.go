@@ -209,9 +209,8 @@ func (s *solver) solveGrid(x []float64) {
 	}
 }
 
-// respondGrid substitutes the price step into import, export and peak; s.net holds the step of the net powers. It returns the largest part of a grid row's
-// residual that the step leaves, by rounding, and writes what is left to s.left.
-func (s *solver) respondGrid() float64 {
+// respondGrid substitutes the price step into import, export and peak.
+func (s *solver) respondGrid() {
 	k := &s.peak
 	if k.on {
 		k.dpk = -k.gpk
@@ -222,54 +221,75 @@ func (s *solver) respondGrid() float64 {
 		}
 		k.dpk /= k.kap
 	}
-	worst := 0.0
 	for t := range s.dlam {
 		s.di[t] = (s.dlam[t] - s.gi[t]) * s.imp.cells[t].dinv
 		if k.on {
 			s.di[t] += k.f[t] * k.dpk
 		}
 		s.de[t] = (-s.dlam[t] - s.ge[t]) * s.exp.cells[t].dinv
-		s.left[t] = s.resLam[t] + s.net[t] - s.di[t] + s.de[t]
+	}
+}
+
+// leftGrid returns the largest part of a grid row's residual that the step leaves, by rounding or because something is held, and writes what is left to s.left. s.net holds the
+// step of the net powers.
+func (s *solver) leftGrid() float64 {
+	worst := 0.0
+	for t := range s.left {
+		s.left[t] = s.resLam[t] + s.net[t] - s.imp.cells[t].d + s.exp.cells[t].d
 		worst = max(worst, math.Abs(s.left[t]))
 	}
 	return worst
 }
 
-// closeGrid gives what rounding left of the grid rows to import or export where they move freely.
-func (s *solver) closeGrid() {
-	for t := range s.left {
-		di, de, most := s.imp.cells[t].dinv, s.exp.cells[t].dinv, 0.0
-		for i := range s.shards {
-			most = max(most, s.shards[i].most[t])
-		}
-		switch {
-		case max(di, de) <= 1e-4*most:
-		case di >= de:
-			s.di[t] += s.left[t]
-		default:
-			s.de[t] -= s.left[t]
-		}
-	}
-}
-
-// reachGrid finds how far import, export and peak may go. The predictor keeps the second-order products, the corrector the steps.
-func (s *solver) reachGrid(mu float64, predictor bool, acc *sums) {
-	var r reach
+// predictGrid keeps the second-order products of import, export and peak and adds up what their affine steps tell of the next iterate. The step lengths are what all steps but
+// a heldShare allow.
+func (s *solver) predictGrid(acc *sums) {
 	k := &s.peak
-	flow := func(c *cell, dx float64) {
+	flow := func(c *cell, dx float64, r *reach) {
 		if c.wu == 0 {
 			return
 		}
-		dzl, dzu := (mu-c.pl-c.zl*dx)/c.wl-c.zl, (mu-c.pu+c.zu*dx)/c.wu-c.zu
+		dzl, dzu := -c.zl*dx/c.wl-c.zl, c.zu*dx/c.wu-c.zu
 		r.see(c.wl, dx, c.zl, dzl)
 		r.see(c.wu, -dx, c.zu, dzu)
-		if predictor {
-			c.pl, c.pu = dx*dzl, -dx*dzu
-			acc.zdw += (c.zl - c.zu) * dx
-			acc.dwdz += c.pl + c.pu
-			return
+		c.pl, c.pu = dx*dzl, -dx*dzu
+		acc.zdw += (c.zl - c.zu) * dx
+		acc.dwdz += c.pl + c.pu
+	}
+	for t := range s.di {
+		var r reach
+		flow(&s.imp.cells[t], s.di[t], &r)
+		flow(&s.exp.cells[t], s.de[t], &r)
+		if k.on {
+			dw := k.dpk - s.di[t]
+			dz := -k.zp[t]*dw/k.w[t] - k.zp[t]
+			r.see(k.w[t], dw, k.zp[t], dz)
+			k.cw[t] = dw * dz
+			acc.zdw += k.zp[t] * dw
+			acc.dwdz += k.cw[t]
 		}
-		c.d, c.pl, c.pu = dx, dzl, dzu
+		s.flowAP[t], s.flowAD[t] = r.lengths()
+	}
+	ap, ad := s.usualFlows()
+	acc.alphaP, acc.alphaD = min(acc.alphaP, ap), min(acc.alphaD, ad)
+	if k.on {
+		var r reach
+		k.dzk = -k.zk*k.dpk/k.pk - k.zk
+		r.see(k.pk, k.dpk, k.zk, k.dzk)
+		k.ck = k.dpk * k.dzk
+		acc.zdw += k.zk * k.dpk
+		acc.dwdz += k.ck
+		r.limit(acc)
+	}
+}
+
+// correctGrid turns what import, export and peak hold into their steps at target mu.
+func (s *solver) correctGrid(mu float64) {
+	k := &s.peak
+	flow := func(c *cell, dx float64) {
+		if c.d = dx; c.wu != 0 {
+			c.pl, c.pu = (mu-c.pl-c.zl*dx)/c.wl-c.zl, (mu-c.pu+c.zu*dx)/c.wu-c.zu
+		}
 	}
 	for t := range s.di {
 		flow(&s.imp.cells[t], s.di[t])
@@ -277,25 +297,143 @@ func (s *solver) reachGrid(mu float64, predictor bool, acc *sums) {
 	}
 	if k.on {
 		k.dzk = (mu-k.ck-k.zk*k.dpk)/k.pk - k.zk
-		r.see(k.pk, k.dpk, k.zk, k.dzk)
-		if predictor {
-			k.ck = k.dpk * k.dzk
-			acc.zdw += k.zk * k.dpk
-			acc.dwdz += k.ck
-		}
 		for t := range k.w {
-			dw := k.dpk - s.di[t]
-			dz := (mu-k.cw[t]-k.zp[t]*dw)/k.w[t] - k.zp[t]
-			k.dw[t], k.dzp[t] = dw, dz
-			r.see(k.w[t], dw, k.zp[t], dz)
-			if predictor {
-				k.cw[t] = dw * dz
-				acc.zdw += k.zp[t] * dw
-				acc.dwdz += k.cw[t]
+			k.dw[t] = k.dpk - s.di[t]
+			k.dzp[t] = (mu-k.cw[t]-k.zp[t]*k.dw[t])/k.w[t] - k.zp[t]
+		}
+	}
+	s.limitGrid()
+}
+
+// refineGrid adds to the steps of import, export and peak what the change s.delta of the grid prices' step makes of them.
+func (s *solver) refineGrid() {
+	k := &s.peak
+	dpk := 0.0
+	if k.on {
+		for t, v := range s.delta {
+			dpk += k.f[t] * v
+		}
+		dpk /= k.kap
+		k.dpk += dpk
+		k.dzk -= k.zk * dpk / k.pk
+	}
+	for t, v := range s.delta {
+		di := v * s.imp.cells[t].dinv
+		if k.on {
+			di += k.f[t] * dpk
+			dw := dpk - di
+			k.dw[t] += dw
+			k.dzp[t] -= k.zp[t] * dw / k.w[t]
+		}
+		s.imp.cells[t].nudge(di)
+		s.exp.cells[t].nudge(-v * s.exp.cells[t].dinv)
+	}
+	s.limitGrid()
+}
+
+// nudge changes the step of a cell.
+func (c *cell) nudge(by float64) {
+	if c.wu == 0 {
+		return
+	}
+	c.d += by
+	c.pl -= c.zl * by / c.wl
+	c.pu += c.zu * by / c.wu
+}
+
+// closeGrid gives what rounding left of the grid rows to import or export where they move freely.
+func (s *solver) closeGrid() {
+	k := &s.peak
+	for t, left := range s.left {
+		di, de, most := s.imp.cells[t].dinv, s.exp.cells[t].dinv, 0.0
+		for i := range s.shards {
+			most = max(most, s.shards[i].most[t])
+		}
+		switch {
+		case max(di, de) <= 1e-4*most:
+		case di >= de:
+			s.imp.cells[t].nudge(left)
+			if k.on {
+				k.dw[t] -= left
+				k.dzp[t] += k.zp[t] * left / k.w[t]
+			}
+		default:
+			s.exp.cells[t].nudge(-left)
+		}
+	}
+	s.limitGrid()
+}
+
+// limitGrid finds how far import, export and peak may go: step by step, and s.gridAP and s.gridAD in all.
+func (s *solver) limitGrid() {
+	k := &s.peak
+	s.gridAP, s.gridAD, s.peakAP, s.peakAD = 1, 1, 1, 1
+	flow := func(c *cell, r *reach) {
+		if c.wu != 0 {
+			r.see(c.wl, c.d, c.zl, c.pl)
+			r.see(c.wu, -c.d, c.zu, c.pu)
+		}
+	}
+	for t := range s.flowAP {
+		var r reach
+		flow(&s.imp.cells[t], &r)
+		flow(&s.exp.cells[t], &r)
+		if k.on {
+			r.see(k.w[t], k.dw[t], k.zp[t], k.dzp[t])
+		}
+		s.flowAP[t], s.flowAD[t] = r.lengths()
+		s.gridAP, s.gridAD = min(s.gridAP, s.flowAP[t]), min(s.gridAD, s.flowAD[t])
+	}
+	if k.on {
+		var r reach
+		r.see(k.pk, k.dpk, k.zk, k.dzk)
+		s.peakAP, s.peakAD = r.lengths()
+		s.gridAP, s.gridAD = min(s.gridAP, s.peakAP), min(s.gridAD, s.peakAD)
+	}
+}
+
+// holdGrid cuts the steps of import and export that cannot go along with s.ap and s.ad.
+func (s *solver) holdGrid() {
+	k := &s.peak
+	flow := func(c *cell) {
+		if c.wu == 0 {
+			return
+		}
+		var r reach
+		r.see(c.wl, c.d, c.zl, c.pl)
+		r.see(c.wu, -c.d, c.zu, c.pu)
+		ap, ad := r.lengths()
+		c.d *= min(1, ap/s.ap)
+		f := min(1, ad/s.ad)
+		c.pl *= f
+		c.pu *= f
+	}
+	for t := range s.flowAP {
+		if s.flowAP[t] >= s.ap && s.flowAD[t] >= s.ad {
+			continue
+		}
+		c := &s.imp.cells[t]
+		flow(c)
+		flow(&s.exp.cells[t])
+		if k.on {
+			if k.dw[t] = k.dpk - c.d; -k.dw[t]*s.ap > k.w[t] && c.wu != 0 {
+				c.d = k.dpk + k.w[t]/s.ap
+				k.dw[t] = k.dpk - c.d
+			}
+			if -k.dzp[t]*s.ad > k.zp[t] {
+				k.dzp[t] = -k.zp[t] / s.ad
 			}
 		}
 	}
-	r.limit(acc)
+}
+
+// usualFlows returns the step lengths that import and export can take in all steps but a heldShare.
+func (s *solver) usualFlows() (ap, ad float64) {
+	k := int(flowShare * float64(s.T))
+	copy(s.lengths, s.flowAP)
+	ap = nth(s.lengths[:s.T], k)
+	copy(s.lengths, s.flowAD)
+	return ap, nth(s.lengths[:s.T], k)
 }
 
 // forgetProducts readies the grid's second-order products for a predictor.

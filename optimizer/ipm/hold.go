@@ -1,13 +1,18 @@
 package ipm
 
 // A step is as long as its worst pair allows, and of ten thousand sites there is always one whose heat pump is just changing its mind. So the step length is
-// what all groups but a few allow; those few are held: their step is cut to what they can take, the grid rows' residual that this leaves is spread by
-// another solve over all groups, and the common step goes on. The direction keeps every linear row as the Newton direction does.
+// what all groups but some allow; those are held: they aim nearer to the centre, their step is cut to what they can take, the grid rows' residual that this leaves is spread by
+// another solve over all groups, and the common step goes on. The direction keeps every linear row as the Newton direction does. Import and export are held
+// in single steps likewise.
 
 const (
-	heldShare  = 0.15 // of the groups at most
+	heldShare  = 0.25 // of the groups at most
+	flowShare  = 0.15 // of the steps of import and export at most
 	holdGain   = 1.5  // how much longer the step must get for it
 	holdRounds = 3    // times in an iteration; each is a sweep
+	// centring, times the complementarity and the fourth root of the share of it that the others aim at, is what a held group aims at beyond them. A group that lags behind
+	// because its products differ is held again in the next iteration; this evens them out.
+	centring = 0.2
 )
 
 // usual returns the step lengths that all groups but a heldShare can take.
@@ -59,13 +64,16 @@ func nth(v []float64, k int) float64 {
 // held is what a group's step is scaled by before it is taken or changed: the variables by primal, multipliers and duals by dual.
 type held struct{ primal, dual float64 }
 
-// holdShard cuts the steps of the shard's groups that cannot go along with s.ap and s.ad; h.net becomes the change of the net powers' steps.
+// holdShard recentres and cuts the steps of the shard's groups that cannot go along with s.ap and s.ad; h.net becomes the change of the net powers' steps.
 func (s *solver) holdShard(h *shard) {
 	clear(h.net)
 	for i := h.from; i < h.to; i++ {
 		if g := &s.groups[i]; g.ap < s.ap || g.ad < s.ad {
+			m := whole(g.n)
+			addTo(h.net[g.from:], g.step[:m], -1)
+			s.recentre(g, h)
 			g.held = held{min(1, g.ap/s.ap), min(1, g.ad/s.ad)}
-			addTo(h.net[g.from:], g.step[:whole(g.n)], g.held.primal-1)
+			addTo(h.net[g.from:], g.step[:m], g.held.primal)
 		}
 	}
 }
@@ -73,11 +81,15 @@ func (s *solver) holdShard(h *shard) {
 // hold holds the groups that shorten the step most, if that pays, and reports whether it did; the grid rows' residual is in s.left then.
 func (s *solver) hold() bool {
 	acc := s.gather()
+	acc.alphaP, acc.alphaD = min(acc.alphaP, s.gridAP), min(acc.alphaD, s.gridAD)
 	ap, ad := s.usual()
+	fp, fd := s.usualFlows()
+	ap, ad = min(ap, fp, s.peakAP), min(ad, fd, s.peakAD)
 	if ap < holdGain*acc.alphaP && ad < holdGain*acc.alphaD {
 		return false
 	}
 	s.ap, s.ad = max(ap, acc.alphaP), max(ad, acc.alphaD)
+	s.holdGrid()
 	copy(s.before, s.net)
 	s.pool.run(s.sweeps.hold)
 	s.total(s.net, ofNet)

@@ -73,6 +73,7 @@ type solver struct {
 	maxCost  float64   // no point of the boxes costs more
 
 	ap, ad, mu float64 // the step to take; the target of the corrector
+	centre     float64 // by how much more a group aims at that is held
 	delta      []float64
 	saveX      bool // the next move leaves a best point, or bound, behind
 	saveDual   bool
@@ -91,6 +92,9 @@ type solver struct {
 	pool           pool
 	sweeps         sweeps
 	lengths        []float64 // of the groups' steps, to be sorted
+	flowAP, flowAD []float64 // how far import and export may go, by step
+	gridAP, gridAD float64   // and all of the grid
+	peakAP, peakAD float64   // and the peak
 	before         []float64
 }
 
@@ -145,4 +149,4 @@ const (
 )
 
 // startMus are the first complementarity products, in scaled EUR, of the attempts.
-var startMus = [...]float64{0.01, 0.3, 10}
+var startMus = [...]float64{0.007, 0.3, 10}

@@ -93,7 +93,7 @@ func (s *solver) direction(t *testing.T, mu float64) overwritten {
 	s.total(s.net, ofNet)
 	acc = s.gather()
 	s.respondGrid()
-	s.reachGrid(0, true, &acc)
+	s.predictGrid(&acc)
 	h := overwritten{blocks: map[*block]block{}, bands: map[*bandBlock]bandBlock{}, flows: map[*cell]cell{}, ck: s.peak.ck, cw: append([]float64(nil), s.peak.cw...)}
 	s.rows(func(r *row) {
 		for k := range r.blocks {
@@ -117,6 +117,8 @@ func (s *solver) direction(t *testing.T, mu float64) overwritten {
 	each(s.correctShard)
 	s.total(s.net, ofNet)
 	s.respondGrid()
+	s.correctGrid(mu)
+	s.leftGrid()
 	copy(s.delta, s.left) // as a refinement would: it must not spoil the direction
 	s.solveGrid(s.delta)
 	for t, v := range s.delta {
@@ -124,9 +126,7 @@ func (s *solver) direction(t *testing.T, mu float64) overwritten {
 	}
 	each(s.refineShard)
 	s.total(s.net, ofNet)
-	s.respondGrid()
-	acc = s.gather()
-	s.reachGrid(mu, false, &acc)
+	s.refineGrid()
 	return h
 }
 

@@ -208,13 +208,14 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 		ap, ad := s.usual()
 		acc.alphaP, acc.alphaD = max(acc.alphaP, ap), max(acc.alphaD, ad)
 		s.respondGrid()
-		s.reachGrid(0, true, &acc)
+		s.predictGrid(&acc)
 		here := mu * float64(s.pairs)
 		next := here + acc.alphaP*acc.zdw - acc.alphaD*(here+acc.zdw) + acc.alphaP*acc.alphaD*acc.dwdz
 		ratio := max(0, next/here)
 		// below the target nothing is gained but rounding
 		floor := 0.1 * set.GapTol * max(1, math.Abs(info.Bound)) / s.scale / float64(max(1, s.pairs))
 		s.mu = max(mu*max(ratio*ratio*ratio, leastTarget), min(floor, mu))
+		s.centre = centring * mu * math.Sqrt(math.Sqrt(s.mu/mu))
 		// corrector
 		s.total(s.lam0, ofLam0)
 		s.total(s.lam1, ofLam1)
@@ -223,11 +224,13 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 		s.solveGrid(s.dlam)
 		s.pool.run(s.sweeps.correct)
 		s.total(s.net, ofNet)
-		left := s.respondGrid()
+		s.respondGrid()
+		s.correctGrid(s.mu)
+		left := s.leftGrid()
 		for round := 0; ; round++ {
 			held := round < holdRounds && s.hold()
 			if held {
-				left = s.respondGrid()
+				left = s.leftGrid()
 			}
 			if left <= 0.1*set.ResidualTol*s.power*s.wide || round >= 2*holdRounds || s.pool.stopped() {
 				break
@@ -240,7 +243,8 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 			}
 			s.pool.run(s.sweeps.refine)
 			s.total(s.net, ofNet)
-			if left = s.respondGrid(); left > before/4 && !held {
+			s.refineGrid()
+			if left = s.leftGrid(); left > before/4 && !held {
 				break
 			}
 		}
@@ -250,7 +254,7 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 		}
 		s.closeGrid()
 		acc = s.gather()
-		s.reachGrid(s.mu, false, &acc)
+		acc.alphaP, acc.alphaD = min(acc.alphaP, s.gridAP), min(acc.alphaD, s.gridAD)
 		s.ap, s.ad = stepLength(acc.alphaP), stepLength(acc.alphaD)
 		best.leave(s)
 		for t, v := range s.dlam {

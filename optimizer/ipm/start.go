@@ -3,17 +3,20 @@ package ipm
 import "math"
 
 // start sets the starting point of the attempt; run runs a sweep over the shards. The first attempt rolls every chain forward with powers that bring it to its bands, so that the
-// rows hold where they can; a later one takes the middle of each box. Multipliers are central, and dual feasible for zero prices.
+// rows hold where they can, at first prices; a later one takes the middle of each box, without prices. Multipliers are central, and dual feasible for these prices.
 func (s *solver) start(run func(func(*shard))) {
 	mu := startMus[s.attempt]
+	if s.attempt == 0 {
+		s.startPrices()
+	}
 	run(s.startShard)
 	s.total(s.net, ofNet)
 	for i := range s.shards {
 		s.pairs += s.shards[i].pairs
 	}
 	s.startFlows(s.attempt == 0)
-	s.flowMultipliers(&s.imp, mu)
-	s.flowMultipliers(&s.exp, mu)
+	s.flowMultipliers(&s.imp, mu, -1)
+	s.flowMultipliers(&s.exp, mu, 1)
 	s.startPeak()
 	s.maxCost = s.highestCost()
 }
@@ -26,17 +29,21 @@ func (s *solver) startShard(h *shard) {
 	for i := h.from; i < h.to; i++ {
 		g := &s.groups[i]
 		if s.attempt == 0 {
+			s.startDuals(g)
 			s.roll(g, want, x)
 		} else {
 			s.middle(g)
 		}
 		s.balance(g, s.attempt == 0, h.net)
 		for j := range g.in {
-			h.pairs += s.multipliers(&g.in[j].row, true, mu, want)
+			u := &g.in[j]
+			h.pairs += s.multipliers(&u.row, true, mu, s.tiltInput(g, u, want))
 		}
 		for k := range g.ch {
-			h.pairs += s.multipliers(&g.ch[k].row, g.ch[k].boxed, mu, want)
+			st := &g.ch[k]
+			h.pairs += s.multipliers(&st.row, st.boxed, mu, g.tiltState(st, want))
 		}
+		clear(want) // a site's price is the district's
 		h.pairs += s.multipliers(&g.net, true, mu, want)
 	}
 	for k := range h.work {
@@ -186,7 +193,7 @@ func (s *solver) aim(g *group, st *state, main int, other, want []float64) {
 			u := &g.in[main]
 			v := want[i+1] - other[i+1]
 			if j := st.from + i + 1 - u.from; j >= 0 && j < u.steps() {
-				v -= u.gain[j] * (u.lo[j] + 0.4*(u.hi[j]-u.lo[j]))
+				v -= u.gain[j] * (u.lo[j] + 0.5*(u.hi[j]-u.lo[j]))
 			}
 			want[i] = v / st.keep[i+1]
 		}
@@ -243,12 +250,11 @@ func (s *solver) startFlows(follow bool) {
 	}
 }
 
-// multipliers sets those of a row's boxes and bands, makes its holes, and returns the number of pairs. It works in tilt.
+// multipliers sets those of a row's boxes and bands, makes its holes, and returns the number of pairs. tilt is what the duals add to the variable's cost; it works in it.
 func (s *solver) multipliers(r *row, boxed bool, mu float64, tilt []float64) (pairs int) {
-	tilt = tilt[:r.steps()] // cost with the bands' pull
-	clear(tilt)
+	tilt = tilt[:r.steps()] // with the costs and the bands' pull
 	for i := range r.cost[:min(len(r.cost), len(tilt))] {
-		tilt[i] = s.unit * r.cost[i]
+		tilt[i] += s.unit * r.cost[i]
 	}
 	for n := range r.bands { // where a band has no step
 		for k := range r.bands[n].blocks {
@@ -278,12 +284,12 @@ func (s *solver) multipliers(r *row, boxed bool, mu float64, tilt []float64) (pa
 	return pairs
 }
 
-// flowMultipliers sets those of a boundary flow.
-func (s *solver) flowMultipliers(f *flow, mu float64) {
+// flowMultipliers sets those of a boundary flow, whose part in the grid rows' prices is sign.
+func (s *solver) flowMultipliers(f *flow, mu, sign float64) {
 	for i := range f.cells {
 		if c := &f.cells[i]; c.wu != 0 {
-			c.zl = mu/c.wl + max(s.unit*f.cost[i], 0)
-			c.zu = mu/c.wu + max(-s.unit*f.cost[i], 0)
+			c.zl = mu/c.wl + max(s.unit*f.cost[i]+sign*s.lam[i], 0)
+			c.zu = mu/c.wu + max(-s.unit*f.cost[i]-sign*s.lam[i], 0)
 			s.pairs += 2
 		}
 	}
@@ -344,4 +350,69 @@ func (s *solver) startPeak() {
 		k.zp[t] = m / k.w[t]
 	}
 	s.pairs += T + 1
+}
+
+// The first prices: of the district, between what it pays and what it is paid, and a third of the way to their mean, since storage evens them out; of a chain, what makes its inputs
+// worth their price on the average.
+const (
+	startExport = 0.6 // share of the export's price
+	startMean   = 0.3 // share of the mean
+	startWorth  = 1.2 // of a chain's state against its inputs
+)
+
+// startPrices sets the first prices of the grid rows.
+func (s *solver) startPrices() {
+	lam := s.lam[:s.T]
+	mean := 0.0
+	for t := range lam {
+		lam[t] = s.unit * ((1-startExport)*s.p.Import.Cost[t] - startExport*s.p.Export.Cost[t])
+		mean += lam[t] / float64(s.T)
+	}
+	for t := range lam {
+		lam[t] += startMean * (mean - lam[t])
+	}
+}
+
+// startDuals sets the first duals of a group's rows.
+func (s *solver) startDuals(g *group) {
+	if g.netted {
+		copy(g.v[:g.n], s.lam[g.from:g.from+g.n])
+	}
+	for k := range g.ch {
+		st := &g.ch[k]
+		worth, n := 0.0, 0
+		for _, j := range st.inputs {
+			u := &g.in[j]
+			for i := range u.steps() {
+				if u.sign != 0 && u.gain[i] != 0 && !isFixed(u.lo[i], u.hi[i]) {
+					worth -= (s.unit*u.cost[i] + u.sign*s.lam[g.from+u.from+i]) / u.gain[i]
+					n++
+				}
+			}
+		}
+		if n > 0 {
+			for i := range st.steps() {
+				g.y[st.at+i] = startWorth * worth / float64(n)
+			}
+		}
+	}
+}
+
+// tiltInput writes to tilt what the first duals add to the cost of an input.
+func (s *solver) tiltInput(g *group, u *input, tilt []float64) []float64 {
+	for i := range u.steps() {
+		tilt[i] = u.sign * s.lam[g.from+u.from+i]
+		if u.chain >= 0 {
+			tilt[i] += u.gain[i] * g.y[u.at+i]
+		}
+	}
+	return tilt
+}
+
+// tiltState writes to tilt what the first duals add to the cost of a state.
+func (g *group) tiltState(st *state, tilt []float64) []float64 {
+	for i := range st.steps() {
+		tilt[i] = -g.y[st.at+i] + st.keep[i+1]*g.y[st.at+i+1]
+	}
+	return tilt
 }
