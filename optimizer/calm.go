@@ -428,6 +428,8 @@ type ledger struct {
 	p     *problem.Problem
 	site  [][]float64 // net power, kW
 	total []float64
+	peak  float64 // highest of total and what it was so far, kW
+	top   int     // step in which total is that high; -1: none
 }
 
 func newLedger(p *problem.Problem, power [][][]float64) *ledger {
@@ -443,7 +445,35 @@ func newLedger(p *problem.Problem, power [][][]float64) *ledger {
 			b.total[t] += kw
 		}
 	}
+	b.findPeak()
 	return b
+}
+
+// findPeak looks for the highest total.
+func (b *ledger) findPeak() {
+	b.peak, b.top = b.p.Grid.PeakSoFarKW, -1
+	for t, kw := range b.total {
+		if kw > b.peak {
+			b.peak, b.top = kw, t
+		}
+	}
+}
+
+// peakWith is the highest total with so much more from step a on.
+func (b *ledger) peakWith(by []float64, a int) float64 {
+	most := b.peak
+	if b.top >= a && b.top < a+len(by) {
+		most = b.p.Grid.PeakSoFarKW
+		for t, kw := range b.total {
+			if t < a || t >= a+len(by) {
+				most = max(most, kw)
+			}
+		}
+	}
+	for k, v := range by {
+		most = max(most, b.total[a+k]+v)
+	}
+	return most
 }
 
 // fits reports whether a site may draw so much more from step a on by its own limits.
@@ -477,15 +507,7 @@ func (b *ledger) change(i int, by []float64, a int) (cost float64, ok bool) {
 		cost += flow(t, total+v) - flow(t, total) + dt*site.WithdrawalFee[t]*(math.Max(0, net+v)-math.Max(0, net))
 	}
 	if g.PeakPrice > 0 {
-		was, is := g.PeakSoFarKW, g.PeakSoFarKW
-		for t, kw := range b.total {
-			was = math.Max(was, kw)
-			if k := t - a; k >= 0 && k < len(by) {
-				kw += by[k]
-			}
-			is = math.Max(is, kw)
-		}
-		cost += g.PeakPrice * (is - was)
+		cost += g.PeakPrice * (b.peakWith(by, a) - b.peak)
 	}
 	return cost, ok
 }
@@ -495,4 +517,5 @@ func (b *ledger) apply(i int, by []float64, a int) {
 		b.site[i][a+k] += v
 		b.total[a+k] += v
 	}
+	b.findPeak()
 }

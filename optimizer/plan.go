@@ -112,11 +112,11 @@ func (r *run) lap(seconds *float64) {
 
 func (r *run) plan(ctx context.Context) *problem.Solution {
 	p := r.p
-	if r.excess = presolve(p); len(r.excess) > 0 {
+	relaxed := r.begin()
+	if len(r.excess) > 0 {
 		r.set.Log.Debug("plan excluded by limits", "limits", len(r.excess))
 		return r.infeasible(ctx)
 	}
-	relaxed := model.Build(p, model.Options{})
 	r.gap = r.set.Gap
 	mixed := len(r.chords(relaxed)) > 0
 	for i := range p.Sites {
@@ -203,6 +203,21 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 		return r.infeasible(ctx)
 	}
 	return r.lastResort()
+}
+
+// begin looks for what limits exclude and, beside it where there are two workers, builds the relaxation.
+func (r *run) begin() *model.Program {
+	if r.set.Workers == 1 {
+		if r.excess = presolve(r.p); len(r.excess) > 0 {
+			return nil
+		}
+		return model.Build(r.p, model.Options{})
+	}
+	done := make(chan []model.Excess)
+	go func() { done <- presolve(r.p) }()
+	relaxed := model.Build(r.p, model.Options{})
+	r.excess = <-done
+	return relaxed
 }
 
 // interrupted makes do with a relaxation that time cut off: its prices prove a bound, and its powers are mostly a plan once stores are rolled forward and devices with decisions
