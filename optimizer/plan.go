@@ -130,7 +130,7 @@ func (r *run) plan(ctx context.Context) *problem.Solution {
 			r.gap = DefaultMixedGap
 		}
 	}
-	sol, err := ipm.Solve(ctx, relaxed.IPM, ipm.Settings{Workers: r.set.Workers, GapTol: math.Min(1e-5, r.gap/4)})
+	sol, err := ipm.Solve(ctx, relaxed.IPM, ipm.Settings{Workers: r.set.Workers, GapTol: math.Min(1e-5, r.gap/2)})
 	if err != nil {
 		return r.lastResort()
 	}
