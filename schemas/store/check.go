@@ -65,8 +65,8 @@ func (f *Faults) CheckNumber(object, name string, v float64) {
 	}
 }
 
-// CheckName adds a fault when a name cannot be a key: not UTF-8, control characters or too long.
-func (f *Faults) CheckName(what, name string) {
+// CheckName adds a fault when a name cannot be a key: not UTF-8, control characters or too long. It reports whether there was none.
+func (f *Faults) CheckName(what, name string) bool {
 	switch {
 	case !utf8.ValidString(name):
 		f.Addf("%s %q is not UTF-8", what, name)
@@ -74,16 +74,19 @@ func (f *Faults) CheckName(what, name string) {
 		f.Addf("%s %q holds a control character", what, name)
 	case len(name) > maxName:
 		f.Addf("%s %.40q… is %d bytes long, more than %d", what, name, len(name), maxName)
+	default:
+		return true
 	}
+	return false
 }
 
-// CheckSeries adds a fault when the series name has not the four parts of [district.SeriesID].
-func (f *Faults) CheckSeries(s district.SeriesID) {
+// CheckSeries adds a fault when the series name has not the four parts of [district.SeriesID]. It reports whether there was none.
+func (f *Faults) CheckSeries(s district.SeriesID) bool {
 	if _, _, _, _, ok := s.Parts(); !ok {
 		f.Addf("series %.120q is not district/site/device/quantity", string(s))
-		return
+		return false
 	}
-	f.CheckName("series", string(s))
+	return f.CheckName("series", string(s))
 }
 
 // CheckSample adds the faults of one sample but for its series name.

@@ -3,6 +3,8 @@ package batch
 import (
 	"cmp"
 	"slices"
+	"sync"
+	"time"
 
 	"quartier/schemas/district"
 	"quartier/schemas/store"
@@ -34,51 +36,115 @@ func Flags(q district.Quality, s district.Source) uint8 { return uint8(q)&15 | u
 // NewSamples checks samples and sorts them; of two with the same series and microsecond, the later in the slice stays. The error names every fault and
 // matches [store.ErrInvalid].
 func NewSamples(samples []district.Sample) (Samples, error) {
-	out := Samples{Rows: make([]Row, len(samples))}
-	index := make(map[district.SeriesID]int32, min(len(samples), 1000))
+	var b Book
+	out, _, err := b.NewSamples(samples)
+	return out, err
+}
+
+// Book remembers the names of series, so that those of before are neither checked nor looked for again. It holds each name once, and for ever. The zero value is empty;
+// its methods may be called from several goroutines.
+type Book struct {
+	mu     sync.Mutex
+	number map[district.SeriesID]int32
+	lines  []line
+	turn   int64
+}
+
+// line is one series of a book.
+type line struct {
+	name district.SeriesID
+	next int32 // the number of the series that came after it last time
+	at   int32 // its index among the names of the call of turn
+	turn int64
+}
+
+// The times that are good beyond doubt, in seconds since the Unix epoch; [store.Faults] judges others.
+var (
+	surelyFrom = time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC).Unix()
+	surelyTo   = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC).Unix()
+)
+
+// NewSamples is the function of that name, and gives for each of the names its number in the book: numbers count from 0 and stay.
+func (b *Book) NewSamples(samples []district.Sample) (out Samples, numbers []int32, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.number == nil {
+		b.number = make(map[district.SeriesID]int32, min(len(samples), 1000))
+	}
+	b.turn++
+	out.Rows = make([]Row, len(samples))
 	var f store.Faults
-	last, lastIndex := district.SeriesID(""), int32(-1)
+	last := int32(-1) // the number of the sample before
 	sorted := true
 	for i := range samples {
 		s := &samples[i]
-		if lastIndex < 0 || s.Series != last {
-			n, ok := index[s.Series]
-			if !ok {
-				f.CheckSeries(s.Series)
-				n = int32(len(out.Names))
-				index[s.Series] = n
-				out.Names = append(out.Names, s.Series)
+		n, known := b.find(last, s.Series)
+		if !known {
+			if !f.CheckSeries(s.Series) {
+				continue
 			}
-			last, lastIndex = s.Series, n
+			n = int32(len(b.lines))
+			b.number[s.Series] = n
+			b.lines = append(b.lines, line{name: s.Series})
 		}
-		f.CheckSample(s)
-		out.Rows[i] = Row{Series: lastIndex, Micro: s.Time.UnixMicro(), Value: s.Value, Flags: Flags(s.Quality, s.Source)}
+		l := &b.lines[n]
+		if l.turn != b.turn {
+			l.turn, l.at = b.turn, int32(len(out.Names))
+			out.Names, numbers = append(out.Names, l.name), append(numbers, n)
+		}
+		if last >= 0 {
+			b.lines[last].next = n
+		}
+		last = n
+		sec := s.Time.Unix()
+		if s.Value-s.Value != 0 || sec < surelyFrom || sec > surelyTo || s.Quality > district.Substituted || s.Source > 15 {
+			f.CheckSample(s)
+		}
+		out.Rows[i] = Row{Series: l.at, Micro: s.Time.UnixMicro(), Value: s.Value, Flags: Flags(s.Quality, s.Source)}
 		if i > 0 && sorted {
 			p := &out.Rows[i-1]
-			sorted = p.Series < lastIndex || p.Series == lastIndex && p.Micro < out.Rows[i].Micro
+			sorted = p.Series < l.at || p.Series == l.at && p.Micro < out.Rows[i].Micro
 		}
 	}
 	if err := f.Err(); err != nil {
-		return Samples{}, err
+		return Samples{}, nil, err
 	}
-	if sorted {
-		return out, nil
+	if !sorted {
+		out.sort()
 	}
-	slices.SortStableFunc(out.Rows, func(a, b Row) int {
+	return out, numbers, nil
+}
+
+// find returns the number of a name: mostly that of the sample before, or the one that followed it last time.
+func (b *Book) find(last int32, name district.SeriesID) (n int32, known bool) {
+	if last >= 0 {
+		if b.lines[last].name == name {
+			return last, true
+		}
+		if n := b.lines[last].next; b.lines[n].name == name {
+			return n, true
+		}
+	}
+	n, known = b.number[name]
+	return n, known
+}
+
+// sort sorts rows by series and time; of several of the same the last stays.
+func (s *Samples) sort() {
+	slices.SortStableFunc(s.Rows, func(a, b Row) int {
 		if a.Series != b.Series {
 			return cmp.Compare(a.Series, b.Series)
 		}
 		return cmp.Compare(a.Micro, b.Micro)
 	})
-	kept := out.Rows[:0]
-	for i, r := range out.Rows {
-		if i+1 < len(out.Rows) && out.Rows[i+1].Series == r.Series && out.Rows[i+1].Micro == r.Micro {
+	kept := s.Rows[:0]
+	for i, r := range s.Rows {
+		if i+1 < len(s.Rows) && s.Rows[i+1].Series == r.Series && s.Rows[i+1].Micro == r.Micro {
 			continue
 		}
 		kept = append(kept, r)
 	}
-	out.Rows = kept
-	return out, nil
+	s.Rows = kept
 }
 
 // Sample returns row i as a sample.

@@ -70,28 +70,60 @@ func join(list []Range) []Range {
 	return out
 }
 
-// EncodeMarks packs marks: a version (1 byte), for each range in order the change of series, the change of its begin in minutes and its length in minutes, all
-// rounded outwards, as varints, and the CRC-32C of that (4 bytes, little-endian). A set of neighbouring series of one minute takes 3 bytes a series.
+// EncodeMarks packs marks, see [Marker].
 func EncodeMarks(m Marks) []byte {
 	ids := make([]int64, 0, len(m))
 	for id := range m {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	out := make([]byte, 0, 8+4*len(ids))
-	out = append(out, version)
-	var id, from int64
-	for _, i := range ids {
-		for _, r := range join(slices.Clone(m[i])) {
-			first := floor(r.From, minuteUS) / minuteUS
-			out = binary.AppendVarint(out, i-id)
-			out = binary.AppendVarint(out, first-from)
-			out = binary.AppendUvarint(out, uint64(floor(r.To, minuteUS)/minuteUS-first))
-			id, from = i, first
+	var w Marker
+	for _, id := range ids {
+		for _, r := range join(slices.Clone(m[id])) {
+			w.Mark(id, r)
 		}
 	}
-	return binary.LittleEndian.AppendUint32(out, crc32.Checksum(out, castagnoli))
+	return w.Bytes()
 }
+
+// Marker packs marks one by one: a version (1 byte), for each range the change of series, the change of its begin in minutes and its length in minutes, all
+// rounded outwards, as varints, and the CRC-32C of that (4 bytes, little-endian). Neighbouring series of one minute take 3 bytes each. The zero value is empty.
+type Marker struct {
+	out      []byte
+	id, from int64
+	span     Range
+}
+
+// Mark adds a range of a series.
+func (w *Marker) Mark(series int64, r Range) {
+	if len(w.out) == 0 {
+		w.out, w.span = append(w.out, version), r
+	}
+	first := floor(r.From, minuteUS) / minuteUS
+	w.out = binary.AppendVarint(w.out, series-w.id)
+	w.out = binary.AppendVarint(w.out, first-w.from)
+	w.out = binary.AppendUvarint(w.out, uint64(floor(r.To, minuteUS)/minuteUS-first))
+	w.id, w.from = series, first
+	w.span = Range{min(w.span.From, r.From), max(w.span.To, r.To)}
+}
+
+// Span returns the first and the last instant of what was marked.
+func (w *Marker) Span() Range { return w.span }
+
+// Bytes returns the packed marks, which hold until the next call of a method.
+func (w *Marker) Bytes() []byte {
+	if len(w.out) == 0 {
+		w.out = append(w.out, version)
+	}
+	n := len(w.out)
+	w.out = binary.LittleEndian.AppendUint32(w.out, crc32.Checksum(w.out, castagnoli))
+	out := w.out
+	w.out = w.out[:n]
+	return out
+}
+
+// Reset empties it, and keeps its room.
+func (w *Marker) Reset() { *w = Marker{out: w.out[:0]} }
 
 // DecodeMarks unpacks marks. Every error matches [ErrCorrupt].
 func DecodeMarks(data []byte) (Marks, error) {

@@ -23,17 +23,14 @@ type keeper struct{ *Store }
 var _ rollup.Keeper = keeper{}
 
 // note marks what is written in the transaction under way.
-func (s *Store) note(ctx context.Context, ids []int64, rows []batch.Row) error {
-	marks := rollup.Marks{}
-	for i := 0; i < len(rows); {
-		j := i
-		for j+1 < len(rows) && rows[j+1].Series == rows[i].Series {
-			j++
-		}
-		marks.Note(ids[rows[i].Series], rollup.Range{From: rows[i].Micro, To: rows[j].Micro})
-		i = j + 1
+func (s *Store) note(ids []int64, rows []batch.Row) error {
+	w := &s.marker
+	w.Reset()
+	for run := range runs(rows) {
+		w.Mark(ids[run[0].Series], rollup.Range{From: run[0].Micro, To: run[len(run)-1].Micro})
 	}
-	return s.insertMarks(ctx, marks)
+	_, err := s.marks.insert(w.Span().From, w.Span().To, w.Bytes())
+	return err
 }
 
 func (s *Store) insertMarks(ctx context.Context, marks rollup.Marks) error {

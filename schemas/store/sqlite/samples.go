@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -21,20 +20,16 @@ const rowsAtOnce = 50
 // pageRows is how many samples a read takes from the file at a time, before it hands them over without a lock.
 const pageRows = 8192
 
-func (s *Store) prepareSamples(ctx context.Context, rows int) (st driver.Stmt, err error) {
-	text := "insert into samples(series_id, time_us, value, flags) values " + strings.Repeat("(?,?,?,?),", rows-1) + "(?,?,?,?)" +
+// insertText writes rows of the table samples.
+func insertText(rows int) string {
+	return "insert into samples(series_id, time_us, value, flags) values " + strings.Repeat("(?,?,?,?),", rows-1) + "(?,?,?,?)" +
 		" on conflict(series_id, time_us) do update set value=excluded.value, flags=excluded.flags" +
 		" where value is not excluded.value or flags<>excluded.flags"
-	err = s.conn.Raw(func(c any) error {
-		st, err = c.(driver.ConnPrepareContext).PrepareContext(ctx, text)
-		return err
-	})
-	return st, err
 }
 
 // Append makes the samples durable, all or none.
 func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
-	packed, err := batch.NewSamples(samples)
+	packed, numbers, err := s.book.NewSamples(samples)
 	if err != nil {
 		return fmt.Errorf("store: append %d samples: %w", len(samples), err)
 	}
@@ -42,7 +37,7 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 		return ctx.Err()
 	}
 	return s.write(ctx, fmt.Sprintf("append %d samples", len(samples)), len(packed.Rows), func(whole context.Context) (func(), error) {
-		ids, fresh, err := s.seriesIDs(whole, packed.Names)
+		ids, fresh, err := s.numbered(whole, packed.Names, numbers)
 		if err != nil {
 			return nil, err
 		}
@@ -54,17 +49,17 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 			s.tops = nil
 			err = s.insertSamples(ctx, ids, packed.Rows)
 		} else {
-			seq, err = s.stage(whole, ids, packed.Rows)
+			seq, err = s.stage(ids, packed.Rows)
 		}
 		if err != nil {
 			return nil, err
 		}
-		if err := s.note(whole, ids, packed.Rows); err != nil {
+		if err := s.note(ids, packed.Rows); err != nil {
 			return nil, err
 		}
 		err = s.enqueue(whole, &batch.Batch{Kind: batch.OfSamples, Samples: packed})
 		return func() {
-			s.remember(fresh)
+			s.enter(numbers, ids, fresh)
 			if seq > 0 {
 				s.staged.add(seq, ids, packed.Rows)
 				s.stagedRows.Add(int64(len(packed.Rows)))
@@ -79,32 +74,48 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 	})
 }
 
-// insertSamples writes rows below the database/sql layer, which costs twice the time of the insert itself. It looks at ctx every thousand rows.
+// insertSamples writes rows. It looks at ctx every thousand.
 func (s *Store) insertSamples(ctx context.Context, ids []int64, rows []batch.Row) error {
-	args := make([]driver.NamedValue, 4*rowsAtOnce)
-	for i := range args {
-		args[i].Ordinal = i + 1
-	}
-	whole := context.WithoutCancel(ctx)
-	return s.conn.Raw(func(any) error {
-		for done := 0; done < len(rows); {
-			n, st := rowsAtOnce, s.many
-			if len(rows)-done < n {
-				n, st = 1, s.one
-			}
-			for i, r := range rows[done : done+n] {
-				a := args[4*i : 4*i+4]
-				a[0].Value, a[1].Value, a[2].Value, a[3].Value = ids[r.Series], r.Micro, r.Value, int64(r.Flags)
-			}
-			if _, err := st.(driver.StmtExecContext).ExecContext(whole, args[:4*n]); err != nil {
-				return err
-			}
-			if done += n; done%1000 < n && ctx.Err() != nil {
-				return ctx.Err()
-			}
+	for done := 0; done < len(rows); {
+		n, st := rowsAtOnce, s.many
+		if len(rows)-done < n {
+			n, st = 1, s.one
 		}
-		return nil
-	})
+		for i, r := range rows[done : done+n] {
+			a := st.args[4*i : 4*i+4]
+			a[0].Value, a[1].Value, a[2].Value, a[3].Value = ids[r.Series], r.Micro, r.Value, int64(r.Flags)
+		}
+		if _, err := st.exec(); err != nil {
+			return err
+		}
+		if done += n; done%1000 < n && ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// numbered is seriesIDs for names with their numbers in the book.
+func (s *Store) numbered(ctx context.Context, names []district.SeriesID, numbers []int32) (ids []int64, fresh map[district.SeriesID]int64, err error) {
+	ids = make([]int64, len(names))
+	for i, n := range numbers {
+		if int(n) >= len(s.booked) || s.booked[n] == 0 {
+			return s.seriesIDs(ctx, names)
+		}
+		ids[i] = s.booked[n]
+	}
+	return ids, nil, nil
+}
+
+// enter remembers the rows of series once they are committed; only the writer calls it.
+func (s *Store) enter(numbers []int32, ids []int64, fresh map[district.SeriesID]int64) {
+	s.remember(fresh)
+	for i, n := range numbers {
+		if grow := int(n) + 1 - len(s.booked); grow > 0 {
+			s.booked = append(s.booked, make([]int64, grow)...)
+		}
+		s.booked[n] = ids[i]
+	}
 }
 
 // seriesIDs returns the row of each series, and those that were looked up or made now; only the writer calls it.

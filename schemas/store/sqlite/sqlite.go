@@ -12,7 +12,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +26,8 @@ import (
 
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/batch"
+	"quartier/schemas/store/rollup"
 )
 
 // Options of [Open].
@@ -46,11 +47,13 @@ type Store struct {
 	queueMu sync.Mutex
 	queue   []*job // the writes that wait, in the order of the calls
 
-	db    *sql.DB     // the pool of the writing connection
-	conn  *sql.Conn   // the writing connection
-	many  driver.Stmt // writes rowsAtOnce samples
-	one   driver.Stmt // writes one sample
-	stale bool        // the file has an outbox, and this store does not write it; guarded by writing
+	db            *sql.DB    // the pool of the writing connection
+	conn          *sql.Conn  // the writing connection
+	many          *statement // writes rowsAtOnce samples
+	one           *statement // writes one sample
+	stages, marks *statement // write one row of staged, of dirty
+	prepared      []*statement
+	stale         bool // the file has an outbox, and this store does not write it; guarded by writing
 
 	readers *sql.DB
 
@@ -62,6 +65,11 @@ type Store struct {
 	tops       map[int64]int64 // see knownTops
 	topsOf     int64
 	background sync.WaitGroup
+
+	book   batch.Book    // of the names of series
+	booked []int64       // their rows, by number; 0: none is known yet. It, and the two below, are of the writer
+	body   []byte        // room for the next pack
+	marker rollup.Marker // room for the next marks
 
 	mu  sync.RWMutex
 	ids map[district.SeriesID]int64 // every series that was used, with its row
@@ -130,11 +138,14 @@ func (s *Store) open(ctx context.Context) error {
 	}
 	s.readers.SetMaxOpenConns(8)
 	s.readers.SetMaxIdleConns(4)
-	if s.many, err = s.prepareSamples(ctx, rowsAtOnce); err != nil {
-		return err
-	}
-	if s.one, err = s.prepareSamples(ctx, 1); err != nil {
-		return err
+	for _, p := range []struct {
+		to   **statement
+		text string
+	}{{&s.many, insertText(rowsAtOnce)}, {&s.one, insertText(1)}, {&s.stages, "insert into staged(row_count, body) values(?, ?)"},
+		{&s.marks, "insert into dirty(from_us, to_us, body) values(?, ?, ?)"}} {
+		if *p.to, err = s.prepare(ctx, p.text); err != nil {
+			return err
+		}
 	}
 	var rows int64
 	if err := s.conn.QueryRowContext(ctx, "select coalesce(sum(row_count), 0) from staged where damaged is null").Scan(&rows); err != nil {
@@ -166,10 +177,8 @@ func (s *Store) release() error {
 	if s.readers != nil {
 		errs = append(errs, s.readers.Close())
 	}
-	for _, st := range []driver.Stmt{s.many, s.one} {
-		if st != nil {
-			errs = append(errs, s.conn.Raw(func(any) error { return st.Close() }))
-		}
+	for _, st := range s.prepared {
+		errs = append(errs, st.close())
 	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())

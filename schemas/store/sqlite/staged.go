@@ -219,16 +219,13 @@ func (s *Store) load(ctx context.Context, conn *sql.Conn) error {
 }
 
 // stage writes rows as one pack, in the transaction under way.
-func (s *Store) stage(ctx context.Context, ids []int64, rows []batch.Row) (seq int64, err error) {
-	body := make([]byte, 0, 16+14*len(rows))
+func (s *Store) stage(ids []int64, rows []batch.Row) (seq int64, err error) {
+	body := s.body[:0]
 	for run := range runs(rows) {
 		body = appendRun(body, ids[run[0].Series], run)
 	}
-	res, err := s.conn.ExecContext(ctx, "insert into staged(row_count, body) values(?, ?)", len(rows), seal(body))
-	if err != nil {
-		return 0, err
-	}
-	return res.LastInsertId()
+	s.body = seal(body)
+	return s.stages.insert(int64(len(rows)), s.body)
 }
 
 // startMove moves what is staged on, beside the work of others, when it is much.
