@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 		var wg sync.WaitGroup
 		if os.Getenv("QUARTIER_TEST_KILL_MOVES") != "" {
 			wg.Go(func() {
-				for err == nil && s.write(context.Background(), "pack", alone, func(ctx context.Context) (func(), error) { return s.moved, s.move(ctx) }) == nil {
+				for ctx := context.Background(); err == nil && s.write(ctx, "pack", alone, s.moveAll) == nil && s.moveInSlices(ctx) == nil; {
 				}
 			})
 		}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"quartier/schemas/district"
+	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
 	"quartier/schemas/timegrid"
 )
@@ -22,7 +22,7 @@ import (
 // moveNow moves all that is staged on.
 func moveNow(t testing.TB, s *Store) {
 	t.Helper()
-	must(t, s.write(t.Context(), "pack", alone, func(ctx context.Context) (func(), error) { return s.moved, s.move(ctx) }))
+	must(t, s.write(t.Context(), "pack", alone, s.moveAll))
 }
 
 // inTables returns how many samples are in each of the tables, as the file says.
@@ -59,7 +59,8 @@ func TestTornMove(t *testing.T) {
 	must(t, err)
 	grown := int64(0)
 	must(t, s.write(t.Context(), "pack", alone, func(ctx context.Context) (func(), error) {
-		if err := s.move(ctx); err != nil {
+		moved, err := s.moveAll(ctx)
+		if err != nil {
 			return nil, err
 		}
 		grown = size()
@@ -72,7 +73,7 @@ func TestTornMove(t *testing.T) {
 				return nil, err
 			}
 		}
-		return s.moved, nil
+		return moved, nil
 	}))
 	if grown == 0 {
 		t.Error("nothing of the move was on the disk before its commit: the test tests nothing")
@@ -135,10 +136,12 @@ func TestDamagedStaged(t *testing.T) {
 	}
 }
 
-// TestDamagedPack: what reads a damaged pack fails and says where; other spans and series are read, and ageing goes on beside it.
+// TestDamagedPack: a damaged pack is left out of what is read, set aside once with its bytes, and told by the log and one alarm; all around it is read, corrected,
+// aged and looked up as ever.
 func TestDamagedPack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "quartier.db")
-	s := openAt(t, path, Options{Outbox: true})
+	var log syncBuffer
+	s := openAt(t, path, Options{Outbox: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	const other = district.SeriesID("fontaine/piscine/meter/power_kw")
 	for n := range 12 { // 480 minutes: packs of 150, 150, 150 and 30
 		in := killWrite(n)
@@ -167,23 +170,31 @@ func TestDamagedPack(t *testing.T) {
 	for _, tt := range []struct {
 		id       district.SeriesID
 		from, to int
-		want     int // -1: an error
-	}{{pv, 0, 150, 150}, {pv, 0, 151, -1}, {pv, 200, 210, -1}, {pv, 300, 480, 180}, {other, 0, 480, 480}} {
-		n, err := read(tt.id, tt.from, tt.to)
-		switch {
-		case tt.want < 0:
-			if !errors.Is(err, errDamaged) || !strings.Contains(err.Error(), string(tt.id)) || !strings.Contains(err.Error(), t0.Add(150*time.Minute).Format(time.RFC3339)) {
-				t.Errorf("%v: error %v, want one that names the series and the beginning of the damage", tt, err)
-			}
-		case err != nil || n != tt.want:
+		want     int
+	}{{pv, 0, 480, 330}, {pv, 0, 150, 150}, {pv, 0, 151, 150}, {pv, 200, 210, 0}, {pv, 300, 480, 180}, {other, 0, 480, 480}} {
+		if n, err := read(tt.id, tt.from, tt.to); err != nil || n != tt.want {
 			t.Errorf("%v: %d samples, %v", tt, n, err)
 		}
 	}
-	if _, err := s.Latest(t.Context(), []district.SeriesID{pv}, t0.Add(200*time.Minute)); !errors.Is(err, errDamaged) {
-		t.Errorf("the latest sample in a damaged pack: %v", err)
+	for at, want := range map[int]float64{200: 3, 1000: 11} { // 149 is the last minute before the damage, of write 3
+		if got, err := s.Latest(t.Context(), []district.SeriesID{pv}, t0.Add(time.Duration(at)*time.Minute)); err != nil || got[pv].Value != want {
+			t.Errorf("the latest sample at %d: %v, %v; want %v", at, got, err, want)
+		}
 	}
-	if got, err := s.Latest(t.Context(), []district.SeriesID{pv}, t0.Add(1000*time.Minute)); err != nil || got[pv].Value != 11 {
-		t.Errorf("the latest sample beyond a damaged pack: %v, %v", got, err)
+	s.background.Wait()
+	for range 2 { // once more makes no second alarm
+		if n, err := read(pv, 0, 480); err != nil || n != 330 {
+			t.Errorf("%d samples beside what was set aside, %v", n, err)
+		}
+	}
+	s.background.Wait()
+	var kept int
+	must(t, s.readers.QueryRowContext(t.Context(), "select count(*) from damaged_packs where row_count=150 and length(body)>100 and why like '%checksum%'").Scan(&kept))
+	events, err := s.Events(t.Context(), []store.EventKind{store.AlarmEvent}, timegrid.NewSpan(time.Now().Add(-time.Hour), time.Now().Add(time.Hour)), 10)
+	must(t, err)
+	if kept != 1 || len(events) != 1 || events[0].Object != "fontaine/ecole/pv" || !strings.Contains(events[0].Detail, "150 samples from "+t0.Add(150*time.Minute).Format(time.RFC3339)) ||
+		strings.Count(log.String(), "set aside") != 1 {
+		t.Errorf("%d packs set aside, alarms %+v, log %s", kept, events, log.String())
 	}
 	waiting, err := s.Waiting(t.Context(), 1_000_000)
 	must(t, err)
@@ -233,7 +244,8 @@ func TestLateWrites(t *testing.T) {
 	}
 }
 
-// TestReadersDuringMoves: readers of every kind, more than there are connections for, see each write that was acknowledged while others write and all moves on.
+// TestReadersDuringMoves: readers of every kind, more than there are connections for, see each write that was acknowledged while others write and all moves on, at once and
+// in slices.
 func TestReadersDuringMoves(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "quartier.db"), Options{Outbox: true})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // a hang ends here
@@ -271,8 +283,29 @@ func TestReadersDuringMoves(t *testing.T) {
 			}
 		})
 	}
+	s.sliceRows = 1
+	wg.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if err := s.moveInSlices(ctx); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
 	for n := range writes {
-		if err := s.Append(ctx, killWrite(n)); err != nil {
+		in := killWrite(n)
+		for _, also := range []district.SeriesID{"fontaine/piscine/meter/power_kw", "fontaine/crèche/meter/power_kw"} {
+			for _, x := range in[:killRows] {
+				x.Series = also
+				in = append(in, x)
+			}
+		}
+		if err := s.Append(ctx, in); err != nil {
 			t.Error(err)
 			break
 		}

@@ -76,6 +76,7 @@ func TestMoves(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "quartier.db")
 	s := openAt(t, path, Options{})
 	other := openAt(t, path, Options{})
+	s.sliceRows = 1
 	rng := rand.New(rand.NewPCG(1, 2))
 	names := []district.SeriesID{"fontaine/ecole/pv/power_kw", "fontaine/ecole/meter/power_kw", "fontaine/piscine/meter/power_kw"}
 	want := map[district.SeriesID]map[int64]district.Sample{}
@@ -140,8 +141,17 @@ func TestMoves(t *testing.T) {
 		for _, x := range in {
 			want[x.Series][x.Time.UnixMicro()] = x
 		}
-		if rng.IntN(6) == 0 {
+		switch rng.IntN(12) {
+		case 0:
 			moveNow(t, s)
+		case 1:
+			must(t, s.moveInSlices(t.Context()))
+		case 2: // the first slice alone, and the rest another time or never
+			m, err := s.beginMove(t.Context(), s.readers)
+			must(t, err)
+			if m != nil {
+				must(t, s.write(t.Context(), "pack", alone, func(ctx context.Context) (func(), error) { return nil, s.pack(ctx, m.runs[:1]) }))
+			}
 		}
 		if rng.IntN(20) == 0 {
 			must(t, s.write(t.Context(), "unpack", alone, func(ctx context.Context) (func(), error) {

@@ -233,17 +233,20 @@ func (s *Store) AppendEvent(ctx context.Context, e store.Event) error {
 		return fmt.Errorf("store: append event: %w", err)
 	}
 	e = store.CleanEvent(e)
-	return s.write(ctx, "append event "+e.Action, 1, func(ctx context.Context) (func(), error) {
-		res, err := s.conn.ExecContext(ctx, "insert into events(time_us, kind, actor, action, object, detail, remote, severity) values(?,?,?,?,?,?,?,?)",
-			store.Micro(e.Time), string(e.Kind), e.Actor, e.Action, e.Object, e.Detail, e.Remote, e.Severity)
-		if err != nil {
-			return nil, err
-		}
-		if e.ID, err = res.LastInsertId(); err != nil {
-			return nil, err
-		}
-		return nil, s.enqueue(ctx, &batch.Batch{Kind: batch.OfEvents, Events: []store.Event{e}})
-	})
+	return s.write(ctx, "append event "+e.Action, 1, func(ctx context.Context) (func(), error) { return nil, s.appendEvent(ctx, e) })
+}
+
+// appendEvent writes a clean event in the transaction under way.
+func (s *Store) appendEvent(ctx context.Context, e store.Event) error {
+	res, err := s.conn.ExecContext(ctx, "insert into events(time_us, kind, actor, action, object, detail, remote, severity) values(?,?,?,?,?,?,?,?)",
+		store.Micro(e.Time), string(e.Kind), e.Actor, e.Action, e.Object, e.Detail, e.Remote, e.Severity)
+	if err != nil {
+		return err
+	}
+	if e.ID, err = res.LastInsertId(); err != nil {
+		return err
+	}
+	return s.enqueue(ctx, &batch.Batch{Kind: batch.OfEvents, Events: []store.Event{e}})
 }
 
 // Events returns events with time in sp, newest first.

@@ -176,7 +176,7 @@ func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed in
 		if err := s.freeze(ctx, to); err != nil {
 			return nil, err
 		}
-		return s.moved, s.move(ctx)
+		return s.moveAll(ctx)
 	})
 	if err != nil {
 		return 0, err
@@ -247,6 +247,9 @@ func (s *Store) agePacks(ctx context.Context, id, to int64) (removed int64, err 
 			return nil, err
 		}
 		if _, err := s.conn.ExecContext(ctx, "delete"+old, id, bound); err != nil {
+			return nil, err
+		}
+		if _, err := s.conn.ExecContext(ctx, "delete from damaged_packs where series_id=? and to_us<?", id, bound); err != nil {
 			return nil, err
 		}
 		return nil, s.unpackBefore(ctx, id, bound)

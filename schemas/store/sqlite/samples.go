@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sort"
 	"strings"
 	"time"
 
@@ -41,9 +42,9 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 		if err != nil {
 			return nil, err
 		}
-		seq := int64(0)
+		seq, moved := int64(0), func() {}
 		if len(packed.Rows) > directRows {
-			if err := s.move(whole); err != nil { // what is staged was written before
+			if moved, err = s.moveAll(whole); err != nil { // what is staged was written before
 				return nil, err
 			}
 			s.tops = nil
@@ -65,7 +66,7 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 				s.stagedRows.Add(int64(len(packed.Rows)))
 				s.startMove(stageRows)
 			} else {
-				s.moved()
+				moved()
 			}
 			if s.count.Load() >= 0 {
 				s.count.Add(int64(len(packed.Rows)))
@@ -261,7 +262,7 @@ func (s *Store) Latest(ctx context.Context, series []district.SeriesID, asOf tim
 	if err := s.sync(ctx); err != nil {
 		return nil, s.fail("read the latest samples", err)
 	}
-	packs, err := s.readers.PrepareContext(ctx, "select body from packs where series_id=? and from_us<=? order by from_us desc limit 1")
+	packs, err := s.readers.PrepareContext(ctx, "select from_us, body from packs where series_id=? and from_us<=? order by from_us desc limit 1")
 	if err != nil {
 		return nil, s.fail("read the latest samples", err)
 	}
@@ -294,18 +295,25 @@ func (s *Store) Latest(ctx context.Context, series []district.SeriesID, asOf tim
 // latest returns the newest sample of a series at or before a time.
 func (s *Store) latest(ctx context.Context, packs, single *sql.Stmt, id, at int64) (r batch.Row, ok bool, err error) {
 	r, ok = s.staged.latest(id, at)
-	var body []byte
-	if err := packs.QueryRowContext(ctx, id, at).Scan(&body); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return r, false, err
-	} else if err == nil {
-		if err := unpack(body, func(_ int64, run []batch.Row) {
-			for _, p := range run {
-				if p.Micro <= at && (!ok || p.Micro > r.Micro) {
-					r, ok = p, true
-				}
-			}
-		}); err != nil {
+	for before, sound := at, false; !sound; {
+		var from int64
+		var body []byte
+		if err := packs.QueryRowContext(ctx, id, before).Scan(&from, &body); errors.Is(err, sql.ErrNoRows) {
+			break
+		} else if err != nil {
 			return r, false, err
+		}
+		p, there := batch.Row{}, false
+		err := unpack(body, func(_ int64, run []batch.Row) {
+			if i := sort.Search(len(run), func(i int) bool { return run[i].Micro > at }); i > 0 {
+				p, there = run[i-1], true
+			}
+		})
+		if sound = err == nil; !sound { // the one before it is the latest that can be read
+			s.suspect(packKey{id, from})
+			before = from - 1
+		} else if there && (!ok || p.Micro > r.Micro) {
+			r, ok = p, true
 		}
 	}
 	var row batch.Row

@@ -3,7 +3,7 @@
 // The file is in write-ahead mode with synchronous=FULL: when a write returns nil, its bytes were synced to the disk. One connection
 // writes, in the order of the calls; writes that wait while one is under way share the next transaction and its sync, and none fails for another's fault.
 // Reads run beside it on connections of their own and hold no lock while they hand over what they read. A write of 100,000 samples holds the others for
-// about a fifth of a second; load history in such pieces. The move of 400,000 staged samples into packs, see staged.go, holds them for about half of that.
+// about a fifth of a second; load history in such pieces. The move of 400,000 staged samples into packs, see move.go, goes in slices and holds them for a tenth of that each.
 //
 // With [Options.Outbox] every row but sessions is written a second time as a packed batch (package batch), in the same transaction. What was
 // written before the outbox was switched on is put into it at that moment, so that a database that is added later gets the whole record.
@@ -47,13 +47,13 @@ type Store struct {
 	queueMu sync.Mutex
 	queue   []*job // the writes that wait, in the order of the calls
 
-	db            *sql.DB    // the pool of the writing connection
-	conn          *sql.Conn  // the writing connection
-	many          *statement // writes rowsAtOnce samples
-	one           *statement // writes one sample
-	stages, marks *statement // write one row of staged, of dirty
-	prepared      []*statement
-	stale         bool // the file has an outbox, and this store does not write it; guarded by writing
+	db                   *sql.DB    // the pool of the writing connection
+	conn                 *sql.Conn  // the writing connection
+	many                 *statement // writes rowsAtOnce samples
+	one                  *statement // writes one sample
+	stages, packs, marks *statement // write one row of staged, of packs, of dirty
+	prepared             []*statement
+	stale                bool // the file has an outbox, and this store does not write it; guarded by writing
 
 	readers *sql.DB
 
@@ -62,6 +62,8 @@ type Store struct {
 	staged     staged
 	stagedRows atomic.Int64 // about
 	moving     atomic.Bool
+	twice      atomic.Int64 // samples that a move has written and not yet taken out of what is staged
+	sliceRows  int
 	tops       map[int64]int64 // see knownTops
 	topsOf     int64
 	background sync.WaitGroup
@@ -71,8 +73,9 @@ type Store struct {
 	body   []byte        // room for the next pack
 	marker rollup.Marker // room for the next marks
 
-	mu  sync.RWMutex
-	ids map[district.SeriesID]int64 // every series that was used, with its row
+	mu       sync.RWMutex
+	ids      map[district.SeriesID]int64 // every series that was used, with its row
+	suspects map[packKey]bool            // packs that are being set aside
 
 	count     atomic.Int64 // samples, about; -1 before the first count
 	countedAt atomic.Int64 // Unix seconds
@@ -87,7 +90,7 @@ const busyTimeout = 10 * time.Second
 // Open opens the record at path, which it makes when it is not there, and brings its schema up to date. It refuses a file that a newer
 // Quartier wrote, and one that is no database.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
-	s := &Store{path: path, log: opts.Log, outbox: opts.Outbox, writing: make(chan struct{}, 1), ended: make(chan struct{}), ids: map[district.SeriesID]int64{}}
+	s := &Store{path: path, log: opts.Log, outbox: opts.Outbox, writing: make(chan struct{}, 1), ended: make(chan struct{}), ids: map[district.SeriesID]int64{}, sliceRows: sliceRows}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -142,6 +145,7 @@ func (s *Store) open(ctx context.Context) error {
 		to   **statement
 		text string
 	}{{&s.many, insertText(rowsAtOnce)}, {&s.one, insertText(1)}, {&s.stages, "insert into staged(row_count, body) values(?, ?)"},
+		{&s.packs, "insert into packs(series_id, from_us, to_us, row_count, body) values(?, ?, ?, ?, ?)"},
 		{&s.marks, "insert into dirty(from_us, to_us, body) values(?, ?, ?)"}} {
 		if *p.to, err = s.prepare(ctx, p.text); err != nil {
 			return err
@@ -163,7 +167,10 @@ func dsn(path string, pragmas ...string) string {
 
 // Close writes the log back into the file and releases everything.
 func (s *Store) Close() error {
-	if s.closed.Swap(true) {
+	s.mu.Lock() // who begins something in the background looks at closed with it
+	was := s.closed.Swap(true)
+	s.mu.Unlock()
+	if was {
 		return nil
 	}
 	<-s.writing // the write under way finishes; no other begins
@@ -251,7 +258,7 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 			" (select coalesce(sum(row_count), 0) from staged where damaged is null)").Scan(&n); err != nil {
 			return st, s.fail("count samples", err)
 		}
-		s.count.Store(n)
+		s.count.Store(n - s.twice.Load())
 		s.countedAt.Store(now)
 	}
 	st.Samples = s.count.Load()

@@ -3,14 +3,11 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"math"
 	"slices"
 	"sort"
 	"sync"
-	"time"
 
-	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
 )
 
@@ -30,6 +27,7 @@ type staged struct {
 	first, last int64     // sequences: the first one that is in the table, 0 without any, and the last that ever was
 	pending     []written // not in rows yet
 	rows        map[int64][]batch.Row
+	count       int64 // of put
 }
 
 // written is what one write staged; rows are sorted by series.
@@ -66,6 +64,7 @@ func (g *staged) put(id int64, rows []batch.Row) {
 	if len(rows) == 0 {
 		return
 	}
+	g.count += int64(len(rows))
 	if g.rows == nil {
 		g.rows = map[int64][]batch.Row{}
 	}
@@ -87,7 +86,7 @@ func (g *staged) put(id int64, rows []batch.Row) {
 
 // reset forgets all rows, and keeps the room of series that have few.
 func (g *staged) reset() {
-	g.first, g.pending = 0, nil
+	g.first, g.count, g.pending = 0, 0, nil
 	for id, rows := range g.rows {
 		if cap(rows) > 256 {
 			delete(g.rows, id)
@@ -204,12 +203,20 @@ func (s *Store) load(ctx context.Context, conn *sql.Conn) error {
 	if err != nil {
 		return err
 	}
+	return s.take(rows, g)
+}
+
+// take adds what rows of the table staged hold, by sequence and body, and closes them. One that is damaged is named and left out.
+func (s *Store) take(rows *sql.Rows, g *staged) error {
 	defer rows.Close()
 	for rows.Next() {
 		var seq int64
 		var body sql.RawBytes
 		if err := rows.Scan(&seq, &body); err != nil {
 			return err
+		}
+		if g.last = max(g.last, seq); g.first == 0 {
+			g.first = seq
 		}
 		if err := unpack(body, g.put); err != nil {
 			s.log.Error("staged samples are damaged on the disk, and left out", "path", s.path, "seq", seq, "error", err)
@@ -228,120 +235,7 @@ func (s *Store) stage(ids []int64, rows []batch.Row) (seq int64, err error) {
 	return s.stages.insert(int64(len(rows)), s.body)
 }
 
-// startMove moves what is staged on, beside the work of others, when it is much.
-func (s *Store) startMove(most int64) {
-	if s.stagedRows.Load() < most || !s.moving.CompareAndSwap(false, true) {
-		return
-	}
-	s.background.Go(func() {
-		defer s.moving.Store(false)
-		ctx := context.Background()
-		err := s.write(ctx, "pack samples", alone, func(ctx context.Context) (func(), error) {
-			return s.moved, s.move(ctx)
-		})
-		if err != nil && !s.closed.Load() {
-			s.log.Error("samples are safe, but stay staged", "path", s.path, "error", err)
-		}
-	})
-}
-
-// moved is to be called after the transaction in which move ran.
-func (s *Store) moved() {
-	s.stagedRows.Store(0)
-	s.staged.mu.Lock()
-	defer s.staged.mu.Unlock()
-	s.staged.reset()
-}
-
-// move moves all that is staged on, in the transaction under way.
-func (s *Store) move(ctx context.Context) error {
-	all := sorter{rows: make([]batch.Row, 0, s.stagedRows.Load())}
-	var seqs []int64
-	rows, err := s.conn.QueryContext(ctx, "select seq, body from staged where damaged is null order by seq")
-	if err != nil {
-		return err
-	}
-	damaged := map[int64]string{}
-	for rows.Next() {
-		var seq int64
-		var body sql.RawBytes
-		if err := rows.Scan(&seq, &body); err != nil {
-			rows.Close()
-			return err
-		}
-		seqs = append(seqs, seq)
-		if err := unpack(body, all.add); err != nil {
-			damaged[seq] = err.Error()
-		}
-	}
-	if err := rows.Close(); err != nil {
-		return err
-	}
-	if err := rows.Err(); err != nil || len(seqs) == 0 {
-		return err
-	}
-	for seq, why := range damaged {
-		s.log.Error("staged samples are damaged on the disk, and set aside", "path", s.path, "seq", seq, "error", why)
-		if _, err := s.conn.ExecContext(ctx, "update staged set damaged=? where seq=?", why, seq); err != nil {
-			return err
-		}
-	}
-	tops, err := s.knownTops(ctx)
-	if err != nil {
-		return err
-	}
-	newest, err := s.conn.PrepareContext(ctx, newestQuery)
-	if err != nil {
-		return err
-	}
-	defer newest.Close()
-	put, err := s.conn.PrepareContext(ctx, "insert into packs(series_id, from_us, to_us, row_count, body) values(?, ?, ?, ?, ?)")
-	if err != nil {
-		return err
-	}
-	defer put.Close()
-	var body []byte
-	for id, rows := range all.sorted() {
-		have, known := tops[id]
-		if !known {
-			if err := newest.QueryRowContext(ctx, id, int64(math.MinInt64)).Scan(&have); err != nil {
-				return err
-			}
-		}
-		tops[id] = max(have, rows[len(rows)-1].Micro)
-		late := sort.Search(len(rows), func(i int) bool { return rows[i].Micro > have })
-		if err := s.insertSamples(ctx, []int64{id}, rows[:late]); err != nil {
-			return err
-		}
-		for run := range slices.Chunk(rows[late:], packRows) {
-			body = seal(appendRun(body[:0], id, run))
-			if _, err := put.ExecContext(ctx, id, run[0].Micro, run[len(run)-1].Micro, len(run), body); err != nil {
-				return err
-			}
-		}
-	}
-	_, err = s.conn.ExecContext(ctx, "delete from staged where damaged is null")
-	return err
-}
-
-// knownTops returns the time of the newest sample of each series as far as it is known, or a later one; it is of the writer. Another process may have written
-// meanwhile, and then nothing is known.
-func (s *Store) knownTops(ctx context.Context) (map[int64]int64, error) {
-	var version int64 // changes when another connection writes to the file
-	if err := s.conn.QueryRowContext(ctx, "pragma data_version").Scan(&version); err != nil {
-		return nil, err
-	}
-	if s.tops == nil || version != s.topsOf {
-		s.tops, s.topsOf = map[int64]int64{}, version
-	}
-	return s.tops, nil
-}
-
-// newestQuery is the time of the newest sample of a series that is not staged, or the earliest time there is.
-const newestQuery = "select max(coalesce((select time_us from samples where series_id=?1 order by time_us desc limit 1), ?2)," +
-	" coalesce((select to_us from packs where series_id=?1 order by from_us desc limit 1), ?2))"
-
-// packed appends samples of a series in a span to page, until there are pageRows; more says that there may be others.
+// packed appends samples of a series in a span to page, until there are pageRows; more says that there may be others. Damaged packs are left out.
 func (s *Store) packed(ctx context.Context, page []batch.Row, id, from, to int64) (out []batch.Row, more bool, err error) {
 	rows, err := s.readers.QueryContext(ctx, "select from_us, body from packs where series_id=?1 and from_us<?3 and from_us>="+
 		"coalesce((select max(from_us) from packs where series_id=?1 and from_us<=?2), ?2) order by from_us", id, from, to)
@@ -358,12 +252,14 @@ func (s *Store) packed(ctx context.Context, page []batch.Row, id, from, to int64
 		if err := rows.Scan(&start, &body); err != nil {
 			return page, false, err
 		}
+		had := len(page)
 		if err := unpack(body, func(_ int64, run []batch.Row) {
 			i := sort.Search(len(run), func(i int) bool { return run[i].Micro >= from })
 			j := sort.Search(len(run), func(i int) bool { return run[i].Micro >= to })
 			page = append(page, run[min(i, j):j]...)
 		}); err != nil {
-			return page, false, fmt.Errorf("samples from %s on: %w", store.FromMicro(start).Format(time.RFC3339), err)
+			page = page[:had]
+			s.suspect(packKey{id, start})
 		}
 	}
 	return page, false, rows.Err()
@@ -390,7 +286,7 @@ func merge(out, first, second []batch.Row, last int64) []batch.Row {
 	return out
 }
 
-// unpackBefore makes rows of the table samples of the packs of a series that begin before a time, in the transaction under way. A damaged one stays.
+// unpackBefore makes rows of the table samples of the packs of a series that begin before a time, in the transaction under way. A damaged one is set aside.
 func (s *Store) unpackBefore(ctx context.Context, id, bound int64) error {
 	type pack struct {
 		from int64
@@ -407,7 +303,9 @@ func (s *Store) unpackBefore(ctx context.Context, id, bound int64) error {
 	for _, p := range packs {
 		var unpacked []batch.Row
 		if err := unpack(p.body, func(_ int64, run []batch.Row) { unpacked = append(unpacked, run...) }); err != nil {
-			s.log.Error("packed samples are damaged on the disk, and stay", "path", s.path, "series", id, "from", store.FromMicro(p.from), "error", err)
+			if err := s.setAside(ctx, packKey{id, p.from}); err != nil {
+				return err
+			}
 			continue
 		}
 		for _, r := range unpacked { // a row that is there was written later

@@ -152,6 +152,7 @@ export const en = {
   'alarm.plan-infeasible': 'No plan keeps all limits',
   'alarm.database-down': 'Database not reached; samples wait on disk',
   'alarm.disk-refuses': 'The local disk takes no writes; samples are kept in memory',
+  'alarm.samples-damaged': 'Samples on the disk are damaged and left out',
   'fault.conflict': 'Another system commands it; Quartier leaves it alone.',
   'fault.toooften': 'It may not be commanded so often.',
   'fault.nocontrol': 'Its profile has no command.',

@@ -154,6 +154,7 @@ export const fr: Record<Key, string> = {
   'alarm.plan-infeasible': 'Aucun plan ne tient toutes les limites',
   'alarm.database-down': 'Base de données injoignable ; les mesures attendent sur le disque',
   'alarm.disk-refuses': 'Le disque local refuse les écritures ; les mesures sont gardées en mémoire',
+  'alarm.samples-damaged': 'Des mesures sur le disque sont abîmées et laissées de côté',
   'fault.conflict': 'Un autre système le commande ; Quartier n’y touche pas.',
   'fault.toooften': 'Il ne peut pas être commandé aussi souvent.',
   'fault.nocontrol': 'Son profil n’a pas de commande.',
