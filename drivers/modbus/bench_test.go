@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,6 +29,8 @@ import (
 // Telegraf, which is built from its module outside of ours.
 const (
 	roleVariable    = "QUARTIER_MODBUS_BENCH"
+	profileVariable = "QUARTIER_MODBUS_PROFILE" // a file for the processor profile of what polls, when set
+	settle          = 5 * time.Second           // before anything is measured
 	benchDevices    = 200
 	benchRegisters  = 100
 	telegrafVersion = "v1.37.2"
@@ -81,6 +84,13 @@ func benchProfile() (*profile.Profile, error) {
 
 // pollDevices polls each device once a second and writes every value to the record, as quartier run does, until its standard input ends.
 func pollDevices() {
+	if path := os.Getenv(profileVariable); path != "" {
+		out, err := os.Create(path)
+		if err != nil {
+			panic(err)
+		}
+		time.AfterFunc(settle, func() { pprof.StartCPUProfile(out) })
+	}
 	in := json.NewDecoder(os.Stdin)
 	var j job
 	if err := in.Decode(&j); err != nil {
@@ -115,6 +125,7 @@ func pollDevices() {
 	}()
 	poller := poll.New(polled, poll.Config{Sink: sink})
 	poller.Run(ctx)
+	pprof.StopCPUProfile() // nothing without one
 	pool.Close()
 	total := uint64(0)
 	for _, st := range poller.Status() {
@@ -245,7 +256,7 @@ func telegrafConfig(dir string, ports []int) string {
 // without that write, and by Telegraf, which writes to a file that it does not sync. It reports processor time per register and peak memory.
 func BenchmarkPoll(b *testing.B) {
 	_, ports := startDevices(b)
-	const settle, span = 5 * time.Second, 20 * time.Second
+	const span = 20 * time.Second
 	measure := func(b *testing.B, p *process) {
 		time.Sleep(settle)
 		begin := p.spent(b)
@@ -313,7 +324,7 @@ func repeat(b *testing.B, callers int, f func()) {
 }
 
 // BenchmarkRoundTrip reads 100 registers of one device as fast as it answers: by writing and reading bare frames, which is the limit, and through a link, by one caller
-// that waits for each answer and by eight, for whom the link always has the next request at hand.
+// that waits for each answer and by eight, for whom the link always has the next request at hand; and the same with the framing of simonvetter/modbus.
 func BenchmarkRoundTrip(b *testing.B) {
 	devices, ports := startDevices(b)
 	defer devices.in.Close()
@@ -336,9 +347,21 @@ func BenchmarkRoundTrip(b *testing.B) {
 			}
 		})
 	}
-	link := func(query string, callers int) func(b *testing.B) {
+	link := func(library bool, callers int) func(b *testing.B) {
 		return func(b *testing.B) {
-			l := newLink(b, "tcp://"+address+query, Config{})
+			e, err := parseAddress("tcp://" + address)
+			if err != nil {
+				b.Fatal(err)
+			}
+			l := newLinkTo("tcp://"+address, e, Config{}.withDefaults())
+			l.dial = func(ctx context.Context, timeout time.Duration) (wire, error) {
+				if library {
+					return dialLibrary(e, timeout)
+				}
+				return dial(ctx, e, nil, timeout, time.Now())
+			}
+			go l.own()
+			defer l.Close()
 			repeat(b, callers, func() {
 				if _, err := l.Read(b.Context(), 1, profile.Holding, 0, benchRegisters); err != nil {
 					b.Error(err)
@@ -348,7 +371,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 	}
 	b.Run("way=raw", raw)
 	for _, callers := range []int{1, 8} {
-		b.Run(fmt.Sprintf("way=link/callers=%d", callers), link("", callers))
-		b.Run(fmt.Sprintf("way=link with own framing/callers=%d", callers), link("?answer_unit=any", callers))
+		b.Run(fmt.Sprintf("way=link/callers=%d", callers), link(false, callers))
+		b.Run(fmt.Sprintf("way=link over the library/callers=%d", callers), link(true, callers))
 	}
 }

@@ -47,7 +47,7 @@ func TestMutatedAnswers(t *testing.T) {
 	mutatedAnswers(t, 20_000, func(b []byte) {
 		r := bufio.NewReaderSize(bytes.NewReader(b), maxFrame)
 		for {
-			got, err := readFrame(r)
+			got, err := readFrame(r, make([]byte, maxFrame))
 			if err != nil {
 				if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, errGarbage) {
 					t.Fatalf("% x: %v", b, err)

@@ -31,7 +31,9 @@ type Device struct {
 	once    sync.Once
 	err     error // of release
 
-	all []target // the points that can be read
+	all   []target  // the points that can be read
+	walks bool      // one of them lies in a SunSpec model
+	room  sync.Pool // of *room
 
 	writing   chan struct{} // one command at a time, whose sender has the commander
 	commander *command.Commander
@@ -60,6 +62,7 @@ func newDevice(link *Link, dev district.Device, p *profile.Profile, config Confi
 		}
 	}
 	d.all, _ = d.targets(d.readable()) // none of the profile's own points is unknown
+	d.walks = sunspec(d.all)
 	d.learned <- learned{}
 	return d
 }
@@ -115,16 +118,17 @@ func (d *Device) Read(ctx context.Context, names ...string) ([]drivers.Reading, 
 	if d.life.ctx.Err() != nil {
 		return nil, d.fail("read", drivers.ErrClosed)
 	}
-	targets := d.all
+	targets, walks := d.all, d.walks
 	if len(names) > 0 {
 		var err error
 		if targets, err = d.targets(names); err != nil {
 			return nil, d.fail("read", err)
 		}
+		walks = sunspec(targets)
 	}
 	ctx, done := d.life.bind(ctx)
 	defer done()
-	known, err := d.learn(ctx, sunspec(targets))
+	known, err := d.learn(ctx, walks)
 	if err != nil {
 		return nil, d.fail("read", err)
 	}
@@ -135,10 +139,15 @@ func (d *Device) Read(ctx context.Context, names ...string) ([]drivers.Reading, 
 	if len(names) == 0 && known.plan == nil {
 		d.keep(p, known)
 	}
-	values, err := d.fetch(ctx, p)
+	room, _ := d.room.Get().(*room)
+	if room == nil {
+		room = newRoom(p)
+	}
+	defer d.room.Put(room)
+	values, err := d.fetch(ctx, p, room)
 	out := make([]drivers.Reading, 0, len(targets))
-	for i, t := range targets {
-		if r, ok := d.reading(t, p.slots[i], values); ok {
+	for i := range targets {
+		if r, ok := d.reading(&targets[i], p.slots[i], values); ok {
 			out = append(out, r)
 		}
 	}
@@ -209,16 +218,16 @@ type value struct {
 }
 
 // reading computes one target from the values of its parts, which slots finds. ok is false where an answer is missing.
-func (d *Device) reading(t target, slots []int, values []value) (drivers.Reading, bool) {
+func (d *Device) reading(t *target, slots []int, values []value) (drivers.Reading, bool) {
 	r := drivers.Reading{Point: t.name, Quality: district.Good}
 	bad := false
 	for _, slot := range slots {
-		v := values[slot]
+		v := &values[slot]
 		if !v.known {
 			return r, false
 		}
 		bad = bad || v.bad
-		if v.at.After(r.Time) {
+		if r.Time.IsZero() || v.at.After(r.Time) {
 			r.Time = v.at
 		}
 	}
@@ -259,7 +268,7 @@ func (d *Device) read(ctx context.Context, points []*profile.Point) (map[*profil
 		return nil, err
 	}
 	p := d.plan(t, known)
-	values, err := d.fetch(ctx, p)
+	values, err := d.fetch(ctx, p, newRoom(p))
 	out := make(map[*profile.Point]value, len(points))
 	for i, pt := range p.points {
 		if values[i].known {

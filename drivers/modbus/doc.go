@@ -2,10 +2,10 @@
 // serial gateway; [CheckAddress] lists the forms of an address.
 //
 // A [Pool] shares one [Link] among all devices behind an address: one connection, owned by one goroutine. The link chooses the unit and sends the request in
-// one step, and asks units in turn. After every error that is not a Modbus exception, a time-out included, it closes the connection and opens another: a late
-// answer can then never be taken for the answer to another request. (Frames of our own making, which TLS needs, tell late answers by their transaction and keep
-// the connection. RTU frames tell nothing: there the line also stays quiet for another time-out.) A read that finds its idle connection closed is sent once more;
-// a write never is.
+// one step, and asks units in turn. Over TCP and TLS late answers are told by their transaction and the connection is kept after a time-out, but not after three in a
+// row. After every other error that is not a Modbus exception, and over UDP and in RTU frames after a time-out as well, it closes the connection and opens another: a late
+// answer can then never be taken for the answer to another request. (RTU frames tell nothing: there the line also stays quiet for another time-out.) A read
+// that finds its idle connection closed is sent once more; a write never is.
 //
 // A unit that does not answer is asked less and less often, and fails at once in between with drivers.ErrUnreachable, so that it does not delay the others
 // behind the same gateway: all silent units together take at most a tenth of the line's time, and a unit that answers never waits for more than one of their

@@ -54,7 +54,7 @@ func FuzzFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r := bufio.NewReaderSize(bytes.NewReader(b), maxFrame)
 		for at := 0; ; {
-			got, err := readFrame(r)
+			got, err := readFrame(r, make([]byte, maxFrame))
 			if err != nil {
 				if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, errGarbage) {
 					t.Errorf("error %v", err)
@@ -101,7 +101,7 @@ func FuzzAnswer(f *testing.F) {
 		default:
 			return
 		}
-		if sent := x.encode(); len(sent) > 253 || sent[0] != function || binary.BigEndian.Uint16(sent[1:]) != address {
+		if sent := x.encode(nil); len(sent) > 253 || sent[0] != function || binary.BigEndian.Uint16(sent[1:]) != address {
 			t.Fatalf("request % x", sent)
 		}
 		got, err := x.decode(pdu)
@@ -115,8 +115,8 @@ func FuzzAnswer(f *testing.F) {
 				t.Errorf("error %v", err)
 			}
 		case x.write():
-			if len(pdu) != 5 || !bytes.Equal(pdu, x.encode()[:5]) {
-				t.Errorf("% x is taken for the echo of % x", pdu, x.encode())
+			if len(pdu) != 5 || !bytes.Equal(pdu, x.encode(nil)[:5]) {
+				t.Errorf("% x is taken for the echo of % x", pdu, x.encode(nil))
 			}
 		case len(got) != int(quantity) || pdu[0] != function || len(pdu) != 2+int(pdu[1]):
 			t.Errorf("% x is taken for %d values", pdu, len(got))

@@ -103,6 +103,7 @@ type Link struct {
 	// Of the owner alone.
 	timeout time.Duration // of a library's wire, or of the last one
 	fresh   bool          // no request was answered on this connection yet
+	unheard int           // requests in a row that were not answered on this connection
 	last    time.Time     // end of the last request
 	quiet   time.Time     // no connection before: a late answer may still come
 }
@@ -274,6 +275,11 @@ func (l *Link) serve(r *request) ([]uint16, error) {
 			l.quiet = l.last.Add(l.timeout)
 		}
 		l.count(r.unit, kind, reused, err, begin, maxTime(l.last, l.quiet))
+		if kind != timedOut {
+			l.unheard = 0
+		} else {
+			l.unheard++
+		}
 		switch kind {
 		case answered:
 			l.fresh = false
@@ -285,7 +291,7 @@ func (l *Link) serve(r *request) ([]uint16, error) {
 			l.fresh = false
 			return nil, fmt.Errorf("%w: %w", drivers.ErrUnreachable, err)
 		}
-		if kind != timedOut || !l.wire.inStep() {
+		if kind != timedOut || !l.wire.inStep() || l.unheard >= mostUnheard {
 			l.drop() // an answer may still be on its way, or the stream is out of step: never use this connection again
 		}
 		switch {
@@ -323,12 +329,16 @@ func (l *Link) open(r *request) error {
 	}
 	l.stats.Connects++
 	l.epoch++
-	l.wire, l.timeout, l.fresh, l.last = w, timeout, true, time.Now()
+	l.wire, l.timeout, l.fresh, l.unheard, l.last = w, timeout, true, 0, time.Now()
 	if r.pauses.connect > r.pauses.between {
 		l.last = l.last.Add(r.pauses.connect - r.pauses.between)
 	}
 	return nil
 }
+
+// mostUnheard is after how many time-outs in a row a connection is given up that could be kept: its other end may have gone without a word, which TCP finds out in a quarter
+// of an hour.
+const mostUnheard = 3
 
 func (l *Link) drop() {
 	if l.wire == nil {

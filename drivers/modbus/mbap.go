@@ -18,7 +18,8 @@ const maxFrame = 260
 const maxStale = 1000
 
 // framed is Modbus TCP framing over any stream. It does what simonvetter/modbus does not: a time-out for each request, answers in the name of another unit
-// or transaction where the address allows them, a connection that is kept after a time-out, and a stream that we opened ourselves (TLS).
+// or transaction where the address allows them, a connection that is kept after a time-out, a stream that we opened ourselves (TLS), an answer in one
+// system call where that reads its head and its body by themselves, and exceptions of gateways in whatever name they speak.
 type framed struct {
 	conn           net.Conn
 	r              *bufio.Reader
@@ -26,6 +27,7 @@ type framed struct {
 	anyUnit        bool
 	anyTransaction bool
 	torn           bool // the last answer ended in the middle of a frame
+	out, in        [maxFrame]byte
 }
 
 func newFramed(conn net.Conn, e endpoint) *framed {
@@ -45,18 +47,16 @@ func (w *framed) do(x exchange, timeout time.Duration) ([]uint16, error) {
 		return nil, err
 	}
 	w.transaction++
-	pdu := x.encode()
-	b := make([]byte, 0, maxFrame)
-	b = binary.BigEndian.AppendUint16(b, w.transaction)
-	b = append(b, 0, 0)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(pdu)+1))
-	b = append(append(b, x.unit), pdu...)
+	b := binary.BigEndian.AppendUint16(w.out[:0], w.transaction)
+	b = append(b, 0, 0, 0, 0, x.unit)
+	b = x.encode(b)
+	binary.BigEndian.PutUint16(b[4:], uint16(len(b)-6))
 	if _, err := w.conn.Write(b); err != nil {
 		w.torn = true // TLS streams are unusable after a write that timed out
 		return nil, deadline(err)
 	}
 	for range maxStale {
-		f, err := readFrame(w.r)
+		f, err := readFrame(w.r, w.in[:])
 		if err != nil {
 			w.torn = !errors.Is(err, os.ErrDeadlineExceeded) || f.begun
 			return nil, deadline(err)
@@ -64,7 +64,7 @@ func (w *framed) do(x exchange, timeout time.Duration) ([]uint16, error) {
 		if f.transaction != w.transaction && !w.anyTransaction {
 			continue // the answer to a request that nobody waits for any more
 		}
-		if f.unit != x.unit && !w.anyUnit && !(f.unit == 255 && f.pdu[0]&0x80 != 0) { // a gateway may speak for itself
+		if f.unit != x.unit && !w.anyUnit && !(f.unit == 255 && f.pdu[0]&0x80 != 0) && !ofGateway(f.pdu) { // a gateway may speak for itself
 			return nil, fmt.Errorf("%w: unit %d, asked %d", errGarbage, f.unit, x.unit)
 		}
 		return x.decode(f.pdu)
@@ -84,12 +84,12 @@ func deadline(err error) error {
 type frame struct {
 	transaction uint16
 	unit        uint8
-	pdu         []byte // not empty
+	pdu         []byte // not empty; it holds until the next frame is read
 	begun       bool   // on error: a part of it was read
 }
 
-// readFrame reads one frame. A header that is none is errGarbage: where the next frame begins is not known then.
-func readFrame(r *bufio.Reader) (frame, error) {
+// readFrame reads one frame, its protocol data unit into room for maxFrame bytes. A header that is none is errGarbage: where the next frame begins is not known then.
+func readFrame(r *bufio.Reader, room []byte) (frame, error) {
 	head, err := r.Peek(7)
 	if err != nil {
 		if len(head) > 0 && errors.Is(err, io.EOF) {
@@ -105,7 +105,7 @@ func readFrame(r *bufio.Reader) (frame, error) {
 	if _, err := r.Discard(7); err != nil {
 		return f, err
 	}
-	f.pdu = make([]byte, length-1)
+	f.pdu = room[:length-1]
 	if _, err := io.ReadFull(r, f.pdu); err != nil {
 		return f, err
 	}

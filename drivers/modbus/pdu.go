@@ -26,8 +26,17 @@ var errGarbage = errors.New("no answer to the request")
 // exceptionError is what a device or gateway says instead of an answer.
 type exceptionError uint8
 
-// noAnswerBehind is the exception by which a gateway says that the unit behind it is silent.
-const noAnswerBehind exceptionError = 11
+// The exceptions that only gateways make: there is no way to the unit, or it is silent.
+const (
+	noPathBehind   exceptionError = 10
+	noAnswerBehind exceptionError = 11
+)
+
+// ofGateway reports whether an answer is a gateway's word about the unit behind it. Some give it in a name of their own, and as an exception to function 0, since to
+// them the request was never decoded (pymodbus up to 3.8 does).
+func ofGateway(pdu []byte) bool {
+	return len(pdu) == 2 && pdu[0]&0x80 != 0 && (exceptionError(pdu[1]) == noPathBehind || exceptionError(pdu[1]) == noAnswerBehind)
+}
 
 // noSuchAddress is the exception of a device that does not have an address.
 const noSuchAddress exceptionError = 2
@@ -43,9 +52,9 @@ func (e exceptionError) Error() string {
 	return fmt.Sprintf("exception %d, %s", uint8(e), text)
 }
 
-// encode returns the request's protocol data unit.
-func (x exchange) encode() []byte {
-	b := binary.BigEndian.AppendUint16([]byte{x.function}, x.address)
+// encode appends the request's protocol data unit.
+func (x exchange) encode(b []byte) []byte {
+	b = binary.BigEndian.AppendUint16(append(b, x.function), x.address)
 	switch x.function {
 	case 5:
 		if x.values[0] != 0 {
@@ -79,14 +88,14 @@ func (x exchange) decode(pdu []byte) ([]uint16, error) {
 	if len(pdu) < 2 {
 		return nil, fmt.Errorf("%w: %d bytes", errGarbage, len(pdu))
 	}
-	if pdu[0] == x.function|0x80 && len(pdu) == 2 {
+	if len(pdu) == 2 && (pdu[0] == x.function|0x80 || pdu[0] == 0x80 && ofGateway(pdu)) {
 		return nil, exceptionError(pdu[1])
 	}
 	if pdu[0] != x.function {
 		return nil, fmt.Errorf("%w: function %d, asked %d", errGarbage, pdu[0], x.function)
 	}
 	if x.write() {
-		if want := x.encode()[:5]; string(pdu) != string(want) {
+		if want := x.encode(nil)[:5]; string(pdu) != string(want) {
 			return nil, fmt.Errorf("%w: the echo of the write is % x, want % x", errGarbage, pdu, want)
 		}
 		return nil, nil
@@ -99,12 +108,14 @@ func (x exchange) decode(pdu []byte) ([]uint16, error) {
 		return nil, fmt.Errorf("%w: %d bytes that say to be %d, want %d", errGarbage, len(pdu)-2, pdu[1], size)
 	}
 	out := make([]uint16, x.quantity)
-	for i := range out {
-		if x.bits() {
+	if x.bits() {
+		for i := range out {
 			out[i] = uint16(pdu[2+i/8] >> (i % 8) & 1)
-		} else {
-			out[i] = binary.BigEndian.Uint16(pdu[2+2*i:])
 		}
+		return out, nil
+	}
+	for i, b := 0, pdu[2:]; i < len(out); i, b = i+1, b[2:] {
+		out[i] = binary.BigEndian.Uint16(b)
 	}
 	return out, nil
 }

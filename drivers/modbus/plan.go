@@ -71,13 +71,32 @@ type answer struct {
 	rejected bool
 }
 
-func (a answer) known() bool { return !a.at.IsZero() }
+func (a *answer) known() bool { return !a.at.IsZero() }
 
-// fetch reads and decodes the points of a plan. Points that the device rejects come back bad, beside the error; those of which nothing is known do not.
-func (d *Device) fetch(ctx context.Context, p *plan) ([]value, error) {
-	out := make([]value, len(p.points))
+// room is where the answers to a plan and its values are put.
+type room struct {
+	answers []answer
+	values  []value
+}
+
+func newRoom(p *plan) *room { return &room{make([]answer, len(p.wants)), make([]value, len(p.points))} }
+
+// fit empties it for a plan.
+func (r *room) fit(p *plan) {
+	if len(r.answers) != len(p.wants) || len(r.values) != len(p.points) {
+		*r = *newRoom(p)
+		return
+	}
+	clear(r.answers)
+	clear(r.values)
+}
+
+// fetch reads and decodes the points of a plan, the values being in room. Points that the device rejects come back bad, beside the error; those of which nothing is known do not.
+func (d *Device) fetch(ctx context.Context, p *plan, room *room) ([]value, error) {
+	room.fit(p)
+	out, answers := room.values, room.answers
 	now := d.config.Now().UTC()
-	answers, err := d.request(ctx, p)
+	err := d.request(ctx, p, answers)
 	if errors.Is(err, drivers.ErrUnreachable) || errors.Is(err, drivers.ErrGarbage) {
 		d.forget()
 	}
@@ -88,35 +107,34 @@ func (d *Device) fetch(ctx context.Context, p *plan) ([]value, error) {
 		case where == nil:
 			out[i] = value{at: now, known: true, bad: true} // the device has no such model
 		default:
-			out[i] = decode(pt, where, answers)
+			decode(&out[i], pt, where, answers)
 		}
 	}
 	return out, err
 }
 
-func decode(pt *profile.Point, where []int, answers []answer) value {
-	var at time.Time
+func decode(out *value, pt *profile.Point, where []int, answers []answer) {
+	var last *answer
 	for _, w := range where {
-		a := answers[w]
-		if !a.known() {
-			return value{}
+		last = &answers[w]
+		if !last.known() {
+			return
 		}
-		at = a.at
-		if a.rejected {
-			return value{at: at, known: true, bad: true}
+		if last.rejected {
+			*out = value{at: last.at, known: true, bad: true}
+			return
 		}
 	}
 	var sf int16
 	if len(where) == 2 {
-		sf = int16(answers[where[1]].regs[0])
+		sf = int16(last.regs[0])
 	}
 	v, err := pt.Decode(answers[where[0]].regs, sf)
-	return value{v: v, at: at, known: true, bad: err != nil}
+	*out = value{v: v, at: last.at, known: true, bad: err != nil}
 }
 
 // request asks for the wants of a plan in merged requests. After an error that is no exception nothing more is asked.
-func (d *Device) request(ctx context.Context, p *plan) ([]answer, error) {
-	out := make([]answer, len(p.wants))
+func (d *Device) request(ctx context.Context, p *plan, out []answer) error {
 	var rejected []error
 	for _, r := range p.requests {
 		err := d.ask(ctx, p, r, out)
@@ -128,7 +146,7 @@ func (d *Device) request(ctx context.Context, p *plan) ([]answer, error) {
 					out[i] = answer{at: d.config.Now().UTC(), rejected: true}
 					rejected = append(rejected, e)
 				} else if e != nil {
-					return out, errors.Join(append(rejected, e)...)
+					return errors.Join(append(rejected, e)...)
 				}
 			}
 			continue
@@ -140,10 +158,10 @@ func (d *Device) request(ctx context.Context, p *plan) ([]answer, error) {
 			}
 			rejected = append(rejected, err)
 		case err != nil:
-			return out, errors.Join(append(rejected, err)...)
+			return errors.Join(append(rejected, err)...)
 		}
 	}
-	return out, errors.Join(rejected...)
+	return errors.Join(rejected...)
 }
 
 func (d *Device) ask(ctx context.Context, p *plan, r merged, out []answer) error {

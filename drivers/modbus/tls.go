@@ -23,8 +23,7 @@ const dialTimeout = 5 * time.Second
 
 // dial connects to an endpoint. A certificate that cannot be used, on either side, is one drivers.ErrConfiguration that says which and what to do.
 func dial(ctx context.Context, e endpoint, files *district.TLSFiles, timeout time.Duration, now time.Time) (wire, error) {
-	strict := !e.anyUnit && !e.anyTransaction
-	if e.scheme != overTLS && strict {
+	if e.scheme == overUDP || e.rtu() {
 		return dialLibrary(e, timeout)
 	}
 	var config *tls.Config

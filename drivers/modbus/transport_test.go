@@ -54,7 +54,7 @@ func TestTransports(t *testing.T) {
 					t.Errorf("function %d: %v", function, err)
 				}
 				rs := s.Requests()
-				if r := rs[len(rs)-1]; string(r.PDU) != string((exchange{function: function, address: 40, quantity: uint16(len(values)), values: values}).encode()) {
+				if r := rs[len(rs)-1]; string(r.PDU) != string((exchange{function: function, address: 40, quantity: uint16(len(values)), values: values}).encode(nil)) {
 					t.Errorf("function %d was sent as % x", function, r.PDU)
 				}
 			}

@@ -68,12 +68,30 @@ type polled struct {
 	Device
 	config Config
 	period time.Duration
-	frozen *frozen                      // of the goroutine that reads
-	series map[string]district.SeriesID // of the driver's points
+	frozen *frozen        // of the goroutine that reads
+	series []named        // of the driver's points, in their order
+	index  map[string]int // of a point in series
 
 	mu     sync.Mutex
 	status Status
 	warned bool // the sink's refusal was logged
+}
+
+// named is a point with the name of its series.
+type named struct {
+	point  string
+	series district.SeriesID
+}
+
+// seriesOf returns the series of a point; next is where it is when points come in the driver's order.
+func (d *polled) seriesOf(point string, next int) (series district.SeriesID, at int) {
+	if next < len(d.series) && d.series[next].point == point {
+		return d.series[next].series, next
+	}
+	if i, ok := d.index[point]; ok {
+		return d.series[i].series, i
+	}
+	return d.Device.Device.Series(d.District, d.Site, point), next - 1
 }
 
 // New returns a poller of devices; [Poller.Run] starts it.
@@ -94,11 +112,13 @@ func New(devices []Device, config Config) *Poller {
 			period = 5 * time.Second
 		}
 		_, subscribed := d.Driver.(drivers.Subscriber)
-		series := map[string]district.SeriesID{}
-		for _, pt := range d.Driver.Points() {
-			series[pt.Name] = d.Device.Series(d.District, d.Site, pt.Name)
+		var series []named
+		index := map[string]int{}
+		for i, pt := range d.Driver.Points() {
+			series = append(series, named{pt.Name, d.Device.Series(d.District, d.Site, pt.Name)})
+			index[pt.Name] = i
 		}
-		p.devices = append(p.devices, &polled{series: series, Device: d, config: config, period: period, frozen: newFrozen(d.Device.Frozen, d.Driver.Points()), status: Status{District: d.District, Site: d.Site,
+		p.devices = append(p.devices, &polled{series: series, index: index, Device: d, config: config, period: period, frozen: newFrozen(d.Device.Frozen, d.Driver.Points()), status: Status{District: d.District, Site: d.Site,
 			Device: d.Device.ID, Kind: d.Device.Kind, Profile: d.Device.Profile, Period: period, Subscribed: subscribed}})
 	}
 	return p
@@ -119,8 +139,8 @@ func (p *Poller) Run(ctx context.Context) {
 }
 
 // moments is in how many moments of a period devices are read. To wake for one device costs several times what its read costs, so that those of one moment are
-// read together; and yet no more at once than a twentieth of all.
-const moments = 20
+// read together; and yet no more at once than a tenth of all.
+const moments = 10
 
 // offset is how long after the start device i of n is read first.
 func offset(i, n int, period time.Duration) time.Duration {
@@ -323,8 +343,9 @@ func outlive(ctx context.Context, while time.Duration) (out context.Context, don
 func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 	now := d.now()
 	samples := make([]district.Sample, 0, len(readings))
-	bad := uint64(0)
-	for _, r := range readings {
+	bad, place := uint64(0), -1
+	for i := range readings {
+		r := &readings[i]
 		if r.Quality == district.Bad || math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
 			bad++
 			continue
@@ -333,10 +354,8 @@ func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 		if d.config.Now != nil || at.IsZero() {
 			at = now
 		}
-		series, known := d.series[r.Point]
-		if !known {
-			series = d.Device.Device.Series(d.District, d.Site, r.Point)
-		}
+		var series district.SeriesID
+		series, place = d.seriesOf(r.Point, place+1)
 		samples = append(samples, district.Sample{Series: series, Time: at.UTC(), Value: r.Value,
 			Quality: r.Quality, Source: district.FromDevice})
 	}
