@@ -20,13 +20,7 @@ type move struct {
 	first, last int64 // sequences
 	damaged     map[int64]string
 	sorter      sorter
-	runs        []run // not moved yet
-}
-
-// run is samples of one series by time, each time once.
-type run struct {
-	id   int64
-	rows []batch.Row
+	lines       []line // of the sorter, not moved yet
 }
 
 // startMove moves what is staged on, beside the work of others, when it is much.
@@ -49,11 +43,11 @@ func (s *Store) moveInSlices(ctx context.Context) error {
 		return s.fail("pack samples", err)
 	}
 	defer s.twice.Store(0)
-	left := m.runs
+	left := m.lines
 	for ended := false; !ended; {
 		n, rows := 0, 0
 		for n < len(left) && rows < s.sliceRows {
-			rows += len(left[n].rows)
+			rows += int(left[n].count)
 			n++
 		}
 		err := s.write(ctx, "pack samples", alone, func(ctx context.Context) (func(), error) {
@@ -65,7 +59,7 @@ func (s *Store) moveInSlices(ctx context.Context) error {
 			if ended = first != m.first; ended {
 				return nil, nil
 			}
-			if err := s.pack(ctx, left[:n]); err != nil {
+			if err := s.pack(ctx, m, left[:n]); err != nil {
 				return nil, err
 			}
 			if n < len(left) {
@@ -77,7 +71,6 @@ func (s *Store) moveInSlices(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		clear(left[:n]) // what is done is not held
 		left = left[n:]
 	}
 	return nil
@@ -89,7 +82,7 @@ func (s *Store) moveAll(ctx context.Context) (committed func(), err error) {
 	if err != nil || m == nil {
 		return func() {}, err
 	}
-	if err := s.pack(ctx, m.runs); err != nil {
+	if err := s.pack(ctx, m, m.lines); err != nil {
 		return nil, err
 	}
 	return s.moved(ctx, m)
@@ -121,9 +114,7 @@ func (s *Store) beginMove(ctx context.Context, from interface {
 	if err := rows.Err(); err != nil || m.first == 0 {
 		return nil, err
 	}
-	for id, rows := range m.sorter.sorted() {
-		m.runs = append(m.runs, run{id, rows})
-	}
+	m.lines = m.sorter.order()
 	return m, nil
 }
 
@@ -163,32 +154,32 @@ func (s *Store) moved(ctx context.Context, m *move) (committed func(), err error
 	}, nil
 }
 
-// pack writes runs into packs, in the transaction under way, and what of them is late into samples.
-func (s *Store) pack(ctx context.Context, runs []run) error {
+// pack writes lines of a move into packs, in the transaction under way, and what of them is late into samples.
+func (s *Store) pack(ctx context.Context, m *move, lines []line) error {
 	tops, err := s.knownTops(ctx)
 	if err != nil {
 		return err
 	}
-	newest, err := s.conn.PrepareContext(ctx, newestQuery)
-	if err != nil {
-		return err
-	}
-	defer newest.Close()
-	for _, run := range runs {
-		have, known := tops[run.id]
-		if !known {
-			if err := newest.QueryRowContext(ctx, run.id, int64(math.MinInt64)).Scan(&have); err != nil {
+	for _, l := range lines {
+		have, known := tops[l.id]
+		switch {
+		case known:
+		case s.fresh:
+			have = math.MinInt64
+		default:
+			if have, err = s.newest.number(l.id, int64(math.MinInt64)); err != nil {
 				return err
 			}
 		}
-		tops[run.id] = max(have, run.rows[len(run.rows)-1].Micro)
-		late := sort.Search(len(run.rows), func(i int) bool { return run.rows[i].Micro > have })
-		if err := s.insertSamples(ctx, []int64{run.id}, run.rows[:late]); err != nil {
+		rows := m.sorter.of(l)
+		tops[l.id] = max(have, rows[len(rows)-1].Micro)
+		late := sort.Search(len(rows), func(i int) bool { return rows[i].Micro > have })
+		if err := s.insertSamples(ctx, []int64{l.id}, rows[:late]); err != nil {
 			return err
 		}
-		for part := range slices.Chunk(run.rows[late:], packRows) {
-			s.body = seal(appendRun(s.body[:0], run.id, part))
-			if _, err := s.packs.exec(run.id, part[0].Micro, part[len(part)-1].Micro, int64(len(part)), s.body); err != nil {
+		for part := range slices.Chunk(rows[late:], packRows) {
+			s.body = seal(appendRun(s.body[:0], l.id, part))
+			if _, err := s.packs.exec(l.id, part[0].Micro, part[len(part)-1].Micro, int64(len(part)), s.body); err != nil {
 				return err
 			}
 		}
@@ -205,6 +196,10 @@ func (s *Store) knownTops(ctx context.Context) (map[int64]int64, error) {
 	}
 	if s.tops == nil || version != s.topsOf {
 		s.tops, s.topsOf = map[int64]int64{}, version
+		if err := s.conn.QueryRowContext(ctx, "select not exists(select 1 from packs) and not exists(select 1 from samples)").Scan(&s.fresh); err != nil {
+			s.tops = nil
+			return nil, err
+		}
 	}
 	return s.tops, nil
 }

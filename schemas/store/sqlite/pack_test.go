@@ -150,7 +150,7 @@ func TestMoves(t *testing.T) {
 			m, err := s.beginMove(t.Context(), s.readers)
 			must(t, err)
 			if m != nil {
-				must(t, s.write(t.Context(), "pack", alone, func(ctx context.Context) (func(), error) { return nil, s.pack(ctx, m.runs[:1]) }))
+				must(t, s.write(t.Context(), "pack", alone, func(ctx context.Context) (func(), error) { return nil, s.pack(ctx, m, m.lines[:1]) }))
 			}
 		}
 		if rng.IntN(20) == 0 {

@@ -42,7 +42,9 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 		if err != nil {
 			return nil, err
 		}
-		seq, moved := int64(0), func() {}
+		var seq int64
+		var pack []byte
+		moved := func() {}
 		if len(packed.Rows) > directRows {
 			if moved, err = s.moveAll(whole); err != nil { // what is staged was written before
 				return nil, err
@@ -50,7 +52,7 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 			s.tops = nil
 			err = s.insertSamples(ctx, ids, packed.Rows)
 		} else {
-			seq, err = s.stage(ids, packed.Rows)
+			seq, pack, err = s.stage(ids, packed.Rows)
 		}
 		if err != nil {
 			return nil, err
@@ -62,7 +64,7 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 		return func() {
 			s.enter(numbers, ids, fresh)
 			if seq > 0 {
-				s.staged.add(seq, ids, packed.Rows)
+				s.staged.add(seq, pack)
 				s.stagedRows.Add(int64(len(packed.Rows)))
 				s.startMove(stageRows)
 			} else {

@@ -2,66 +2,89 @@ package sqlite
 
 import (
 	"cmp"
-	"iter"
 	"slices"
 
 	"quartier/schemas/store/batch"
 )
 
-// sorter sorts samples by series and time, in a time that grows with their number alone as long as those of each series come in their order.
+// sorter sorts samples by series and time, in a time that grows with their number alone as long as those of each series come in their order. Samples stay where they
+// were put; those of a series are linked.
 type sorter struct {
-	index  map[int64]int32 // of each series, among ids
-	ids    []int64
-	counts []int
-	rows   []batch.Row // Series is the index
+	index map[int64]int32 // of each series, among lines
+	lines []line
+	rows  []batch.Row // Series is the place of the next row of its series plus one; 0 ends
+	last  int32       // the line that was added to last
+	room  []batch.Row
+}
+
+// line is one series of a sorter.
+type line struct {
+	id          int64
+	first, last int32 // among rows
+	count       int32
+	next        int32 // the line that was added to after this one, last time
 }
 
 // add takes samples of one series.
 func (s *sorter) add(id int64, rows []batch.Row) {
-	i, ok := s.index[id]
+	if len(rows) == 0 {
+		return
+	}
+	n := s.line(id)
+	l := &s.lines[n]
+	for _, r := range rows {
+		at := int32(len(s.rows))
+		if l.count > 0 {
+			s.rows[l.last].Series = at + 1
+		} else {
+			l.first = at
+		}
+		l.last = at
+		l.count++
+		r.Series = 0
+		s.rows = append(s.rows, r)
+	}
+	s.lines[s.last].next = n
+	s.last = n
+}
+
+// line returns the place of the line of a series. Mostly series follow each other as they did before.
+func (s *sorter) line(id int64) int32 {
+	if len(s.lines) > 0 {
+		if n := s.lines[s.last].next; s.lines[n].id == id {
+			return n
+		}
+	}
+	n, ok := s.index[id]
 	if !ok {
 		if s.index == nil {
 			s.index = map[int64]int32{}
 		}
-		i = int32(len(s.ids))
-		s.index[id] = i
-		s.ids, s.counts = append(s.ids, id), append(s.counts, 0)
+		n = int32(len(s.lines))
+		s.index[id] = n
+		s.lines = append(s.lines, line{id: id})
 	}
-	s.counts[i] += len(rows)
-	for _, r := range rows {
-		r.Series = i
-		s.rows = append(s.rows, r)
-	}
+	return n
 }
 
-// sorted yields the samples of each series by time, Series being 0; of two of the same time the one that was added later. Series come in the order of their ids.
-func (s *sorter) sorted() iter.Seq2[int64, []batch.Row] {
-	order := make([]int32, len(s.ids))
-	for i := range order {
-		order[i] = int32(i)
-	}
-	slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(s.ids[a], s.ids[b]) })
-	ends := make([]int, len(s.ids))
-	n := 0
-	for _, i := range order {
-		ends[i] = n
-		n += s.counts[i]
-	}
-	out := make([]batch.Row, len(s.rows))
-	for _, r := range s.rows {
-		i := r.Series
+// order returns the lines in the order of their series.
+func (s *sorter) order() []line {
+	out := slices.Clone(s.lines)
+	slices.SortFunc(out, func(a, b line) int { return cmp.Compare(a.id, b.id) })
+	return out
+}
+
+// of returns the samples of a line by time, Series being 0; of two of the same time the one that was added later. They hold until the next call.
+func (s *sorter) of(l line) []batch.Row {
+	out := s.room[:0]
+	for at, left := l.first, l.count; left > 0; left-- {
+		r := s.rows[at]
+		at = r.Series - 1
 		r.Series = 0
-		out[ends[i]] = r
-		ends[i]++
+		out = append(out, r)
 	}
-	s.rows = nil
-	return func(yield func(int64, []batch.Row) bool) {
-		for _, i := range order {
-			if !yield(s.ids[i], byTime(out[ends[i]-s.counts[i]:ends[i]])) {
-				return
-			}
-		}
-	}
+	s.room = out
+	return byTime(out)
 }
 
 // byTime sorts samples of one series; of those of the same time the last stays.

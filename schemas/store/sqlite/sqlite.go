@@ -52,6 +52,7 @@ type Store struct {
 	many                 *statement // writes rowsAtOnce samples
 	one                  *statement // writes one sample
 	stages, packs, marks *statement // write one row of staged, of packs, of dirty
+	newest               *statement
 	prepared             []*statement
 	stale                bool // the file has an outbox, and this store does not write it; guarded by writing
 
@@ -66,6 +67,7 @@ type Store struct {
 	sliceRows  int
 	tops       map[int64]int64 // see knownTops
 	topsOf     int64
+	fresh      bool // what is not in tops has no sample before
 	background sync.WaitGroup
 
 	book   batch.Book    // of the names of series
@@ -143,11 +145,12 @@ func (s *Store) open(ctx context.Context) error {
 	s.readers.SetMaxIdleConns(4)
 	for _, p := range []struct {
 		to   **statement
+		args int
 		text string
-	}{{&s.many, insertText(rowsAtOnce)}, {&s.one, insertText(1)}, {&s.stages, "insert into staged(row_count, body) values(?, ?)"},
-		{&s.packs, "insert into packs(series_id, from_us, to_us, row_count, body) values(?, ?, ?, ?, ?)"},
-		{&s.marks, "insert into dirty(from_us, to_us, body) values(?, ?, ?)"}} {
-		if *p.to, err = s.prepare(ctx, p.text); err != nil {
+	}{{&s.many, 4 * rowsAtOnce, insertText(rowsAtOnce)}, {&s.one, 4, insertText(1)}, {&s.stages, 2, "insert into staged(row_count, body) values(?, ?)"},
+		{&s.packs, 5, "insert into packs(series_id, from_us, to_us, row_count, body) values(?, ?, ?, ?, ?)"},
+		{&s.newest, 2, newestQuery}, {&s.marks, 3, "insert into dirty(from_us, to_us, body) values(?, ?, ?)"}} {
+		if *p.to, err = s.prepare(ctx, p.text, p.args); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"math"
@@ -24,20 +25,14 @@ const (
 // staged is what is in the table staged, in memory. Another process may write there as well: sync looks.
 type staged struct {
 	mu          sync.RWMutex
-	first, last int64     // sequences: the first one that is in the table, 0 without any, and the last that ever was
-	pending     []written // not in rows yet
+	first, last int64    // sequences: the first one that is in the table, 0 without any, and the last that ever was
+	pending     [][]byte // packs that are not in rows yet
 	rows        map[int64][]batch.Row
 	count       int64 // of put
 }
 
-// written is what one write staged; rows are sorted by series.
-type written struct {
-	ids  []int64
-	rows []batch.Row
-}
-
-// add takes what was written as seq, which another process may have got ahead of; then sync finds it.
-func (g *staged) add(seq int64, ids []int64, rows []batch.Row) {
+// add takes the pack that was written as seq, which another process may have got ahead of; then sync finds it.
+func (g *staged) add(seq int64, pack []byte) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if seq != g.last+1 {
@@ -46,17 +41,18 @@ func (g *staged) add(seq int64, ids []int64, rows []batch.Row) {
 	if g.last = seq; g.first == 0 {
 		g.first = seq
 	}
-	g.pending = append(g.pending, written{ids, rows})
+	g.pending = append(g.pending, pack)
 }
 
 // settle puts what is pending where readers look.
-func (g *staged) settle() {
-	for _, w := range g.pending {
-		for run := range runs(w.rows) {
-			g.put(w.ids[run[0].Series], run)
+func (g *staged) settle() error {
+	for _, pack := range g.pending {
+		if err := unpack(pack, g.put); err != nil {
+			return err // of our own memory
 		}
 	}
 	g.pending = nil
+	return nil
 }
 
 // put adds sorted rows of one series. Those that are late cost as much as the staged ones behind the first of them.
@@ -158,7 +154,10 @@ func (s *Store) sync(ctx context.Context) error {
 	defer conn.Close()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.settle()
+	if err := g.settle(); err != nil {
+		g.reset()
+		return err
+	}
 	if g.first == first && g.last >= last {
 		return nil
 	}
@@ -226,13 +225,14 @@ func (s *Store) take(rows *sql.Rows, g *staged) error {
 }
 
 // stage writes rows as one pack, in the transaction under way.
-func (s *Store) stage(ids []int64, rows []batch.Row) (seq int64, err error) {
+func (s *Store) stage(ids []int64, rows []batch.Row) (seq int64, pack []byte, err error) {
 	body := s.body[:0]
 	for run := range runs(rows) {
 		body = appendRun(body, ids[run[0].Series], run)
 	}
 	s.body = seal(body)
-	return s.stages.insert(int64(len(rows)), s.body)
+	seq, err = s.stages.insert(int64(len(rows)), s.body)
+	return seq, bytes.Clone(s.body), err
 }
 
 // packed appends samples of a series in a span to page, until there are pageRows; more says that there may be others. Damaged packs are left out.
