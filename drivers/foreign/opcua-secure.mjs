@@ -4,7 +4,7 @@
 //   {"policy": "Basic256Sha256", "mode": "SignAndEncrypt", "user": NAME, "password": TEXT, "userCertificate": FILE, "userKey": FILE,
 //    "application": URI, "do": [...]}
 // With no user and no userCertificate it is anonymous. Each step of "do" is {"read": NODE}, {"write": NODE, "value": N, "type": "Double"}, {"display": NODE}, {"access": NODE},
-// {"range": NODE}, {"history": NODE, "hours": N, "page": N} or {"watch": NODE, "queue": N, "deadband": N, "percent": N, "interval": MS, "wait": MS} or
+// {"range": NODE}, {"history": NODE, "hours": N, "page": N}, {"processed": NODE, "aggregate": NAME, "minutes": N, "interval": MS}, {"aggregates": true} or {"watch": NODE, "queue": N, "deadband": N, "percent": N, "interval": MS, "wait": MS} or
 // {"outage": NODE, "queue": N, "interval": MS, "until": VALUE, "wait": MS}, which watches until a value comes, through lost connections when the task says "retry". NODE is a
 // string id in the namespace. Every task is answered by one line {"status": "Good" or why there is no session, "results": [...]}.
 import { createInterface } from "node:readline";
@@ -14,7 +14,7 @@ import { readFileSync } from "node:fs";
 const require = createRequire(import.meta.url);
 const {
   OPCUAClient, OPCUACertificateManager, MessageSecurityMode, SecurityPolicy, UserTokenType, AttributeIds, DataType, TimestampsToReturn,
-  ClientSubscription, ClientMonitoredItem, DataChangeFilter, DataChangeTrigger, DeadbandType, HistoryReadRequest, ReadRawModifiedDetails, BrowseDirection,
+  ClientSubscription, ClientMonitoredItem, DataChangeFilter, DataChangeTrigger, DeadbandType, HistoryReadRequest, ReadRawModifiedDetails, ReadProcessedDetails, AggregateFunction, BrowseDirection,
 } = require("node-opcua");
 const { readCertificate, readPrivateKey } = require("node-opcua-crypto");
 
@@ -74,6 +74,20 @@ const step = async (session, index, s) => {
       pages++;
     } while (continuationPoint);
     return { status: "Good", count: values.length, pages, first: values[0]?.value.value, last: values.at(-1)?.value.value };
+  }
+  if ("processed" in s) {
+    const end = new Date(Math.floor(Date.now() / 60e3) * 60e3);
+    const start = new Date(end.getTime() - s.minutes * 60e3);
+    const r = await session.readAggregateValue({ nodeId: id(s.processed) }, start, end, AggregateFunction[s.aggregate], s.interval);
+    const values = r.historyData?.dataValues ?? [];
+    return { status: r.statusCode.name, numbers: values.map((v) => v.value?.value ?? null), words: values.map((v) => v.statusCode.toString()), from: start.getTime() / 1000,
+      times: values.map((v) => v.sourceTimestamp.getTime() / 1000) };
+  }
+  if ("aggregates" in s) {
+    const names = async (nodeId) => (await session.browse({ nodeId, browseDirection: BrowseDirection.Forward, referenceTypeId: "Organizes", includeSubtypes: true, resultMask: 63 }))
+      .references.map((r) => `${r.browseName.name} ${r.nodeId.value}`);
+    const can = await session.read({ nodeId: "i=11193", attributeId: AttributeIds.Value });
+    return { text: [String(can.value.value), ...(await names("i=2997")), ...(await names("i=11201"))] };
   }
   if ("watch" in s) {
     const subscription = ClientSubscription.create(session, { requestedPublishingInterval: s.interval, requestedLifetimeCount: 100, requestedMaxKeepAliveCount: 10, maxNotificationsPerPublish: 0, publishingEnabled: true, priority: 1 });

@@ -34,6 +34,8 @@ var baseNodes = []baseNode{
 	{id.BaseObjectType, id.HasSubtype, id.ServerDiagnosticsType, ua.NodeClassObjectType, "ServerDiagnosticsType", 0, ""},
 	{id.BaseObjectType, id.HasSubtype, id.ServerRedundancyType, ua.NodeClassObjectType, "ServerRedundancyType", 0, ""},
 	{id.BaseObjectType, id.HasSubtype, id.ModellingRuleType, ua.NodeClassObjectType, "ModellingRuleType", 0, ""},
+	{id.BaseObjectType, id.HasSubtype, id.HistoryServerCapabilitiesType, ua.NodeClassObjectType, "HistoryServerCapabilitiesType", 0, ""},
+	{id.BaseObjectType, id.HasSubtype, id.AggregateFunctionType, ua.NodeClassObjectType, "AggregateFunctionType", 0, ""},
 	{id.FolderType, id.HasSubtype, id.OperationLimitsType, ua.NodeClassObjectType, "OperationLimitsType", 0, ""},
 
 	{id.VariableTypesFolder, id.Organizes, id.BaseVariableType, ua.NodeClassVariableType, "BaseVariableType", 0, ""},
@@ -93,6 +95,9 @@ var baseNodes = []baseNode{
 	{id.Server_ServerCapabilities, id.HasComponent, id.Server_ServerCapabilities_ModellingRules, ua.NodeClassObject, "ModellingRules", id.FolderType, ""},
 	{id.Server_ServerCapabilities_ModellingRules, id.HasComponent, id.ModellingRule_Mandatory, ua.NodeClassObject, "Mandatory", id.ModellingRuleType, ""},
 	{id.Server_ServerCapabilities_ModellingRules, id.HasComponent, id.ModellingRule_Optional, ua.NodeClassObject, "Optional", id.ModellingRuleType, ""},
+	{id.Server_ServerCapabilities, id.HasComponent, id.Server_ServerCapabilities_AggregateFunctions, ua.NodeClassObject, "AggregateFunctions", id.FolderType, ""},
+	{id.Server_ServerCapabilities, id.HasComponent, id.HistoryServerCapabilities, ua.NodeClassObject, "HistoryServerCapabilities", id.HistoryServerCapabilitiesType, ""},
+	{id.HistoryServerCapabilities, id.HasComponent, id.HistoryServerCapabilities_AggregateFunctions, ua.NodeClassObject, "AggregateFunctions", id.FolderType, ""},
 	{id.Server, id.HasComponent, id.Server_ServerDiagnostics, ua.NodeClassObject, "ServerDiagnostics", id.ServerDiagnosticsType, ""},
 	{id.Server, id.HasComponent, id.Server_ServerRedundancy, ua.NodeClassObject, "ServerRedundancy", id.ServerRedundancyType, ""},
 }
@@ -188,8 +193,49 @@ func (sp *space) addServer() {
 	} {
 		sp.base(limits, property, l.id, l.name, id.PropertyType, id.UInt32, -1, l.max)
 	}
+	sp.addHistoryCapabilities()
 	sp.base(id.Server_ServerDiagnostics, property, id.Server_ServerDiagnostics_EnabledFlag, "EnabledFlag", id.PropertyType, id.Boolean, -1, false)
 	sp.base(id.Server_ServerRedundancy, property, id.Server_ServerRedundancy_RedundancySupport, "RedundancySupport", id.PropertyType, id.RedundancySupport, -1, int32(0))
+}
+
+// addHistoryCapabilities says what of history is served (Part 11, 5.4) and the aggregate functions (Part 13, 4.2), which stand in two folders.
+func (sp *space) addHistoryCapabilities() {
+	there := sp.srv.cfg.History != nil
+	caps := uint32(id.HistoryServerCapabilities)
+	for _, c := range []struct {
+		id   uint32
+		name string
+		can  bool
+	}{
+		{id.HistoryServerCapabilities_AccessHistoryDataCapability, "AccessHistoryDataCapability", there},
+		{id.HistoryServerCapabilities_AccessHistoryEventsCapability, "AccessHistoryEventsCapability", false},
+		{id.HistoryServerCapabilities_InsertDataCapability, "InsertDataCapability", false},
+		{id.HistoryServerCapabilities_ReplaceDataCapability, "ReplaceDataCapability", false},
+		{id.HistoryServerCapabilities_UpdateDataCapability, "UpdateDataCapability", false},
+		{id.HistoryServerCapabilities_DeleteRawCapability, "DeleteRawCapability", false},
+		{id.HistoryServerCapabilities_DeleteAtTimeCapability, "DeleteAtTimeCapability", false},
+		{id.HistoryServerCapabilities_InsertEventCapability, "InsertEventCapability", false},
+		{id.HistoryServerCapabilities_ReplaceEventCapability, "ReplaceEventCapability", false},
+		{id.HistoryServerCapabilities_UpdateEventCapability, "UpdateEventCapability", false},
+		{id.HistoryServerCapabilities_DeleteEventCapability, "DeleteEventCapability", false},
+		{id.HistoryServerCapabilities_InsertAnnotationCapability, "InsertAnnotationCapability", false},
+		{id.HistoryServerCapabilities_ServerTimestampSupported, "ServerTimestampSupported", false},
+	} {
+		sp.base(caps, id.HasProperty, c.id, c.name, id.PropertyType, id.Boolean, -1, c.can)
+	}
+	sp.base(caps, id.HasProperty, id.HistoryServerCapabilities_MaxReturnDataValues, "MaxReturnDataValues", id.PropertyType, id.UInt32, -1, uint32(maxHistory))
+	sp.base(caps, id.HasProperty, id.HistoryServerCapabilities_MaxReturnEventValues, "MaxReturnEventValues", id.PropertyType, id.UInt32, -1, uint32(0))
+	if !there {
+		return
+	}
+	for _, a := range aggregateNames {
+		n := &node{id: nodeID(uint32(a.kind)), class: ua.NodeClassObject, browse: &ua.QualifiedName{Name: a.name}, display: ua.NewLocalizedText(a.name),
+			description: ua.NewLocalizedText(""), typeDef: nodeID(id.AggregateFunctionType)}
+		sp.add(n, sp.nodes[nodeID(id.Server_ServerCapabilities_AggregateFunctions).String()], id.Organizes)
+		also := sp.nodes[nodeID(id.HistoryServerCapabilities_AggregateFunctions).String()]
+		also.refs = append(also.refs, describe(n, id.Organizes, true))
+		n.refs = append(n.refs, describe(also, id.Organizes, false))
+	}
 }
 
 func stamped(v any, at time.Time) *ua.DataValue {

@@ -47,6 +47,10 @@ type outcome struct {
 		Text, Values []string
 		Levels       []int
 		EURange      []float64
+		Numbers      []*float64
+		Words        []string
+		From         float64
+		Times        []float64
 		Units        string `json:"EngineeringUnits"`
 		Count, Pages int
 		First, Last  float64
@@ -173,6 +177,35 @@ func TestForeignModel(t *testing.T) {
 	}
 	if r[4].Status != "Good" || r[4].Count != 4*3600 || r[4].Pages < 3 {
 		t.Errorf("history %+v, want %d values in at least 3 pages", r[4], 4*3600)
+	}
+	// of ten minutes of a value that is the second of its time: by node-opcua's own words for the quality
+	for name, tt := range map[string]struct {
+		want func(at float64) float64
+		word string
+	}{
+		"Average": {func(at float64) float64 { return at + 29.5 }, "HistorianCalculated"}, "Minimum": {func(at float64) float64 { return at }, "Good"},
+		"Maximum": {func(at float64) float64 { return at + 59 }, "HistorianCalculated"}, "Count": {func(float64) float64 { return 60 }, "HistorianCalculated"},
+		"Delta": {func(float64) float64 { return 59 }, "HistorianCalculated"}, "Total": {func(at float64) float64 { return 60*at + 1800 }, "HistorianCalculated"},
+	} {
+		o := c.do(base("victor", "long enough", map[string]any{"processed": "A", "aggregate": name, "minutes": 10, "interval": 60000}), nil)
+		if o.Status != "Good" || len(o.Results) != 1 || o.Results[0].Status != "Good" || len(o.Results[0].Numbers) != 10 {
+			t.Errorf("%s: %+v", name, o)
+			continue
+		}
+		r := o.Results[0]
+		for i, v := range r.Numbers {
+			at := r.From + float64(60*i)
+			if v == nil || *v != tt.want(at) || r.Times[i] != at || !strings.Contains(r.Words[i], "Good") || !strings.Contains(r.Words[i], tt.word) {
+				t.Errorf("%s %d: %v at %v, %s; want %v at %v", name, i, v, r.Times[i], r.Words[i], tt.want(at), at)
+			}
+		}
+	}
+	if o := c.do(base("victor", "long enough", map[string]any{"processed": "A", "aggregate": "StandardDeviationSample", "minutes": 10, "interval": 60000}), nil); o.Status != "Good" || o.Results[0].Status != "BadAggregateNotSupported" {
+		t.Errorf("a function that is not served: %+v", o)
+	}
+	if o := c.do(base("victor", "long enough", map[string]any{"aggregates": true}), nil); len(o.Results) != 1 || !slices.Equal(o.Results[0].Text, []string{"true",
+		"Average 2342", "Total 2344", "Minimum 2346", "Maximum 2347", "Count 2352", "Delta 2359", "Average 2342", "Total 2344", "Minimum 2346", "Maximum 2347", "Count 2352", "Delta 2359"}) {
+		t.Errorf("functions that are told: %+v", o)
 	}
 	o = c.do(base("olga", "correct horse", map[string]any{"access": "R"}), nil)
 	if o.Status != "Good" || !slices.Equal(o.Results[0].Levels, []int{7, 7, 1}) {

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -30,7 +31,7 @@ type HistoryValue struct {
 const (
 	historyReach = 24 * time.Hour // how far back it is read
 	maxHistory   = 5000           // values of one answer
-	maxReversed  = 200_000        // values of a day that are turned around at once
+	maxReversed  = 200_000        // values of a day that are turned around, or computed with, at once
 	maxHistoryOf = 100            // variables in one request
 )
 
@@ -44,6 +45,9 @@ type historyRequest struct {
 	stamps     ua.TimestampsToReturn
 	release    bool
 	nodes      []historyNode
+	interval   time.Duration  // of processed values; 0: the whole span
+	aggregates []*ua.NodeID   // one for each node, of processed values
+	rules      aggregateRules // of processed values
 }
 
 type historyNode struct {
@@ -75,15 +79,33 @@ func decodeHistory(body []byte) (r historyRequest, err error) {
 			return r, errShape
 		}
 	}
-	if r.details == id.ReadRawModifiedDetails_Encoding_DefaultBinary {
-		d := ua.NewBuffer(details)
+	d := ua.NewBuffer(details)
+	switch r.details {
+	case id.ReadRawModifiedDetails_Encoding_DefaultBinary:
 		r.modified = d.ReadBool()
 		r.start, r.end = d.ReadTime(), d.ReadTime()
 		r.perNode = d.ReadUint32()
 		r.bounds = d.ReadBool()
-		if d.Error() != nil {
-			return r, errShape
+	case id.ReadProcessedDetails_Encoding_DefaultBinary:
+		r.start, r.end = d.ReadTime(), d.ReadTime()
+		interval := d.ReadFloat64() // milliseconds
+		if !(interval >= 0 && interval <= milliseconds(math.MaxInt64/2)) {
+			return r, ua.StatusBadInvalidArgument
 		}
+		r.interval = time.Duration(interval * float64(time.Millisecond))
+		r.aggregates = make([]*ua.NodeID, length(d, 2))
+		for i := range r.aggregates {
+			r.aggregates[i] = new(ua.NodeID)
+			d.ReadStruct(r.aggregates[i])
+		}
+		defaults := d.ReadBool()
+		r.rules = aggregateRules{uncertainIsBad: d.ReadBool(), percentBad: d.ReadByte(), percentGood: d.ReadByte()}
+		if d.ReadBool(); defaults {
+			r.rules = aggregateDefaults
+		}
+	}
+	if d.Error() != nil {
+		return r, errShape
 	}
 	return r, nil
 }
@@ -95,6 +117,15 @@ type historyPoint struct {
 	reverse  bool
 	left     int // values still wanted; 0: all
 	each     int // values of an answer; 0: as many as fit
+	computed *computed
+}
+
+// computed is what is left of a read of processed values.
+type computed struct {
+	kind       aggregateKind
+	rules      aggregateRules
+	start, end time.Time // in the direction of the request
+	interval   time.Duration
 }
 
 func (ses *session) historyRead(ctx context.Context, hdr *ua.RequestHeader, body []byte) (ua.Response, error) {
@@ -108,18 +139,27 @@ func (ses *session) historyRead(ctx context.Context, hdr *ua.RequestHeader, body
 		return nil, ua.StatusBadTooManyOperations
 	case r.stamps > ua.TimestampsToReturnBoth:
 		return nil, ua.StatusBadTimestampsToReturnInvalid
+	case r.details == id.ReadProcessedDetails_Encoding_DefaultBinary:
+		if len(r.aggregates) != len(r.nodes) {
+			return nil, ua.StatusBadAggregateListMismatch
+		}
 	case r.details != id.ReadRawModifiedDetails_Encoding_DefaultBinary || r.modified || r.bounds:
 		return nil, ua.StatusBadHistoryOperationUnsupported
 	}
 	results := make([]*ua.HistoryReadResult, len(r.nodes))
 	room := maxHistory
 	for i, n := range r.nodes {
-		results[i] = ses.history(ctx, &r, n, &room)
+		var aggregate *ua.NodeID
+		if r.aggregates != nil {
+			aggregate = r.aggregates[i]
+		}
+		results[i] = ses.history(ctx, &r, n, aggregate, &room)
 	}
 	return &ua.HistoryReadResponse{ResponseHeader: header(hdr, ua.StatusOK), Results: results, DiagnosticInfos: []*ua.DiagnosticInfo{}}, nil
 }
 
-func (ses *session) history(ctx context.Context, r *historyRequest, n historyNode, room *int) *ua.HistoryReadResult {
+// history answers for one node; aggregate is nil for raw values.
+func (ses *session) history(ctx context.Context, r *historyRequest, n historyNode, aggregate *ua.NodeID, room *int) *ua.HistoryReadResult {
 	fail := func(s ua.StatusCode) *ua.HistoryReadResult {
 		return &ua.HistoryReadResult{StatusCode: s, HistoryData: ua.NewExtensionObject(nil)}
 	}
@@ -149,19 +189,30 @@ func (ses *session) history(ctx context.Context, r *historyRequest, n historyNod
 		case n.ranged:
 			return fail(ua.StatusBadIndexRangeInvalid)
 		}
-		var ok bool
-		if p, ok = r.span(ses.srv.cfg.Now()); !ok {
-			return fail(ua.StatusBadInvalidTimestampArgument)
+		var bad ua.StatusCode
+		if aggregate != nil {
+			p, bad = r.processed(aggregate)
+		} else {
+			p, bad = r.span(ses.srv.cfg.Now())
+		}
+		if bad != ua.StatusOK {
+			return fail(bad)
 		}
 		p.node = at.text
 	}
 	ses.mu.Lock()
 	full := len(ses.histories) >= maxContinuation
 	ses.mu.Unlock()
-	values, next, err := ses.srv.page(ctx, p, *room)
+	read := ses.srv.page
+	if p.computed != nil {
+		read = ses.srv.compute
+	}
+	values, next, err := read(ctx, p, *room)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fail(ua.StatusBadShutdown)
+	case errors.Is(err, errTooMany):
+		return fail(ua.StatusBadResponseTooLarge)
 	case err != nil:
 		ses.srv.log.Warn("opc ua history", "node", p.node, "err", err)
 		return fail(ua.StatusBadHistoryOperationInvalid)
@@ -184,11 +235,10 @@ func (ses *session) history(ctx context.Context, r *historyRequest, n historyNod
 
 // span is what a request asks for, of which two of start, end and number of values must be given (Part 11, 6.4.3): backwards when the end comes first or there is no start. The end is
 // exclusive. The number bounds each answer where both times are given, and is all that is wanted otherwise. Nothing older than a day is read.
-func (r *historyRequest) span(now time.Time) (p historyPoint, ok bool) {
-	known := func(t time.Time) bool { return t.Year() > 1601 }
+func (r *historyRequest) span(now time.Time) (p historyPoint, bad ua.StatusCode) {
 	most := int(min(r.perNode, 1<<30))
 	oldest := now.Add(-historyReach)
-	switch s, e := known(r.start), known(r.end); {
+	switch s, e := given(r.start), given(r.end); {
 	case s && e:
 		p.from, p.to, p.reverse, p.each = r.start, r.end, r.end.Before(r.start), most
 	case s && most > 0:
@@ -196,7 +246,7 @@ func (r *historyRequest) span(now time.Time) (p historyPoint, ok bool) {
 	case e && most > 0:
 		p.from, p.to, p.reverse, p.left = r.end, oldest, true, most
 	default:
-		return p, false
+		return p, ua.StatusBadInvalidTimestampArgument
 	}
 	if p.reverse { // times from the end, exclusive, to the start, inclusive
 		p.from, p.to = p.to.Add(time.Nanosecond), p.from.Add(time.Nanosecond)
@@ -204,7 +254,84 @@ func (r *historyRequest) span(now time.Time) (p historyPoint, ok bool) {
 	if p.from.Before(oldest) {
 		p.from = oldest
 	}
-	return p, true
+	return p, ua.StatusOK
+}
+
+// given reports whether a time is one.
+func given(t time.Time) bool { return t.Year() > 1601 }
+
+// processed is what a request for processed values asks for (Part 11, 6.4.4): both times, which differ, and a function that is served.
+func (r *historyRequest) processed(aggregate *ua.NodeID) (p historyPoint, bad ua.StatusCode) {
+	kind := aggregateKind(aggregate.IntID())
+	switch {
+	case !given(r.start) || !given(r.end):
+		return p, ua.StatusBadInvalidTimestampArgument
+	case r.start.Equal(r.end):
+		return p, ua.StatusBadInvalidArgument
+	case aggregate.Namespace() != 0 || !kind.known():
+		return p, ua.StatusBadAggregateNotSupported
+	case !r.rules.valid():
+		return p, ua.StatusBadAggregateConfigurationRejected
+	}
+	p.computed = &computed{kind, r.rules, r.start, r.end, r.interval}
+	return p, ua.StatusOK
+}
+
+// errTooMany is the error of a span with more values than are read at once.
+var errTooMany = errors.New("more values than are read at once")
+
+// around is how far beyond an interval the values at its bounds are looked for.
+const around = time.Hour
+
+// compute computes the next processed values, and where to go on; nil at the end.
+func (s *Server) compute(ctx context.Context, p historyPoint, room int) (out []*ua.DataValue, next *historyPoint, err error) {
+	c := *p.computed
+	now := s.cfg.Now()
+	known := stretch{from: now.Add(-historyReach), to: now}
+	list, rest := stretches(c.start, c.end, c.interval, known.from, known.to, room)
+	out = make([]*ua.DataValue, 0, len(list))
+	if len(list) > 0 {
+		from, to := list[0].from, list[len(list)-1].to
+		if c.end.Before(c.start) {
+			from, to = list[len(list)-1].from, list[0].to
+		}
+		from, to = later(from.Add(-around), known.from), earlier(to.Add(around), now.Add(time.Nanosecond))
+		var values []HistoryValue
+		if from.Before(to) {
+			if values, err = s.cfg.History(ctx, HistoryQuery{p.node, from, to, maxReversed}); err != nil {
+				return nil, nil, err
+			}
+		}
+		if len(values) == maxReversed {
+			return nil, nil, errTooMany
+		}
+		for _, one := range list {
+			at := one.from
+			if c.end.Before(c.start) {
+				at = one.to
+			}
+			out = append(out, aggregate(c.kind, c.rules, one, at, known, values))
+		}
+	}
+	if rest.IsZero() {
+		return out, nil, nil
+	}
+	c.start, p.computed = rest, &c
+	return out, &p, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // page reads the next values, and where to go on; nil at the end.
