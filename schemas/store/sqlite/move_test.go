@@ -136,6 +136,50 @@ func TestDamagedStaged(t *testing.T) {
 	}
 }
 
+// TestStagedForms: staged rows of both forms, as they stand in files of before and of now, are read alike, staged and moved.
+func TestStagedForms(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "quartier.db")
+	s := openAt(t, path, Options{})
+	names := []district.SeriesID{pv, "fontaine/piscine/meter/power_kw", "fontaine/crèche/meter/power_kw"}
+	var in []district.Sample
+	for i, name := range names {
+		in = append(in, district.Sample{Series: name, Time: store.Instant(t0.Add(time.Duration(i) * time.Millisecond)), Value: float64(i)})
+	}
+	must(t, s.Append(t.Context(), in))
+	must(t, s.write(t.Context(), "stage as before", 1, func(ctx context.Context) (func(), error) {
+		ids, _, err := s.seriesIDs(ctx, names)
+		if err != nil {
+			return nil, err
+		}
+		var body []byte
+		for i, id := range ids {
+			body = appendRun(body, id, []batch.Row{{Micro: store.Micro(t0.Add(time.Minute)), Value: float64(10 + i)}})
+		}
+		_, err = s.stages.insert(int64(len(ids)), seal(body))
+		return nil, err
+	}))
+	var first [2][]byte
+	for i := range first {
+		must(t, s.readers.QueryRowContext(t.Context(), "select body from staged where seq=?", i+1).Scan(&first[i]))
+	}
+	if first[0][0] != 0 || first[1][0] == 0 {
+		t.Fatalf("forms begin with %d and %d, want a mixed pack and runs", first[0][0], first[1][0])
+	}
+	must(t, s.Close())
+	for _, when := range []string{"staged", "moved"} {
+		s = openAt(t, path, Options{})
+		for i, name := range names {
+			var got []float64
+			must(t, s.Read(t.Context(), []district.SeriesID{name}, timegrid.NewSpan(t0, t0.Add(time.Hour)), func(x district.Sample) error { got = append(got, x.Value); return nil }))
+			if want := []float64{float64(i), float64(10 + i)}; !slices.Equal(got, want) {
+				t.Errorf("%s: %s is %v, want %v", when, name, got, want)
+			}
+		}
+		moveNow(t, s)
+		must(t, s.Close())
+	}
+}
+
 // TestDamagedPack: a damaged pack is left out of what is read, set aside once with its bytes, and told by the log and one alarm; all around it is read, corrected,
 // aged and looked up as ever.
 func TestDamagedPack(t *testing.T) {

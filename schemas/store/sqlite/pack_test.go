@@ -55,9 +55,40 @@ func TestPack(t *testing.T) {
 	}
 }
 
+// TestMixedPack: the same of samples of many series.
+func TestMixedPack(t *testing.T) {
+	ids := []int64{9, 1, math.MaxInt64, 4}
+	rows := []batch.Row{{Series: 0, Micro: 1_790_000_000_000_000, Value: 1015, Flags: 16}, {Series: 1, Micro: 1_790_000_000_000_250, Value: math.Copysign(0, -1), Flags: 3},
+		{Series: 1, Micro: 1_790_000_000_000_251, Value: math.MaxFloat64}, {Series: 2, Micro: math.MinInt64 / 4, Value: math.SmallestNonzeroFloat64, Flags: 255}, {Series: 3}}
+	body := seal(appendMixed(nil, ids, rows))
+	var out []batch.Row
+	if err := unpack(body, func(id int64, got []batch.Row) {
+		for _, r := range got {
+			r.Series = int32(slices.Index(ids, id))
+			out = append(out, r)
+		}
+	}); err != nil || !slices.Equal(out, rows) {
+		t.Fatalf("%v came back as %v, %v", rows, out, err)
+	}
+	never := func(int64, []batch.Row) { t.Error("a damaged pack yields samples") }
+	for i := range body {
+		changed := slices.Clone(body)
+		changed[i] ^= 1 << (i % 8)
+		for _, bad := range [][]byte{body[:i], changed} {
+			if err := unpack(bad, never); !errors.Is(err, errDamaged) {
+				t.Fatalf("byte %d of %d: %v", i, len(body), err)
+			}
+		}
+	}
+	if err := unpack(seal(nil), never); err != nil {
+		t.Errorf("an empty pack: %v", err)
+	}
+}
+
 // FuzzUnpack: no bytes make it panic or ask for memory beyond their length, also with a checksum that is right.
 func FuzzUnpack(f *testing.F) {
 	f.Add(appendRun(nil, 3, []batch.Row{{Micro: 1, Value: 2.5, Flags: 16}, {Micro: 9, Value: 2.5}}))
+	f.Add(appendMixed(nil, []int64{3, 4}, []batch.Row{{Micro: 1, Value: 2.5, Flags: 16}, {Series: 1, Micro: 9, Value: 2.5}}))
 	f.Add([]byte{1, 255, 255, 255, 255, 15})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		n := 0

@@ -226,11 +226,19 @@ func (s *Store) take(rows *sql.Rows, g *staged) error {
 
 // stage writes rows as one pack, in the transaction under way.
 func (s *Store) stage(ids []int64, rows []batch.Row) (seq int64, pack []byte, err error) {
-	body := s.body[:0]
-	for run := range runs(rows) {
-		body = appendRun(body, ids[run[0].Series], run)
+	series := 0
+	for range runs(rows) {
+		series++
 	}
-	s.body = seal(body)
+	if len(rows) < 3*series {
+		s.body = appendMixed(s.body[:0], ids, rows)
+	} else {
+		s.body = s.body[:0]
+		for run := range runs(rows) {
+			s.body = appendRun(s.body, ids[run[0].Series], run)
+		}
+	}
+	s.body = seal(s.body)
 	seq, err = s.stages.insert(int64(len(rows)), s.body)
 	return seq, bytes.Clone(s.body), err
 }

@@ -1,4 +1,4 @@
--- 0014_damaged_packs.sql: packs that the disk gave back otherwise than they were written, set aside so that what reads beside them goes on. Columns are those of packs.
+-- 0014_damaged_packs.sql: from here on the table staged may hold mixed packs (pack.go), which programs of before do not know. And a place for packs that the disk gave back otherwise than they were written, set aside so that what reads beside them goes on. Columns are those of packs.
 create table damaged_packs (
   series_id integer not null,
   from_us integer not null,
