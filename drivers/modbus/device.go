@@ -35,9 +35,8 @@ type Device struct {
 	walks bool      // one of them lies in a SunSpec model
 	room  sync.Pool // of *room
 
-	writing   chan struct{} // one command at a time, whose sender has the commander
-	commander *command.Commander
-	learned   chan learned // holds the one copy of what was learned of the device
+	writer  *command.Writer
+	learned chan learned // holds the one copy of what was learned of the device
 }
 
 // learned is what holds for one connection.
@@ -50,10 +49,11 @@ type learned struct {
 
 func newDevice(link *Link, dev district.Device, p *profile.Profile, config Config) *Device {
 	d := &Device{link: link, dev: dev, profile: p, points: p.DriverPoints(), config: config, life: newLife(),
-		writing: make(chan struct{}, 1), learned: make(chan learned, 1)}
+		learned: make(chan learned, 1)}
 	d.control, d.has = p.ControlFor(dev)
+	var commander *command.Commander
 	if d.has {
-		d.commander = command.New(command.Settings{Device: fmt.Sprintf("%s unit %d %s", dev.Address, dev.Unit, p.Name), Profile: p, Control: d.control, Port: port{d},
+		commander = command.New(command.Settings{Device: fmt.Sprintf("%s unit %d %s", dev.Address, dev.Unit, p.Name), Profile: p, Control: d.control, Port: port{d},
 			Commands: config.Commands, Memory: config.Memory})
 		for i := range d.points {
 			if pt := &d.points[i]; pt.Name == d.control.Point {
@@ -61,6 +61,7 @@ func newDevice(link *Link, dev district.Device, p *profile.Profile, config Confi
 			}
 		}
 	}
+	d.writer = command.NewWriter(d.life.ctx, p, port{d}, commander, d.fail)
 	d.all, _ = d.targets(d.readable()) // none of the profile's own points is unknown
 	d.walks = sunspec(d.all)
 	d.learned <- learned{}

@@ -35,8 +35,7 @@ type Device struct {
 	once    sync.Once
 	err     error // of release
 
-	writing   chan struct{} // one command at a time, whose sender has the commander
-	commander *command.Commander
+	writer *command.Writer
 
 	mu       sync.Mutex
 	nodes    map[*profile.Point]*ua.NodeID // of session
@@ -45,7 +44,7 @@ type Device struct {
 }
 
 func newDevice(link *Link, dev district.Device, p *profile.Profile) *Device {
-	d := &Device{link: link, dev: dev, profile: p, points: p.DriverPoints(), writing: make(chan struct{}, 1)}
+	d := &Device{link: link, dev: dev, profile: p, points: p.DriverPoints()}
 	d.life, d.end = context.WithCancelCause(context.Background())
 	d.control, d.has = p.ControlFor(dev)
 	for i := range d.points {
@@ -57,9 +56,11 @@ func newDevice(link *Link, dev district.Device, p *profile.Profile) *Device {
 			}
 		}
 	}
+	var commander *command.Commander
 	if d.has {
-		d.commander = command.New(command.Settings{Device: dev.Address + " " + p.Name, Profile: p, Control: d.control, Port: port{d}, Commands: link.config.Commands, Memory: link.config.Memory})
+		commander = command.New(command.Settings{Device: dev.Address + " " + p.Name, Profile: p, Control: d.control, Port: port{d}, Commands: link.config.Commands, Memory: link.config.Memory})
 	}
+	d.writer = command.NewWriter(d.life, p, port{d}, commander, d.fail)
 	d.every, _ = d.targets(nil) // none of these is unknown
 	d.needed = parts(d.every)
 	return d

@@ -4,63 +4,22 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/gopcua/opcua/ua"
 
 	"quartier/drivers"
+	"quartier/drivers/command"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
 )
 
-// readBackDelays are the pauses before each attempt to read a written value back; some devices take a moment to show it.
-var readBackDelays = []time.Duration{0, 100 * time.Millisecond, 400 * time.Millisecond}
-
 // Write sets a point, or sends a command through the control point; see drivers.Driver and package command.
 func (d *Device) Write(ctx context.Context, name string, v float64) (drivers.Reading, error) {
-	return d.alone(ctx, fmt.Sprintf("write %s %g", name, v), func(ctx context.Context) (drivers.Reading, error) {
-		pt := d.profile.Point(name)
-		switch {
-		case d.has && name == d.control.Point:
-			return d.commander.Send(ctx, v)
-		case pt == nil:
-			return drivers.Reading{}, fmt.Errorf("%q: %w", name, drivers.ErrUnknownPoint)
-		case !pt.Writable():
-			return drivers.Reading{}, drivers.ErrReadOnly
-		}
-		return d.writePoint(ctx, pt, v)
-	})
+	return d.writer.Write(ctx, name, v)
 }
 
 // Release gives the device back; see drivers.Releaser.
-func (d *Device) Release(ctx context.Context) (drivers.Reading, error) {
-	return d.alone(ctx, "release", func(ctx context.Context) (drivers.Reading, error) {
-		if !d.has {
-			return drivers.Reading{}, drivers.ErrReadOnly
-		}
-		return d.commander.Release(ctx)
-	})
-}
-
-// alone runs one writing operation after the other.
-func (d *Device) alone(ctx context.Context, operation string, run func(context.Context) (drivers.Reading, error)) (drivers.Reading, error) {
-	if d.life.Err() != nil {
-		return drivers.Reading{}, d.fail(operation, drivers.ErrClosed)
-	}
-	ctx, done := bind(ctx, d.life)
-	defer done()
-	select {
-	case d.writing <- struct{}{}:
-		defer func() { <-d.writing }()
-	case <-ctx.Done():
-		return drivers.Reading{}, d.fail(operation, unreachable(context.Cause(ctx)))
-	}
-	r, err := run(ctx)
-	if err != nil {
-		return r, d.fail(operation, err)
-	}
-	return r, nil
-}
+func (d *Device) Release(ctx context.Context) (drivers.Reading, error) { return d.writer.Release(ctx) }
 
 // port is the device as its commander sees it.
 type port struct{ *Device }
@@ -86,11 +45,10 @@ func (p port) ReadPoints(ctx context.Context, points []*profile.Point) (map[stri
 
 // writePoint writes one point and reads it back.
 func (d *Device) writePoint(ctx context.Context, pt *profile.Point, v float64) (drivers.Reading, error) {
-	limit := &drivers.LimitError{Point: pt.Name, Value: v, Min: pt.Min, Max: pt.Max, Unit: pt.Unit}
-	const rounding = 1e-9 // of the conversion from the device's unit, relative
-	if slack := rounding * (1 + math.Abs(v)); !(v >= pt.Min-slack && v <= pt.Max+slack) || math.IsInf(v, 0) {
-		return drivers.Reading{}, limit
+	if err := command.InRange(pt, v); err != nil {
+		return drivers.Reading{}, err
 	}
+	limit := &drivers.LimitError{Point: pt.Name, Value: v, Min: pt.Min, Max: pt.Max, Unit: pt.Unit}
 	raw, err := pt.ToDevice(v)
 	if err != nil {
 		return drivers.Reading{}, fmt.Errorf("%w: %w", limit, err)
@@ -163,23 +121,9 @@ func (s *session) typeOf(ctx context.Context, node *ua.NodeID) (ua.TypeID, error
 
 // readBack reads pt until it is within tolerance of want.
 func (d *Device) readBack(ctx context.Context, pt *profile.Point, name string, want, tolerance float64) (drivers.Reading, error) {
-	var got value
-	for _, delay := range readBackDelays {
-		t := time.NewTimer(delay)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return drivers.Reading{}, fmt.Errorf("not read back: %w", unreachable(context.Cause(ctx)))
-		}
+	return command.ReadBack(ctx, pt, want, tolerance, func(ctx context.Context) (drivers.Reading, error) {
 		values, err := d.fetch(ctx, []*profile.Point{pt})
-		if err != nil {
-			return drivers.Reading{}, fmt.Errorf("written, not read back: %w", err)
-		}
-		if got = values[pt]; !got.bad() && math.Abs(got.v-want) <= tolerance {
-			return drivers.Reading{Point: name, Value: got.v, Quality: got.quality, Time: got.at}, nil
-		}
-	}
-	r := drivers.Reading{Point: name, Value: got.v, Quality: got.quality, Time: got.at}
-	return r, fmt.Errorf("%s: wrote %g %s, read %g %s: %w", pt.Name, want, pt.Unit, r.Value, pt.Unit, drivers.ErrReadBack)
+		got := values[pt]
+		return drivers.Reading{Point: name, Value: got.v, Quality: got.quality, Time: got.at}, err
+	})
 }
