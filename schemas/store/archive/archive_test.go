@@ -102,6 +102,13 @@ func fill(t *testing.T, s store.Store) {
 			ImportWh: units.WattHours(i), OtherWh: units.WattHours(i), CostEUR: float64(i) / 7, Coverage: 1, Substituted: i%5 == 0})
 	}
 	must(t, s.SaveBalances(t.Context(), rows))
+	var carriers []balance.CarrierRow
+	for i := range 120 {
+		carriers = append(carriers, balance.CarrierRow{District: []string{"fontaine", "lac"}[i%2], Site: []string{"_", "ecole"}[i/2%2], Carrier: []balance.Carrier{balance.Heat, balance.Gas, "biomass"}[i%3],
+			Start: t0.Add(time.Duration(i) * 15 * time.Minute), Step: 15 * time.Minute, DeliveredWh: units.WattHours(i), ExportedWh: 1, GeneratedWh: 2, ConvertedWh: 3, ChargeWh: 4, DischargeWh: 5,
+			ConsumedWh: units.WattHours(i + 5), ResidualWh: -1, Coverage: float64(i) / 120, Method: balance.Method(i % 16)})
+	}
+	must(t, s.SaveCarriers(t.Context(), carriers))
 	for i := range 45 {
 		_, err := s.SavePlan(t.Context(), &district.Plan{District: "fontaine", CreatedAt: t0.Add(time.Duration(i) * 6 * time.Hour), StepMinutes: 15, Steps: 1, Price: []float64{float64(i)}})
 		must(t, err)
@@ -142,7 +149,7 @@ func TestRoundTrip(t *testing.T) {
 		src := from(t)
 		fill(t, src)
 		packed, counts := write(t, src)
-		want := archive.Counts{"samples": 12_001, "balances": 300, "plans": 45, "set-points": 91, "events": 46, "users": 2, "figures": 2}
+		want := archive.Counts{"samples": 12_001, "balances": 300, batch.OfCarriers.String(): 120, "plans": 45, "set-points": 91, "events": 46, "users": 2, "figures": 2}
 		for kind, n := range want {
 			if counts[kind] != n {
 				t.Errorf("the archive has %d %s, want %d", counts[kind], kind, n)
