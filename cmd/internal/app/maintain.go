@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"quartier/cmd/internal/config"
+	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
 )
 
 const (
@@ -44,9 +46,8 @@ func (a *App) maintainLoop(ctx context.Context) {
 func (a *App) tidy(ctx context.Context, now time.Time) error {
 	var errs []error
 	if fine := fineFor(a.cfg); fine > 0 {
-		cutoff := now.Add(-fine)
-		closed, err := a.closedTo(ctx, cutoff)
-		if err == nil && closed {
+		cutoff, err := a.unneeded(ctx, now.Add(-fine))
+		if err == nil && !cutoff.IsZero() {
 			_, err = a.record.Retire(ctx, cutoff)
 		}
 		errs = append(errs, err)
@@ -57,17 +58,57 @@ func (a *App) tidy(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// closedTo reports whether every district has its balances up to a time.
-func (a *App) closedTo(ctx context.Context, t time.Time) (bool, error) {
+// restsOnBefore is how long before its begin a month's figures may rest on samples: those of the days that tell what is usual, and of the readings around its ends.
+const restsOnBefore = (usualDays+1)*24*time.Hour + readMargin
+
+// unneeded returns until when, at most until t, no sample is needed any more: every district's balances reach beyond it, and no month that rests on samples of that time is without its
+// figures in the ledger. It is zero while a district has no balances so far.
+func (a *App) unneeded(ctx context.Context, t time.Time) (time.Time, error) {
 	for i := range a.cfg.Districts {
-		sp, err := a.record.BalanceSpan(ctx, a.cfg.Districts[i].ID)
+		d := &a.cfg.Districts[i]
+		sp, err := a.record.BalanceSpan(ctx, d.ID)
 		if errors.Is(err, store.ErrNotFound) || err == nil && sp.End.Before(t) {
-			a.log.Info("old samples stay: balances are not closed", "district", a.cfg.Districts[i].ID, "to", sp.End, "wanted", t)
-			return false, nil
+			a.log.Info("old samples stay: balances are not closed", "district", d.ID, "to", sp.End, "wanted", t)
+			return time.Time{}, nil
 		}
 		if err != nil {
-			return false, err
+			return time.Time{}, err
+		}
+		open, err := a.openMonth(ctx, d, sp.Start, t.Add(restsOnBefore))
+		if err != nil {
+			return time.Time{}, err
+		}
+		if until := open.Start.Add(-restsOnBefore); !open.Start.IsZero() && until.Before(t) {
+			a.log.Info("old samples stay: a month's figures are not in the ledger; 'quartier audit --close' publishes a month that has ended", "district", d.ID,
+				"month", open.Start.In(d.Zone).Format("2006-01"), "from", until, "wanted", t)
+			t = until
 		}
 	}
-	return true, nil
+	return t, nil
+}
+
+// openMonth returns the first month of a district that begins before an instant, has samples and no published figures; a zero span where there is none. A month without any sample cannot be published
+// any more, and nothing waits for it.
+func (a *App) openMonth(ctx context.Context, d *district.District, from, before time.Time) (timegrid.Span, error) {
+	series, err := a.record.Series(ctx, d.ID+"/")
+	if err != nil {
+		return timegrid.Span{}, err
+	}
+	for month := timegrid.Month(from, d.Zone); month.Start.Before(before); month = timegrid.Month(month.End, d.Zone) {
+		published, err := a.record.Figures(ctx, d.ID, month)
+		if err != nil {
+			return timegrid.Span{}, err
+		}
+		if len(published) > 0 {
+			continue
+		}
+		err = a.record.Read(ctx, series, month, func(district.Sample) error { return errFound })
+		if errors.Is(err, errFound) {
+			return month, nil
+		}
+		if err != nil {
+			return timegrid.Span{}, err
+		}
+	}
+	return timegrid.Span{}, nil
 }

@@ -10,13 +10,15 @@ import (
 	"quartier/cmd/internal/config"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/ledger"
 	"quartier/schemas/store/rollup"
 	"quartier/schemas/store/sqlite"
 	"quartier/schemas/timegrid"
 	"quartier/testdata"
 )
 
-// TestRetention: single samples that the configuration keeps no longer go once rollups and every district's balances are closed, and not before.
+// TestRetention: single samples that the configuration keeps no longer go once rollups and every district's balances are closed and the figures of each month that rests on them are in
+// the ledger, and not before.
 func TestRetention(t *testing.T) {
 	text, err := fs.ReadFile(testdata.Districts(), "demo.yaml")
 	if err != nil {
@@ -70,6 +72,14 @@ func TestRetention(t *testing.T) {
 	must(st.Append(t.Context(), []district.Sample{{Series: id, Time: start.Add(time.Minute), Value: 2}}))
 	check("with a rollup that is not made yet", len(in)+1)
 	must(st.Refresh(t.Context(), now))
+	check("with a month that is not in the ledger", len(in)+1)
+	publish := func(day time.Time) {
+		must(st.AppendFigures(t.Context(), []ledger.Figure{ledger.Figure{District: "fontaine", Subject: "_", Kind: "import_wh", Period: timegrid.Month(day, cfg.Districts[0].Zone), Unit: "Wh",
+			Method: "balance", MethodVersion: "1", CreatedAt: now, Version: 1}.Sealed()}))
+	}
+	publish(start)
+	check("with February open, which may rest on days from the 2nd of January on", len(in)-24)
+	publish(start.AddDate(0, 1, 5))
 	check("when all is closed", len(in)-10*24)
 	days := 0
 	must(st.Rollup(t.Context(), []district.SeriesID{id}, timegrid.NewSpan(start, now), rollup.Day, time.UTC, func(r rollup.Row) error {
