@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"runtime"
 	"strconv"
+	"sync"
 
 	"quartier/schemas/units"
 )
@@ -25,7 +27,10 @@ func (a *Allocation) Encode(out io.Writer, o *Operation) error {
 	return w.w.Flush() // which has the first error of any write
 }
 
-type encoder struct{ w *bufio.Writer }
+type encoder struct {
+	w     *bufio.Writer
+	texts [][]byte // of rows, one for each processor
+}
 
 func (w *encoder) text(s string) { _, _ = w.w.WriteString(s) }
 
@@ -41,22 +46,36 @@ func (w *encoder) name(i int, id string) {
 	_, _ = w.w.Write(append(quoted, ':'))
 }
 
+// table writes rows as numbers. They are put into text several at once, one for each processor, and written in their order.
 func (w *encoder) table(of []Participant, rows [][]units.WattHours) {
 	w.text("{")
-	for i := range of {
-		w.name(i, of[i].ID)
-		w.text("[")
-		for k, v := range rows[i] {
-			if w.w.Available() < 32 {
-				_ = w.w.Flush()
-			}
-			b := w.w.AvailableBuffer()
-			if k > 0 {
-				b = append(b, ',')
-			}
-			_, _ = w.w.Write(strconv.AppendInt(b, int64(v), 10))
+	workers := runtime.GOMAXPROCS(0)
+	for len(w.texts) < workers {
+		w.texts = append(w.texts, nil)
+	}
+	for from := 0; from < len(of); from += workers {
+		part := rows[from:min(from+workers, len(of))]
+		var wg sync.WaitGroup
+		for i := range part {
+			wg.Go(func() { w.texts[i] = numbers(w.texts[i][:0], part[i]) })
 		}
-		w.text("]")
+		wg.Wait()
+		for i := range part {
+			w.name(from+i, of[from+i].ID)
+			_, _ = w.w.Write(w.texts[i])
+		}
 	}
 	w.text("}")
+}
+
+// numbers appends an array.
+func numbers(b []byte, row []units.WattHours) []byte {
+	b = append(b, '[')
+	for k, v := range row {
+		if k > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(v), 10)
+	}
+	return append(b, ']')
 }

@@ -14,6 +14,9 @@ package sharing
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"quartier/schemas/units"
 )
@@ -75,7 +78,8 @@ const tile = 64
 
 // Allocate shares the operation. Its error is [Faults], one for each value that cannot be; there is no allocation then.
 //
-// With one producer its part of each member's energy is that energy: the two share their memory.
+// With one producer its part of each member's energy is that energy: the two share their memory. No step knows of another, so that several processors share them and the
+// answer does not depend on how many there are.
 func (o *Operation) Allocate() (*Allocation, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
@@ -89,18 +93,25 @@ func (o *Operation) Allocate() (*Allocation, error) {
 			out.ByProducer[p] = table(n, steps)
 		}
 	}
-	all := make([]*step, min(tile, steps))
-	for k := range all {
-		all[k] = newStep(n, m, o.Key == FullDynamic)
+	var next atomic.Int64 // tiles that somebody has taken
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), (steps+tile-1)/tile) {
+		wg.Go(func() {
+			all := make([]*step, min(tile, steps))
+			for k := range all {
+				all[k] = newStep(n, m, o.Key == FullDynamic)
+			}
+			for from := int(next.Add(1)-1) * tile; from < steps; from = int(next.Add(1)-1) * tile {
+				part := all[:min(tile, steps-from)]
+				o.load(part, from)
+				for _, s := range part {
+					s.share(o.Key)
+				}
+				out.store(part, from)
+			}
+		})
 	}
-	for from := 0; from < steps; from += tile {
-		part := all[:min(tile, steps-from)]
-		o.load(part, from)
-		for _, s := range part {
-			s.share(o.Key)
-		}
-		out.store(part, from)
-	}
+	wg.Wait()
 	return out, nil
 }
 

@@ -1,10 +1,12 @@
 package sharing
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/big"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -444,5 +446,30 @@ func TestCoefficient(t *testing.T) {
 	}
 	if got := (Whole/4 + 1).String(); got != "0.250000000000000001" {
 		t.Errorf("a quarter and a little is written %s", got)
+	}
+}
+
+// TestProcessors: the answer is the same to the byte however many processors share the steps.
+func TestProcessors(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, key := range Keys() {
+		o := random(key, 7, 3, 5*tile+3)
+		var want []byte
+		for _, n := range []int{1, 2, 5} {
+			runtime.GOMAXPROCS(n)
+			a, err := o.Allocate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			if err := a.Encode(&out, o); err != nil {
+				t.Fatal(err)
+			}
+			if want == nil {
+				want = out.Bytes()
+			} else if !bytes.Equal(out.Bytes(), want) {
+				t.Errorf("%s: %d processors give another answer than one", key, n)
+			}
+		}
 	}
 }
