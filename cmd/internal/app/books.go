@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,12 +163,19 @@ func sameRow(a, b *balance.Row) bool {
 func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figure, []balance.Row, error) {
 	d := b.district
 	var rows []balance.Row
+	beyond := map[district.SeriesID][]timegrid.Span{}
 	for day := range month.Days(d.Zone) {
-		some, err := b.accountant.Rows(ctx, day)
+		acc, err := b.accountant.account(ctx, day)
 		if err != nil {
 			return nil, nil, err
 		}
-		rows = append(rows, some...)
+		if acc == nil {
+			continue
+		}
+		rows = append(rows, acc.rows...)
+		for id, list := range acc.meters.beyond {
+			beyond[id] = append(beyond[id], list...)
+		}
 	}
 	if len(rows) == 0 {
 		return nil, nil, fmt.Errorf("app: %s in %s: nothing was measured: %w", d.ID, month.Start.In(d.Zone).Format("2006-01"), store.ErrNotFound)
@@ -176,7 +184,7 @@ func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figu
 	for _, r := range rows {
 		bySite[r.Site] = append(bySite[r.Site], r)
 	}
-	in, err := b.inputs(ctx, month)
+	in, err := b.inputs(ctx, month, beyond)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -214,8 +222,8 @@ type inputs struct {
 // counted are the quantities that balances, sessions and carbon are computed from.
 var counted = map[string]bool{district.ImportKWh: true, district.ExportKWh: true, district.PowerKW: true, district.Connected: true}
 
-// inputs reads and hashes everything that the figures rest on.
-func (b *Books) inputs(ctx context.Context, month timegrid.Span) (*inputs, error) {
+// inputs reads and hashes everything that the figures rest on; beyond is where samples from outside the month were looked at to fill gaps.
+func (b *Books) inputs(ctx context.Context, month timegrid.Span, beyond map[district.SeriesID][]timegrid.Span) (*inputs, error) {
 	d, step := b.district, b.district.Step
 	in := &inputs{samples: map[string][]ledger.Input{}, config: map[string]ledger.Input{}, gPerKWh: map[int64]float64{}, importAt: map[int64]float64{}, exportAt: map[int64]float64{}}
 	all, err := b.store.Series(ctx, d.ID+"/")
@@ -244,6 +252,11 @@ func (b *Books) inputs(ctx context.Context, month timegrid.Span) (*inputs, error
 		if n > 0 && !isSignal { // the signal counts by the factors that it makes
 			in.samples[site] = append(in.samples[site], h.Input())
 		}
+		if fill, err := b.fill(ctx, id, outside(beyond[id], wide)); err != nil {
+			return nil, err
+		} else if fill.Count > 0 {
+			in.samples[site] = append(in.samples[site], fill)
+		}
 	}
 	for site, list := range in.samples {
 		in.all = append(in.all, ledger.Together("samples "+d.ID+"/"+site, list))
@@ -252,6 +265,56 @@ func (b *Books) inputs(ctx context.Context, month timegrid.Span) (*inputs, error
 		return nil, err
 	}
 	return in, b.configs(in)
+}
+
+// fill hashes the samples of other days by which gaps of a series were filled.
+func (b *Books) fill(ctx context.Context, id district.SeriesID, spans []timegrid.Span) (ledger.Input, error) {
+	h := ledger.NewHasher("samples " + string(id) + " of other days, which fill gaps")
+	for _, sp := range spans {
+		if err := b.store.Read(ctx, []district.SeriesID{id}, sp, func(s district.Sample) error {
+			h.Sample(s.Time, s.Value, uint8(s.Quality))
+			return nil
+		}); err != nil {
+			return ledger.Input{}, err
+		}
+	}
+	return h.Input(), nil
+}
+
+// outside returns what spans cover outside of another, in order and without overlap.
+func outside(spans []timegrid.Span, of timegrid.Span) (out []timegrid.Span) {
+	var parts []timegrid.Span
+	for _, sp := range spans {
+		if sp.Start.Before(of.Start) {
+			parts = append(parts, timegrid.Span{Start: sp.Start, End: earlier(sp.End, of.Start)})
+		}
+		if sp.End.After(of.End) {
+			parts = append(parts, timegrid.Span{Start: later(sp.Start, of.End), End: sp.End})
+		}
+	}
+	slices.SortFunc(parts, func(a, b timegrid.Span) int { return a.Start.Compare(b.Start) })
+	for _, sp := range parts {
+		if n := len(out); n > 0 && !sp.Start.After(out[n-1].End) {
+			out[n-1].End = later(out[n-1].End, sp.End)
+			continue
+		}
+		out = append(out, sp)
+	}
+	return out
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // terms fills in prices and factors of the slots.

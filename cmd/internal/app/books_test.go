@@ -170,6 +170,87 @@ func TestMonthIsClosedFromRawSamples(t *testing.T) {
 	}
 }
 
+// TestFillsOfOtherDaysAreInputs: the days before a month by which its gaps are filled are inputs of its figures, so that an audit names them when they change.
+func TestFillsOfOtherDaysAreInputs(t *testing.T) {
+	books, st, month := demoBooks(t)
+	d := books.district
+	site := &d.Sites[0]
+	k := slices.IndexFunc(site.Devices, func(x district.Device) bool { return x.Kind == district.GridMeter })
+	id := site.Devices[k].Series(d.ID, site.ID, district.ImportKWh)
+	begin := month.Start.AddDate(0, 0, -28)
+	var before []district.Sample // each quarter-hour, more by day than at night, up to what the month begins with
+	kwh := -1000.0
+	for at := begin; at.Before(month.Start.Add(-2 * time.Hour)); at = at.Add(15 * time.Minute) {
+		before = append(before, district.Sample{Series: id, Time: at, Value: kwh + 1050})
+		if h := at.In(d.Zone).Hour(); h >= 8 && h < 20 {
+			kwh += 0.2
+		} else {
+			kwh += 0.05
+		}
+	}
+	// on the third day the meter is silent from 8 to 18
+	away := timegrid.NewSpan(month.Start.Add(56*time.Hour), month.Start.Add(66*time.Hour))
+	var silent []district.Sample
+	if err := st.Read(t.Context(), []district.SeriesID{id}, away, func(s district.Sample) error {
+		s.Quality = district.Bad
+		silent = append(silent, s)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Append(t.Context(), append(silent, before...)); err != nil {
+		t.Fatal(err)
+	}
+	written, err := books.Close(t.Context(), month)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(subject string) bool {
+		return slices.ContainsFunc(written, func(f ledger.Figure) bool {
+			return f.Subject == subject && f.Kind == "import_wh" && slices.ContainsFunc(f.Inputs, func(x ledger.Input) bool {
+				return strings.HasPrefix(x.Name, "samples "+string(id)+" of other days") && x.Count > 2000
+			})
+		})
+	}
+	if !named(site.ID) || named(d.Sites[1].ID) {
+		t.Errorf("the days before are inputs of %s: %v, of %s: %v", site.ID, named(site.ID), d.Sites[1].ID, named(d.Sites[1].ID))
+	}
+	before[700].Value += 0.1
+	if err := st.Append(t.Context(), before[700:701]); err != nil {
+		t.Fatal(err)
+	}
+	again, err := NewBooks(books.cfg, d, st, books.now) // who audits remembers nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := again.Audit(t.Context(), month)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for _, f := range a.Findings {
+		for _, r := range f.Reasons {
+			if strings.Contains(r, string(id)+" of other days, which fill gaps: changed after the closing") {
+				told[f.Stored.Subject] = true
+			}
+		}
+	}
+	if !told[site.ID] || told[d.Sites[1].ID] {
+		t.Errorf("the changed day is told of %v", told)
+	}
+}
+
+func TestOutside(t *testing.T) {
+	at := func(from, to int) timegrid.Span {
+		t0 := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+		return timegrid.Span{Start: t0.Add(time.Duration(from) * time.Hour), End: t0.Add(time.Duration(to) * time.Hour)}
+	}
+	got := outside([]timegrid.Span{at(-5, -3), at(12, 13), at(-9, -4), at(-1, 11), at(2, 3), at(10, 11)}, at(0, 10))
+	if want := []timegrid.Span{at(-9, -3), at(-1, 0), at(10, 11), at(12, 13)}; !slices.Equal(got, want) {
+		t.Errorf("outside are %v, want %v", got, want)
+	}
+}
+
 func TestLastClosed(t *testing.T) {
 	paris, err := time.LoadLocation("Europe/Paris")
 	if err != nil {

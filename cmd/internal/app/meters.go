@@ -29,7 +29,8 @@ type meters struct {
 	ctx    context.Context // of the reading; what is usual is read when a gap asks for it
 	sp     timegrid.Span
 	points map[district.SeriesID][]balance.Point
-	gapped map[district.SeriesID]timegrid.Span // gaps that began before the span and ended in it
+	gapped map[district.SeriesID]timegrid.Span   // gaps that began before the span and ended in it
+	beyond map[district.SeriesID][]timegrid.Span // where else samples were looked at: days that tell what is usual, and the readings between which a gap lies
 }
 
 // usualKey is a series and the day before which it was looked at.
@@ -41,7 +42,7 @@ type usualKey struct {
 // read returns every series that the balances need: what lies in the span and around it, and beyond that the readings between which a gap lies.
 func (a *Accountant) read(ctx context.Context, sp timegrid.Span) (*meters, error) {
 	d := a.district
-	m := &meters{a: a, ctx: ctx, sp: sp, points: map[district.SeriesID][]balance.Point{}, gapped: map[district.SeriesID]timegrid.Span{}}
+	m := &meters{a: a, ctx: ctx, sp: sp, points: map[district.SeriesID][]balance.Point{}, gapped: map[district.SeriesID]timegrid.Span{}, beyond: map[district.SeriesID][]timegrid.Span{}}
 	ids := []district.SeriesID{carbonSeries(d.ID)}
 	patience := map[district.SeriesID]time.Duration{} // of counters
 	for site, dev := range d.AllDevices {
@@ -92,6 +93,7 @@ func (m *meters) bridge(patience map[district.SeriesID]time.Duration, wide timeg
 			return err
 		}
 		for id, s := range older {
+			m.looked(id, instant(s.Time))
 			if s.Quality == district.Bad {
 				continue // the reading before it is not asked for: the gap is then missing from its begin
 			}
@@ -110,6 +112,7 @@ func (m *meters) bridge(patience map[district.SeriesID]time.Duration, wide timeg
 			if s.Quality == district.Bad {
 				return nil
 			}
+			m.looked(id, instant(s.Time))
 			_ = m.note(s)
 			return errFound
 		})
@@ -121,6 +124,14 @@ func (m *meters) bridge(patience map[district.SeriesID]time.Duration, wide timeg
 }
 
 var errFound = errors.New("found")
+
+// looked notes that samples of a series from outside the span and its margins are behind its rows.
+func (m *meters) looked(id district.SeriesID, sp timegrid.Span) {
+	m.beyond[id] = append(m.beyond[id], sp)
+}
+
+// instant is the span of one sample.
+func instant(t time.Time) timegrid.Span { return timegrid.NewSpan(t, t.Add(time.Microsecond)) }
 
 func firstGood(pts []balance.Point) time.Time {
 	for _, p := range pts {
@@ -367,15 +378,17 @@ func (m *meters) usually(id district.SeriesID, direction int, at time.Time, ener
 	d := m.a.district
 	day := timegrid.Day(at, d.Zone).Start
 	key := usualKey{id + district.SeriesID(rune('0'+direction)), day}
+	sp := timegrid.NewSpan(timegrid.Day(day.Add(-usualDays*24*time.Hour), d.Zone).Start, day)
+	wide := timegrid.NewSpan(sp.Start.Add(-margin), sp.End)
+	m.looked(id, wide)
 	m.a.mu.Lock()
 	u, ok := m.a.usual[key]
 	m.a.mu.Unlock()
 	if ok {
 		return u
 	}
-	sp := timegrid.NewSpan(timegrid.Day(day.Add(-usualDays*24*time.Hour), d.Zone).Start, day)
 	var pts []balance.Point
-	err := m.a.store.Read(m.ctx, []district.SeriesID{id}, timegrid.NewSpan(sp.Start.Add(-margin), sp.End), func(s district.Sample) error {
+	err := m.a.store.Read(m.ctx, []district.SeriesID{id}, wide, func(s district.Sample) error {
 		pts = append(pts, point(s))
 		return nil
 	})
