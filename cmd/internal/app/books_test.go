@@ -57,6 +57,9 @@ func demoBooks(t *testing.T) (*Books, *sqlite.Store, timegrid.Span) {
 			}
 		}
 	}
+	for at := month.Start; at.Before(month.End); at = at.Add(time.Hour) {
+		samples = append(samples, district.Sample{Series: carbonSeries(d.ID), Time: at, Value: 30 + float64(at.Hour())})
+	}
 	if err := st.Append(t.Context(), samples); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +87,7 @@ func TestMonthIsClosedFromRawSamples(t *testing.T) {
 			t.Errorf("figure %+v", f)
 		}
 	}
-	for _, k := range []string{"import_wh", "cost_eur", "carbon_location_based_kg", "carbon_avoided_by_export_kg", "storage_and_control_saving_eur", "control_saving_eur", "own_wh", "grid_wh", "bill_effect_eur"} {
+	for _, k := range []string{"import_wh", "cost_eur", "carbon_location_based_kg", "carbon_avoided_by_export_kg", "storage_and_control_saving_eur", "storage_and_control_saving_kg", "control_saving_eur", "own_wh", "grid_wh", "bill_effect_eur"} {
 		if !kinds[k] {
 			t.Errorf("no figure %s", k)
 		}

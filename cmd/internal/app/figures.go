@@ -76,7 +76,7 @@ func (f *figures) energies(subject string, rows []balance.Row, in *inputs) {
 	}
 }
 
-// carbon adds the emissions of what the district drew and, apart, what it avoided by what it fed, by the method of its source.
+// carbon adds the emissions of what the district drew and, apart, what it avoided by what it fed and what it saved against the baseline, by the method of its source.
 func (f *figures) carbon(rows []balance.Row, in *inputs) error {
 	b := f.books
 	c := b.cfg.Carbon[b.district.Carbon]
@@ -100,6 +100,15 @@ func (f *figures) carbon(rows []balance.Row, in *inputs) error {
 	}
 	from := append(in.of(district.DistrictSite), in.carbon)
 	var missing units.WattHours
+	saved, known := 0.0, false // against the baseline, in the slots that have a factor
+	for _, r := range rows {
+		if _, ok := in.gPerKWh[r.Start.UnixMicro()]; ok {
+			saved, known = saved+r.BaselineCarbonKg-r.CarbonKg, true
+		}
+	}
+	if !known {
+		saved = math.NaN()
+	}
 	if c.Method == "marginal" {
 		factors, err := carbon.Series[carbon.Marginal](series, about)
 		if err != nil {
@@ -113,6 +122,7 @@ func (f *figures) carbon(rows []balance.Row, in *inputs) error {
 		missing = e.MissingWh()
 		f.add(district.DistrictSite, "carbon_import_marginal_kg", e.Kg(), "kgCO2e", byMargin, from...)
 		f.add(district.DistrictSite, "carbon_avoided_by_export_marginal_kg", x.Kg(), "kgCO2e", byExport, from...)
+		f.add(district.DistrictSite, "storage_and_control_saving_marginal_kg", saved, "kgCO2e", byArrival, from...)
 	} else {
 		factors, err := carbon.Series[carbon.Average](series, about)
 		if err != nil {
@@ -126,6 +136,7 @@ func (f *figures) carbon(rows []balance.Row, in *inputs) error {
 		missing = e.MissingWh()
 		f.add(district.DistrictSite, "carbon_location_based_kg", e.Kg(), "kgCO2e", byFactor, from...)
 		f.add(district.DistrictSite, "carbon_avoided_by_export_kg", x.Kg(), "kgCO2e", byExport, from...)
+		f.add(district.DistrictSite, "storage_and_control_saving_kg", saved, "kgCO2e", byArrival, from...)
 	}
 	f.add(district.DistrictSite, "carbon_without_factor_wh", float64(missing), "Wh", byFactor, from...)
 	return nil
