@@ -150,6 +150,33 @@ func CheckCarriers(rows []balance.CarrierRow) error {
 	return f.Err()
 }
 
+// CheckForecastErrors returns the faults of rows of forecast errors, or nil.
+func CheckForecastErrors(rows []district.ForecastError) error {
+	var f Faults
+	for i := range rows {
+		r := &rows[i]
+		object := "forecast of " + r.Quantity + " of " + r.District + "/" + r.Site
+		if r.District == "" || r.Site == "" || r.Quantity == "" {
+			f.Addf("forecast row %d: district %q, site %q and quantity %q must not be empty", i, r.District, r.Site, r.Quantity)
+		}
+		f.CheckName("district", r.District)
+		f.CheckName("site", r.Site)
+		f.CheckName("quantity", r.Quantity)
+		f.CheckTime(object, r.Day)
+		if r.LeadMinutes < 0 || r.LeadMinutes > math.MaxInt32 {
+			f.Addf("%s: lead of %d min", object, r.LeadMinutes)
+		}
+		if r.Count < 0 || r.Banded < 0 || r.Covered < 0 || r.Banded > r.Count || r.Covered > r.Banded {
+			f.Addf("%s on %s: %d slots, %d with a band, %d within it", object, r.Day.UTC().Format(time.DateOnly), r.Count, r.Banded, r.Covered)
+		}
+		f.CheckNumber(object, "absolute_kw", r.AbsoluteKW)
+		f.CheckNumber(object, "persistence_kw", r.PersistenceKW)
+		f.CheckNumber(object, "measured_kw", r.MeasuredKW)
+		f.CheckNumber(object, "pinball_kw", r.PinballKW)
+	}
+	return f.Err()
+}
+
 // CheckPlan returns the faults of what a plan is found by, or nil; its numbers are checked when it is written as JSON.
 func CheckPlan(p *district.Plan) error {
 	var f Faults

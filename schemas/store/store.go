@@ -35,6 +35,7 @@ type Store interface {
 	Plans
 	Ledger
 	Figures
+	Forecasts
 	Accounts
 	// Ping returns nil when the store can take a write now.
 	Ping(ctx context.Context) error
@@ -112,6 +113,14 @@ type Figures interface {
 	AppendFigures(ctx context.Context, figures []ledger.Figure) error
 	// Figures returns every version of the figures of a district whose period lies in sp, in the order of [ledger.Sort].
 	Figures(ctx context.Context, districtID string, sp timegrid.Span) ([]ledger.Figure, error)
+}
+
+// Forecasts keeps how wrong forecasts were.
+type Forecasts interface {
+	// SaveForecastErrors writes rows; a row of the same district, site, quantity, day, lead and kind of making is replaced.
+	SaveForecastErrors(ctx context.Context, rows []district.ForecastError) error
+	// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, quantity, lead, and those that were replayed last.
+	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
 }
 
 // EventKind sorts events.

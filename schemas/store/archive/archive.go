@@ -207,6 +207,17 @@ func (a *writer) district(src Source, id string) error {
 		if err != nil {
 			return err
 		}
+		begin = begin.Add(-24 * time.Hour) // the first slots are of a day that begins before them
+		err = pieces(sp.End, func(t time.Time) (bool, error) { return begin.Before(t), nil }, func(sp timegrid.Span) error {
+			rows, err := src.ForecastErrors(a.ctx, id, sp)
+			if err != nil {
+				return err
+			}
+			return a.put(&batch.Batch{Kind: batch.OfForecasts, Forecasts: rows})
+		})
+		if err != nil {
+			return err
+		}
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}

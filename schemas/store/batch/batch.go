@@ -38,11 +38,12 @@ const (
 	OfUsers     Kind = 6
 	OfCarriers  Kind = 10
 	OfFigures   Kind = 11
+	OfForecasts Kind = 12
 )
 
 // Known reports whether k is one of the kinds of this version.
 func (k Kind) Known() bool {
-	return k >= OfSamples && k <= OfUsers || k == OfCarriers || k == OfFigures
+	return k >= OfSamples && k <= OfUsers || k >= OfCarriers && k <= OfForecasts
 }
 
 // String returns the word for messages.
@@ -64,6 +65,8 @@ func (k Kind) String() string {
 		return "carriers"
 	case OfFigures:
 		return "figures"
+	case OfForecasts:
+		return "forecast errors"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
@@ -81,6 +84,7 @@ type Batch struct {
 	Users     []User
 	Carriers  []balance.CarrierRow
 	Figures   []ledger.Figure
+	Forecasts []district.ForecastError
 }
 
 // Setpoint is a line of the ledger with the id that the store which took it first gave it.
@@ -97,7 +101,7 @@ type User struct {
 
 // Len returns the number of rows.
 func (b *Batch) Len() int {
-	return len(b.Samples.Rows) + len(b.Balances) + len(b.Plans) + len(b.Setpoints) + len(b.Events) + len(b.Users) + len(b.Figures) + len(b.Carriers)
+	return len(b.Samples.Rows) + len(b.Balances) + len(b.Plans) + len(b.Setpoints) + len(b.Events) + len(b.Users) + len(b.Figures) + len(b.Carriers) + len(b.Forecasts)
 }
 
 // Span returns the earliest and the latest time in the batch; zero times without any.
@@ -132,6 +136,9 @@ func (b *Batch) Span() (from, to time.Time) {
 	}
 	for i := range b.Figures {
 		add(b.Figures[i].CreatedAt)
+	}
+	for i := range b.Forecasts {
+		add(b.Forecasts[i].Day)
 	}
 	return from, to
 }
@@ -169,6 +176,8 @@ func Encode(b *Batch) ([]byte, error) {
 		out, err = appendJSON(out, b.Carriers)
 	case OfFigures:
 		out, err = appendJSON(out, b.Figures)
+	case OfForecasts:
+		out, err = appendJSON(out, b.Forecasts)
 	default:
 		err = fmt.Errorf("unknown %v", b.Kind)
 	}
@@ -215,6 +224,8 @@ func Decode(data []byte) (*Batch, error) {
 		err = json.Unmarshal(payload, &b.Carriers)
 	case OfFigures:
 		err = json.Unmarshal(payload, &b.Figures)
+	case OfForecasts:
+		err = json.Unmarshal(payload, &b.Forecasts)
 	default:
 		err = fmt.Errorf("unknown %v", b.Kind)
 	}

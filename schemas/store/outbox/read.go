@@ -274,6 +274,39 @@ func (s *Store) Carriers(ctx context.Context, districtID, site string, carrier b
 	}), nil
 }
 
+// SaveForecastErrors writes rows to the local disk.
+func (s *Store) SaveForecastErrors(ctx context.Context, rows []district.ForecastError) error {
+	return s.wrote(s.local.SaveForecastErrors(ctx, rows))
+}
+
+// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, quantity, lead, and those that were replayed last.
+func (s *Store) ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error) {
+	ours, err := s.local.ForecastErrors(ctx, districtID, sp)
+	if err != nil {
+		return nil, err
+	}
+	db, err := s.older(ctx, "read forecast errors of "+districtID, sp.Start)
+	if db == nil {
+		return ours, err
+	}
+	bounded, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	theirs, err := db.ForecastErrors(bounded, districtID, sp)
+	if err != nil {
+		return nil, s.judge(ctx, err)
+	}
+	return union(ours, theirs, func(a, b district.ForecastError) int {
+		replayed := 0
+		if a.Replayed != b.Replayed {
+			replayed = 1
+			if b.Replayed {
+				replayed = -1
+			}
+		}
+		return cmp.Or(a.Day.Compare(b.Day), strings.Compare(a.Site, b.Site), strings.Compare(a.Quantity, b.Quantity), cmp.Compare(a.LeadMinutes, b.LeadMinutes), replayed)
+	}), nil
+}
+
 // union returns two sorted lists as one; of two equal elements, the one of ours.
 func union[T any](ours, theirs []T, compare func(a, b T) int) []T {
 	all := append(slices.Clip(ours), theirs...)

@@ -110,7 +110,7 @@ func (s *Store) enqueueAll(ctx context.Context) error {
 	if _, err := s.conn.ExecContext(ctx, "delete from outbox where refused is null"); err != nil {
 		return err
 	}
-	for _, k := range []batch.Kind{batch.OfUsers, batch.OfSamples, batch.OfBalances, batch.OfCarriers, batch.OfPlans, batch.OfSetpoints, batch.OfEvents, batch.OfFigures} {
+	for _, k := range []batch.Kind{batch.OfUsers, batch.OfSamples, batch.OfBalances, batch.OfCarriers, batch.OfForecasts, batch.OfPlans, batch.OfSetpoints, batch.OfEvents, batch.OfFigures} {
 		if err := s.enqueueKind(ctx, k, math.MinInt64); err != nil {
 			return fmt.Errorf("%v: %w", k, err)
 		}
@@ -136,6 +136,9 @@ func (s *Store) enqueueKind(ctx context.Context, k batch.Kind, from int64) error
 	case batch.OfCarriers:
 		return enqueueRows(ctx, s, 5000, scanCarrier, func(b *batch.Batch) *[]balance.CarrierRow { return &b.Carriers }, k,
 			"select "+carrierColumns+" from carrier_balances where start_us>=? order by start_us, district, site, carrier", from)
+	case batch.OfForecasts:
+		return enqueueRows(ctx, s, 5000, scanForecast, func(b *batch.Batch) *[]district.ForecastError { return &b.Forecasts }, k,
+			"select "+forecastColumns+" from forecast_errors where day_us>=? order by day_us, district, site, quantity, lead_min, replayed", from)
 	case batch.OfPlans:
 		return enqueueRows(ctx, s, 10, scanPlan, func(b *batch.Batch) *[]*district.Plan { return &b.Plans }, k,
 			"select id, body from plans where created_us>=? order by id", from)

@@ -24,6 +24,8 @@ func (s *Store) Restore(ctx context.Context, b *batch.Batch) error {
 		return s.SaveCarriers(ctx, b.Carriers)
 	case batch.OfBalances:
 		return s.SaveBalances(ctx, b.Balances)
+	case batch.OfForecasts:
+		return s.SaveForecastErrors(ctx, b.Forecasts)
 	case batch.OfFigures:
 		return s.AppendFigures(ctx, b.Figures)
 	case batch.OfUsers:

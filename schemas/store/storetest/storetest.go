@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"balances", balances},
 		{"bad balances are refused", balancesRefused},
 		{"carriers", carriers},
+		{"errors of forecasts", forecasts},
 		{"plans", plans},
 		{"bad plans are refused", plansRefused},
 		{"set-points", setpoints},

@@ -233,6 +233,8 @@ func (s *Store) Apply(ctx context.Context, b *batch.Batch) error {
 		return s.applyEvents(ctx, b.Events)
 	case batch.OfUsers:
 		return s.applyUsers(ctx, b.Users)
+	case batch.OfForecasts:
+		return s.SaveForecastErrors(ctx, b.Forecasts)
 	case batch.OfFigures:
 		return s.applyFigures(ctx, b.Figures)
 	}

@@ -1,0 +1,57 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"quartier/schemas/district"
+	"quartier/schemas/store"
+	"quartier/schemas/store/batch"
+	"quartier/schemas/timegrid"
+)
+
+const forecastColumns = "district, site, quantity, day_us, lead_min, replayed, count, absolute_kw, persistence_kw, measured_kw, banded, covered, pinball_kw"
+
+// SaveForecastErrors writes rows; a row of the same district, site, quantity, day, lead and kind of making is replaced.
+func (s *Store) SaveForecastErrors(ctx context.Context, rows []district.ForecastError) error {
+	if err := store.CheckForecastErrors(rows); err != nil {
+		return fmt.Errorf("store: save %d forecast errors: %w", len(rows), err)
+	}
+	if len(rows) == 0 {
+		return ctx.Err()
+	}
+	return s.write(ctx, fmt.Sprintf("save %d forecast errors", len(rows)), len(rows), func(ctx context.Context) (func(), error) {
+		st, err := s.conn.PrepareContext(ctx, "insert or replace into forecast_errors("+forecastColumns+") values(?,?,?,?,?,?,?,?,?,?,?,?,?)")
+		if err != nil {
+			return nil, err
+		}
+		defer st.Close()
+		for i := range rows {
+			r := &rows[i]
+			if _, err := st.ExecContext(ctx, r.District, r.Site, r.Quantity, store.Micro(r.Day), r.LeadMinutes, r.Replayed, r.Count, r.AbsoluteKW, r.PersistenceKW, r.MeasuredKW, r.Banded,
+				r.Covered, r.PinballKW); err != nil {
+				return nil, err
+			}
+		}
+		return nil, s.enqueue(ctx, &batch.Batch{Kind: batch.OfForecasts, Forecasts: rows})
+	})
+}
+
+// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, quantity, lead, and those that were replayed last.
+func (s *Store) ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error) {
+	rows, err := s.readers.QueryContext(ctx, "select "+forecastColumns+" from forecast_errors where district=? and day_us>=? and day_us<? order by day_us, site, quantity, lead_min, replayed",
+		districtID, store.CeilMicro(sp.Start), store.CeilMicro(sp.End))
+	if err != nil {
+		return nil, s.fail("read forecast errors of "+districtID, err)
+	}
+	out, err := collect(rows, scanForecast)
+	return out, s.fail("read forecast errors of "+districtID, err)
+}
+
+func scanForecast(rows *sql.Rows) (r district.ForecastError, err error) {
+	var day int64
+	err = rows.Scan(&r.District, &r.Site, &r.Quantity, &day, &r.LeadMinutes, &r.Replayed, &r.Count, &r.AbsoluteKW, &r.PersistenceKW, &r.MeasuredKW, &r.Banded, &r.Covered, &r.PinballKW)
+	r.Day = store.FromMicro(day)
+	return r, err
+}
