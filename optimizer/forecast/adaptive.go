@@ -31,6 +31,15 @@ type Adaptive struct {
 	models []regression
 	first  time.Time
 	sums   meanCache
+	kept   []origin // by slot; what its features are at every lead
+	kinds  []int8   // by slot: 0 not known yet, 1 a working day, 2 a weekend
+}
+
+// origin is what the features of a forecast have in common at all leads.
+type origin struct {
+	known                 bool
+	level, last           float64
+	recent, expected, num float64 // sums of the last three hours, and of how many slots
 }
 
 // features is how many there are.
@@ -76,6 +85,9 @@ func (a *Adaptive) Forecast(past Past) []float64 {
 		a.first = past.Start
 	}
 	a.sums.grow(v)
+	for len(a.kept) <= len(v) {
+		a.kept = append(a.kept, origin{})
+	}
 	if a.scale == 0 && len(v) >= 2*a.perDay {
 		sum, n := 0.0, 0
 		for _, x := range v {
@@ -112,6 +124,42 @@ func (a *Adaptive) Forecast(past Past) []float64 {
 		out[k] = math.Max(a.min, math.Min(a.max, y))
 	}
 	return out
+}
+
+// Plain is what Forecast corrects: the mean of the same clock time on the last days, the present deviation fading. It learns nothing; the past is that of Forecast.
+func (a *Adaptive) Plain(past Past) []float64 {
+	v := past.Values
+	if a.first.IsZero() {
+		a.first = past.Start
+	}
+	a.sums.grow(v)
+	for len(a.kept) <= len(v) {
+		a.kept = append(a.kept, origin{})
+	}
+	out := make([]float64, a.lead)
+	var x [features]float64
+	for k := range out {
+		y, ok := a.look(v, len(v), k, &x)
+		if ok {
+			y += a.begin(k) * x[4]
+		} else {
+			y = a.last(v)
+		}
+		out[k] = math.Max(a.min, math.Min(a.max, y))
+	}
+	return out
+}
+
+// Forget drops the oldest n slots of the past, which the pasts of later calls must then begin without. What was learned from them stays.
+func (a *Adaptive) Forget(n int) {
+	n = min(n, a.seen)
+	if n <= 0 || a.first.IsZero() {
+		return
+	}
+	a.first = a.first.Add(time.Duration(n) * a.step)
+	a.seen -= n
+	a.sums = meanCache{}
+	a.kept, a.kinds = append([]origin(nil), a.kept[min(n, len(a.kept)):]...), append([]int8(nil), a.kinds[min(n, len(a.kinds)):]...)
 }
 
 func (a *Adaptive) begin(k int) float64 { return math.Exp(-float64(k+1) * a.step.Hours() / a.fade) }
@@ -198,41 +246,50 @@ func (a *Adaptive) look(v []float64, origin, k int, x *[features]float64) (mean 
 		three = m
 	}
 	alike := a.alike(v, newest, origin+k, mean)
-	level := 0.0
-	if day, week := a.sums.over(origin-d, origin), a.sums.over(origin-adaptiveDays*d, origin); !math.IsNaN(day) && !math.IsNaN(week) {
-		level = day - week
+	at := a.at(v, origin)
+	share, recent := 0.0, at.recent
+	if at.num > 0 {
+		if math.Abs(at.expected) > 0.1*a.scale*at.num {
+			share = math.Max(-1, math.Min(2, at.recent/at.expected)) * mean
+		}
+		recent /= at.num
 	}
-	last, recent, expected, n := 0.0, 0.0, 0.0, 0
-	for i := origin - 1; i >= max(0, origin-max(1, 3*d/24)); i-- {
+	*x = [features]float64{latest - mean, three - mean, alike - mean, at.level, at.last, recent, share}
+	return mean, true
+}
+
+// at works out, once, what the features at an origin have in common.
+func (a *Adaptive) at(v []float64, at int) *origin {
+	o := &a.kept[at]
+	if o.known {
+		return o
+	}
+	d := a.perDay
+	o.known = true
+	if day, week := a.sums.over(at-d, at), a.sums.over(at-adaptiveDays*d, at); !math.IsNaN(day) && !math.IsNaN(week) {
+		o.level = day - week
+	}
+	for i := at - 1; i >= max(0, at-max(1, 3*d/24)); i-- {
 		m, ok := meanOf(v, i-d, d, adaptiveDays)
 		if !ok || math.IsNaN(v[i]) {
 			continue
 		}
-		if i == origin-1 {
-			last = v[i] - m
+		if i == at-1 {
+			o.last = v[i] - m
 		}
-		recent += v[i] - m
-		expected += m
-		n++
+		o.recent += v[i] - m
+		o.expected += m
+		o.num++
 	}
-	share := 0.0
-	if n > 0 {
-		if math.Abs(expected) > 0.1*a.scale*float64(n) {
-			share = math.Max(-1, math.Min(2, recent/expected)) * mean
-		}
-		recent /= float64(n)
-	}
-	*x = [features]float64{latest - mean, three - mean, alike - mean, level, last, recent, share}
-	return mean, true
+	return o
 }
 
 // alike is the mean of the newest values of that clock time on days of the same kind as the target's.
 func (a *Adaptive) alike(v []float64, newest, target int, otherwise float64) float64 {
-	day := func(i int) bool { return weekend(a.first.Add(time.Duration(i) * a.step).In(a.loc)) }
-	kind := day(target)
+	kind := a.kind(target)
 	sum, n := 0.0, 0
 	for i := newest; i >= 0 && i > newest-4*7*a.perDay && n < 4; i -= a.perDay {
-		if !math.IsNaN(v[i]) && day(i) == kind {
+		if !math.IsNaN(v[i]) && a.kind(i) == kind {
 			sum, n = sum+v[i], n+1
 		}
 	}
@@ -240,6 +297,20 @@ func (a *Adaptive) alike(v []float64, newest, target int, otherwise float64) flo
 		return otherwise
 	}
 	return sum / float64(n)
+}
+
+// kind tells working days from weekends.
+func (a *Adaptive) kind(slot int) int8 {
+	for slot >= len(a.kinds) {
+		a.kinds = append(a.kinds, 0)
+	}
+	if a.kinds[slot] == 0 {
+		a.kinds[slot] = 1
+		if weekend(a.first.Add(time.Duration(slot) * a.step).In(a.loc)) {
+			a.kinds[slot] = 2
+		}
+	}
+	return a.kinds[slot]
 }
 
 // meanOf is the mean of v at newest, newest-step, …: as many as there are of n.

@@ -63,8 +63,8 @@ func (s *Spread) forget(at int64) {
 
 // Errors writes the distribution of measured less forecast to out, as equally likely values from the smallest to the largest: errors of the forecasts made at the same clock time on
 // the last days, of those whose slot has been measured before origin. lead counts slots from origin, 0 the one that begins there. Where fewer than three errors are
-// known, out is zero.
-func (s *Spread) Errors(origin time.Time, lead int, out []float64) {
+// known, out is zero and the result false.
+func (s *Spread) Errors(origin time.Time, lead int, out []float64) bool {
 	at, day := s.slot(origin), s.perDay()
 	errs := make([]float64, 0, s.days)
 	for o := at - day; len(errs) < s.days && o >= at-int64(s.days+2)*day; o -= day {
@@ -82,7 +82,7 @@ func (s *Spread) Errors(origin time.Time, lead int, out []float64) {
 	}
 	if len(errs) < 3 {
 		clear(out)
-		return
+		return false
 	}
 	sort.Float64s(errs)
 	for i := range out {
@@ -90,4 +90,5 @@ func (s *Spread) Errors(origin time.Time, lead int, out []float64) {
 		j := min(max(int(math.Floor(x)), 0), len(errs)-2)
 		out[i] = errs[j] + math.Max(0, math.Min(1, x-float64(j)))*(errs[j+1]-errs[j])
 	}
+	return true
 }

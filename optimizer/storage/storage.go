@@ -210,11 +210,12 @@ func (v *Values) Power(slot int, storedKWh, netKW float64) float64 {
 	return v.best(slot, storedKWh, netKW, &r)
 }
 
-// At is [Values.Power] where the prices of the slot turned out to be others than were planned with.
-func (v *Values) At(slot int, storedKWh, netKW, importPrice, exportPrice float64) float64 {
+// At is [Values.Power] for so many hours that are left of a slot, at prices that may have turned out to be others than were planned with.
+func (v *Values) At(slot int, hours, storedKWh, netKW, importPrice, exportPrice float64) float64 {
 	one := *v
-	one.slots = append([]Slot(nil), v.slots[slot])
+	one.slots = []Slot{v.slots[slot]}
 	one.cost = v.cost[slot:]
+	one.slots[0].Hours = hours
 	one.slots[0].ImportPrice, one.slots[0].ExportPrice = importPrice, exportPrice
 	return one.Power(0, storedKWh, netKW)
 }

@@ -145,7 +145,7 @@ func TestAnswersAndValues(t *testing.T) {
 			t.Errorf("a kWh more at %g kWh is worth %g EUR, want %g EUR", c.stored, got, c.want)
 		}
 	}
-	if got := v.At(0, 0, 1, 0.4, 0); got != 0 {
+	if got := v.At(0, 1, 0, 1, 0.4, 0); got != 0 {
 		t.Errorf("with 0.40 EUR/kWh now, %g kW are charged", got)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"quartier/optimizer/forecast"
-	"quartier/optimizer/storage"
+	"quartier/scheduler/answer"
 )
 
 // resting leaves the stores alone.
@@ -26,19 +26,12 @@ type planner struct {
 	set                       Settings
 	net                       *forecast.Spread
 	load, sun, tariff, carbon *forecast.Adaptive
-	values                    *storage.Values
+	values                    *answer.Values
 	made                      int // slot of the newest plan
 	seen                      int // slots that the spread has been told of
 	steps                     int
 	between                   int
 }
-
-// outcomes is how many values of the net power a plan counts with in each slot.
-const outcomes = 5
-
-// caution widens the outcomes of a slot. Errors of slots that follow each other go together, a cloudy day is cloudy for hours, while the outcomes of slots are taken as independent and
-// would make up for each other; on recorded homes anything from 1.25 to 2 is better than 1, on sunny and on dark months alike.
-const caution = 1.6
 
 func newPlanner(m market, set Settings) *planner {
 	p := &planner{market: m, set: set, made: -1, steps: int(set.Horizon / m.c.Step), between: int(set.Replan / m.c.Step)}
@@ -59,7 +52,7 @@ func (p *planner) power(n now) (float64, error) {
 			return 0, err
 		}
 	}
-	return p.values.At(n.step-p.made, n.stored, n.netKW, n.tariff[n.step]+p.set.CarbonPrice*n.carbon[n.step], p.sell), nil
+	return p.values.Power(answer.Now{At: p.at(n.step), StoredKWh: n.stored, NetKW: n.netKW, ImportPrice: n.tariff[n.step] + p.set.CarbonPrice*n.carbon[n.step], ExportPrice: p.sell})
 }
 
 // warmUp makes the forecasts that would have been made before the first slot, so that their errors are known.
@@ -110,26 +103,13 @@ func (p *planner) plan(n now) error {
 	for k := range min(steps, int(p.set.TariffKnown/p.c.Step)) {
 		tariff[k] = p.c.ImportPrice[n.step+k]
 	}
-	slots := make([]storage.Slot, steps)
-	mean := 0.0
-	for k := range slots {
-		net := make([]float64, outcomes)
-		p.net.Errors(from, k, net)
-		for i := range net {
-			net[i] = expected[k] + caution*net[i]
-		}
-		slots[k] = storage.Slot{Hours: p.c.Hours(), ImportPrice: tariff[k] + p.set.CarbonPrice*carbon[k], ExportPrice: p.sell, NetKW: net}
-		mean += slots[k].ImportPrice / float64(steps)
+	price := make([]float64, steps)
+	for k := range price {
+		price[k] = tariff[k] + p.set.CarbonPrice*carbon[k]
 	}
-	final := 0.0
-	if n.step+steps < p.set.FromStep+p.set.Steps {
-		final = math.Max(0, lastWorth*mean*p.pool.DischargeEfficiency-p.pool.WearCostPerKWh)
-	}
+	outlook := answer.Outlook{Start: from, Step: p.c.Step, NetKW: expected[:steps], ImportPrice: price, ExportPrice: flat(p.sell, steps), Ends: n.step+steps >= p.set.FromStep+p.set.Steps}
 	var err error
-	p.values, err = storage.Value(p.pool, slots, final)
+	p.values, err = answer.New(p.pool, outlook, func(k int, out []float64) { p.net.Errors(from, k, out) })
 	p.made = n.step
 	return err
 }
-
-// lastWorth is the share of the mean import price that what is stored at the horizon saves later.
-const lastWorth = 0.75
