@@ -18,8 +18,8 @@ func (s *Scheduler) Dispatch(ctx context.Context) {
 	now, wall := s.cfg.Now(), time.Now()
 	s.lapse(wall)
 	st := observe.Observe(s.cfg.District, s.cfg.Live, now, s.cfg.Stale)
-	s.noticeCars(st)
 	plan, _ := s.Plan()
+	s.notice(st, plan, wall)
 	step, covers := 0, false
 	if plan != nil && now.Sub(plan.CreatedAt) <= s.cfg.PlanMaxAge {
 		step, covers = plan.Index(now)
@@ -69,10 +69,14 @@ type job struct {
 func (s *Scheduler) jobs(st observe.State, plan *district.Plan, step int, covers bool) [][]*job {
 	importKW, exportKW := s.limits("")
 	net := districtPowerKW(s.cfg.District, st)
+	var said map[observe.Key]told
+	if covers {
+		said = s.answers(st, plan, step)
+	}
 	var all [][]*job
 	var groups []dispatch.Group
 	for i := range s.cfg.District.Sites {
-		jobs, group := s.siteJobs(&s.cfg.District.Sites[i], st, plan, step, covers)
+		jobs, group := s.siteJobs(&s.cfg.District.Sites[i], st, plan, step, covers, said)
 		all, groups = append(all, jobs), append(groups, group)
 	}
 	together := slices.Concat(all...)
@@ -158,7 +162,7 @@ func (s *Scheduler) bounded(site string) bool {
 }
 
 // siteJobs decides what each device of a site should do now within the site's limits, and returns the wishes that the district's limits may still change.
-func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *district.Plan, step int, covers bool) ([]*job, dispatch.Group) {
+func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *district.Plan, step int, covers bool, said map[observe.Key]told) ([]*job, dispatch.Group) {
 	net := st.SitePowerKW(site)
 	importKW, exportKW := s.limits(site.ID)
 	limited := bounded(importKW, exportKW)
@@ -190,6 +194,12 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 			w.WantedKW = value(dp.PowerKW, step)
 			w.Reason = explain(reasonAt(dp, step), plan, step)
 			j.planID = plan.ID
+			if one, ok := said[observe.Key{Site: site.ID, Device: dev.ID}]; ok {
+				w.WantedKW, w.Follows = math.Max(w.MinKW, math.Min(w.MaxKW, one.kw)), true
+				if one.reason != "" {
+					w.Reason = one.reason
+				}
+			}
 			j.sun = dev.Kind == district.PV && reasonAt(dp, step) != ReasonCurtail
 		}
 		switch {
@@ -267,26 +277,6 @@ func powerRange(dev *district.Device, now observe.Device) (lo, hi, most float64)
 		return 0, dev.WaterHeater.MaxKW, dev.WaterHeater.MaxKW
 	}
 	return 0, 0, 0
-}
-
-// noticeCars asks for a new plan when a car comes or goes.
-func (s *Scheduler) noticeCars(st observe.State) {
-	changed := false
-	s.mu.Lock()
-	for k, d := range st.Devices {
-		if !d.Connected.OK {
-			continue
-		}
-		on := d.Connected.V >= 0.5
-		if was, known := s.connected[k]; known && was != on {
-			changed = true
-		}
-		s.connected[k] = on
-	}
-	s.mu.Unlock()
-	if changed {
-		s.Wake()
-	}
 }
 
 // Release gives every device under control its own control back, in parallel, and records it.

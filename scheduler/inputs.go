@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"quartier/optimizer/forecast"
+	"quartier/scheduler/answer"
 	"quartier/scheduler/observe"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
@@ -26,6 +27,7 @@ type inputs struct {
 	importPrice []float64
 	exportPrice []float64
 	hotWaterKW  map[observe.Key]float64 // mean heat drawn
+	netErrors   answer.Errors           // of the district's load less its sun
 }
 
 // gather makes the forecasts from what the store and the newest samples say at now.
@@ -43,6 +45,9 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 	for _, r := range rows {
 		bySite[r.Site] = append(bySite[r.Site], r)
 	}
+	if s.foresight.Observe(s.series(bySite, span)) {
+		s.relearn()
+	}
 	for i := range d.Sites {
 		site := &d.Sites[i]
 		own := bySite[site.ID]
@@ -53,11 +58,21 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 				sunNow -= st.Devices[observe.Key{Site: site.ID, Device: dev.ID}].PowerKW.Or(0)
 			}
 		}
-		load := past(own, span, d.Step, func(r balance.Row) units.WattHours { return r.OtherWh }, st.LoadKW(site))
-		in.loadKW[site.ID] = forecast.Similar(load, st.Now, in.start, in.steps, d.Zone, forecast.Settings{Days: f.SimilarDays, LookBack: f.LookBackDays, Fade: f.Fade, Min: 0, Max: math.Inf(1)})
+		if kw, ok := s.foresight.Forecast(site.ID, district.ForecastLoad, in.start, in.steps); ok && !s.cfg.KeepToPlan {
+			in.loadKW[site.ID] = kw
+		} else {
+			load := past(own, span, d.Step, otherWh, st.LoadKW(site))
+			in.loadKW[site.ID] = forecast.Similar(load, st.Now, in.start, in.steps, d.Zone, forecast.Settings{Days: f.SimilarDays, LookBack: f.LookBackDays, Fade: f.Fade, Min: 0, Max: math.Inf(1)})
+		}
 		if peak > 0 {
-			sun := past(own, span, d.Step, func(r balance.Row) units.WattHours { return r.ProductionWh }, observe.Value{V: math.Max(0, sunNow), OK: true})
-			in.sunKW[site.ID] = forecast.Similar(sun, st.Now, in.start, in.steps, d.Zone, forecast.Settings{Days: f.SimilarDays, LookBack: f.LookBackDays, Fade: f.Fade, AllDays: true, Ratio: true, Min: 0, Max: peak})
+			if kw, ok := s.foresight.Forecast(site.ID, district.ForecastSun, in.start, in.steps); ok && !s.cfg.KeepToPlan {
+				in.sunKW[site.ID] = kw
+			} else if len(own) == 0 && !s.cfg.KeepToPlan { // nothing is known of it but where it stands
+				in.sunKW[site.ID] = s.clearSky(site, in, sunNow)
+			} else {
+				sun := past(own, span, d.Step, productionWh, observe.Value{V: math.Max(0, sunNow), OK: true})
+				in.sunKW[site.ID] = forecast.Similar(sun, st.Now, in.start, in.steps, d.Zone, forecast.Settings{Days: f.SimilarDays, LookBack: f.LookBackDays, Fade: f.Fade, AllDays: true, Ratio: true, Min: 0, Max: peak})
+			}
 		}
 		for _, dev := range site.Devices {
 			if dev.Kind == district.WaterHeater {
@@ -71,6 +86,7 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 			}
 		}
 	}
+	in.netErrors = s.netErrors(in)
 	weather := district.NewSeriesID(d.ID, district.DistrictSite, "weather", district.OutdoorC)
 	carbon := district.NewSeriesID(d.ID, district.DistrictSite, "carbon", district.CarbonIntensity)
 	signals, err := s.readPast(ctx, []district.SeriesID{weather, carbon}, span)
@@ -116,6 +132,9 @@ func (s *Scheduler) carbon(recorded forecast.Past, now time.Time, in inputs) []f
 	}
 	return out
 }
+
+// unknown is a value that is not measured.
+var unknown observe.Value
 
 // onlyHeat reports whether the site's heat consumption is that of one water heater alone, so that it tells how much hot water is drawn.
 func onlyHeat(site *district.Site) bool {

@@ -40,8 +40,15 @@ func (s *Scheduler) Replan(ctx context.Context) (*district.Plan, error) {
 		s.cfg.Log.Warn("plan not stored", "district", s.cfg.District.ID, "err", err) // control goes on without its record
 	}
 	plan.ID = id
+	s.keepErrors(ctx)
+	var f *following
+	if !s.cfg.KeepToPlan {
+		if f, err = s.value(p, sol, plan, in.netErrors); err != nil {
+			s.cfg.Log.Warn("batteries keep to the plan", "district", s.cfg.District.ID, "err", err)
+		}
+	}
 	s.mu.Lock()
-	s.plan, s.solution, s.plannedWall = plan, sol, time.Now()
+	s.plan, s.solution, s.plannedWall, s.following = plan, sol, time.Now(), f
 	s.mu.Unlock()
 	return plan, nil
 }

@@ -29,6 +29,7 @@ func ask(kind RequestKind, site, device string, v float64, lasts time.Duration) 
 func TestRequestedLimitHolds(t *testing.T) {
 	for _, site := range []string{"s", ""} {
 		w := newTown(t)
+		w.s.cfg.KeepToPlan = true
 		w.solve = busy
 		var lapsed []Request
 		w.s.cfg.Lapsed = func(r Request) { lapsed = append(lapsed, r) }

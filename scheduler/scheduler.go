@@ -17,6 +17,7 @@ import (
 	"quartier/drivers"
 	"quartier/optimizer/problem"
 	"quartier/scheduler/dispatch"
+	"quartier/scheduler/foresee"
 	"quartier/scheduler/observe"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
@@ -29,6 +30,8 @@ type Store interface {
 	Read(ctx context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error
 	SavePlan(ctx context.Context, p *district.Plan) (int64, error)
 	AppendSetpoints(ctx context.Context, sps []district.Setpoint) error
+	SaveForecastErrors(ctx context.Context, rows []district.ForecastError) error
+	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
 }
 
 // Prices are the prices at the district's boundary, EUR/kWh, one per slot that starts in the span.
@@ -58,6 +61,7 @@ type Config struct {
 	PlanMaxAge             time.Duration // age, on the district's clock, from which a plan no longer counts; default 2 h
 	CarbonPriceEURPerTonne float64       // put on imports in the objective
 	PlanOnly               bool          // plan and show, command nothing
+	KeepToPlan             bool          // batteries do as planned whatever the net power turns out to be, and forecasts do not learn: what control is compared with
 
 	Forecast Forecast
 	// Carbon returns the carbon intensity of what the grid gives in a slot, gCO2e/kWh, where it is known beforehand: a constant, or the values of a file. Nil, or
@@ -82,15 +86,22 @@ type Scheduler struct {
 	sender *dispatch.Sender
 	guard  *dispatch.Guard
 	wake   chan struct{}
+	learn  chan struct{}
+
+	foresight *foresee.District
 
 	mu          sync.Mutex
 	plan        *district.Plan
 	solution    *problem.Solution
 	plannedWall time.Time
 	planErr     error
+	following   *following
 	pauses      map[observe.Key]Pause
 	requests    map[requestKey]Request
 	connected   map[observe.Key]bool
+
+	answered answered // these are of Dispatch alone
+	noticed  noticed
 }
 
 // Pause is a device that an operator took out of control.
@@ -125,7 +136,7 @@ func New(cfg Config) (*Scheduler, error) {
 	if cfg.Horizon < cfg.District.Step {
 		return nil, fmt.Errorf("scheduler: horizon %v is shorter than the step %v of %s", cfg.Horizon, cfg.District.Step, cfg.District.ID)
 	}
-	return &Scheduler{cfg: cfg, sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), pauses: map[observe.Key]Pause{}, requests: map[requestKey]Request{}, connected: map[observe.Key]bool{}}, nil
+	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), pauses: map[observe.Key]Pause{}, requests: map[requestKey]Request{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}}}, nil
 }
 
 // Plan returns the plan in force and the error of the last attempt to make one; either may be nil.
@@ -193,11 +204,15 @@ func (s *Scheduler) Wake() {
 // With PlanOnly it writes to no device at any time.
 func (s *Scheduler) Run(ctx context.Context) error {
 	if s.cfg.PlanOnly {
+		var wg sync.WaitGroup
+		wg.Go(func() { s.learnLoop(ctx) })
 		s.planLoop(ctx)
+		wg.Wait()
 		return nil
 	}
 	var wg sync.WaitGroup
-	wg.Add(2)
+	wg.Add(3)
+	go func() { defer wg.Done(); s.learnLoop(ctx) }()
 	go func() { defer wg.Done(); s.planLoop(ctx) }()
 	go func() { defer wg.Done(); s.dispatchLoop(ctx) }()
 	wg.Wait()
@@ -213,7 +228,7 @@ func (s *Scheduler) planLoop(ctx context.Context) {
 			return
 		}
 	}
-	next := time.Duration(0)
+	next, last := time.Duration(0), time.Time{}
 	for {
 		t := time.NewTimer(next)
 		select {
@@ -223,10 +238,12 @@ func (s *Scheduler) planLoop(ctx context.Context) {
 		case <-t.C:
 		case <-s.wake:
 			t.Stop()
-			if !sleep(ctx, min(time.Second, s.cfg.ReplanEvery/4)) { // several changes make one plan
+			// several changes make one plan, and what changes all the time takes no more than a few plans in the time between two
+			if !sleep(ctx, max(min(time.Second, s.cfg.ReplanEvery/4), s.cfg.ReplanEvery/10-time.Since(last))) {
 				return
 			}
 		}
+		last = time.Now()
 		plan, err := s.Replan(ctx)
 		if ctx.Err() != nil {
 			return

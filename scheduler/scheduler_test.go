@@ -28,6 +28,7 @@ type town struct {
 	live   map[district.SeriesID]district.Sample
 	writes map[string][]float64
 	lines  []district.Setpoint
+	errors []district.ForecastError
 	plans  []*district.Plan
 	solve  func(p *problem.Problem) (*problem.Solution, error)
 	asked  []*problem.Problem
@@ -98,6 +99,13 @@ func (w *town) Read(context.Context, []district.SeriesID, timegrid.Span, func(di
 func (w *town) SavePlan(_ context.Context, p *district.Plan) (int64, error) {
 	w.plans = append(w.plans, p)
 	return int64(len(w.plans)), nil
+}
+func (w *town) SaveForecastErrors(_ context.Context, rows []district.ForecastError) error {
+	w.errors = append(w.errors, rows...)
+	return nil
+}
+func (w *town) ForecastErrors(context.Context, string, timegrid.Span) ([]district.ForecastError, error) {
+	return w.errors, nil
 }
 func (w *town) AppendSetpoints(_ context.Context, l []district.Setpoint) error {
 	w.lines = append(w.lines, l...)
@@ -257,6 +265,7 @@ func TestUnknownStateIsNotPlanned(t *testing.T) {
 // TestDispatchFollowsThePlan, in each device's own terms, with a line for each decision.
 func TestDispatchFollowsThePlan(t *testing.T) {
 	w := newTown(t)
+	w.s.cfg.KeepToPlan = true
 	w.solve = func(p *problem.Problem) (*problem.Solution, error) {
 		sol := idlePlan(p)
 		for id, kw := range map[string]float64{"bat": 7.5, "ev": 11, "hp": 4, "tank": 2.2} {
@@ -286,6 +295,7 @@ func TestDispatchFollowsThePlan(t *testing.T) {
 // TestLimitsHoldWhateverThePlanSays: 5 kW drawn and 25 kW wanted on top pass the 12 kW connection; the car gives way first, then the battery.
 func TestLimitsHoldWhateverThePlanSays(t *testing.T) {
 	w := newTown(t)
+	w.s.cfg.KeepToPlan = true
 	w.d.Sites[0].ImportLimitKW = 12
 	w.solve = func(p *problem.Problem) (*problem.Solution, error) {
 		sol := idlePlan(p)
@@ -345,6 +355,7 @@ func TestSafeState(t *testing.T) {
 // TestPause: a paused device gets its own control back and comes back to the plan afterwards; others are not touched.
 func TestPause(t *testing.T) {
 	w := newTown(t)
+	w.s.cfg.KeepToPlan = true
 	w.s.Replan(t.Context())
 	if err := w.s.Pause(Pause{Site: "s", Device: "grid"}); err == nil {
 		t.Error("a meter was paused, want an error")

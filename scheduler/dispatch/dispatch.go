@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,7 +35,17 @@ type sent struct {
 	reason  string
 	detail  string
 	failed  int
+
+	follows bool      // the last line was of a device that follows
+	written time.Time // of the last line, on the district's clock
+	since   int       // commands since, of which no line was made
+	low     float64   // their range, kW
+	high    float64
 }
+
+// FollowEvery is how often a device that follows what is measured has a line of its own in the ledger while nothing but its power changes: the line says how many
+// commands there were since the one before, and their range.
+const FollowEvery = time.Minute
 
 // NewSender returns a sender for one district.
 func NewSender(districtID string) *Sender {
@@ -234,10 +245,33 @@ func (s *Sender) of(w Wish) *sent {
 // log remembers the decision and says whether it differs from the last one. A decision under way is written down once.
 func (s *Sender) log(w Wish, line district.Setpoint, underWay bool) (district.Setpoint, bool) {
 	st := s.of(w)
+	if w.Follows && !w.Changed && st.follows && st.outcome == line.Outcome && key(st.reason) == key(line.Reason) && line.Time.Sub(st.written) < FollowEvery {
+		if !underWay {
+			if st.since == 0 {
+				st.low, st.high = line.SentKW, line.SentKW
+			}
+			st.since, st.low, st.high = st.since+1, math.Min(st.low, line.SentKW), math.Max(st.high, line.SentKW)
+		}
+		return line, false
+	}
+	if st.since > 0 {
+		between := fmt.Sprintf("%d commands before, %.2f to %.2f kW", st.since, st.low, st.high)
+		if line.Detail != "" {
+			between = "; " + between
+		}
+		line.Detail += between
+	}
+	st.follows, st.written, st.since = w.Follows && !w.Changed, line.Time, 0
 	again := underWay || line.Outcome == district.Failed || line.Outcome == district.Refused
 	repeat := again && st.outcome == line.Outcome && st.reason == line.Reason && (line.Outcome != district.Clipped || st.detail == line.Detail)
 	st.outcome, st.reason, st.detail = line.Outcome, line.Reason, line.Detail
 	return line, !repeat
+}
+
+// key is the first word of a reason.
+func key(reason string) string {
+	k, _, _ := strings.Cut(reason, ":")
+	return k
 }
 
 // backoff is how long a device is left alone after n failed writes in a row.

@@ -19,6 +19,7 @@ type Wish struct {
 	Changed      bool // a limit changed WantedKW
 	Raised       bool // it was lifted by that: less is fed
 	Safe         bool // WantedKW is a safe state in place of a plan
+	Follows      bool // WantedKW answers what is measured, anew in every round
 }
 
 // Group are the wishes of one site, with its measured net power and its limits.

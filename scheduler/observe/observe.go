@@ -31,7 +31,8 @@ func (v Value) Or(other float64) float64 {
 
 // Device is the present state of one device.
 type Device struct {
-	PowerKW    Value // positive into the device
+	PowerKW    Value     // positive into the device
+	PowerAt    time.Time // when that was measured; zero when it is not known
 	SOC        Value
 	IndoorC    Value
 	TankC      Value
@@ -69,8 +70,12 @@ func Observe(d *district.District, live Live, now time.Time, stale time.Duration
 			}
 			return Value{v.Value, true}
 		}
+		var at time.Time
+		if v, ok := live.Latest(dev.Series(d.ID, site, district.PowerKW)); ok {
+			at = v.Time
+		}
 		s.Devices[Key{site, dev.ID}] = Device{
-			PowerKW: get(district.PowerKW), SOC: get(district.SOC), IndoorC: get(district.IndoorC), TankC: get(district.TankC), OutdoorC: get(district.OutdoorC),
+			PowerKW: get(district.PowerKW), PowerAt: at, SOC: get(district.SOC), IndoorC: get(district.IndoorC), TankC: get(district.TankC), OutdoorC: get(district.OutdoorC),
 			SGReady: get(district.SGReady), Connected: get(district.Connected), SessionKWh: get(district.SessionKWh), LimitA: get(district.LimitA),
 		}
 	}
@@ -91,6 +96,18 @@ func (s State) SitePowerKW(site *district.Site) Value {
 		sum, n = sum+p.V, n+1
 	}
 	return Value{sum, n > 0}
+}
+
+// SitePowerAt returns when the oldest of the powers at the site's grid meters was measured.
+func (s State) SitePowerAt(site *district.Site) (at time.Time) {
+	for _, d := range site.Devices {
+		if d.Kind == district.GridMeter {
+			if t := s.Devices[Key{site.ID, d.ID}].PowerAt; at.IsZero() || t.Before(at) {
+				at = t
+			}
+		}
+	}
+	return at
 }
 
 // LoadKW returns what the site consumes beside its known devices (meters apart): the grid power less theirs; not known when the grid power is not.

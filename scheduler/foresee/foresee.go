@@ -1,0 +1,337 @@
+// Package foresee foresees what the sites of a district draw and what their sun gives, learns from what came, and keeps count of how wrong it was.
+//
+// Each series has a [forecast.Adaptive] of its own, which gives up lead by lead what similar days foresee better, and a [forecast.Spread] of its errors. They learn from the
+// record once, see [District.Train], and from every slot that closes since, see [District.Observe]. Time and memory are bounded: [TrainDays] are learned from, and of a series no more than
+// half as much again is kept.
+package foresee
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"quartier/optimizer/forecast"
+	"quartier/schemas/district"
+)
+
+// TrainDays is how many days of the record forecasts are learned from.
+const TrainDays = 60
+
+const (
+	warmDays = 22            // of which forecasts are made again while learning, so that their errors are known
+	slack    = 2 * time.Hour // how late slots may be known
+	readyFor = 2             // days that must be known before a series is foreseen by what was learned
+	outcomes = 5             // of a spread; the outer two are the 10th and 90th percentile
+)
+
+// Leads are how far ahead errors are counted.
+var Leads = []time.Duration{time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour}
+
+// Key names a series: the site and one of district.ForecastLoad and ForecastSun. The net power of the district is made of them.
+type Key struct{ Site, Quantity string }
+
+var netKey = Key{district.DistrictSite, district.ForecastNet}
+
+// Record are series of slots from Start on, NaN where nothing is known. All are equally long.
+type Record struct {
+	Start  time.Time
+	Series map[Key][]float64
+}
+
+// Settings of a district's forecasts.
+type Settings struct {
+	District string
+	Step     time.Duration
+	Ahead    time.Duration // how far a plan reaches
+	Zone     *time.Location
+	PeakKW   map[string]float64 // of the sun by site
+}
+
+// District foresees the series of one district. Its methods may be called from several goroutines.
+type District struct {
+	set Settings
+
+	mu      sync.Mutex
+	state   *state
+	tally   map[tallyKey]*district.ForecastError
+	changed map[tallyKey]bool
+	live    map[dayKey]bool // days with errors of forecasts made at their time
+}
+
+type tallyKey struct {
+	Key
+	day      int64 // Unix seconds
+	lead     int   // minutes
+	replayed bool
+}
+
+type dayKey struct {
+	Key
+	day  int64
+	lead int
+}
+
+// state is what was learned.
+type state struct {
+	set    Settings
+	lead   int
+	start  time.Time
+	n      int // slots
+	series map[Key]*series
+	order  []Key // of the series: sums are the same in every run
+	net    *series
+	count  func(s Key, lead time.Duration, day time.Time, replayed bool) *district.ForecastError
+}
+
+type series struct {
+	values   []float64
+	model    *forecast.Adaptive // nil: of the net power
+	spread   *forecast.Spread
+	ahead    []float64 // the newest forecast, from the end of the values on
+	plain    []float64 // what similar days say
+	min, max float64
+	guesses  map[int64][]guess // by slot of the target
+	known    int
+}
+
+// guess is a forecast that waits for what it is about.
+type guess struct {
+	lead      time.Duration
+	kw, plain float64
+	band      [outcomes]float64
+	banded    bool
+	replayed  bool
+}
+
+// New returns forecasts that have learned nothing.
+func New(set Settings) *District {
+	return &District{set: set, tally: map[tallyKey]*district.ForecastError{}, changed: map[tallyKey]bool{}, live: map[dayKey]bool{}}
+}
+
+// Recall takes up the errors that were counted before, so that a day goes on where it was left. It comes before Train.
+func (d *District) Recall(rows []district.ForecastError) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range rows {
+		k := tallyKey{Key{r.Site, r.Quantity}, r.Day.Unix(), r.LeadMinutes, r.Replayed}
+		if r.Replayed {
+			continue // they are made again
+		}
+		one := r
+		d.tally[k] = &one
+		d.live[dayKey{k.Key, k.day, k.lead}] = true
+	}
+}
+
+// Train learns from a record, in the place of what was learned before. It takes a second of processor time or so for each series and minds ctx; meanwhile the forecasts of before are given.
+func (d *District) Train(ctx context.Context, r Record) error {
+	st := newState(d.set, r.Start)
+	replay := map[tallyKey]*district.ForecastError{}
+	d.mu.Lock()
+	live := make(map[dayKey]bool, len(d.live))
+	for k := range d.live {
+		live[k] = true
+	}
+	d.mu.Unlock()
+	var ignored district.ForecastError
+	st.count = func(s Key, lead time.Duration, day time.Time, _ bool) *district.ForecastError {
+		k := tallyKey{s, day.Unix(), int(lead / time.Minute), true}
+		if live[dayKey{s, k.day, k.lead}] {
+			return &ignored
+		}
+		return row(replay, d.set.District, k)
+	}
+	n := 0
+	for _, v := range r.Series {
+		n = max(n, len(v))
+	}
+	perDay := int(24 * time.Hour / d.set.Step)
+	quiet := max(0, n-warmDays*perDay)
+	for t := range n {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		st.extend(t, r)
+		if t >= quiet && st.end().Equal(st.end().Truncate(time.Hour)) {
+			st.foresee(true)
+		}
+	}
+	st.foresee(true)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	st.count = d.count
+	d.state = st
+	for k, v := range replay {
+		d.tally[k], d.changed[k] = v, true
+	}
+	return nil
+}
+
+func newState(set Settings, start time.Time) *state {
+	s := &state{set: set, start: start, lead: int((set.Ahead + slack) / set.Step), series: map[Key]*series{}}
+	s.net = &series{spread: forecast.NewSpread(set.Step, s.lead, 0), guesses: map[int64][]guess{}, min: math.Inf(-1), max: math.Inf(1)}
+	return s
+}
+
+func (s *state) at(slot int) time.Time { return s.start.Add(time.Duration(slot) * s.set.Step) }
+func (s *state) end() time.Time        { return s.at(s.n) }
+
+// of returns a series, a new one with gaps up to now.
+func (s *state) of(k Key) *series {
+	x := s.series[k]
+	if x == nil {
+		x = &series{spread: forecast.NewSpread(s.set.Step, s.lead, 0), guesses: map[int64][]guess{}, max: math.Inf(1)}
+		if peak, ok := s.set.PeakKW[k.Site]; ok && k.Quantity == district.ForecastSun {
+			x.max = peak
+		}
+		x.model = forecast.NewAdaptive(s.set.Step, s.lead, s.set.Zone, forecast.Settings{Max: x.max})
+		for range s.n {
+			x.values = append(x.values, math.NaN())
+		}
+		s.series[k] = x
+		s.order = append(s.order, k)
+		slices.SortFunc(s.order, func(a, b Key) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Quantity, b.Quantity)) })
+	}
+	return x
+}
+
+// extend takes one slot of a record.
+func (s *state) extend(slot int, r Record) {
+	at := s.end()
+	net := 0.0
+	for k := range r.Series {
+		s.of(k)
+	}
+	for _, k := range s.order {
+		x, v := s.series[k], math.NaN()
+		if have := r.Series[k]; slot < len(have) {
+			v = have[slot]
+		}
+		x.values = append(x.values, v)
+		if !math.IsNaN(v) {
+			x.known++
+		}
+		s.came(k, x, at, v)
+		if k.Quantity == district.ForecastSun {
+			v = -v
+		}
+		net += v
+	}
+	s.n++
+	if !math.IsNaN(net) {
+		s.net.known++
+	}
+	s.came(netKey, s.net, at, net)
+}
+
+// came holds the guesses of a slot against what was measured in it.
+func (s *state) came(k Key, x *series, at time.Time, v float64) {
+	x.spread.Measured(at, v)
+	slot := at.UnixNano() / int64(s.set.Step)
+	guesses := x.guesses[slot]
+	delete(x.guesses, slot)
+	if math.IsNaN(v) {
+		return
+	}
+	for _, g := range guesses {
+		e := s.count(k, g.lead, at.Truncate(24*time.Hour), g.replayed)
+		e.Count++
+		e.AbsoluteKW += math.Abs(v - g.kw)
+		e.PersistenceKW += math.Abs(v - g.plain)
+		e.MeasuredKW += math.Abs(v)
+		if !g.banded {
+			continue
+		}
+		e.Banded++
+		if v >= g.band[0] && v <= g.band[outcomes-1] {
+			e.Covered++
+		}
+		e.PinballKW += (pinball(v, g.band[0], 0.1) + pinball(v, g.band[outcomes/2], 0.5) + pinball(v, g.band[outcomes-1], 0.9)) / 3
+	}
+}
+
+// pinball is the loss of a quantile q of level p.
+func pinball(v, q, p float64) float64 {
+	if v >= q {
+		return p * (v - q)
+	}
+	return (1 - p) * (q - v)
+}
+
+// foresee makes the forecasts from the end of what is known on. Those of full hours wait for what comes.
+func (s *state) foresee(replayed bool) {
+	hour := s.end().Equal(s.end().Truncate(time.Hour))
+	s.net.ahead, s.net.plain = make([]float64, s.lead), make([]float64, s.lead)
+	for _, k := range s.order {
+		x := s.series[k]
+		past := forecast.Past{Start: s.start, Step: s.set.Step, Values: x.values}
+		x.ahead = x.model.Forecast(past)
+		if hour {
+			x.plain = x.model.Plain(past)
+			s.wait(x, replayed)
+		}
+		sign := 1.0
+		if k.Quantity == district.ForecastSun {
+			sign = -1
+		}
+		for i := range x.ahead {
+			s.net.ahead[i] += sign * x.ahead[i]
+			if hour {
+				s.net.plain[i] += sign * x.plain[i]
+			}
+		}
+	}
+	if hour && len(s.series) > 0 {
+		s.wait(s.net, replayed)
+	}
+}
+
+func (s *state) wait(x *series, replayed bool) {
+	end := s.end()
+	x.spread.Made(end, x.ahead)
+	if x.known < readyFor*int(24*time.Hour/s.set.Step) {
+		return
+	}
+	for _, lead := range Leads {
+		i := int(lead / s.set.Step)
+		if i >= len(x.ahead) {
+			continue
+		}
+		g := guess{lead: lead, kw: x.ahead[i], plain: x.plain[i], replayed: replayed}
+		g.banded = x.band(end, i, &g.band)
+		slot := end.Add(lead).UnixNano() / int64(s.set.Step)
+		x.guesses[slot] = append(x.guesses[slot], g)
+	}
+}
+
+// band writes the outcomes of a slot, slots after an end that is a full hour.
+func (x *series) band(end time.Time, slot int, out *[outcomes]float64) bool {
+	ok := x.spread.Errors(end, slot, out[:])
+	for i := range out {
+		out[i] = math.Max(x.min, math.Min(x.max, x.ahead[slot]+out[i]))
+	}
+	return ok
+}
+
+// forget drops what is older than needed.
+func (s *state) forget() {
+	perDay := int(24 * time.Hour / s.set.Step)
+	if s.n < (TrainDays+TrainDays/2)*perDay {
+		return
+	}
+	drop := s.n - TrainDays*perDay
+	for _, x := range s.series {
+		x.model.Forget(drop)
+		x.known = 0
+		x.values = append([]float64(nil), x.values[drop:]...)
+		for _, v := range x.values {
+			if !math.IsNaN(v) {
+				x.known++
+			}
+		}
+	}
+	s.start, s.n = s.at(drop), s.n-drop
+}

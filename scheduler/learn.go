@@ -1,0 +1,181 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"quartier/optimizer/forecast"
+	"quartier/scheduler/answer"
+	"quartier/scheduler/foresee"
+	"quartier/schemas/balance"
+	"quartier/schemas/district"
+	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
+)
+
+func otherWh(r balance.Row) units.WattHours      { return r.OtherWh }
+func productionWh(r balance.Row) units.WattHours { return r.ProductionWh }
+
+// foresight are the forecasts of a district's load and sun, before anything is learned.
+func foresight(cfg *Config) *foresee.District {
+	peak := map[string]float64{}
+	for i := range cfg.District.Sites {
+		if kw := peakKW(&cfg.District.Sites[i]); kw > 0 {
+			peak[cfg.District.Sites[i].ID] = kw
+		}
+	}
+	return foresee.New(foresee.Settings{District: cfg.District.ID, Step: cfg.District.Step, Ahead: cfg.Horizon, Zone: cfg.District.Zone, PeakKW: peak})
+}
+
+// peakKW is the installed solar power of a site.
+func peakKW(site *district.Site) (kw float64) {
+	for _, dev := range site.Devices {
+		if dev.Kind == district.PV && dev.PV != nil {
+			kw += dev.PV.PeakKW
+		}
+	}
+	return kw
+}
+
+// series are what forecasts learn from.
+func (s *Scheduler) series(bySite map[string][]balance.Row, span timegrid.Span) foresee.Record {
+	r := foresee.Record{Start: span.Start, Series: map[foresee.Key][]float64{}}
+	for i := range s.cfg.District.Sites {
+		site := &s.cfg.District.Sites[i]
+		add := func(quantity string, pick func(balance.Row) units.WattHours) {
+			r.Series[foresee.Key{Site: site.ID, Quantity: quantity}] = past(bySite[site.ID], span, s.cfg.District.Step, pick, unknown).Values
+		}
+		add(district.ForecastLoad, otherWh)
+		if peakKW(site) > 0 {
+			add(district.ForecastSun, productionWh)
+		}
+	}
+	return r
+}
+
+// netErrors is how wrong forecasts of the district's net power were; before that is known, how wrong they may be.
+func (s *Scheduler) netErrors(in inputs) answer.Errors {
+	if f, ok := s.foresight.NetErrors(in.start); ok {
+		return f
+	}
+	load, sun := make([]float64, in.steps), make([]float64, in.steps)
+	for _, kw := range in.loadKW {
+		for t, v := range kw {
+			load[t] += v
+		}
+	}
+	for _, kw := range in.sunKW {
+		for t, v := range kw {
+			sun[t] += v
+		}
+	}
+	return foresee.Prior(load, sun)
+}
+
+// clearSky is what is foreseen of a site's sun before anything was recorded: its inverters under a mean sky, nearing what they give now.
+func (s *Scheduler) clearSky(site *district.Site, in inputs, nowKW float64) []float64 {
+	out := make([]float64, in.steps)
+	for _, dev := range site.Devices {
+		if dev.PV == nil {
+			continue
+		}
+		at := forecast.Place{LatitudeDeg: s.cfg.District.Latitude, LongitudeDeg: s.cfg.District.Longitude, TiltDeg: dev.PV.TiltDeg, AzimuthDeg: dev.PV.AzimuthDeg}
+		for t := range out {
+			out[t] += dev.PV.PeakKW * forecast.MeanSky(at, in.start.Add(time.Duration(t)*in.step+in.step/2))
+		}
+	}
+	if expected := out[0]; expected > 0.02*peakKW(site) {
+		for t := range out {
+			ratio := math.Max(0.2, math.Min(1.8, nowKW/expected))
+			out[t] *= 1 + (ratio-1)*math.Exp(-float64(t)*in.step.Hours()/s.cfg.Forecast.Fade.Hours())
+		}
+	}
+	return out
+}
+
+// relearn asks for forecasts that learn anew from the record.
+func (s *Scheduler) relearn() {
+	select {
+	case s.learn <- struct{}{}:
+	default:
+	}
+}
+
+// learnLoop learns from the record whenever that is worth it, beside planning and dispatch, but not more often than every few plans.
+func (s *Scheduler) learnLoop(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.learn:
+		}
+		begun := time.Now()
+		if err := s.Learn(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("forecasts have not learned from the record", "district", s.cfg.District.ID, "err", err)
+		} else if err == nil {
+			s.cfg.Log.Debug("forecasts have learned from the record", "district", s.cfg.District.ID, "seconds", time.Since(begun).Seconds())
+			s.Wake()
+		}
+		if !sleep(ctx, 3*s.cfg.ReplanEvery) {
+			return
+		}
+	}
+}
+
+// Learn has the forecasts of load and sun learn from the last [foresee.TrainDays] of the record. It takes a while and may run beside Replan and Dispatch.
+func (s *Scheduler) Learn(ctx context.Context) error {
+	d := s.cfg.District
+	end := timegrid.Floor(s.cfg.Now(), d.Step)
+	span := timegrid.NewSpan(end.Add(-foresee.TrainDays*24*time.Hour), end)
+	rows, err := s.cfg.Store.ForecastErrors(ctx, d.ID, timegrid.NewSpan(span.Start, end.Add(24*time.Hour)))
+	if err != nil {
+		return fmt.Errorf("scheduler: read errors of forecasts of %s: %w", d.ID, err)
+	}
+	s.foresight.Recall(rows)
+	all := foresee.Record{Start: span.Start, Series: map[foresee.Key][]float64{}}
+	last := 0
+	for from := span.Start; from.Before(end); from = from.Add(7 * 24 * time.Hour) { // a week at a time is in memory
+		week := timegrid.NewSpan(from, from.Add(7*24*time.Hour))
+		if week.End.After(end) {
+			week.End = end
+		}
+		rows, err := s.cfg.Store.Balances(ctx, d.ID, "", week)
+		if err != nil {
+			return fmt.Errorf("scheduler: read balances of %s: %w", d.ID, err)
+		}
+		bySite := map[string][]balance.Row{}
+		for _, r := range rows {
+			bySite[r.Site] = append(bySite[r.Site], r)
+		}
+		for k, v := range s.series(bySite, week).Series {
+			offset := len(all.Series[k])
+			all.Series[k] = append(all.Series[k], v...)
+			for i := range v {
+				if !math.IsNaN(v[i]) {
+					last = max(last, offset+i+1)
+				}
+			}
+		}
+	}
+	for k, v := range all.Series { // slots that are not closed yet are to come
+		all.Series[k] = v[:last]
+	}
+	return s.foresight.Train(ctx, all)
+}
+
+// keepErrors writes how wrong forecasts were to the record.
+func (s *Scheduler) keepErrors(ctx context.Context) {
+	rows := s.foresight.Changed()
+	if len(rows) == 0 {
+		return
+	}
+	if err := s.cfg.Store.SaveForecastErrors(context.WithoutCancel(ctx), rows); err != nil {
+		s.foresight.Again(rows)
+		s.cfg.Log.Warn("errors of forecasts not recorded", "district", s.cfg.District.ID, "count", len(rows), "err", err)
+	}
+}
+
+// ForecastErrors returns how wrong the forecasts of the last weeks were.
+func (s *Scheduler) ForecastErrors() []district.ForecastError { return s.foresight.Errors() }
