@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,7 +34,7 @@ func newMetrics(reg *prometheus.Registry, a *App) *metrics {
 		solve: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "quartier_plan_seconds", Help: "Time to make a plan.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}, []string{"district"}),
 		gap:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "quartier_plan_gap_ratio", Help: "Gap of the last plan between its cost and the bound."}, []string{"district"}),
 	}
-	reg.MustRegister(m.stored, m.refused, m.append, m.plans, m.setpoints, m.solve, m.gap, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), devices{a},
+	reg.MustRegister(m.stored, m.refused, m.append, m.plans, m.setpoints, m.solve, m.gap, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), devices{a}, foreseen{a},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quartier_memory_rows", Help: "Samples and set-points in memory alone, because the local disk takes none."},
 			func() float64 { return float64(a.record.memory.State().Held) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "quartier_memory_dropped_rows_total", Help: "Samples and set-points lost because the disk took none for too long."},
@@ -74,6 +75,54 @@ func (l decisions) AppendSetpoints(ctx context.Context, sps []district.Setpoint)
 		l.setpoints.WithLabelValues(sp.District, string(sp.Outcome)).Inc()
 	}
 	return l.Store.AppendSetpoints(ctx, sps)
+}
+
+// foreseen collects how wrong the forecasts of the last weeks were.
+type foreseen struct{ a *App }
+
+var (
+	forecastLabels  = []string{"district", "site", "quantity", "lead_minutes"}
+	forecastError   = prometheus.NewDesc("quartier_forecast_error_kilowatts", "Mean absolute error of the forecasts of the last weeks.", forecastLabels, nil)
+	persistentError = prometheus.NewDesc("quartier_forecast_persistence_error_kilowatts", "The same of similar days with the present deviation fading.", forecastLabels, nil)
+	forecastLoss    = prometheus.NewDesc("quartier_forecast_pinball_kilowatts", "Mean pinball loss of the 10th, 50th and 90th percentile.", forecastLabels, nil)
+	forecastBand    = prometheus.NewDesc("quartier_forecast_coverage_ratio", "Share of the outcomes within the band that is to hold 80 % of them.", forecastLabels, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (f foreseen) Describe(ch chan<- *prometheus.Desc) {
+	for _, x := range []*prometheus.Desc{forecastError, persistentError, forecastLoss, forecastBand} {
+		ch <- x
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (f foreseen) Collect(ch chan<- prometheus.Metric) {
+	type key struct {
+		site, quantity string
+		lead           int
+	}
+	for id, s := range f.a.schedulers {
+		sums := map[key]*district.ForecastError{}
+		for _, r := range s.ForecastErrors() {
+			k := key{r.Site, r.Quantity, r.LeadMinutes}
+			if sums[k] == nil {
+				sums[k] = &district.ForecastError{}
+			}
+			sums[k].Add(r)
+		}
+		for k, e := range sums {
+			at := []string{id, k.site, k.quantity, strconv.Itoa(k.lead)}
+			tell := func(d *prometheus.Desc, sum float64, n int64) {
+				if n > 0 {
+					ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, sum/float64(n), at...)
+				}
+			}
+			tell(forecastError, e.AbsoluteKW, e.Count)
+			tell(persistentError, e.PersistenceKW, e.Count)
+			tell(forecastLoss, e.PinballKW, e.Banded)
+			tell(forecastBand, float64(e.Covered), e.Banded)
+		}
+	}
 }
 
 // devices collects the state of every polled device.

@@ -59,6 +59,7 @@ type Store interface {
 	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
 	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
 	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
+	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
 	LatestPlan(ctx context.Context, districtID string, asOf time.Time) (*district.Plan, error)
 	Plan(ctx context.Context, id int64) (*district.Plan, error)

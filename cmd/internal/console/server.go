@@ -107,6 +107,7 @@ func (s *Server) routes() {
 	s.deviceRoutes()
 	s.dayRoutes()
 	s.balanceRoutes()
+	s.forecastRoutes()
 	s.ledgerRoutes()
 	s.memberRoutes()
 	s.userRoutes()

@@ -28,6 +28,8 @@ type Memory struct {
 	users     map[string]store.User
 	sessions  map[string]store.Session
 	down      error
+
+	Forecasts []district.ForecastError // set before it is used by several goroutines
 }
 
 // NewMemory returns an empty store.
@@ -128,6 +130,17 @@ func (m *Memory) Balances(_ context.Context, districtID, site string, sp timegri
 func (m *Memory) Carriers(context.Context, string, string, balance.Carrier, timegrid.Span) ([]balance.CarrierRow, error) {
 	defer m.lock()()
 	return nil, m.down
+}
+
+// ForecastErrors is as the contract says.
+func (m *Memory) ForecastErrors(_ context.Context, districtID string, sp timegrid.Span) (out []district.ForecastError, err error) {
+	defer m.lock()()
+	for _, r := range m.Forecasts {
+		if r.District == districtID && sp.Contains(r.Day) {
+			out = append(out, r)
+		}
+	}
+	return out, m.down
 }
 
 // BalanceSpan is as the contract says.

@@ -54,6 +54,7 @@ func New(ctx context.Context, now time.Time, days int) (*World, error) {
 	if err := w.Record(ctx, w.Store, days); err != nil {
 		return nil, err
 	}
+	w.Store.Forecasts = w.forecasts(days)
 	w.Tick()
 	hash, err := demoHash()
 	if err != nil {
@@ -528,4 +529,26 @@ func (w *World) Report(_ context.Context, districtID, memberID, month, format, l
 		return nil, fmt.Errorf("report of %s: %w", month, store.ErrNotFound)
 	}
 	return []byte(fmt.Sprintf("<!doctype html><title>%s %s %s %s %s</title>", districtID, memberID, month, format, language)), nil
+}
+
+// forecasts are errors that grow with the lead, the older half of the days made again from the record.
+func (w *World) forecasts(days int) (out []district.ForecastError) {
+	for i := range w.Districts {
+		d := &w.Districts[i]
+		row := func(site, quantity string, scaleKW float64) {
+			for day := range min(days, 14) {
+				for _, lead := range []int{60, 180, 360, 720, 1440} {
+					grow := 0.06 + 0.03*math.Sqrt(float64(lead)/60)
+					out = append(out, district.ForecastError{District: d.ID, Site: site, Quantity: quantity, Day: w.now.Truncate(24*time.Hour).AddDate(0, 0, -day), LeadMinutes: lead, Replayed: day > 6,
+						Count: 24, AbsoluteKW: 24 * grow * scaleKW, PersistenceKW: 27 * grow * scaleKW, MeasuredKW: 24 * scaleKW, Banded: 24, Covered: 19, PinballKW: 8 * grow * scaleKW})
+				}
+			}
+		}
+		row(district.DistrictSite, district.ForecastNet, 60)
+		for k := range d.Sites {
+			row(d.Sites[k].ID, district.ForecastLoad, 12)
+			row(d.Sites[k].ID, district.ForecastSun, 20)
+		}
+	}
+	return out
 }

@@ -65,6 +65,12 @@ export function faultWords(detail: string): Said {
 
 /** Why a command was held, refused or failed: "hold: 15 s" or "owner's limit: 70 %" in words, and faults as [faultWords] says them. */
 export function detailWords(detail: string): Said {
+  const followed = /^(?:(.*); )?(\d+) commands before, (-?\d+\.\d+) to (-?\d+\.\d+) kW$/.exec(detail)
+  if (followed) {
+    const [, first, n, low, high] = followed
+    const said = first ? detailWords(first) : { text: '', raw: '' }
+    return { text: [said.text, t('outcome.follow.text', { n: n!, low: value(prefs.lang, Number(low), 'kW'), high: value(prefs.lang, Number(high), 'kW') })].filter(Boolean).join(' · '), raw: said.raw }
+  }
   const [, why, number] = /^(hold|interval|ramp|owner's limit): (\d+(?:\.\d+)?) (?:s|%|\/s)$/.exec(detail) ?? []
   if (why === 'hold') return { text: t('outcome.held.text', { age: age(prefs.lang, Number(number)) }), raw: '' }
   if (why === 'interval') return { text: t('outcome.interval.text', { age: age(prefs.lang, Number(number)) }), raw: '' }
@@ -85,7 +91,13 @@ export function alarmDetail(key: string, detail: string, name: (object: string) 
 /** The key of a reason such as "cheap: 0.1579 EUR/kWh", in words. */
 export const reasonWords = (reason: string) => term('reason.', reason.split(/[ :]/)[0] ?? '')
 
-/** The numbers of a reason, in the reader's format. */
+/** The numbers of a reason, in the reader's format; of a battery that does other than planned, in a sentence. */
 export function reasonNumbers(reason: string): string {
+  const n = '(-?\\d+(?:\\.\\d+)?)'
+  const followed = new RegExp(`^\\w+: ${n} kW planned, ${n} kW net without storage, ${n} kW expected, worth ${n} EUR/kWh, price ${n} EUR/kWh$`).exec(reason)
+  if (followed) {
+    const [planned, net, expected, worth, price] = followed.slice(1).map((x, i) => value(prefs.lang, Number(x), i < 3 ? 'kW' : 'EUR/kWh'))
+    return t('reason.follow.text', { planned: planned!, net: net!, expected: expected!, worth: worth!, price: price! })
+  }
   return [...reason.matchAll(/(-?\d+(?:\.\d+)?) (kW|kWh|EUR\/kWh|gCO2e\/kWh|degC)\b/g)].filter((m) => Number(m[1]) !== 0).map((m) => value(prefs.lang, Number(m[1]), m[2]!)).join(', ')
 }

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest'
-import { alarmDetail, commandWords, conflictWords, detailWords, faultWords } from '.'
+import { alarmDetail, commandWords, conflictWords, detailWords, faultWords, reasonNumbers, reasonWords } from '.'
 import { prefs } from '../prefs.svelte'
 
 vi.mock('../prefs.svelte', () => ({ prefs: { lang: 'en' } })) // the real one asks the browser
@@ -37,4 +37,17 @@ it('what holds a command back is said in words', () => {
   expect(detailWords("owner's limit: 70 %").text).toMatch(/70\s?%/)
   expect(detailWords('dev: release: limit_a is at 8, and we wrote 16: somebody else commands the device').text).toContain('Another system')
   expect(commandWords('limit_share as before (own control)')).toBe('own control')
+})
+
+it('a battery that does other than planned says why in a sentence', () => {
+  const reason = 'cover: -5.0 kW planned, 7.0 kW net without storage, 5.0 kW expected, worth 0.2130 EUR/kWh, price 0.4000 EUR/kWh'
+  prefs.lang = 'en'
+  expect(reasonWords(reason)).toBe('covers more than planned')
+  expect(reasonNumbers(reason)).toMatch(/^.5\s?kW was planned; without storage the district takes 7\s?kW where 5\s?kW was expected\. .*21\.30?\s?ct.*40(\.00)?\s?ct/)
+  expect(detailWords('5 commands before, -9.00 to -7.00 kW').text).toMatch(/^5 commands before, .9\s?kW to .7\s?kW$/)
+  expect(detailWords('hold: 5 s; 2 commands before, 0.00 to 1.50 kW').text).toMatch(/ · 2 commands before/)
+  prefs.lang = 'fr'
+  expect(reasonWords(reason)).toBe('couvre plus que prévu')
+  expect(reasonNumbers(reason)).toMatch(/hors stockage le quartier prend 7\s?kW au lieu de 5\s?kW/)
+  prefs.lang = 'en'
 })
