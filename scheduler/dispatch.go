@@ -15,7 +15,7 @@ import (
 
 // Dispatch commands every device under control once and writes the ledger.
 func (s *Scheduler) Dispatch(ctx context.Context) {
-	now, wall := s.cfg.Now(), time.Now()
+	now, wall := s.cfg.Now(), s.cfg.Wall()
 	s.lapse(wall)
 	st := observe.Observe(s.cfg.District, s.cfg.Live, now, s.cfg.Stale)
 	plan, _ := s.Plan()

@@ -85,7 +85,7 @@ func (s *Scheduler) Request(rs ...Request) (before []float64, err error) {
 	s.mu.Lock()
 	for _, r := range rs {
 		old, ok := s.requests[r.key()]
-		ok = ok && old.Until.After(time.Now())
+		ok = ok && old.Until.After(s.cfg.Wall())
 		if ok && old.Value == r.Value {
 			r.Since = old.Since
 		} else {
@@ -111,7 +111,7 @@ func (s *Scheduler) Withdraw(kind RequestKind, site, device string) float64 {
 	if ok {
 		s.Wake()
 	}
-	return valueOr(old, ok && old.Until.After(time.Now()))
+	return valueOr(old, ok && old.Until.After(s.cfg.Wall()))
 }
 
 func valueOr(r Request, ok bool) float64 {
@@ -123,7 +123,7 @@ func valueOr(r Request, ok bool) float64 {
 
 // Requests lists the requests in force, in a fixed order.
 func (s *Scheduler) Requests() []Request {
-	now := time.Now()
+	now := s.cfg.Wall()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Request
@@ -165,7 +165,7 @@ func (s *Scheduler) requested(kind RequestKind, site, device string) (float64, b
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, ok := s.requests[requestKey{kind, site, device}]
-	return r.Value, ok && r.Until.After(time.Now())
+	return r.Value, ok && r.Until.After(s.cfg.Wall())
 }
 
 // limits are what holds now of a site, or of the district for an empty id: the configured limits, or smaller ones by request.

@@ -52,7 +52,9 @@ type Config struct {
 	Plan func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error)
 	// Now is the district's clock.
 	Now func() time.Time
-	Log *slog.Logger
+	// Wall is the machine's clock, to which connections belong; nil: time.Now.
+	Wall func() time.Time
+	Log  *slog.Logger
 
 	Horizon                time.Duration // how far a plan reaches; default 36 h
 	ReplanEvery            time.Duration // on the machine's clock; default 5 min
@@ -115,6 +117,9 @@ type Pause struct {
 func New(cfg Config) (*Scheduler, error) {
 	if cfg.District == nil || cfg.Live == nil || cfg.Store == nil || cfg.Prices == nil || cfg.Driver == nil || cfg.Plan == nil || cfg.Now == nil || cfg.Log == nil {
 		return nil, errors.New("scheduler: a required field of its configuration is missing")
+	}
+	if cfg.Wall == nil {
+		cfg.Wall = time.Now
 	}
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
