@@ -80,6 +80,12 @@ func (s *Spread) Errors(origin time.Time, lead int, out []float64) bool {
 			errs = append(errs, came-f[lead])
 		}
 	}
+	return Quantiles(errs, out)
+}
+
+// Quantiles writes a distribution of which values are known to out, as equally likely values from the smallest to the largest. Fewer than three values are none: out is zero and the result
+// false. It sorts the values.
+func Quantiles(errs, out []float64) bool {
 	if len(errs) < 3 {
 		clear(out)
 		return false

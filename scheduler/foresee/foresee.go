@@ -1,6 +1,7 @@
 // Package foresee foresees what the sites of a district draw and what their sun gives, learns from what came, and keeps count of how wrong it was.
 //
-// Each series has a [forecast.Adaptive] of its own, which gives up lead by lead what similar days foresee better, and a [forecast.Spread] of its errors. They learn from the
+// Each series has a [forecast.Adaptive] of its own, which gives up lead by lead what similar days foresee better, and its errors at a few leads; the net power of the district has a
+// [forecast.Spread] of its errors at all leads. They learn from the
 // record once, see [District.Train], and from every slot that closes since, see [District.Observe]. Time and memory are bounded: [TrainDays] are learned from, and of a series no more than
 // half as much again is kept.
 package foresee
@@ -89,13 +90,23 @@ type state struct {
 type series struct {
 	values   []float64
 	model    *forecast.Adaptive // nil: of the net power
-	spread   *forecast.Spread
-	ahead    []float64 // the newest forecast, from the end of the values on
-	plain    []float64 // what similar days say
+	spread   *forecast.Spread   // of the net power alone: at all leads
+	errors   map[when][]float64 // of the other series: the newest, measured less forecast, kW
+	ahead    []float64          // the newest forecast, from the end of the values on
+	plain    []float64          // what similar days say
 	min, max float64
 	guesses  map[int64][]guess // by slot of the target
 	known    int
 }
+
+// when is which forecasts have errors in common.
+type when struct {
+	lead time.Duration
+	hour int // of the day, UTC, at which they were made
+}
+
+// keepErrors is how many errors a series keeps for each lead and hour.
+const keepErrors = 20
 
 // guess is a forecast that waits for what it is about.
 type guess struct {
@@ -183,7 +194,7 @@ func (s *state) end() time.Time        { return s.at(s.n) }
 func (s *state) of(k Key) *series {
 	x := s.series[k]
 	if x == nil {
-		x = &series{spread: forecast.NewSpread(s.set.Step, s.lead, 0), guesses: map[int64][]guess{}, max: math.Inf(1)}
+		x = &series{errors: map[when][]float64{}, guesses: map[int64][]guess{}, max: math.Inf(1)}
 		if peak, ok := s.set.PeakKW[k.Site]; ok && k.Quantity == district.ForecastSun {
 			x.max = peak
 		}
@@ -229,7 +240,9 @@ func (s *state) extend(slot int, r Record) {
 
 // came holds the guesses of a slot against what was measured in it.
 func (s *state) came(k Key, x *series, at time.Time, v float64) {
-	x.spread.Measured(at, v)
+	if x.spread != nil {
+		x.spread.Measured(at, v)
+	}
 	slot := at.UnixNano() / int64(s.set.Step)
 	guesses := x.guesses[slot]
 	delete(x.guesses, slot)
@@ -237,6 +250,11 @@ func (s *state) came(k Key, x *series, at time.Time, v float64) {
 		return
 	}
 	for _, g := range guesses {
+		if x.errors != nil {
+			w := when{g.lead, at.Add(-g.lead).UTC().Hour()}
+			all := append(x.errors[w], v-g.kw)
+			x.errors[w] = all[max(0, len(all)-keepErrors):]
+		}
 		e := s.count(k, g.lead, at.Truncate(24*time.Hour), g.replayed)
 		e.Count++
 		e.AbsoluteKW += math.Abs(v - g.kw)
@@ -291,7 +309,9 @@ func (s *state) foresee(replayed bool) {
 
 func (s *state) wait(x *series, replayed bool) {
 	end := s.end()
-	x.spread.Made(end, x.ahead)
+	if x.spread != nil {
+		x.spread.Made(end, x.ahead)
+	}
 	if x.known < readyFor*int(24*time.Hour/s.set.Step) {
 		return
 	}
@@ -301,15 +321,19 @@ func (s *state) wait(x *series, replayed bool) {
 			continue
 		}
 		g := guess{lead: lead, kw: x.ahead[i], plain: x.plain[i], replayed: replayed}
-		g.banded = x.band(end, i, &g.band)
+		g.banded = x.band(end, lead, i, &g.band)
 		slot := end.Add(lead).UnixNano() / int64(s.set.Step)
 		x.guesses[slot] = append(x.guesses[slot], g)
 	}
 }
 
 // band writes the outcomes of a slot, slots after an end that is a full hour.
-func (x *series) band(end time.Time, slot int, out *[outcomes]float64) bool {
-	ok := x.spread.Errors(end, slot, out[:])
+func (x *series) band(end time.Time, lead time.Duration, slot int, out *[outcomes]float64) (ok bool) {
+	if x.spread != nil {
+		ok = x.spread.Errors(end, slot, out[:])
+	} else {
+		ok = forecast.Quantiles(slices.Clone(x.errors[when{lead, end.UTC().Hour()}]), out[:])
+	}
 	for i := range out {
 		out[i] = math.Max(x.min, math.Min(x.max, x.ahead[slot]+out[i]))
 	}
