@@ -37,7 +37,7 @@ func (s *Scheduler) value(p *problem.Problem, sol *problem.Solution, plan *distr
 	f := &following{plan: plan, stores: map[observe.Key]storage.Store{}, floor: map[observe.Key]float64{}, withoutKW: map[string][]float64{}, netKW: make([]float64, p.Steps)}
 	var all []storage.Store
 	fee := make([]float64, p.Steps) // of a withdrawal, by the capacity that may avoid it
-	capacity := 0.0
+	capacity, curtails := 0.0, false
 	for i := range sol.Sites {
 		ss := &sol.Sites[i]
 		without := append([]float64(nil), ss.NetKW...)
@@ -46,6 +46,9 @@ func (s *Scheduler) value(p *problem.Problem, sol *problem.Solution, plan *distr
 			return nil, err
 		}
 		for _, dev := range ps.Devices {
+			if pv, ok := dev.(*problem.PV); ok && pv.Curtailable {
+				curtails = true
+			}
 			b, ok := dev.(*problem.Battery)
 			if !ok {
 				continue
@@ -79,7 +82,7 @@ func (s *Scheduler) value(p *problem.Problem, sol *problem.Solution, plan *distr
 	}
 	var err error
 	f.values, err = answer.New(storage.Pool(all), answer.Outlook{Start: plan.Start, Step: time.Duration(p.StepMinutes * float64(time.Minute)), NetKW: f.netKW, ImportPrice: f.importPrice, ExportPrice: f.exportPrice,
-		ImportLimitKW: p.Grid.ImportLimitKW, ExportLimitKW: p.Grid.ExportLimitKW}, errs)
+		ImportLimitKW: p.Grid.ImportLimitKW, ExportLimitKW: p.Grid.ExportLimitKW, Curtails: curtails}, errs)
 	if err != nil {
 		return nil, err
 	}

@@ -130,11 +130,20 @@ type Slot struct {
 	ExportPrice   float64   // EUR per kWh given
 	ImportLimitKW float64   // of the whole net power; 0: none
 	ExportLimitKW float64   // 0: none
+	Curtails      bool      // what would pass the export limit is held back at its source: it earns nothing and breaks nothing
 	NetKW         []float64 // outcomes of the net power without the store, equally likely; at least one
 }
 
 // beyondPrice is what a kWh beyond a limit costs: more than any energy, so that stores are kept ready for it where they can.
 const beyondPrice = 10.0
+
+// beyondExport is what a kWh given beyond the export limit earns.
+func (s *Slot) beyondExport() float64 {
+	if s.Curtails {
+		return math.Min(0, s.ExportPrice)
+	}
+	return math.Min(-beyondPrice, s.ExportPrice)
+}
 
 // noGain is what a kWh must earn at least for a store to move, EUR: without gain it rests.
 const noGain = 1e-9
@@ -260,7 +269,7 @@ func (v *Values) regions(k int, net float64, r *regions) {
 		case s.ImportLimitKW > 0 && m > s.ImportLimitKW:
 			price = math.Max(beyondPrice, price)
 		case s.ExportLimitKW > 0 && m < -s.ExportLimitKW:
-			price = math.Min(-beyondPrice, s.ExportPrice)
+			price = s.beyondExport()
 		case m < 0:
 			price = s.ExportPrice
 		}
@@ -340,7 +349,7 @@ func (v *Values) costOf(k int, stored, net, b float64) float64 {
 		c += math.Max(0, beyondPrice-s.ImportPrice) * (m - s.ImportLimitKW)
 	}
 	if s.ExportLimitKW > 0 && m < -s.ExportLimitKW {
-		c += math.Max(0, beyondPrice+s.ExportPrice) * (-m - s.ExportLimitKW)
+		c += (s.ExportPrice - s.beyondExport()) * (-m - s.ExportLimitKW)
 	}
 	c = s.Hours * (c + v.store.WearCostPerKWh*math.Abs(b))
 	return c + v.toGo(k+1, v.store.After(stored, b, s.Hours))

@@ -19,7 +19,7 @@ func drawSlots(t *rapid.T, n, outcomes int) []Slot {
 	for k := range slots {
 		s := Slot{Hours: rapid.SampledFrom([]float64{0.25, 1}).Draw(t, "hours"), ImportPrice: rapid.Float64Range(-0.05, 0.5).Draw(t, "import"), ExportPrice: rapid.Float64Range(-0.05, 0.3).Draw(t, "export")}
 		if rapid.IntRange(0, 3).Draw(t, "limited") == 0 {
-			s.ImportLimitKW, s.ExportLimitKW = 12, 9
+			s.ImportLimitKW, s.ExportLimitKW, s.Curtails = 12, 9, rapid.Bool().Draw(t, "curtails")
 		}
 		for range outcomes {
 			s.NetKW = append(s.NetKW, rapid.Float64Range(-15, 15).Draw(t, "net"))

@@ -32,6 +32,8 @@ type Outlook struct {
 	ImportPrice, ExportPrice []float64
 	// ImportLimitKW and ExportLimitKW are those of the boundary; nil, 0 and +Inf: none.
 	ImportLimitKW, ExportLimitKW []float64
+	// Curtails says that sun beyond the export limit is held back, so that the limit needs no stores.
+	Curtails bool
 	// Ends says that what is stored after the last slot is worth nothing; else it saves a share of the mean import price later.
 	Ends bool
 }
@@ -62,7 +64,7 @@ func New(pool storage.Store, o Outlook, errs Errors) (*Values, error) {
 			net[i] = o.NetKW[k] + caution*net[i]
 		}
 		slots[k] = storage.Slot{Hours: o.Step.Hours(), ImportPrice: o.ImportPrice[k], ExportPrice: o.ExportPrice[k], NetKW: net,
-			ImportLimitKW: limit(o.ImportLimitKW, k), ExportLimitKW: limit(o.ExportLimitKW, k)}
+			ImportLimitKW: limit(o.ImportLimitKW, k), ExportLimitKW: limit(o.ExportLimitKW, k), Curtails: o.Curtails}
 		mean += o.ImportPrice[k] / float64(n)
 	}
 	final := 0.0

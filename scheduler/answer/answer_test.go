@@ -85,6 +85,27 @@ func TestWidthKeepsBack(t *testing.T) {
 	}
 }
 
+// TestCurtailedSunNeedsNoRoom: before a noon that may pass the export limit what is stored is not worth less than nothing where the sun can be held back, and is where it cannot.
+func TestCurtailedSunNeedsNoRoom(t *testing.T) {
+	o := dearEvening()
+	o.ImportPrice = flat(0.2, 16)
+	o.ExportLimitKW = flat(10, 16)
+	for k := range o.NetKW {
+		o.NetKW[k] = -8
+	}
+	wide := func(_ int, out []float64) { copy(out, []float64{-4, -2, 0, 2, 4}) }
+	for _, curtails := range []bool{true, false} {
+		o.Curtails = curtails
+		v, err := New(home, o, wide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := v.Worth(start, 7); curtails && w < 0 || !curtails && w > 0 {
+			t.Errorf("sun that can be held back %v: a stored kWh is worth %g EUR", curtails, w)
+		}
+	}
+}
+
 // TestFaults of an outlook are named.
 func TestFaults(t *testing.T) {
 	o := dearEvening()
