@@ -223,3 +223,25 @@ func TestPlansAtEvents(t *testing.T) {
 		t.Error("no plan is asked for when a device is back")
 	}
 }
+
+// TestFirstDay: before anything is recorded the sun of a site follows the sky over it and what it gives now, and never passes its rating.
+func TestFirstDay(t *testing.T) {
+	w := newTown(t)
+	w.d.Latitude, w.d.Longitude = 47.3, 5
+	w.d.Sites[0].Devices[1].PV.TiltDeg, w.d.Sites[0].Devices[1].PV.AzimuthDeg = 30, 180
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, dev := range w.asked[0].Sites[0].Devices {
+		pv, ok := dev.(*problem.PV)
+		if !ok {
+			continue
+		}
+		if kw := pv.AvailableKW[0]; math.Abs(kw-6) > 0.01 { // what is measured
+			t.Errorf("%v kW now, want 6 kW", kw)
+		}
+		if night, next := pv.AvailableKW[9*4], pv.AvailableKW[24*4]; night != 0 || next < 2 || next > 20 {
+			t.Errorf("%v kW in the evening, %v kW at noon of the next day", night, next)
+		}
+	}
+}
