@@ -1,4 +1,4 @@
--- 0014_forecast_errors.sql: how wrong forecasts were, as sums over the slots of a day
+-- 0015_forecast_errors.sql: how wrong forecasts were, as sums over the slots of a day
 create table forecast_errors (
   district text not null,
   site text not null,        -- "_" the district itself
