@@ -16,6 +16,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/ledger"
+	"quartier/schemas/order"
 	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
@@ -36,6 +37,7 @@ type Store interface {
 	Ledger
 	Figures
 	Forecasts
+	Orders
 	Accounts
 	// Ping returns nil when the store can take a write now.
 	Ping(ctx context.Context) error
@@ -121,6 +123,14 @@ type Forecasts interface {
 	SaveForecastErrors(ctx context.Context, rows []district.ForecastError) error
 	// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, quantity, lead, and those that were replayed last.
 	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
+}
+
+// Orders keeps what people and building systems asked of the control. An order changes by a new revision and is never removed.
+type Orders interface {
+	// SaveOrders writes orders, all or none; of two revisions of one order the higher one stays, and one that is there already changes nothing.
+	SaveOrders(ctx context.Context, orders []order.Order) error
+	// Orders returns the orders of a district that hold, held or were to hold somewhere in sp, in the order of [order.Compare].
+	Orders(ctx context.Context, districtID string, sp timegrid.Span) ([]order.Order, error)
 }
 
 // EventKind sorts events.

@@ -188,6 +188,15 @@ func (a *writer) district(src Source, id string) error {
 			return err
 		}
 	}
+	orders, err := src.Orders(a.ctx, id, everything)
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(orders, 500) {
+		if err := a.put(&batch.Batch{Kind: batch.OfOrders, Orders: part}); err != nil {
+			return err
+		}
+	}
 	if sp, err := src.BalanceSpan(a.ctx, id); err == nil {
 		begin := sp.Start
 		err = pieces(sp.End, func(t time.Time) (bool, error) { return begin.Before(t), nil }, func(sp timegrid.Span) error {

@@ -19,6 +19,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/ledger"
+	"quartier/schemas/order"
 	"quartier/schemas/store"
 )
 
@@ -39,11 +40,12 @@ const (
 	OfCarriers  Kind = 10
 	OfFigures   Kind = 11
 	OfForecasts Kind = 12
+	OfOrders    Kind = 13
 )
 
 // Known reports whether k is one of the kinds of this version.
 func (k Kind) Known() bool {
-	return k >= OfSamples && k <= OfUsers || k >= OfCarriers && k <= OfForecasts
+	return k >= OfSamples && k <= OfUsers || k >= OfCarriers && k <= OfOrders
 }
 
 // String returns the word for messages.
@@ -67,6 +69,8 @@ func (k Kind) String() string {
 		return "figures"
 	case OfForecasts:
 		return "forecast errors"
+	case OfOrders:
+		return "orders"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
@@ -85,6 +89,7 @@ type Batch struct {
 	Carriers  []balance.CarrierRow
 	Figures   []ledger.Figure
 	Forecasts []district.ForecastError
+	Orders    []order.Order
 }
 
 // Setpoint is a line of the ledger with the id that the store which took it first gave it.
@@ -101,7 +106,7 @@ type User struct {
 
 // Len returns the number of rows.
 func (b *Batch) Len() int {
-	return len(b.Samples.Rows) + len(b.Balances) + len(b.Plans) + len(b.Setpoints) + len(b.Events) + len(b.Users) + len(b.Figures) + len(b.Carriers) + len(b.Forecasts)
+	return len(b.Samples.Rows) + len(b.Balances) + len(b.Plans) + len(b.Setpoints) + len(b.Events) + len(b.Users) + len(b.Figures) + len(b.Carriers) + len(b.Forecasts) + len(b.Orders)
 }
 
 // Span returns the earliest and the latest time in the batch; zero times without any.
@@ -139,6 +144,9 @@ func (b *Batch) Span() (from, to time.Time) {
 	}
 	for i := range b.Forecasts {
 		add(b.Forecasts[i].Day)
+	}
+	for i := range b.Orders {
+		add(b.Orders[i].Created)
 	}
 	return from, to
 }
@@ -178,6 +186,8 @@ func Encode(b *Batch) ([]byte, error) {
 		out, err = appendJSON(out, b.Figures)
 	case OfForecasts:
 		out, err = appendJSON(out, b.Forecasts)
+	case OfOrders:
+		out, err = appendJSON(out, b.Orders)
 	default:
 		err = fmt.Errorf("unknown %v", b.Kind)
 	}
@@ -226,6 +236,8 @@ func Decode(data []byte) (*Batch, error) {
 		err = json.Unmarshal(payload, &b.Figures)
 	case OfForecasts:
 		err = json.Unmarshal(payload, &b.Forecasts)
+	case OfOrders:
+		err = json.Unmarshal(payload, &b.Orders)
 	default:
 		err = fmt.Errorf("unknown %v", b.Kind)
 	}

@@ -11,6 +11,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/ledger"
+	"quartier/schemas/order"
 	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
 )
@@ -110,7 +111,7 @@ func (s *Store) enqueueAll(ctx context.Context) error {
 	if _, err := s.conn.ExecContext(ctx, "delete from outbox where refused is null"); err != nil {
 		return err
 	}
-	for _, k := range []batch.Kind{batch.OfUsers, batch.OfSamples, batch.OfBalances, batch.OfCarriers, batch.OfForecasts, batch.OfPlans, batch.OfSetpoints, batch.OfEvents, batch.OfFigures} {
+	for _, k := range []batch.Kind{batch.OfUsers, batch.OfSamples, batch.OfBalances, batch.OfCarriers, batch.OfForecasts, batch.OfPlans, batch.OfSetpoints, batch.OfEvents, batch.OfFigures, batch.OfOrders} {
 		if err := s.enqueueKind(ctx, k, math.MinInt64); err != nil {
 			return fmt.Errorf("%v: %w", k, err)
 		}
@@ -151,6 +152,8 @@ func (s *Store) enqueueKind(ctx context.Context, k batch.Kind, from int64) error
 	case batch.OfFigures:
 		return enqueueRows(ctx, s, 500, scanFigure, func(b *batch.Batch) *[]ledger.Figure { return &b.Figures }, k,
 			"select "+figureColumns+" from figures where created_us>=? order by created_us", from)
+	case batch.OfOrders:
+		return enqueueRows(ctx, s, 500, scanOrder, func(b *batch.Batch) *[]order.Order { return &b.Orders }, k, "select body from orders where created_us>=? order by created_us", from)
 	case batch.OfUsers:
 		return enqueueRows(ctx, s, 1000, func(rows *sql.Rows) (batch.User, error) {
 			u, err := scanUser(rows)

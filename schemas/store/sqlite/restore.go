@@ -28,6 +28,8 @@ func (s *Store) Restore(ctx context.Context, b *batch.Batch) error {
 		return s.SaveForecastErrors(ctx, b.Forecasts)
 	case batch.OfFigures:
 		return s.AppendFigures(ctx, b.Figures)
+	case batch.OfOrders:
+		return s.SaveOrders(ctx, b.Orders)
 	case batch.OfUsers:
 		for _, u := range b.Users {
 			err := s.UpdateUser(ctx, u.UserOf())

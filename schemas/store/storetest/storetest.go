@@ -50,6 +50,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"events", events},
 		{"figures", figures},
 		{"bad figures are refused", figuresRefused},
+		{"orders", orders},
+		{"bad orders are refused", ordersRefused},
 		{"users", users},
 		{"sessions", sessions},
 		{"ping, stats and close", pingStatsClose},

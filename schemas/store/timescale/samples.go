@@ -237,6 +237,8 @@ func (s *Store) Apply(ctx context.Context, b *batch.Batch) error {
 		return s.SaveForecastErrors(ctx, b.Forecasts)
 	case batch.OfFigures:
 		return s.applyFigures(ctx, b.Figures)
+	case batch.OfOrders:
+		return s.SaveOrders(ctx, b.Orders)
 	}
 	return fmt.Errorf("store: apply batch %d: %v: %w", b.Seq, b.Kind, errUnknown)
 }
