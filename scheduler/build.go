@@ -19,8 +19,8 @@ const (
 )
 
 // build makes the plan problem of the district from its present state and the forecasts. A device that is not under control, paused or not seen goes into the load with
-// what it does now, for one hour.
-func (s *Scheduler) build(st observe.State, in inputs) *problem.Problem {
+// what it does now, for one hour; what is ordered is in it as orders_plan.go says.
+func (s *Scheduler) build(st observe.State, in inputs, asked wishes) *problem.Problem {
 	d := s.cfg.District
 	p := &problem.Problem{
 		Start: in.start.In(d.Zone), StepMinutes: d.Step.Minutes(), Steps: in.steps, CarbonPrice: s.cfg.CarbonPriceEURPerTonne,
@@ -45,7 +45,7 @@ func (s *Scheduler) build(st observe.State, in inputs) *problem.Problem {
 		for k := range site.Devices {
 			dev := &site.Devices[k]
 			now := st.Devices[observe.Key{Site: site.ID, Device: dev.ID}]
-			free := dev.Control && !s.paused(site.ID, dev.ID, st.Now)
+			free := dev.Control && asked.free(site.ID, dev)
 			var pd problem.Device
 			switch {
 			case dev.Kind == district.PV && dev.PV != nil:
@@ -55,31 +55,28 @@ func (s *Scheduler) build(st observe.State, in inputs) *problem.Problem {
 			case dev.Kind == district.EVCharger && dev.EVCharger != nil && free && now.Connected.OK:
 				pd = s.carDevice(dev, now, in, d.Zone)
 			case dev.Kind == district.HeatPump && dev.HeatPump != nil && free && now.IndoorC.OK:
-				shift, _ := s.requested(RequestComfort, site.ID, "")
-				pd = heatPumpDevice(dev, now, in, shift)
+				pd = heatPumpDevice(dev, now, in)
 			case dev.Kind == district.WaterHeater && dev.WaterHeater != nil && free && now.TankC.OK:
 				pd = waterHeaterDevice(dev, now, in, in.hotWaterKW[observe.Key{Site: site.ID, Device: dev.ID}])
 			}
 			if pd != nil {
+				asked.shape(site.ID, dev, pd, now, ps.LoadKW)
 				ps.Devices = append(ps.Devices, pd)
 				continue
 			}
 			switch dev.Kind {
 			case district.Battery, district.EVCharger, district.HeatPump, district.WaterHeater:
-				hold := now.PowerKW.Or(0)
-				for t := 0; t < in.steps && time.Duration(t)*in.step < time.Hour; t++ {
-					ps.LoadKW[t] += hold
-				}
+				asked.held(site.ID, dev, now, ps.LoadKW)
 			}
 		}
 		widen(&ps)
-		s.narrow(site.ID, ps.ImportLimitKW, ps.ExportLimitKW, ps.LoadKW, in.step)
+		asked.narrow(site.ID, ps.ImportLimitKW, ps.ExportLimitKW, ps.LoadKW)
 		for t, load := range ps.LoadKW {
 			need[t] += load
 		}
 		p.Sites = append(p.Sites, ps)
 	}
-	s.narrow("", p.Grid.ImportLimitKW, p.Grid.ExportLimitKW, need, in.step)
+	asked.narrow("", p.Grid.ImportLimitKW, p.Grid.ExportLimitKW, need)
 	p.Fill()
 	return p
 }
@@ -149,8 +146,8 @@ func readyBy(text string, from time.Time, zone *time.Location) time.Time {
 	return at
 }
 
-// heatPumpDevice plans a heat pump and its zone; shiftK moves the comfort band of the next hour, as a building system asks.
-func heatPumpDevice(dev *district.Device, now observe.Device, in inputs, shiftK float64) problem.Device {
+// heatPumpDevice plans a heat pump and its zone.
+func heatPumpDevice(dev *district.Device, now observe.Device, in inputs) problem.Device {
 	h := dev.HeatPump
 	x := problem.NewHeatPump(dev.ID)
 	x.MaxKW, x.MinKW = h.MaxKW, math.Min(h.MinKW, h.MaxKW)
@@ -167,10 +164,6 @@ func heatPumpDevice(dev *district.Device, now observe.Device, in inputs, shiftK 
 	x.Zone.OutdoorC = in.outdoorC
 	x.Zone.GainsKW = constant(h.GainsKW, in.steps)
 	x.Zone.MinC, x.Zone.MaxC = constant(h.MinC, in.steps), constant(h.MaxC, in.steps)
-	for t := 0; t < in.steps && time.Duration(t)*in.step < RequestHorizon; t++ {
-		x.Zone.MinC[t] += shiftK
-		x.Zone.MaxC[t] += shiftK
-	}
 	x.Zone.DiscomfortCostPerKH = math.Max(discomfortPerKH, lackPerKWhH*h.CapacityKWhPerK)
 	return x
 }

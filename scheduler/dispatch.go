@@ -62,7 +62,9 @@ type job struct {
 	own    bool // it gets its own control back whatever the limits are
 	loose  bool // it gets its own control back unless a limit holds it back
 	blind  bool // what it does is not known, or not what its connection carries
-	sun    bool // an inverter that nothing but a limit holds back
+	// ordered: what it does is ordered, and it is not let go as long as the order holds
+	ordered bool
+	sun     bool // an inverter that nothing but a limit holds back
 }
 
 // jobs decides what each device of each site should do now, within the limits of the sites and of the district.
@@ -132,6 +134,8 @@ func (s *Scheduler) settle(j *job, now time.Time, planned bool) {
 	w := j.wish
 	switch {
 	case j.own:
+	case j.ordered:
+		s.guard.Told(w, j.freeKW, false, now)
 	case w.Safe:
 		s.guard.Blind(w, j.freeKW, now)
 	case j.blind:
@@ -174,7 +178,7 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 	for k := range site.Devices {
 		dev := &site.Devices[k]
 		drv, ok := s.cfg.Driver(site.ID, dev.ID)
-		if !dev.Control || !ok {
+		if !dev.Control || !ok || s.lockedOut(site.ID, dev.ID, st.Now) {
 			continue
 		}
 		j := s.deviceJob(site, dev, st, drv)
@@ -208,6 +212,7 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 		case j.loose || j.sun:
 			w.WantedKW, _ = s.guard.Free(w, st.Now)
 		}
+		s.obey(j, st.Now, net.OK || !limited)
 		jobs = append(jobs, j)
 	}
 	group := dispatch.Group{Wishes: wishesOf(jobs, func(j *job) bool { return !j.own && !j.blind }), NetKW: net.V, ImportLimitKW: importKW, ExportLimitKW: exportKW}
@@ -236,10 +241,11 @@ func (s *Scheduler) deviceJob(site *district.Site, dev *district.Device, st obse
 			j.freeKW = dispatch.SafeKW(ctl, most)
 		}
 	}
+	paused, bySystem := s.paused(site.ID, dev.ID, st.Now)
 	switch {
-	case s.paused(site.ID, dev.ID, st.Now):
+	case paused:
 		j.own, w.Reason = true, ReasonPaused
-		if v, ok := s.requested(RequestAvailable, site.ID, dev.ID); ok && v == 0 {
+		if bySystem {
 			w.Reason += ": a building system asks for it"
 		}
 	case dev.Kind == district.EVCharger && now.Connected.OK && now.Connected.V < 0.5:
@@ -290,7 +296,7 @@ func (s *Scheduler) Release(ctx context.Context) {
 		for k := range site.Devices {
 			dev := &site.Devices[k]
 			drv, ok := s.cfg.Driver(site.ID, dev.ID)
-			if !ok || !dev.Control {
+			if !ok || !dev.Control || s.lockedOut(site.ID, dev.ID, now) {
 				continue
 			}
 			wg.Add(1)

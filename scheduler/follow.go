@@ -129,7 +129,7 @@ func (s *Scheduler) answers(st observe.State, plan *district.Plan, step int) map
 			key := observe.Key{Site: site.ID, Device: site.Devices[k].ID}
 			store, ok := f.stores[key]
 			now := st.Devices[key]
-			if _, reached := s.cfg.Driver(site.ID, key.Device); !ok || !reached || !now.SOC.OK || !now.PowerKW.OK || s.paused(site.ID, key.Device, st.Now) {
+			if _, reached := s.cfg.Driver(site.ID, key.Device); !ok || !reached || !now.SOC.OK || !now.PowerKW.OK || s.apart(site.ID, key.Device, st.Now) {
 				continue // it is in what the meter shows
 			}
 			own -= now.PowerKW.V

@@ -285,7 +285,7 @@ func TestSafeStates(t *testing.T) {
 		{name: "devices not measured, export limited", load: 5, exp: 5, stale: []string{"ev", "bat", "pv", "hp", "tank"}, want: with(map[string]float64{"bat": 0, "pv": 0.25})},
 		{name: "one device not measured: the others keep the limit", load: 5, imp: 12, stale: []string{"bat"}, want: with(map[string]float64{"ev": 0, "bat": 0})},
 		{name: "paused", load: 5, imp: 5, want: with(map[string]float64{"bat": -10, "tank": 0, "hp": 1}), prepare: func(p *plant) {
-			p.s.Pause(Pause{Site: "s", Device: "ev", Until: p.now.Add(time.Hour)})
+			p.s.Pause(Pause{Site: "s", Device: "ev", Reason: "work", Until: p.now.Add(time.Hour)})
 		}},
 		{name: "no car", load: 5, imp: 12, stale: []string{"grid"}, want: with(map[string]float64{"bat": 0}), prepare: func(p *plant) { p.measure("ev", district.Connected, 0) }},
 	} {

@@ -23,7 +23,8 @@ func (s *Scheduler) Replan(ctx context.Context) (*district.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := s.build(st, in)
+	asked := s.wishes(now, in, "")
+	p := s.build(st, in, asked)
 	s.mu.Lock()
 	previous := s.solution
 	s.mu.Unlock()
@@ -34,6 +35,7 @@ func (s *Scheduler) Replan(ctx context.Context) (*district.Plan, error) {
 	if sol.Grid == nil || len(sol.Sites) == 0 && len(p.Sites) > 0 {
 		return nil, fmt.Errorf("scheduler: plan %s from %s: status %s after %.1f s, no schedule", s.cfg.District.ID, in.start.Format(time.RFC3339), sol.Status, sol.SolveSeconds)
 	}
+	s.planned(st, in, sol, asked)
 	plan := s.record(now, p, sol, in)
 	id, err := s.cfg.Store.SavePlan(ctx, plan)
 	if err != nil {

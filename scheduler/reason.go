@@ -20,6 +20,8 @@ const (
 	ReasonIdle     = "idle"     // waiting is better
 	ReasonSafe     = "safe"     // no fresh plan or measurement: own control
 	ReasonPaused   = "paused"   // taken out of control by an operator
+	ReasonOrder    = "order"    // somebody ordered a power by hand
+	ReasonQuiet    = "quiet"    // quiet hours
 	ReasonReleased = "released" // control ends
 )
 

@@ -9,6 +9,7 @@ import (
 
 	"quartier/scheduler/observe"
 	"quartier/schemas/district"
+	"quartier/schemas/order"
 )
 
 // RequestKind is what a building system may ask for from outside.
@@ -34,6 +35,8 @@ type Request struct {
 	Actor  string
 	Since  time.Time // the first of its refreshes; both on the machine's clock
 	Until  time.Time
+
+	order string // id of the order that it is in the list
 }
 
 type requestKey struct {
@@ -82,19 +85,24 @@ func (s *Scheduler) Request(rs ...Request) (before []float64, err error) {
 		}
 	}
 	changed := false
+	var given, over []order.Order
 	s.mu.Lock()
 	for _, r := range rs {
 		old, ok := s.requests[r.key()]
 		ok = ok && old.Until.After(s.cfg.Wall())
 		if ok && old.Value == r.Value {
-			r.Since = old.Since
+			r.Since, r.order = old.Since, old.order
 		} else {
 			changed = true
+			g, o := s.asked(&r, s.cfg.Now())
+			given, over = append(given, g...), append(over, o...)
 		}
 		before = append(before, valueOr(old, ok))
 		s.requests[r.key()] = r
 	}
 	s.mu.Unlock()
+	s.told(over, OrderOver)
+	s.told(given, OrderGiven)
 	if changed {
 		s.Wake()
 	}
@@ -107,8 +115,11 @@ func (s *Scheduler) Withdraw(kind RequestKind, site, device string) float64 {
 	k := requestKey{kind, site, device}
 	old, ok := s.requests[k]
 	delete(s.requests, k)
+	over := s.finish(old.order, order.EndedBy, old.Actor, s.cfg.Now())
+	over = append(over, s.unsilence(kind, site, old.Actor, s.cfg.Now())...)
 	s.mu.Unlock()
-	if ok {
+	s.told(over, OrderOver)
+	if ok || len(over) > 0 {
 		s.Wake()
 	}
 	return valueOr(old, ok && old.Until.After(s.cfg.Wall()))
@@ -141,11 +152,14 @@ func (s *Scheduler) Requests() []Request {
 // lapse forgets the requests that nobody refreshed, tells of each, and asks for a plan without them.
 func (s *Scheduler) lapse(wall time.Time) {
 	var gone []Request
+	var over, given []order.Order
 	s.mu.Lock()
 	for k, r := range s.requests {
 		if !r.Until.After(wall) {
 			delete(s.requests, k)
 			gone = append(gone, r)
+			over = append(over, s.finish(r.order, order.Lapsed, r.Actor, s.cfg.Now())...)
+			given = append(given, s.silence(r, s.cfg.Now())...)
 		}
 	}
 	s.mu.Unlock()
@@ -157,50 +171,25 @@ func (s *Scheduler) lapse(wall time.Time) {
 			s.cfg.Lapsed(r)
 		}
 	}
+	s.told(over, OrderOver)
+	s.told(given, OrderGiven)
 	s.Wake()
 }
 
-// requested returns the value of a request in force.
-func (s *Scheduler) requested(kind RequestKind, site, device string) (float64, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, ok := s.requests[requestKey{kind, site, device}]
-	return r.Value, ok && r.Until.After(s.cfg.Wall())
-}
-
-// limits are what holds now of a site, or of the district for an empty id: the configured limits, or smaller ones by request.
+// limits are what holds now of a site, or of the district for an empty id: the tightest of the configured limits and of those that are ordered.
 func (s *Scheduler) limits(siteID string) (importKW, exportKW float64) {
 	importKW, exportKW = s.cfg.District.ImportLimitKW, s.cfg.District.ExportLimitKW
 	if site := s.cfg.District.Site(siteID); site != nil {
 		importKW, exportKW = site.ImportLimitKW, site.ExportLimitKW
 	}
-	if v, ok := s.requested(RequestImportLimit, siteID, ""); ok {
-		importKW = math.Min(importKW, v)
+	now := s.cfg.Now()
+	for _, o := range s.inForce(order.ImportLimit, siteID, "", now) {
+		importKW = math.Min(importKW, o.Value)
 	}
-	if v, ok := s.requested(RequestExportLimit, siteID, ""); ok {
-		exportKW = math.Min(exportKW, v)
+	for _, o := range s.inForce(order.ExportLimit, siteID, "", now) {
+		exportKW = math.Min(exportKW, o.Value)
 	}
 	return importKW, exportKW
-}
-
-// narrow lowers the limits of the first hour of a plan to what is requested of a site, or of the district for an empty id; needKW is what has to be drawn in each
-// step whatever is decided: a request below it is kept by dispatch as far as devices can, and must not leave the district without a plan.
-func (s *Scheduler) narrow(siteID string, importKW, exportKW, needKW []float64, step time.Duration) {
-	lower := func(kind RequestKind, limitKW []float64, sign float64) {
-		v, ok := s.requested(kind, siteID, "")
-		if !ok {
-			return
-		}
-		for t := range limitKW {
-			if time.Duration(t)*step < RequestHorizon {
-				limitKW[t] = math.Min(limitKW[t], math.Max(v, sign*needKW[t]))
-			} else if math.IsInf(limitKW[t], 1) {
-				limitKW[t] = unlimitedKW // a series of limits is finite or absent as a whole
-			}
-		}
-	}
-	lower(RequestImportLimit, importKW, 1)
-	lower(RequestExportLimit, exportKW, -1)
 }
 
 // unlimitedKW is above what any district draws or feeds.

@@ -21,6 +21,7 @@ import (
 	"quartier/scheduler/observe"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/order"
 	"quartier/schemas/timegrid"
 )
 
@@ -73,6 +74,10 @@ type Config struct {
 	CarbonAssumed float64
 	// Lapsed is told of each request that nobody refreshed in time; nil: nobody is.
 	Lapsed func(Request)
+	// Keep is what is done with orders beyond obeying them.
+	Keep Keep
+	// Reckon solves a problem to tell what an order costs, in a short time of its own and beside Plan; nil: no costs are told.
+	Reckon func(ctx context.Context, p *problem.Problem) (*problem.Solution, error)
 }
 
 // Forecast are the settings by which load and sun are foreseen, see package forecast.
@@ -98,8 +103,12 @@ type Scheduler struct {
 	plannedWall time.Time
 	planErr     error
 	following   *following
-	pauses      map[observe.Key]Pause
 	requests    map[requestKey]Request
+	orders      []order.Order          // that have not ended, the requests of building systems among them
+	unsaved     []order.Order          // revisions that the record does not have yet
+	began       map[string]bool        // by order: whether it asked for something when it was looked at last
+	costs       map[string]*order.Cost // by order
+	reckoned    reckoned               // the plan in force, for what orders cost
 	connected   map[observe.Key]bool
 
 	answered answered // these are of Dispatch alone
@@ -141,7 +150,7 @@ func New(cfg Config) (*Scheduler, error) {
 	if cfg.Horizon < cfg.District.Step {
 		return nil, fmt.Errorf("scheduler: horizon %v is shorter than the step %v of %s", cfg.Horizon, cfg.District.Step, cfg.District.ID)
 	}
-	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), pauses: map[observe.Key]Pause{}, requests: map[requestKey]Request{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}}}, nil
+	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), requests: map[requestKey]Request{}, began: map[string]bool{}, costs: map[string]*order.Cost{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}}}, nil
 }
 
 // Plan returns the plan in force and the error of the last attempt to make one; either may be nil.
@@ -151,50 +160,47 @@ func (s *Scheduler) Plan() (*district.Plan, error) {
 	return s.plan, s.planErr
 }
 
-// Pause takes a device out of control until the given instant of the district's clock; it gets its own control back at the next dispatch.
+// Pause takes a device out of control until the given instant of the district's clock; it gets its own control back at the next dispatch. It is an order for own control.
 func (s *Scheduler) Pause(p Pause) error {
 	dev := s.cfg.District.Device(p.Site, p.Device)
 	if dev == nil || !dev.Control {
 		return fmt.Errorf("scheduler: %s/%s/%s is no device under control", s.cfg.District.ID, p.Site, p.Device)
 	}
-	s.mu.Lock()
-	s.pauses[observe.Key{Site: p.Site, Device: p.Device}] = p
-	s.mu.Unlock()
-	s.Wake()
-	return nil
+	_, err := s.Order(context.Background(), order.Order{Site: p.Site, Device: p.Device, Kind: order.OwnControl, Author: p.Actor, Reason: p.Reason, End: p.Until})
+	return err
 }
 
-// Resume ends a pause.
-func (s *Scheduler) Resume(site, device string) {
-	s.mu.Lock()
-	delete(s.pauses, observe.Key{Site: site, Device: device})
-	s.mu.Unlock()
-	s.Wake()
+// Resume ends every order of a person for own control of a device.
+func (s *Scheduler) Resume(site, device, actor string) error {
+	var err error
+	for _, o := range s.Orders() {
+		if o.Kind == order.OwnControl && o.Site == site && o.Device == device && o.Source == order.FromConsole {
+			if _, e := s.EndOrder(context.Background(), o.ID, actor); e != nil && !errors.Is(e, ErrNoOrder) {
+				err = errors.Join(err, e)
+			}
+		}
+	}
+	return err
 }
 
 // Paused lists the pauses that hold now.
 func (s *Scheduler) Paused() []Pause {
 	now := s.cfg.Now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	var out []Pause
-	for _, p := range s.pauses {
-		if p.Until.After(now) {
-			out = append(out, p)
+	for _, o := range s.Orders() {
+		if o.Kind == order.OwnControl && o.Source == order.FromConsole && o.State(now) == order.Running {
+			out = append(out, Pause{Site: o.Site, Device: o.Device, Reason: o.Reason, Actor: o.Author, Since: o.Start, Until: o.End})
 		}
 	}
 	return out
 }
 
-// paused reports whether a device is out of control: by an operator, or as a building system asks.
-func (s *Scheduler) paused(site, device string, now time.Time) bool {
-	if v, ok := s.requested(RequestAvailable, site, device); ok && v == 0 {
-		return true
+// paused reports whether a device is out of control, and whether a building system asks for that.
+func (s *Scheduler) paused(site, device string, now time.Time) (out, bySystem bool) {
+	for _, o := range s.inForce(order.OwnControl, site, device, now) {
+		out, bySystem = true, bySystem || o.Source == order.FromSystem
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, ok := s.pauses[observe.Key{Site: site, Device: device}]
-	return ok && p.Until.After(now)
+	return out, bySystem
 }
 
 // Wake asks for a new plan soon: something changed that the plan in force does not know.
@@ -208,14 +214,14 @@ func (s *Scheduler) Wake() {
 // Run plans and dispatches until ctx ends, then gives every device its own control back within five seconds. It waits for the first measurements before the first plan.
 // With PlanOnly it writes to no device at any time.
 func (s *Scheduler) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.orderLoop(ctx) })
 	if s.cfg.PlanOnly {
-		var wg sync.WaitGroup
 		wg.Go(func() { s.learnLoop(ctx) })
 		s.planLoop(ctx)
 		wg.Wait()
 		return nil
 	}
-	var wg sync.WaitGroup
 	wg.Add(3)
 	go func() { defer wg.Done(); s.learnLoop(ctx) }()
 	go func() { defer wg.Done(); s.planLoop(ctx) }()

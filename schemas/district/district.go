@@ -16,6 +16,7 @@ type District struct {
 	ExportLimitKW       float64       // largest power fed at the district boundary, kW; +Inf without a limit
 	Tariff              string        // id of the tariff at the district boundary
 	Carbon              string        // id of the carbon intensity source
+	Silence             *Silence      // what holds once the signal of a limit of the district fell silent; nil: its own limits
 	Devices             []Device      // the district's own: transformer station, heat substation, weather station
 	Sites               []Site
 	Members             []Member
@@ -28,7 +29,14 @@ type Site struct {
 	ExportLimitKW float64
 	Tariff        string  // id of the site's own supply tariff, for its members' bills
 	WithdrawalFee float64 // EUR/kWh of network charge and taxes on what the site draws, wherever it comes from
+	Silence       *Silence // what holds once the signal of a limit of the site fell silent; nil: its own limits
 	Devices       []Device
+}
+
+// Silence is the fall-back of limits that come from outside, such as a network operator's, once their signal is no longer repeated.
+type Silence struct {
+	ImportLimitKW, ExportLimitKW *float64      // nil: the configured limit
+	For                          time.Duration // how long it holds unless the signal comes back
 }
 
 // Member is a participant of the district's shared energy: a resident or an institution behind a delivery point.

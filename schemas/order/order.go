@@ -103,7 +103,18 @@ type Order struct {
 	Outcome  Outcome   `json:"outcome,omitempty"`
 	EndedAt  time.Time `json:"ended_at,omitzero"`
 	EndedWho string    `json:"ended_who,omitempty"`
+	Cost     *Cost     `json:"cost,omitempty"`
 	Revision int       `json:"revision"` // grows with each change; of two rows with one id, the one with the higher revision holds
+}
+
+// Cost is what an order costs: the certified cost of a plan with it less that of a plan without it, from the same state, over the hours of the plan. Neither plan is proven to
+// be the best one; the difference of the best ones lies between Low and High.
+type Cost struct {
+	EUR   float64   `json:"eur"` // negative: it saves
+	Low   float64   `json:"low_eur"`
+	High  float64   `json:"high_eur"`
+	Hours float64   `json:"hours"` // that the plans reach over
+	At    time.Time `json:"at"`
 }
 
 // Slot names what an order decides on: of one slot, one order holds at a time, except that limits come beside each other and the tightest holds.

@@ -1,0 +1,84 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"quartier/optimizer/problem"
+	"quartier/scheduler/observe"
+	"quartier/schemas/order"
+)
+
+// costAgain is how old, on the machine's clock, the cost of an order is at least before it is reckoned again.
+const costAgain = 30 * time.Minute
+
+// reckoned is the plan in force with the state and the forecasts that it rests on.
+type reckoned struct {
+	state     observe.State
+	in        inputs
+	solution  *problem.Solution
+	with      map[string]bool // the orders that it goes around
+	attempted map[string]time.Time
+}
+
+// planned notes what the costs of orders are reckoned from.
+func (s *Scheduler) planned(st observe.State, in inputs, sol *problem.Solution, w wishes) {
+	with := map[string]bool{}
+	for _, o := range w.orders {
+		with[o.ID] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	attempted := s.reckoned.attempted
+	if attempted == nil {
+		attempted = map[string]time.Time{}
+	}
+	s.reckoned = reckoned{st, in, sol, with, attempted}
+}
+
+// cost reckons what one order costs, the one that waited longest: a plan from the same state and forecasts without it, against the plan in force.
+func (s *Scheduler) cost(ctx context.Context) {
+	if s.cfg.Reckon == nil {
+		return
+	}
+	wall := time.Now()
+	s.mu.Lock()
+	r := s.reckoned
+	var next *order.Order
+	for i := range s.orders {
+		o := s.orders[i]
+		end := r.in.start.Add(time.Duration(r.in.steps) * r.in.step)
+		last, tried := r.attempted[o.ID]
+		if !r.with[o.ID] || !o.Start.Before(end) || tried && wall.Sub(last) < costAgain {
+			continue
+		}
+		if next == nil || last.Before(r.attempted[next.ID]) {
+			next = &o
+		}
+	}
+	if next != nil {
+		r.attempted[next.ID] = wall
+	}
+	s.mu.Unlock()
+	if next == nil || r.solution == nil || r.solution.Objective == nil || r.solution.Bound == nil {
+		return
+	}
+	sol, err := s.cfg.Reckon(ctx, s.build(r.state, r.in, s.wishes(r.state.Now, r.in, next.ID)))
+	if err != nil || sol.Objective == nil || sol.Bound == nil {
+		s.cfg.Log.Debug("cost of an order not known", "district", s.cfg.District.ID, "order", next.ID, "err", err)
+		return
+	}
+	c := &order.Cost{EUR: *r.solution.Objective - *sol.Objective, Low: *r.solution.Bound - *sol.Objective, High: *r.solution.Objective - *sol.Bound,
+		Hours: float64(r.in.steps) * r.in.step.Hours(), At: r.state.Now}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.costs[next.ID] = c
+	for i := range s.orders {
+		if s.orders[i].ID == next.ID {
+			s.orders[i].Cost = c
+		}
+	}
+}
+
+// costOf returns the cost of an order, or nil. The caller holds the lock.
+func (s *Scheduler) costOf(id string) *order.Cost { return s.costs[id] }

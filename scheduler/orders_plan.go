@@ -1,0 +1,292 @@
+package scheduler
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"quartier/optimizer/problem"
+	"quartier/scheduler/observe"
+	"quartier/schemas/district"
+	"quartier/schemas/order"
+)
+
+// noCOP stands for the heat per electricity of a machine in steps in which it may not run as it likes: running then would cost and give nothing, so the plan lets it rest. The problem
+// document knows no power limit that changes with time, and takes only ratios above zero.
+const noCOP = 1e-3
+
+// wishes are the orders that a plan goes around, over its steps.
+type wishes struct {
+	orders []order.Order
+	now    time.Time
+	start  time.Time
+	step   time.Duration
+	steps  int
+	price  []float64 // EUR/kWh, import
+	zone   *time.Location
+}
+
+// wishes returns the orders that reach into a plan, but the one with the id that is left out.
+func (s *Scheduler) wishes(now time.Time, in inputs, without string) wishes {
+	w := wishes{now: now, start: in.start, step: in.step, steps: in.steps, price: in.importPrice, zone: s.cfg.District.Zone}
+	for _, o := range s.Orders() {
+		if o.Source == order.FromSystem && o.End.IsZero() { // who makes one refreshes it, and nobody says until when
+			o.End = in.start.Add(RequestHorizon)
+		}
+		if o.ID != without {
+			w.orders = append(w.orders, o)
+		}
+	}
+	return w
+}
+
+// in returns the newest order of a kind and target that asks for something in a step.
+func (w wishes) in(kind order.Kind, site, device string, t int) (newest order.Order, ok bool) {
+	for _, o := range w.of(kind, site, device, t) {
+		if !ok || o.Created.After(newest.Created) {
+			newest, ok = o, true
+		}
+	}
+	return newest, ok
+}
+
+// of returns the orders of a kind and target that ask for something at the begin, in the middle or at the end of a step.
+func (w wishes) of(kind order.Kind, site, device string, t int) (out []order.Order) {
+	from := w.start.Add(time.Duration(t) * w.step)
+	if t == 0 && w.now.After(from) {
+		from = w.now
+	}
+	end := w.start.Add(time.Duration(t+1) * w.step)
+	for _, o := range w.orders {
+		if o.Kind == kind && o.Site == site && o.Device == device && (o.At(from, w.zone) || o.At(from.Add(end.Sub(from)/2), w.zone) || o.At(end.Add(-1), w.zone)) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// free reports whether the plan may decide on a device: nobody took it out of control, works on it, or told a battery by hand what to do.
+func (w wishes) free(site string, dev *district.Device) bool {
+	for _, kind := range []order.Kind{order.OwnControl, order.LockOut, order.Power} {
+		if kind == order.Power && dev.Kind != district.Battery {
+			continue
+		}
+		for _, o := range w.orders {
+			if o.Kind == kind && o.Site == site && o.Device == dev.ID && o.At(w.now, w.zone) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// blocked are the steps of quiet hours in which a machine that needs minKW cannot run at all, and the power that is left to it now.
+func (w wishes) blocked(site, device string, minKW, maxKW float64) (off []bool, mostKW float64) {
+	off, mostKW = make([]bool, w.steps), maxKW
+	for t := range off {
+		o, ok := w.in(order.Quiet, site, device, t)
+		switch {
+		case !ok:
+		case o.Value < math.Max(minKW, offKW):
+			off[t] = true
+		case t == 0:
+			mostKW = math.Min(mostKW, o.Value)
+		}
+	}
+	return off, mostKW
+}
+
+// narrow lowers the limits of a plan to what is ordered of a site, or of the district for an empty id; needKW is what has to be drawn in each step whatever is decided: a limit below it is kept by
+// dispatch as far as devices can, and must not leave the district without a plan.
+func (w wishes) narrow(siteID string, importKW, exportKW, needKW []float64) {
+	lower := func(kind order.Kind, limitKW []float64, sign float64) {
+		some := false
+		for t := range limitKW {
+			for _, o := range w.of(kind, siteID, "", t) {
+				limitKW[t], some = math.Min(limitKW[t], math.Max(o.Value, sign*needKW[t])), true
+			}
+		}
+		for t := range limitKW {
+			if some && math.IsInf(limitKW[t], 1) {
+				limitKW[t] = unlimitedKW // a series of limits is finite or absent as a whole
+			}
+		}
+	}
+	lower(order.ImportLimit, importKW, 1)
+	lower(order.ExportLimit, exportKW, -1)
+}
+
+// shape changes the device of a problem as it is ordered, and puts what is told by hand into the load of its site.
+func (w wishes) shape(site string, dev *district.Device, pd problem.Device, now observe.Device, loadKW []float64) {
+	switch x := pd.(type) {
+	case *problem.PV:
+		for t := range x.AvailableKW {
+			if o, ok := w.in(order.Power, site, dev.ID, t); ok {
+				x.AvailableKW[t] = math.Min(x.AvailableKW[t], -o.Value)
+			}
+		}
+	case *problem.HeatPump:
+		w.heating(site, dev, x, loadKW)
+	case *problem.WaterHeater:
+		w.hotWater(site, dev, x, now, loadKW)
+	case *problem.EV:
+		w.car(site, dev, x, now, loadKW)
+	}
+}
+
+// heating moves the comfort band of a zone, and takes the compressor's time that is not the plan's to give.
+func (w wishes) heating(site string, dev *district.Device, x *problem.HeatPump, loadKW []float64) {
+	off, most := w.blocked(site, dev.ID, x.MinKW, x.MaxKW)
+	x.MaxKW = most
+	x.MinKW = math.Min(x.MinKW, most)
+	for t := range w.steps {
+		if o, ok := w.in(order.Range, site, dev.ID, t); ok {
+			x.Zone.MinC[t], x.Zone.MaxC[t] = o.Value, o.High
+		}
+		if o, ok := w.in(order.Comfort, site, "", t); ok {
+			x.Zone.MinC[t] += o.Value
+			x.Zone.MaxC[t] += o.Value
+		}
+		if o, ok := w.in(order.Away, site, "", t); ok {
+			x.Zone.MinC[t] -= o.Value
+		}
+		if o, ok := w.in(order.Power, site, dev.ID, t); ok {
+			loadKW[t] += o.Value
+			x.Zone.GainsKW[t] += o.Value * x.COP[t]
+			off[t] = true
+		}
+	}
+	for t := range off {
+		if off[t] {
+			x.COP[t] = noCOP
+		}
+	}
+}
+
+// hotWater leaves the tank cold while nobody is there, and takes the time of the element that is not the plan's to give.
+func (w wishes) hotWater(site string, dev *district.Device, x *problem.WaterHeater, now observe.Device, loadKW []float64) {
+	off, _ := w.blocked(site, dev.ID, x.MinKW, x.MaxKW)
+	if o, ok := w.in(order.Range, site, dev.ID, 0); ok {
+		h := *dev.WaterHeater
+		h.MinC, h.MaxC = o.Value, math.Min(o.High, h.MaxC)
+		h.CapacityKWh *= (h.MaxC - coldWaterC) / math.Max(1, dev.WaterHeater.MaxC-coldWaterC)
+		draw := x.DrawKW[w.steps-1]
+		*x = *waterHeaterDevice(&district.Device{ID: dev.ID, WaterHeater: &h}, now, inputs{steps: w.steps, step: w.step}, draw).(*problem.WaterHeater)
+	}
+	if len(x.COP) == 0 {
+		x.COP = constant(1, w.steps)
+	}
+	for t := range w.steps {
+		if _, ok := w.in(order.Away, site, "", t); ok {
+			x.DrawKW[t] = 0
+		}
+		if o, ok := w.in(order.Power, site, dev.ID, t); ok {
+			loadKW[t] += o.Value
+			x.InitialKWh = math.Min(x.CapacityKWh, x.InitialKWh+o.Value*w.step.Hours())
+			off[t] = true
+		}
+		if off[t] {
+			x.COP[t] = noCOP
+		}
+	}
+}
+
+// car makes of one stay of a car what is ordered of it: another energy or another time, no need while its site is away, a power by hand for a while, and no charging in
+// quiet hours, between which the energy goes to the cheapest steps.
+func (w wishes) car(site string, dev *district.Device, x *problem.EV, now observe.Device, loadKW []float64) {
+	off, most := w.blocked(site, dev.ID, x.MinKW, x.MaxKW)
+	x.MaxKW = most
+	x.MinKW = math.Min(x.MinKW, most)
+	got, connected := math.Max(0, now.SessionKWh.Or(0)), now.Connected.V >= 0.5
+	if !connected {
+		return
+	}
+	if o, ok := w.ready(site, dev.ID); ok {
+		x.Sessions = x.Sessions[:0]
+		if got < o.Value {
+			depart := int(math.Ceil(float64(o.End.Sub(w.start)) / float64(w.step)))
+			x.Sessions = append(x.Sessions, problem.Session{DepartStep: max(1, min(depart, w.steps)), InitialKWh: math.Min(got, x.CapacityKWh), TargetKWh: o.Value})
+		}
+	} else if _, away := w.in(order.Away, site, "", 0); away {
+		x.Sessions = x.Sessions[:0]
+	}
+	for t := range w.steps {
+		if o, ok := w.in(order.Power, site, dev.ID, t); ok {
+			loadKW[t] += o.Value
+			off[t] = true
+			got += o.Value * w.step.Hours()
+		}
+	}
+	if len(x.Sessions) == 0 || !slices.Contains(off, true) {
+		return
+	}
+	x.Sessions = w.split(x.Sessions[0], off, math.Max(0, x.Sessions[0].TargetKWh-got), x.MaxKW*w.step.Hours())
+}
+
+// ready is the order for a car by the nearest time.
+func (w wishes) ready(site, device string) (nearest order.Order, ok bool) {
+	for _, o := range w.orders {
+		if o.Kind == order.ReadyBy && o.Site == site && o.Device == device && o.At(w.now, w.zone) && (!ok || o.End.Before(nearest.End)) {
+			nearest, ok = o, true
+		}
+	}
+	return nearest, ok
+}
+
+// split makes of one stay one for each run of steps that are not off, since the energy of a car cannot be planned across steps in which it may not charge, and shares the energy that is needed
+// among them: the run with the cheapest mean price first, of two alike the later one. What no run can take is lacking in the last one.
+func (w wishes) split(whole problem.Session, off []bool, needKWh, stepKWh float64) []problem.Session {
+	var runs []problem.Session
+	for t := whole.ArriveStep; t < whole.DepartStep; t++ {
+		switch {
+		case off[t]:
+		case len(runs) > 0 && runs[len(runs)-1].DepartStep == t:
+			runs[len(runs)-1].DepartStep++
+		default:
+			runs = append(runs, problem.Session{ArriveStep: t, DepartStep: t + 1})
+		}
+	}
+	if len(runs) == 0 { // it can only fall short
+		return []problem.Session{{ArriveStep: whole.ArriveStep, DepartStep: whole.ArriveStep, TargetKWh: needKWh}}
+	}
+	turns := make([]int, len(runs))
+	for i := range turns {
+		turns[i] = i
+	}
+	price := func(i int) float64 { return mean(w.price[runs[i].ArriveStep:runs[i].DepartStep]) }
+	slices.SortFunc(turns, func(a, b int) int { return cmp.Or(cmp.Compare(price(a), price(b)), cmp.Compare(b, a)) })
+	for _, i := range turns {
+		kwh := math.Min(needKWh, float64(runs[i].DepartStep-runs[i].ArriveStep)*stepKWh)
+		runs[i].TargetKWh = kwh
+		needKWh -= kwh
+	}
+	runs[len(runs)-1].TargetKWh += needKWh
+	return runs
+}
+
+// held is the power of a device that the plan does not decide on in a step: what it does now for an hour, or what a battery is told by hand as long as it has energy and room.
+func (w wishes) held(site string, dev *district.Device, now observe.Device, loadKW []float64) {
+	stored := math.NaN()
+	if b := dev.Battery; b != nil && now.SOC.OK {
+		stored = now.SOC.V * b.CapacityKWh
+	}
+	hand := false
+	for t := range loadKW {
+		o, ok := w.in(order.Power, site, dev.ID, t)
+		hand = hand || ok
+		switch {
+		case ok:
+			kw := o.Value
+			if b := dev.Battery; b != nil && !math.IsNaN(stored) {
+				hours := w.step.Hours()
+				kw = math.Min(kw, math.Max(0, b.MaxSOC*b.CapacityKWh-stored)/(hours*b.ChargeEfficiency))
+				kw = math.Max(kw, -math.Max(0, stored-b.MinSOC*b.CapacityKWh)/hours*b.DischargeEfficiency)
+				stored += hours * (math.Max(0, kw)*b.ChargeEfficiency + math.Min(0, kw)/b.DischargeEfficiency)
+			}
+			loadKW[t] += kw
+		case !hand && time.Duration(t)*w.step < time.Hour:
+			loadKW[t] += now.PowerKW.Or(0)
+		}
+	}
+}

@@ -1,0 +1,373 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"quartier/optimizer"
+	"quartier/optimizer/problem"
+	"quartier/schemas/district"
+	"quartier/schemas/order"
+)
+
+// kept is a record of orders.
+type kept struct {
+	last  map[string]order.Order
+	told  []string
+	fails error
+}
+
+// keep gives a town a record of its orders.
+func keep(w *town) *kept {
+	k := &kept{last: map[string]order.Order{}}
+	w.s.cfg.Keep = Keep{Save: func(_ context.Context, os []order.Order) error {
+		if k.fails != nil {
+			return k.fails
+		}
+		for _, o := range os {
+			if o.Revision > k.last[o.ID].Revision {
+				k.last[o.ID] = o
+			}
+		}
+		return nil
+	}, Changed: func(o order.Order, c Change) {
+		k.told = append(k.told, string(c)+" "+string(o.Kind)+" "+string(o.Outcome))
+	}}
+	return k
+}
+
+func give(t *testing.T, w *town, o order.Order) order.Order {
+	t.Helper()
+	o.Author, o.Reason = "olga", "because"
+	if o.End.IsZero() && o.Kind != order.LockOut && o.Kind != order.Quiet {
+		o.End = w.now.Add(2 * time.Hour)
+	}
+	got, err := w.s.Order(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func planned(t *testing.T, w *town) *problem.Problem {
+	t.Helper()
+	w.refresh()
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := w.asked[len(w.asked)-1]
+	if err := problem.Validate(p); err != nil {
+		t.Fatalf("the problem is refused: %v", err)
+	}
+	return p
+}
+
+func find[T problem.Device](p *problem.Problem) (out T, ok bool) {
+	for _, dev := range p.Sites[0].Devices {
+		if x, is := dev.(T); is {
+			return x, true
+		}
+	}
+	return out, false
+}
+
+// TestPowerByHand: what is told by hand holds at the next round, within the limits, is in the plan's load, and ends by itself or when somebody ends it.
+func TestPowerByHand(t *testing.T) {
+	w := newTown(t)
+	k := keep(w)
+	planned(t, w)
+	bat := func() float64 { w.s.Dispatch(t.Context()); return w.last(t, "bat") }
+	if got := bat(); got != 0 {
+		t.Fatalf("battery %v kW by the plan, want 0", got)
+	}
+	o := give(t, w, order.Order{Site: "s", Device: "bat", Kind: order.Power, Value: 6})
+	if got := bat(); got != 6 {
+		t.Errorf("battery %v kW, want the 6 that were ordered", got)
+	}
+	if l := w.lines[len(w.lines)-1]; l.Reason != "order: because" || l.PlanID != 0 {
+		t.Errorf("ledger: %+v", l)
+	}
+	p := planned(t, w)
+	if _, free := find[*problem.Battery](p); free || math.Abs(p.Sites[0].LoadKW[0]-17) > 1e-9 || math.Abs(p.Sites[0].LoadKW[8]-11) > 1e-9 {
+		t.Errorf("battery planned %v, load %v; want it out, its 6 kW in the load for two hours", free, p.Sites[0].LoadKW[:9])
+	}
+	give(t, w, order.Order{Site: "s", Kind: order.ImportLimit, Value: 3})
+	if got := bat(); got > 3-5 {
+		t.Errorf("battery %v kW under a limit of 3 kW at 5 kW drawn", got)
+	}
+	w.now = o.End
+	w.refresh()
+	w.s.watch()
+	w.s.flush(t.Context())
+	if got := bat(); got != 0 || k.last[o.ID].Outcome != order.Completed || len(w.s.Orders()) != 0 {
+		t.Errorf("after its end: battery %v kW, order %+v, left %v", got, k.last[o.ID], w.s.Orders())
+	}
+	// ended early; another takes the place of the first
+	first := give(t, w, order.Order{Site: "s", Device: "bat", Kind: order.Power, Value: 6, End: w.now.Add(time.Hour)})
+	second := give(t, w, order.Order{Site: "s", Device: "bat", Kind: order.Power, Value: -2, End: w.now.Add(time.Hour)})
+	if got := bat(); got != -2 || k.last[first.ID].Outcome != order.Replaced {
+		t.Errorf("battery %v kW, first order %+v", got, k.last[first.ID])
+	}
+	if o, err := w.s.EndOrder(t.Context(), second.ID, "adam"); err != nil || o.Outcome != order.EndedBy || o.EndedWho != "adam" || bat() != 0 {
+		t.Errorf("ended: %+v, %v, battery %v", o, err, w.last(t, "bat"))
+	}
+	if _, err := w.s.EndOrder(t.Context(), second.ID, "adam"); !errors.Is(err, ErrNoOrder) {
+		t.Errorf("ended twice: %v", err)
+	}
+}
+
+// TestNothingHalfDone: an order that the record refuses is not obeyed, a bad one neither.
+func TestNothingHalfDone(t *testing.T) {
+	w := newTown(t)
+	k := keep(w)
+	k.fails = errors.New("disk full")
+	o := order.Order{Site: "s", Device: "bat", Kind: order.Power, Value: 6, Reason: "x", End: w.now.Add(time.Hour)}
+	if _, err := w.s.Order(t.Context(), o); !errors.Is(err, k.fails) || len(w.s.Orders()) != 0 {
+		t.Errorf("%v, in force %v", err, w.s.Orders())
+	}
+	k.fails = nil
+	o.Value = 600
+	var faults order.Faults
+	if _, err := w.s.Order(t.Context(), o); !errors.As(err, &faults) || len(w.s.Orders()) != 0 {
+		t.Errorf("%v, in force %v", err, w.s.Orders())
+	}
+}
+
+// TestLockOut: a device that is being worked on is written to by nobody, whatever the limits and the plan say and when control ends; its power counts as load.
+func TestLockOut(t *testing.T) {
+	w := newTown(t)
+	keep(w)
+	w.solve = busy
+	o := give(t, w, order.Order{Site: "s", Device: "bat", Kind: order.LockOut})
+	p := planned(t, w)
+	if _, free := find[*problem.Battery](p); free {
+		t.Error("a device that is locked out is planned")
+	}
+	give(t, w, order.Order{Site: "s", Kind: order.ImportLimit, Value: 1})
+	for range 3 {
+		w.s.Dispatch(t.Context())
+		w.now = w.now.Add(time.Minute)
+		w.refresh()
+	}
+	w.s.Release(t.Context())
+	if got := w.writes["bat"]; len(got) != 0 {
+		t.Errorf("battery was written %v", got)
+	}
+	if len(w.writes["ev"]) == 0 {
+		t.Error("the others were not commanded")
+	}
+	if _, err := w.s.EndOrder(t.Context(), o.ID, "olga"); err != nil {
+		t.Fatal(err)
+	}
+	w.s.Dispatch(t.Context())
+	if len(w.writes["bat"]) == 0 {
+		t.Error("the battery is not commanded after it was released")
+	}
+}
+
+// TestQuietHours: within the hours, which follow the local clock, the heat pump rests and the car waits, with a plan and without; the plan knows it before.
+func TestQuietHours(t *testing.T) {
+	w := newTown(t)
+	keep(w)
+	w.solve = busy
+	local := w.now.In(w.d.Zone)
+	from, to := local.Add(time.Hour).Format("15:04"), local.Add(3*time.Hour).Format("15:04")
+	give(t, w, order.Order{Site: "s", Device: "hp", Kind: order.Quiet, From: from, To: to})
+	give(t, w, order.Order{Site: "s", Device: "ev", Kind: order.Quiet, From: from, To: to})
+	p := planned(t, w)
+	hp, _ := find[*problem.HeatPump](p)
+	if hp.COP[3] == noCOP || hp.COP[4] != noCOP || hp.COP[11] != noCOP || hp.COP[12] == noCOP || hp.COP[100] != noCOP {
+		t.Errorf("COP %v, want none in steps 4 to 11 and a day later", hp.COP[:14])
+	}
+	ev, _ := find[*problem.EV](p)
+	if len(ev.Sessions) != 2 || ev.Sessions[0].DepartStep != 4 || ev.Sessions[1].ArriveStep != 12 || ev.Sessions[0].TargetKWh+ev.Sessions[1].TargetKWh != 18 {
+		t.Errorf("sessions %+v, want the 18 kWh before step 4 and from step 12 on", ev.Sessions)
+	}
+	w.now = w.now.Add(90 * time.Minute)
+	planned(t, w)
+	w.s.Dispatch(t.Context())
+	if hp, ev := w.last(t, "hp"), w.last(t, "ev"); hp != 1 || ev != 0 {
+		t.Errorf("in quiet hours: SG Ready %v, car %v A; want 1 and 0", hp, ev)
+	}
+	w.now = w.now.Add(10 * time.Minute) // nothing of the present is measured, and no plan is fresh
+	w.s.plan = nil
+	w.s.Dispatch(t.Context())
+	if hp, ev := w.last(t, "hp"), w.last(t, "ev"); hp != 1 || ev != 0 {
+		t.Errorf("in quiet hours without measurements: SG Ready %v, car %v A; want 1 and 0", hp, ev)
+	}
+	w.now = w.now.Add(2 * time.Hour)
+	planned(t, w)
+	w.s.Dispatch(t.Context())
+	if hp, ev := w.last(t, "hp"), w.last(t, "ev"); hp != 3 || ev != 15 {
+		t.Errorf("after quiet hours: SG Ready %v, car %v A; want 3 and 15", hp, ev)
+	}
+}
+
+// TestComfortAwayReadyBy: each reaches the plan in the steps in which it holds.
+func TestComfortAwayReadyBy(t *testing.T) {
+	w := newTown(t)
+	keep(w)
+	give(t, w, order.Order{Site: "s", Device: "hp", Kind: order.Range, Value: 21, High: 23, Start: w.now.Add(time.Hour)})
+	give(t, w, order.Order{Site: "s", Device: "ev", Kind: order.ReadyBy, Value: 30, End: w.now.Add(4 * time.Hour)})
+	p := planned(t, w)
+	hp, _ := find[*problem.HeatPump](p)
+	ev, _ := find[*problem.EV](p)
+	if hp.Zone.MinC[3] != 19 || hp.Zone.MinC[4] != 21 || hp.Zone.MaxC[7] != 23 || hp.Zone.MinC[8] != 19 {
+		t.Errorf("comfort band from %v", hp.Zone.MinC[:10])
+	}
+	if len(ev.Sessions) != 1 || ev.Sessions[0] != (problem.Session{DepartStep: 16, InitialKWh: 2, TargetKWh: 30}) {
+		t.Errorf("car %+v, want 30 kWh by step 16", ev.Sessions)
+	}
+	for _, o := range w.s.Orders() {
+		if _, err := w.s.EndOrder(t.Context(), o.ID, "x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	give(t, w, order.Order{Site: "s", Kind: order.Away, Value: 3, End: w.now.Add(24 * time.Hour)})
+	p = planned(t, w)
+	hp, _ = find[*problem.HeatPump](p)
+	ev, _ = find[*problem.EV](p)
+	tank, _ := find[*problem.WaterHeater](p)
+	if hp.Zone.MinC[95] != 16 || hp.Zone.MinC[96] != 19 || len(ev.Sessions) != 0 || tank.DrawKW[0] != 0 || tank.DrawKW[96] == 0 {
+		t.Errorf("away: band from %v and %v °C, car %+v, draw %v and %v kW", hp.Zone.MinC[95], hp.Zone.MinC[96], ev.Sessions, tank.DrawKW[0], tank.DrawKW[96])
+	}
+}
+
+// TestTheTightestLimitHolds: of two limits the tighter one holds, whoever gave them, and the other one once it is over.
+func TestTheTightestLimitHolds(t *testing.T) {
+	w := newTown(t)
+	keep(w)
+	give(t, w, order.Order{Site: "s", Kind: order.ImportLimit, Value: 12})
+	second := give(t, w, order.Order{Site: "s", Kind: order.ImportLimit, Value: 20})
+	if _, err := w.s.Request(ask(RequestImportLimit, "s", "", 8, time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	limit := func() float64 { kw, _ := w.s.limits("s"); return kw }
+	if got := limit(); got != 8 {
+		t.Errorf("limit %v kW, want 8", got)
+	}
+	w.s.Withdraw(RequestImportLimit, "s", "")
+	if got := limit(); got != 12 {
+		t.Errorf("limit %v kW, want 12", got)
+	}
+	if p := planned(t, w); p.Sites[0].ImportLimitKW[7] != 12 || p.Sites[0].ImportLimitKW[8] != 30 {
+		t.Errorf("planned limits %v, want 12 kW for two hours", p.Sites[0].ImportLimitKW[:10])
+	}
+	w.now = second.End
+	if got := limit(); got != 30 {
+		t.Errorf("limit %v kW after all, want the configured 30", got)
+	}
+}
+
+// TestSilence: once the signal of a limit falls silent its fall-back holds, for its time or until the signal is back; a signal that is withdrawn leaves none.
+func TestSilence(t *testing.T) {
+	w := newTown(t)
+	k := keep(w)
+	fall := 10.0
+	w.d.Sites[0].Silence = &district.Silence{ImportLimitKW: &fall, For: 2 * time.Hour}
+	limit := func() float64 { kw, _ := w.s.limits("s"); return kw }
+	if _, err := w.s.Request(ask(RequestImportLimit, "s", "", 4, 20*time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if got := limit(); got != 4 {
+		t.Fatalf("limit %v kW, want 4", got)
+	}
+	time.Sleep(30 * time.Millisecond)
+	w.s.Dispatch(t.Context())
+	os := w.s.Orders()
+	if got := limit(); got != 10 || len(os) != 1 || os[0].Source != order.FromSilence || !os[0].End.Equal(w.now.Add(2*time.Hour)) {
+		t.Fatalf("silent: limit %v kW, orders %+v", got, os)
+	}
+	w.s.Request(ask(RequestImportLimit, "s", "", 6, 20*time.Millisecond))
+	if got := limit(); got != 6 || len(w.s.Orders()) != 1 {
+		t.Errorf("the signal is back: limit %v kW, orders %v", got, w.s.Orders())
+	}
+	time.Sleep(30 * time.Millisecond)
+	w.s.Dispatch(t.Context())
+	w.now = w.now.Add(2 * time.Hour)
+	if got := limit(); got != 30 {
+		t.Errorf("limit %v kW after the fall-back's time, want 30", got)
+	}
+	w.s.Request(ask(RequestImportLimit, "s", "", 6, time.Hour))
+	w.s.Withdraw(RequestImportLimit, "s", "")
+	w.s.watch()
+	if got := limit(); got != 30 || len(w.s.Orders()) != 0 {
+		t.Errorf("withdrawn: limit %v kW, orders %v", got, w.s.Orders())
+	}
+	w.s.flush(t.Context())
+	if want := []string{"given import_limit ", "over import_limit lapsed", "given import_limit "}; len(k.told) < 3 || !slices.Equal(k.told[:3], want) {
+		t.Errorf("told %v, want to begin with %v", k.told, want)
+	}
+	if len(k.last) != 5 {
+		t.Errorf("%d orders in the record, want 3 of the signal and 2 of its silence", len(k.last))
+	}
+}
+
+// TestRestore: orders outlive the process. What a building system asked holds on until it would have lapsed.
+func TestRestore(t *testing.T) {
+	w := newTown(t)
+	k := keep(w)
+	give(t, w, order.Order{Site: "s", Device: "bat", Kind: order.LockOut})
+	give(t, w, order.Order{Site: "s", Device: "ev", Kind: order.Power, Value: 0, End: w.now.Add(time.Minute)})
+	w.s.Request(ask(RequestImportLimit, "s", "", 7, time.Hour))
+	w.s.flush(t.Context())
+	var all []order.Order
+	for _, o := range k.last {
+		all = append(all, o)
+	}
+	again := newTown(t)
+	k = keep(again)
+	again.now = w.now.Add(2 * time.Minute)
+	again.s.Restore(all, time.Now().Add(50*time.Millisecond))
+	again.s.watch()
+	if kw, _ := again.s.limits("s"); kw != 7 || !again.s.lockedOut("s", "bat", again.now) || len(again.s.Orders()) != 2 || len(again.s.Requests()) != 1 {
+		t.Errorf("limit %v kW, orders %v, requests %v", kw, again.s.Orders(), again.s.Requests())
+	}
+	time.Sleep(60 * time.Millisecond)
+	again.s.Dispatch(t.Context())
+	again.s.flush(t.Context())
+	outcomes := map[order.Kind]order.Outcome{}
+	for _, o := range k.last {
+		outcomes[o.Kind] = o.Outcome
+	}
+	if kw, _ := again.s.limits("s"); kw != 30 || outcomes[order.ImportLimit] != order.Lapsed || outcomes[order.Power] != order.Completed {
+		t.Errorf("limit %v kW after the signal was silent, outcomes %v", kw, outcomes)
+	}
+}
+
+// TestCost: what an order costs is the difference of two certified plans from the same state, and lies between its bounds. Taking a battery away cannot save anything.
+func TestCost(t *testing.T) {
+	w := newTown(t)
+	keep(w)
+	solve := func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) {
+		return optimizer.Plan(ctx, p, optimizer.Settings{TimeLimit: 20 * time.Second, Gap: 0.01, Workers: 1})
+	}
+	w.solve = func(p *problem.Problem) (*problem.Solution, error) { return solve(t.Context(), p) }
+	w.s.cfg.Reckon = solve
+	give(t, w, order.Order{Site: "s", Device: "bat", Kind: order.LockOut})
+	quiet := give(t, w, order.Order{Site: "s", Device: "hp", Kind: order.Quiet, From: "22:00", To: "06:00"})
+	planned(t, w)
+	w.s.cost(t.Context())
+	w.s.cost(t.Context())
+	for _, o := range w.s.Orders() {
+		c := o.Cost
+		if c == nil {
+			t.Fatalf("%s has no cost", o.Kind)
+		}
+		if c.Low > c.EUR+1e-9 || c.High < c.EUR-1e-9 || c.High < -1e-6 || c.Hours != 36 {
+			t.Errorf("%s costs %+v", o.Kind, c)
+		}
+	}
+	// the plan keeps the quiet hours by itself
+	plan, _ := w.s.Plan()
+	hp := plan.Site("s").Device("hp")
+	for step, kw := range hp.PowerKW {
+		if at := plan.Start.Add(time.Duration(step) * 15 * time.Minute); quiet.At(at, w.d.Zone) && kw > 0.01 {
+			t.Errorf("the plan runs the heat pump at %v with %v kW", at.In(w.d.Zone), kw)
+		}
+	}
+}
