@@ -159,6 +159,9 @@ func (a *App) build(ctx context.Context, listen string) error {
 		if a.schedulers[d.ID], err = a.scheduler(d); err != nil {
 			return err
 		}
+		if err := a.restoreOrders(ctx, d, a.schedulers[d.ID]); err != nil {
+			return err
+		}
 	}
 	sink := poll.Sink(a.sink)
 	if !a.opt.Demo { // whose clock may run so fast that the wait would be long
@@ -166,7 +169,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 	}
 	a.poller = poll.New(polled, poll.Config{Sink: sink, Now: a.sampleTime(), Timeout: 4 * time.Second, Log: a.log})
 	a.console, err = console.New(console.Deps{
-		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, History: a.historyProgress, Profiles: a.cfg.PEDProfiles, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a},
+		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, History: a.historyProgress, Profiles: a.cfg.PEDProfiles, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a}, Orders: orders{a},
 		Now: a.clock.Now, Speed: a.clock.Speed(), Version: a.opt.Version, PlanLateAfter: planLateAfter(a.cfg, a.clock), Demo: a.opt.Demo, Logger: a.log, Registry: a.registry, SecureCookie: a.cfg.File.Console.TLSCert != "",
 	})
 	return err
@@ -203,6 +206,10 @@ func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	_, budget := planning(a.cfg, a.clock)
 	cfg.Live, cfg.Store, cfg.Now, cfg.Log = a.hub, decisions{a.record, a.metrics.setpoints}, a.clock.Now, a.log
 	cfg.Driver = func(site, device string) (drivers.Driver, bool) { return a.connections.driver(d.ID, site, device) }
+	cfg.Keep = a.keepOrders()
+	cfg.Reckon = func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) {
+		return optimizer.Plan(ctx, p, optimizer.Settings{TimeLimit: budget, Gap: 0.01, Workers: 1, Log: a.log})
+	}
 	cfg.Lapsed = func(r scheduler.Request) { a.asks.lapsed(d.ID, r) }
 	cfg.Plan = func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error) {
 		start := time.Now()

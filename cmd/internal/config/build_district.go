@@ -11,7 +11,7 @@ import (
 // district checks one district and builds it.
 func (b *builder) district(f *District, path string) district.District {
 	d := district.District{ID: f.ID, Name: f.Name, Latitude: f.Latitude, Longitude: f.Longitude, Zone: b.zone(f.Zone, path+".time_zone"),
-		Step: time.Duration(f.StepMinutes) * time.Minute, ImportLimitKW: orInf(f.ImportKW), ExportLimitKW: orInf(f.ExportKW), Tariff: f.Tariff, Carbon: f.Carbon}
+		Step: time.Duration(f.StepMinutes) * time.Minute, ImportLimitKW: orInf(f.ImportKW), ExportLimitKW: orInf(f.ExportKW), Tariff: f.Tariff, Carbon: f.Carbon, Silence: b.silence(f.Silence, path, f.ImportKW, f.ExportKW)}
 	refer(b, f.Tariff, path+".tariff", "tariff", b.cfg.Tariffs)
 	b.terms(f, path, d.Zone)
 	refer(b, f.Carbon, path+".carbon", "source of carbon intensity", b.cfg.Carbon)
@@ -29,7 +29,7 @@ func (b *builder) district(f *District, path string) district.District {
 
 // site checks one site and builds it.
 func (b *builder) site(f *District, s *Site, path string) district.Site {
-	site := district.Site{ID: s.ID, Name: s.Name, ImportLimitKW: orInf(s.ImportKW), ExportLimitKW: orInf(s.ExportKW), Tariff: s.Tariff}
+	site := district.Site{ID: s.ID, Name: s.Name, ImportLimitKW: orInf(s.ImportKW), ExportLimitKW: orInf(s.ExportKW), Tariff: s.Tariff, Silence: b.silence(s.Silence, path, s.ImportKW, s.ExportKW)}
 	if s.Tariff == "" {
 		site.Tariff = f.Tariff
 	} else {

@@ -115,6 +115,7 @@ type District struct {
 	StepMinutes int         `yaml:"metering_step_minutes" def:"15" enum:"5,10,15,30,60" doc:"metering and settlement step; 15 in France since 2025"`
 	ImportKW    *float64    `yaml:"import_limit_kw" above:"0" doc:"largest power drawn at the district's boundary; absent: no limit"`
 	ExportKW    *float64    `yaml:"export_limit_kw" min:"0" doc:"largest power fed at the district's boundary; absent: no limit"`
+	Silence     *Silence    `yaml:"silence" doc:"what holds once the signal of a limit that somebody outside sets of the district, such as its network operator, is no longer repeated; absent: the limits above"`
 	Tariff      string      `yaml:"tariff" required:"true" doc:"id of the tariff at the district's boundary"`
 	Carbon      string      `yaml:"carbon" required:"true" doc:"id of the carbon intensity source"`
 	Sharing     *Sharing    `yaml:"sharing" doc:"collective self-consumption; absent: no energy is shared on bills"`
@@ -123,6 +124,13 @@ type District struct {
 	Devices     []Device    `yaml:"devices" doc:"the district's own devices: transformer station, weather station, heat meter"`
 	Sites       []Site      `yaml:"sites" required:"true" doc:"the delivery points of the district"`
 	Members     []Member    `yaml:"members" doc:"the participants of the shared energy"`
+}
+
+// Silence is the fall-back of limits from outside once their signal is no longer repeated within face.request_timeout_seconds.
+type Silence struct {
+	ImportKW *float64 `yaml:"import_limit_kw" min:"0" doc:"largest power drawn; absent: what is configured"`
+	ExportKW *float64 `yaml:"export_limit_kw" min:"0" doc:"largest power fed; absent: what is configured"`
+	Hours    float64  `yaml:"hours" def:"2" above:"0" max:"24" doc:"how long it holds unless the signal comes back"`
 }
 
 // Sharing is how the district's energy is shared on its members' bills.
@@ -157,6 +165,7 @@ type Site struct {
 	Name     string   `yaml:"name" required:"true" doc:"name for people"`
 	ImportKW *float64 `yaml:"import_limit_kw" above:"0" doc:"connection limit, power drawn; absent: no limit"`
 	ExportKW *float64 `yaml:"export_limit_kw" min:"0" doc:"connection limit, power fed; absent: no limit"`
+	Silence  *Silence `yaml:"silence" doc:"what holds once the signal of a limit that somebody outside sets of the site is no longer repeated; absent: the limits above"`
 	Tariff   string   `yaml:"tariff" doc:"id of the site's own supply tariff, for its members' bills; absent: the district's"`
 	Fee      *float64 `yaml:"withdrawal_fee_eur_per_kwh" min:"0" max:"1" doc:"network charge and taxes on what the site draws, wherever it comes from, as planning sees them; absent: by the newest row of the site's tariff"`
 	Devices  []Device `yaml:"devices" doc:"meters and machines of the site"`

@@ -10,6 +10,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/balance/ped"
 	"quartier/schemas/district"
+	"quartier/schemas/order"
 	"quartier/schemas/sharing"
 	"quartier/schemas/store"
 	"quartier/schemas/store/rollup"
@@ -31,6 +32,8 @@ type Deps struct {
 	Reports Reports
 	// Overrides takes devices out of Quartier's control and back; nil: not offered.
 	Overrides Overrides
+	// Orders takes what people ask of the control; nil: not offered.
+	Orders Orders
 	// Now is the clock of measurements and plans; nil: time.Now.
 	Now func() time.Time
 	// Speed is how many seconds of Now pass in one second; 0 means 1.
@@ -64,6 +67,7 @@ type Store interface {
 	LatestPlan(ctx context.Context, districtID string, asOf time.Time) (*district.Plan, error)
 	Plan(ctx context.Context, id int64) (*district.Plan, error)
 	Setpoints(ctx context.Context, districtID, site, device string, sp timegrid.Span, limit int) ([]district.Setpoint, error)
+	Orders(ctx context.Context, districtID string, sp timegrid.Span) ([]order.Order, error)
 	AppendEvent(ctx context.Context, e store.Event) error
 	Events(ctx context.Context, kinds []store.EventKind, sp timegrid.Span, limit int) ([]store.Event, error)
 	Ping(ctx context.Context) error

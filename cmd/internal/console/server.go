@@ -105,6 +105,7 @@ func (s *Server) routes() {
 	s.sessionRoutes()
 	s.districtRoutes()
 	s.deviceRoutes()
+	s.orderRoutes()
 	s.dayRoutes()
 	s.balanceRoutes()
 	s.forecastRoutes()

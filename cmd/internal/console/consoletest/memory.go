@@ -12,6 +12,7 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/order"
 	"quartier/schemas/store"
 	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
@@ -27,6 +28,7 @@ type Memory struct {
 	events    []store.Event
 	users     map[string]store.User
 	sessions  map[string]store.Session
+	orders    map[string]order.Order
 	down      error
 
 	Forecasts []district.ForecastError // set before it is used by several goroutines
@@ -34,7 +36,7 @@ type Memory struct {
 
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
-	return &Memory{samples: map[district.SeriesID][]district.Sample{}, users: map[string]store.User{}, sessions: map[string]store.Session{}}
+	return &Memory{samples: map[district.SeriesID][]district.Sample{}, users: map[string]store.User{}, sessions: map[string]store.Session{}, orders: map[string]order.Order{}}
 }
 
 // SetDown makes every call answer err; nil ends that.
@@ -227,6 +229,30 @@ func (m *Memory) Events(_ context.Context, kinds []store.EventKind, sp timegrid.
 			out = append(out, e)
 		}
 	}
+	return out, m.down
+}
+
+// SaveOrders is as [store.Orders] says.
+func (m *Memory) SaveOrders(_ context.Context, orders []order.Order) error {
+	defer m.lock()()
+	for _, o := range orders {
+		if o.Revision > m.orders[o.ID].Revision {
+			m.orders[o.ID] = o
+		}
+	}
+	return m.down
+}
+
+// Orders is as [store.Orders] says.
+func (m *Memory) Orders(_ context.Context, districtID string, sp timegrid.Span) ([]order.Order, error) {
+	defer m.lock()()
+	var out []order.Order
+	for _, o := range m.orders {
+		if until := o.Until(); o.District == districtID && o.Start.Before(sp.End) && (until.IsZero() || until.After(sp.Start)) {
+			out = append(out, o)
+		}
+	}
+	slices.SortFunc(out, order.Compare)
 	return out, m.down
 }
 

@@ -1,0 +1,94 @@
+package console_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"quartier/cmd/internal/console"
+	"quartier/schemas/order"
+	"quartier/schemas/store"
+)
+
+// TestOrdersAreGivenListedAndEnded: an operator gives an order, everybody who may look sees it with what it costs, and it ends early; each is in the audit log.
+func TestOrdersAreGivenListedAndEnded(t *testing.T) {
+	f := start(t)
+	b := f.signedIn("operator")
+	const path = "/api/districts/fontaine/orders"
+	end := noon.Add(2 * time.Hour)
+	give := map[string]any{"kind": "power", "site": "ecole", "device": "battery-1", "value": 5, "reason": "capacity test", "end": end}
+	status, body := b.do("POST", path, give)
+	if status != 201 {
+		t.Fatalf("giving answered %d %s", status, body)
+	}
+	if status, body = b.do("POST", path, map[string]any{"kind": "lock_out", "site": "ecole", "device": "battery-1", "reason": "fan exchange", "start": noon.Add(time.Hour)}); status != 201 {
+		t.Fatalf("a lock-out without end answered %d %s", status, body)
+	}
+	viewer := f.signedIn("viewer")
+	list := get[[]console.OrderInfo](viewer, path)
+	if len(list) != 2 || list[0].State != order.Running || list[0].Author != "operator" || list[0].Unit != "kW" || list[0].End == nil || !list[0].End.Equal(end) || list[0].Cost == nil ||
+		list[0].DeviceName == "battery-1" || list[1].State != order.Planned || list[1].End != nil {
+		t.Fatalf("orders are %+v", list)
+	}
+	if status, _ = viewer.do("POST", path, give); status != 403 {
+		t.Errorf("a viewer's order answered %d, want 403", status)
+	}
+	if status, _ = f.signedIn("resident").do("GET", path, nil); status != 403 {
+		t.Errorf("a resident's look answered %d, want 403", status)
+	}
+	if status, _ = viewer.do("POST", path+"/"+list[0].ID+"/end", map[string]any{"reason": "done"}); status != 403 {
+		t.Errorf("a viewer's end answered %d, want 403", status)
+	}
+	for range 2 {
+		want := 200
+		if status, body = b.do("POST", path+"/"+list[0].ID+"/end", map[string]any{"reason": "done"}); status != want && status != 404 {
+			t.Errorf("ending answered %d %s", status, body)
+		}
+	}
+	if status != 404 {
+		t.Errorf("ending twice answered %d, want 404", status)
+	}
+	list = get[[]console.OrderInfo](viewer, path)
+	if len(list) != 2 || list[1].State != order.Ended || list[1].Outcome != order.EndedBy || list[1].EndedWho != "operator" {
+		t.Errorf("orders are %+v", list)
+	}
+	var actions []string
+	for _, e := range get[[]store.Event](f.signedIn("admin"), "/api/audit") {
+		if strings.HasPrefix(e.Action, "order-") {
+			actions = append(actions, e.Action+" "+e.Object)
+		}
+	}
+	if got := strings.Join(actions, ", "); got != "order-ended fontaine/ecole/battery-1, order-given fontaine/ecole/battery-1, order-given fontaine/ecole/battery-1" {
+		t.Errorf("audit log, newest first: %s", got)
+	}
+}
+
+// TestBadOrdersAreRefused: every fault of an order is told with its field, and none is kept.
+func TestBadOrdersAreRefused(t *testing.T) {
+	f := start(t)
+	b := f.signedIn("operator")
+	const path = "/api/districts/fontaine/orders"
+	for _, tt := range []struct {
+		order map[string]any
+		want  []string
+	}{
+		{map[string]any{"kind": "power", "site": "ecole", "device": "battery-1", "value": 5000, "reason": "test it", "end": noon}, []string{"body.value", "body.end", "5000 kW"}},
+		{map[string]any{"kind": "power", "site": "ecole", "device": "meter", "value": 1, "reason": "test it", "end": noon.Add(time.Hour)}, []string{"body.device"}},
+		{map[string]any{"kind": "dance", "reason": "test it"}, []string{"body.kind"}},
+		{map[string]any{"kind": "import_limit", "value": -1, "reason": "test it", "end": noon.Add(time.Hour)}, []string{"body.value"}},
+		{map[string]any{"kind": "import_limit", "value": 10, "end": noon.Add(time.Hour)}, []string{"reason"}},
+	} {
+		status, body := b.do("POST", path, tt.order)
+		if status != 422 {
+			t.Errorf("%v answered %d %s", tt.order, status, body)
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(string(body), want) {
+				t.Errorf("%v: %s does not tell %s", tt.order, body, want)
+			}
+		}
+	}
+	if list := get[[]console.OrderInfo](b, path); len(list) != 0 {
+		t.Errorf("refused orders are listed: %+v", list)
+	}
+}
