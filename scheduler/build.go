@@ -60,13 +60,13 @@ func (s *Scheduler) build(st observe.State, in inputs, asked wishes) *problem.Pr
 				pd = waterHeaterDevice(dev, now, in, in.hotWaterKW[observe.Key{Site: site.ID, Device: dev.ID}])
 			}
 			if pd != nil {
-				asked.shape(site.ID, dev, pd, now, ps.LoadKW)
+				pd = asked.shape(site.ID, dev, pd, now, ps.LoadKW)
 				ps.Devices = append(ps.Devices, pd)
 				continue
 			}
 			switch dev.Kind {
 			case district.Battery, district.EVCharger, district.HeatPump, district.WaterHeater:
-				asked.held(site.ID, dev, now, ps.LoadKW)
+				asked.held(now, ps.LoadKW)
 			}
 		}
 		widen(&ps)

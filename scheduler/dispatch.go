@@ -88,7 +88,7 @@ func (s *Scheduler) jobs(st observe.State, plan *district.Plan, step int, covers
 			s.cfg.Log.Warn("district limit cannot be kept", "district", s.cfg.District.ID, "over_kw", over, "net_kw", net.V)
 		}
 	} else {
-		unseen = wishesOf(together, func(j *job) bool { return !j.own })
+		unseen = wishesOf(together, func(j *job) bool { return !j.own && j.wish.Kind != district.LoadMeter })
 		for _, j := range together {
 			if (j.loose || j.sun) && !j.wish.Changed && !j.wish.Safe && bounded(importKW, exportKW) {
 				j.assume()
@@ -181,6 +181,10 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 		if !dev.Control || !ok || s.lockedOut(site.ID, dev.ID, st.Now) {
 			continue
 		}
+		if dev.Lighting != nil {
+			jobs = append(jobs, s.lightingJob(site, dev, st, drv))
+			continue
+		}
 		j := s.deviceJob(site, dev, st, drv)
 		w := j.wish
 		var dp *district.DevicePlan
@@ -215,7 +219,7 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 		s.obey(j, st.Now, net.OK || !limited)
 		jobs = append(jobs, j)
 	}
-	group := dispatch.Group{Wishes: wishesOf(jobs, func(j *job) bool { return !j.own && !j.blind }), NetKW: net.V, ImportLimitKW: importKW, ExportLimitKW: exportKW}
+	group := dispatch.Group{Wishes: wishesOf(jobs, func(j *job) bool { return !j.own && !j.blind && j.wish.Kind != district.LoadMeter }), NetKW: net.V, ImportLimitKW: importKW, ExportLimitKW: exportKW}
 	if net.OK {
 		if over := dispatch.Hold(group.Wishes, net.V, importKW, exportKW); over > 0.1 {
 			s.cfg.Log.Warn("site limit cannot be kept", "site", site.ID, "over_kw", over, "net_kw", net.V)

@@ -58,11 +58,13 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 				sunNow -= st.Devices[observe.Key{Site: site.ID, Device: dev.ID}].PowerKW.Or(0)
 			}
 		}
-		if kw, ok := s.foresight.Forecast(site.ID, district.ForecastLoad, in.start, in.steps); ok && !s.cfg.KeepToPlan {
+		// what lamps will draw is known, which a forecaster that learns does not know
+		if kw, ok := s.foresight.Forecast(site.ID, district.ForecastLoad, in.start, in.steps); ok && !s.cfg.KeepToPlan && !lit(site) {
 			in.loadKW[site.ID] = kw
 		} else {
-			load := past(own, span, d.Step, otherWh, st.LoadKW(site))
+			load := s.withoutLighting(site, past(own, span, d.Step, otherWh, st.LoadKW(site)))
 			in.loadKW[site.ID] = forecast.Similar(load, st.Now, in.start, in.steps, d.Zone, forecast.Settings{Days: f.SimilarDays, LookBack: f.LookBackDays, Fade: f.Fade, Min: 0, Max: math.Inf(1)})
+			s.addLighting(site, in.loadKW[site.ID], in)
 		}
 		if peak > 0 {
 			if kw, ok := s.foresight.Forecast(site.ID, district.ForecastSun, in.start, in.steps); ok && !s.cfg.KeepToPlan {

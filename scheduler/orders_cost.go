@@ -16,13 +16,14 @@ const costAgain = 30 * time.Minute
 type reckoned struct {
 	state     observe.State
 	in        inputs
+	offset    float64 // EUR, of its costs, see valueOffset
 	solution  *problem.Solution
 	with      map[string]bool // the orders that it goes around
 	attempted map[string]time.Time
 }
 
 // planned notes what the costs of orders are reckoned from.
-func (s *Scheduler) planned(st observe.State, in inputs, sol *problem.Solution, w wishes) {
+func (s *Scheduler) planned(st observe.State, in inputs, p *problem.Problem, sol *problem.Solution, w wishes) {
 	with := map[string]bool{}
 	for _, o := range w.orders {
 		with[o.ID] = true
@@ -33,7 +34,7 @@ func (s *Scheduler) planned(st observe.State, in inputs, sol *problem.Solution, 
 	if attempted == nil {
 		attempted = map[string]time.Time{}
 	}
-	s.reckoned = reckoned{st, in, sol, with, attempted}
+	s.reckoned = reckoned{st, in, valueOffset(s.cfg.District, p), sol, with, attempted}
 }
 
 // cost reckons what one order costs, the one that waited longest: a plan from the same state and forecasts without it, against the plan in force.
@@ -63,12 +64,14 @@ func (s *Scheduler) cost(ctx context.Context) {
 	if next == nil || r.solution == nil || r.solution.Objective == nil || r.solution.Bound == nil {
 		return
 	}
-	sol, err := s.cfg.Reckon(ctx, s.build(r.state, r.in, s.wishes(r.state.Now, r.in, next.ID)))
+	p := s.build(r.state, r.in, s.wishes(r.state.Now, r.in, next.ID))
+	sol, err := s.cfg.Reckon(ctx, p)
 	if err != nil || sol.Objective == nil || sol.Bound == nil {
 		s.cfg.Log.Debug("cost of an order not known", "district", s.cfg.District.ID, "order", next.ID, "err", err)
 		return
 	}
-	c := &order.Cost{EUR: *r.solution.Objective - *sol.Objective, Low: *r.solution.Bound - *sol.Objective, High: *r.solution.Objective - *sol.Bound,
+	same := r.offset - valueOffset(s.cfg.District, p)
+	c := &order.Cost{EUR: *r.solution.Objective - *sol.Objective - same, Low: *r.solution.Bound - *sol.Objective - same, High: *r.solution.Objective - *sol.Bound - same,
 		Hours: float64(r.in.steps) * r.in.step.Hours(), At: r.state.Now}
 	s.mu.Lock()
 	defer s.mu.Unlock()

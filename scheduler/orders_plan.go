@@ -66,12 +66,9 @@ func (w wishes) of(kind order.Kind, site, device string, t int) (out []order.Ord
 	return out
 }
 
-// free reports whether the plan may decide on a device: nobody took it out of control, works on it, or told a battery by hand what to do.
+// free reports whether the plan may decide on a device: nobody took it out of control or works on it.
 func (w wishes) free(site string, dev *district.Device) bool {
-	for _, kind := range []order.Kind{order.OwnControl, order.LockOut, order.Power} {
-		if kind == order.Power && dev.Kind != district.Battery {
-			continue
-		}
+	for _, kind := range []order.Kind{order.OwnControl, order.LockOut} {
 		for _, o := range w.orders {
 			if o.Kind == kind && o.Site == site && o.Device == dev.ID && o.At(w.now, w.zone) {
 				return false
@@ -118,8 +115,12 @@ func (w wishes) narrow(siteID string, importKW, exportKW, needKW []float64) {
 }
 
 // shape changes the device of a problem as it is ordered, and puts what is told by hand into the load of its site.
-func (w wishes) shape(site string, dev *district.Device, pd problem.Device, now observe.Device, loadKW []float64) {
+func (w wishes) shape(site string, dev *district.Device, pd problem.Device, now observe.Device, loadKW []float64) problem.Device {
 	switch x := pd.(type) {
+	case *problem.Battery:
+		if later := w.battery(site, dev, x, loadKW); later != nil {
+			return later
+		}
 	case *problem.PV:
 		for t := range x.AvailableKW {
 			if o, ok := w.in(order.Power, site, dev.ID, t); ok {
@@ -133,6 +134,7 @@ func (w wishes) shape(site string, dev *district.Device, pd problem.Device, now 
 	case *problem.EV:
 		w.car(site, dev, x, now, loadKW)
 	}
+	return pd
 }
 
 // heating moves the comfort band of a zone, and takes the compressor's time that is not the plan's to give.
@@ -265,28 +267,66 @@ func (w wishes) split(whole problem.Session, off []bool, needKWh, stepKWh float6
 	return runs
 }
 
-// held is the power of a device that the plan does not decide on in a step: what it does now for an hour, or what a battery is told by hand as long as it has energy and room.
-func (w wishes) held(site string, dev *district.Device, now observe.Device, loadKW []float64) {
-	stored := math.NaN()
-	if b := dev.Battery; b != nil && now.SOC.OK {
-		stored = now.SOC.V * b.CapacityKWh
-	}
-	hand := false
+// battery is a battery that somebody told by hand what to do: its power is load as long as the order holds and it has energy and room, and what it holds then is the plan's to use. It is a car that
+// comes when the order ends and never leaves: the document has no other storage that begins later. What it lacks at the end costs what the same energy in a battery would be worth, see [valueOffset].
+// Without such an order it is nil.
+func (w wishes) battery(site string, dev *district.Device, b *problem.Battery, loadKW []float64) problem.Device {
+	stored, end := b.InitialKWh, 0
 	for t := range loadKW {
 		o, ok := w.in(order.Power, site, dev.ID, t)
-		hand = hand || ok
-		switch {
-		case ok:
-			kw := o.Value
-			if b := dev.Battery; b != nil && !math.IsNaN(stored) {
-				hours := w.step.Hours()
-				kw = math.Min(kw, math.Max(0, b.MaxSOC*b.CapacityKWh-stored)/(hours*b.ChargeEfficiency))
-				kw = math.Max(kw, -math.Max(0, stored-b.MinSOC*b.CapacityKWh)/hours*b.DischargeEfficiency)
-				stored += hours * (math.Max(0, kw)*b.ChargeEfficiency + math.Min(0, kw)/b.DischargeEfficiency)
-			}
-			loadKW[t] += kw
-		case !hand && time.Duration(t)*w.step < time.Hour:
-			loadKW[t] += now.PowerKW.Or(0)
+		if !ok {
+			break
 		}
+		hours := w.step.Hours()
+		kw := math.Min(o.Value, math.Max(0, b.CapacityKWh-stored)/(hours*b.ChargeEfficiency))
+		kw = math.Max(kw, -math.Max(0, stored-b.MinKWh)/hours*b.DischargeEfficiency)
+		stored += hours * (math.Max(0, kw)*b.ChargeEfficiency + math.Min(0, kw)/b.DischargeEfficiency)
+		loadKW[t] += kw
+		end = t + 1
+	}
+	if end == 0 {
+		return nil
+	}
+	x := problem.NewEV(dev.ID)
+	room := b.CapacityKWh - b.MinKWh
+	x.CapacityKWh, x.MaxKW, x.DischargeKW = room, b.ChargeKW, b.DischargeKW
+	x.ChargeEfficiency, x.DischargeEfficiency = b.ChargeEfficiency, b.DischargeEfficiency
+	x.WearCostPerKWh = b.WearCostPerKWh * (1 + 1/(b.ChargeEfficiency*b.DischargeEfficiency)) // a car's falls on what it gives alone
+	x.ShortfallCostPerKWh = b.FinalValuePerKWh
+	x.Sessions = []problem.Session{{ArriveStep: end, DepartStep: w.steps, InitialKWh: math.Max(0, math.Min(room, stored-b.MinKWh)), TargetKWh: room}}
+	return x
+}
+
+// valueOffset is by how much a problem costs more because batteries in it are cars that lack what they do not hold at the end, where a battery is credited what it holds, EUR.
+func valueOffset(d *district.District, p *problem.Problem) (eur float64) {
+	for i := range p.Sites {
+		for _, pd := range p.Sites[i].Devices {
+			x, ok := pd.(*problem.EV)
+			if dev := d.Device(p.Sites[i].ID, pd.ID()); ok && dev != nil && dev.Battery != nil {
+				eur += x.ShortfallCostPerKWh * dev.Battery.CapacityKWh * dev.Battery.MaxSOC
+			}
+		}
+	}
+	return eur
+}
+
+// asCar reports whether a battery is in a problem as a car that comes when an order ends.
+func asCar(p *problem.Problem, site, device string) bool {
+	ps, err := p.Site(site)
+	if err != nil {
+		return false
+	}
+	for _, pd := range ps.Devices {
+		if _, ok := pd.(*problem.EV); ok && pd.ID() == device {
+			return true
+		}
+	}
+	return false
+}
+
+// held puts a device that the plan does not decide on into the load, with what it does now, for an hour.
+func (w wishes) held(now observe.Device, loadKW []float64) {
+	for t := 0; t < len(loadKW) && time.Duration(t)*w.step < time.Hour; t++ {
+		loadKW[t] += now.PowerKW.Or(0)
 	}
 }

@@ -35,7 +35,7 @@ func (s *Scheduler) Replan(ctx context.Context) (*district.Plan, error) {
 	if sol.Grid == nil || len(sol.Sites) == 0 && len(p.Sites) > 0 {
 		return nil, fmt.Errorf("scheduler: plan %s from %s: status %s after %.1f s, no schedule", s.cfg.District.ID, in.start.Format(time.RFC3339), sol.Status, sol.SolveSeconds)
 	}
-	s.planned(st, in, sol, asked)
+	s.planned(st, in, p, sol, asked)
 	plan := s.record(now, p, sol, in)
 	id, err := s.cfg.Store.SavePlan(ctx, plan)
 	if err != nil {
@@ -64,10 +64,10 @@ func (s *Scheduler) record(now time.Time, p *problem.Problem, sol *problem.Solut
 		ImportPrice: in.importPrice, ExportPrice: in.exportPrice, CarbonGPerKWh: in.carbon,
 	}
 	if sol.Objective != nil {
-		plan.ObjectiveEUR = *sol.Objective
+		plan.ObjectiveEUR = *sol.Objective - valueOffset(s.cfg.District, p)
 	}
 	if sol.Bound != nil {
-		plan.BoundEUR = *sol.Bound
+		plan.BoundEUR = *sol.Bound - valueOffset(s.cfg.District, p)
 	}
 	if sol.Gap != nil {
 		plan.Gap = *sol.Gap
@@ -80,9 +80,14 @@ func (s *Scheduler) record(now time.Time, p *problem.Problem, sol *problem.Solut
 		for _, ds := range ss.Devices {
 			dp := district.DevicePlan{ID: ds.ID, PowerKW: ds.PowerKW, EnergyKWh: ds.EnergyKWh, TemperatureC: ds.TemperatureC}
 			if dev := s.cfg.District.Device(ss.ID, ds.ID); dev != nil {
-				dp.Kind = dev.Kind
+				if dp.Kind = dev.Kind; dev.Battery != nil && len(dp.EnergyKWh) > 0 && asCar(p, ss.ID, ds.ID) {
+					dp.EnergyKWh = nil // above its least energy, and only from the end of an order on
+				}
 			}
 			sp.Devices = append(sp.Devices, dp)
+		}
+		if site := s.cfg.District.Site(ss.ID); site != nil {
+			sp.Devices = append(sp.Devices, s.lightingPlans(site, in.start, in.step, p.Steps)...)
 		}
 		plan.Sites = append(plan.Sites, sp)
 	}

@@ -22,6 +22,7 @@ const (
 	ReasonPaused   = "paused"   // taken out of control by an operator
 	ReasonOrder    = "order"    // somebody ordered a power by hand
 	ReasonQuiet    = "quiet"    // quiet hours
+	ReasonLight    = "light"    // street lighting: by the sun and the clock
 	ReasonReleased = "released" // control ends
 )
 
@@ -58,6 +59,8 @@ func reasonOf(kind district.Kind, kw float64, sun bool, price, carbon, cheap, de
 	switch {
 	case kind == district.PV:
 		return ReasonSun
+	case kind == district.LoadMeter:
+		return ReasonLight
 	case math.Abs(kw) < idle:
 		return ReasonIdle
 	case kw < 0:

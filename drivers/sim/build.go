@@ -138,6 +138,12 @@ func (b *builder) device(st *siteState, set *trace.Set, site *district.Site, dev
 	missing := func() { b.bad("device %s: its %s parameters are missing", ref, dev.Kind) }
 	switch dev.Kind {
 	case district.GridMeter, district.LoadMeter:
+		if dev.Lighting != nil {
+			x := newLamps(m, dev.Lighting, b.d)
+			st.machines = append(st.machines, x)
+			b.add(ref, x)
+			return
+		}
 		x := &meter{machine: m}
 		if dev.Kind == district.GridMeter {
 			st.grid = append(st.grid, x)

@@ -20,7 +20,7 @@ type Command struct {
 //
 // Current limits are rounded down so that a limit is never passed by rounding. Below the smallest current the device is paused when less than half
 // of the smallest power is wanted. SG Ready: less than a tenth of the power is blocked (1), more than three quarters is a recommended
-// boost (3), between is normal (2). On/off: from half the power on. A share limits production: -3 kW wanted of 4 kW rated is 0.75.
+// boost (3), between is normal (2). On/off: from half the power on. A share limits production, or consumption where that is wanted: -3 kW of 4 kW rated is 0.75, and so is 3 kW.
 func Translate(c drivers.Control, wantedKW, maxKW float64) Command {
 	return translate(c, wantedKW, maxKW, nearest)
 }
@@ -69,15 +69,18 @@ func translate(c drivers.Control, wantedKW, maxKW float64, s side) Command {
 		if rated <= 0 {
 			rated = maxKW
 		}
-		v := 1.0
+		v, sign := 1.0, -1.0
 		if rated > 0 {
 			up := notAbove // what is delivered, not what is taken: a limit of it is not passed
 			if atMost {
 				up = notBelow
 			}
-			v = quantise(clamp(-wantedKW/rated, c.Min, c.Max), c.Step, up)
+			if wantedKW > 0 { // of consumption, such as lamps
+				sign, up = 1, s
+			}
+			v = quantise(clamp(math.Abs(wantedKW)/rated, c.Min, c.Max), c.Step, up)
 		}
-		return Command{Value: v, SentKW: -v * rated, Text: textOf(c, v)}
+		return Command{Value: v, SentKW: sign * v * rated, Clipped: sign > 0 && math.Abs(v*rated-wantedKW) > c.Step*rated+1e-9, Text: textOf(c, v)}
 	case drivers.ControlSGReady:
 		v := 2.0
 		switch {

@@ -12,6 +12,7 @@ import (
 type Meter struct {
 	Kind    district.Kind
 	In, Out []SlotEnergy
+	Part    bool // of a load meter: it measures a part of what its site uses, such as street lighting, and not the whole
 }
 
 // MeterFromPower splits a power series in kW (load convention) into a meter's two directions, slot by slot.
@@ -42,7 +43,7 @@ func at(s []float64, i int) float64 {
 
 // Site computes the balance rows of one site over the slots of sp from its meters.
 //
-// The site's grid meters give import and export; PV, storage, heat and car meters give their terms. Other consumption is what load meters say when the site has any,
+// The site's grid meters give import and export; PV, storage, heat and car meters give their terms. Other consumption is what load meters of the whole say when the site has any,
 // and the closing difference otherwise. Whatever then remains is the residual: with load meters the whole difference; without, only the part that
 // would make consumption negative. A device that is not covered in a slot counts as measured energy 0 there, lowers the coverage
 // and marks the row; where it was estimated, the estimate counts.
@@ -52,7 +53,7 @@ func Site(districtID string, site string, meters []Meter, sp timegrid.Span, step
 	first := timegrid.Ceil(sp.Start, step)
 	withLoad := false
 	for _, m := range meters {
-		withLoad = withLoad || m.Kind == district.LoadMeter
+		withLoad = withLoad || m.Kind == district.LoadMeter && !m.Part
 	}
 	for i := range n {
 		r := &rows[i]

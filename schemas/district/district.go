@@ -27,8 +27,8 @@ type Site struct {
 	ID, Name      string
 	ImportLimitKW float64 // connection limit, kW; +Inf without a limit
 	ExportLimitKW float64
-	Tariff        string  // id of the site's own supply tariff, for its members' bills
-	WithdrawalFee float64 // EUR/kWh of network charge and taxes on what the site draws, wherever it comes from
+	Tariff        string   // id of the site's own supply tariff, for its members' bills
+	WithdrawalFee float64  // EUR/kWh of network charge and taxes on what the site draws, wherever it comes from
 	Silence       *Silence // what holds once the signal of a limit of the site fell silent; nil: its own limits
 	Devices       []Device
 }
@@ -107,7 +107,8 @@ type Device struct {
 	HeatPump    *HeatPumpParams
 	WaterHeater *WaterHeaterParams
 	EVCharger   *EVChargerParams
-	Meter       *MeterParams // of a heat or gas meter that counts in a balance; nil: it is only shown
+	Lighting    *LightingParams // of a load meter that is a street lighting cabinet; nil: any consumption
+	Meter       *MeterParams    // of a heat or gas meter that counts in a balance; nil: it is only shown
 }
 
 // Role is what a meter of a carrier other than electricity counts in its balance.

@@ -193,6 +193,8 @@ func powers(dev *district.Device) (low, high float64) {
 		return 0, dev.HeatPump.MaxKW
 	case dev.WaterHeater != nil:
 		return 0, dev.WaterHeater.MaxKW
+	case dev.Lighting != nil:
+		return 0, dev.Lighting.RatedKW
 	}
 	return 0, 0
 }

@@ -256,12 +256,12 @@ func (m *meters) electric(dev *district.Device, site string) (balance.Meter, boo
 		for i := range x {
 			m.fill(dev, x[i], id, i, func(pts []balance.Point, sp timegrid.Span) []balance.SlotEnergy { return energies(pts, sp)[i] })
 		}
-		return balance.Meter{Kind: dev.Kind, In: x[0], Out: x[1]}, true
+		return balance.Meter{Kind: dev.Kind, In: x[0], Out: x[1], Part: dev.Lighting != nil}, true
 	}
 	if !in && !out {
 		return balance.Meter{}, false
 	}
-	x := balance.Meter{Kind: dev.Kind, In: idle(m.sp.Count(step)), Out: idle(m.sp.Count(step))}
+	x := balance.Meter{Kind: dev.Kind, In: idle(m.sp.Count(step)), Out: idle(m.sp.Count(step)), Part: dev.Lighting != nil}
 	if in {
 		x.In = m.counter(dev, site, district.ImportKWh, mostKW(dev))
 	}
@@ -426,6 +426,8 @@ func mostKW(dev *district.Device) float64 {
 		return 5 * dev.HeatPump.MaxKW
 	case dev.WaterHeater != nil:
 		return 3 * dev.WaterHeater.MaxKW
+	case dev.Lighting != nil:
+		return 3 * dev.Lighting.RatedKW
 	case dev.EVCharger != nil:
 		return 3 * dev.EVCharger.MaxKW
 	}

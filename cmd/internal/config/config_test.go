@@ -26,7 +26,7 @@ const data = "../../../testdata/"
 func options() Options {
 	kinds := map[string][]district.Kind{
 		"abb-terra-ac": {district.EVCharger}, "alfen-eve": {district.EVCharger}, "eastron-sdm630": {district.GridMeter, district.LoadMeter},
-		"generic-gas-meter": {district.GasMeter}, "generic-relay": {district.WaterHeater}, "generic-weather": {district.Weather}, "huawei-luna2000": {district.Battery}, "huawei-sun2000": {district.PV},
+		"generic-gas-meter": {district.GasMeter}, "generic-lighting-cabinet": {district.LoadMeter}, "generic-relay": {district.WaterHeater}, "generic-weather": {district.Weather}, "huawei-luna2000": {district.Battery}, "huawei-sun2000": {district.PV},
 		"nibe-s": {district.HeatPump}, "quartier-heat-opcua": {district.HeatMeter}, "quartier-substation-opcua": {district.Substation},
 		"stiebel-isg": {district.HeatPump}, "sunspec-inverter": {district.PV}, "sunspec-storage": {district.Battery}, "victron-gx": {district.Battery},
 	}

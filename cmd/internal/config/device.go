@@ -67,7 +67,7 @@ func (b *builder) device(f *Device, path string) district.Device {
 		b.say(path+".frozen_seconds", "%v s is below three times poll_seconds %v s: a measurement may well repeat once or twice", f.Frozen, f.Poll)
 	}
 	commanded := []district.Kind{district.PV, district.Battery, district.HeatPump, district.WaterHeater, district.EVCharger}
-	if f.Control && d.Kind.Valid() && !slices.Contains(commanded, d.Kind) {
+	if f.Control && d.Kind.Valid() && !slices.Contains(commanded, d.Kind) && f.Lighting == nil {
 		b.say(path+".control", "a %s takes no commands", f.Kind)
 	}
 	switch {
@@ -93,6 +93,8 @@ func (b *builder) device(f *Device, path string) district.Device {
 			CapacityKWh: x.VolumeL * waterWhPerLK * (x.MaxC - coldWaterC) / 1000}
 	case f.EVCharger != nil:
 		d.EVCharger = b.charger(f.EVCharger, path+".ev_charger")
+	case f.Lighting != nil:
+		d.Lighting = b.lighting(f.Lighting, path+".lighting")
 	case f.Meter != nil:
 		d.Meter = b.carrierMeter(f, path+".meter")
 	}

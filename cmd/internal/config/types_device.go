@@ -21,6 +21,7 @@ type Device struct {
 	HeatPump    *HeatPump    `yaml:"heat_pump" when:"kind=heat_pump" required:"true" doc:"the heat pump and the zone that it heats"`
 	WaterHeater *WaterHeater `yaml:"water_heater" when:"kind=water_heater" required:"true" doc:"the water heater"`
 	EVCharger   *EVCharger   `yaml:"ev_charger" when:"kind=ev_charger" required:"true" doc:"the charging point and the car that usually stands there"`
+	Lighting    *Lighting    `yaml:"lighting" when:"kind=load_meter" doc:"the street lighting behind it and when it burns; absent: it measures any consumption"`
 	Meter       *Meter       `yaml:"meter" when:"kind=heat_meter,gas_meter" doc:"what it counts in the balance of its carrier; absent: nothing, it is only shown"`
 }
 
@@ -30,6 +31,29 @@ type Meter struct {
 	Role     string       `yaml:"role" required:"true" enum:"delivered,exported,generated,converted,charged,discharged,consumed" doc:"delivered, exported: through the boundary of its site, or of the district for one of the district's own; generated: made on the spot from sun, ground or air; converted: made on the spot out of another carrier, such as a heat pump's heat; charged, discharged: storage; consumed: used"`
 	MaxKW    *float64     `yaml:"max_kw" above:"0" doc:"power that cannot pass it: a counter that grows faster is another meter; absent: no test"`
 	Contents []GasContent `yaml:"gas_contents" doc:"energy of a cubic metre by date, of a gas_meter; the supplier's bills tell it"`
+}
+
+// Lighting describes the street lighting behind a cabinet and when it burns. With control, Quartier sends the cabinet its brightness.
+type Lighting struct {
+	RatedKW   float64         `yaml:"rated_kw" required:"true" above:"0" doc:"power of all lamps at full brightness"`
+	StandbyKW float64         `yaml:"standby_kw" def:"0" min:"0" doc:"power while the lamps do not burn"`
+	Switch    string          `yaml:"switch" def:"civil_twilight" enum:"civil_twilight,sunset" doc:"the sun's height between which in the evening and in the morning they burn: 6° below the horizon, or at it"`
+	On        float64         `yaml:"on_offset_minutes" def:"0" min:"-120" max:"120" doc:"minutes after that in the evening at which they begin to burn; negative: before it"`
+	Off       float64         `yaml:"off_offset_minutes" def:"0" min:"-120" max:"120" doc:"minutes after that in the morning at which they stop; negative: before it"`
+	Levels    []LightingLevel `yaml:"levels" doc:"brightness by the local clock; absent: full"`
+	HalfNight *HalfNight      `yaml:"half_night" doc:"hours of each night in which they rest; absent: none"`
+}
+
+// LightingLevel is a brightness from a time of each day on.
+type LightingLevel struct {
+	From  string  `yaml:"from" required:"true" pattern:"clock" doc:"local time, such as 22:00"`
+	Share float64 `yaml:"share" required:"true" min:"0" max:"1" doc:"of full brightness"`
+}
+
+// HalfNight are the hours of each night in which lamps rest.
+type HalfNight struct {
+	From string `yaml:"from" required:"true" pattern:"clock" doc:"local time, such as 23:30"`
+	To   string `yaml:"to" required:"true" pattern:"clock" doc:"local time, such as 05:00"`
 }
 
 // GasContent is the energy of a cubic metre of gas from a day on.

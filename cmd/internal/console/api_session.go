@@ -44,6 +44,7 @@ type Me struct {
 type Features struct {
 	Reports   bool `json:"reports"`
 	Overrides bool `json:"overrides"`
+	Orders    bool `json:"orders"`
 }
 
 type meOutput struct {
@@ -94,7 +95,7 @@ func (s *Server) me(u store.User, session store.Session) Me {
 		lang = "en"
 	}
 	return Me{Name: u.Name, Role: u.Role, District: u.District, Member: u.Member, Language: lang, CSRF: session.CSRF, Expires: session.ExpiresAt,
-		Version: s.deps.Version, Demo: s.deps.Demo, Speed: s.deps.Speed, Features: Features{Reports: s.deps.Reports != nil, Overrides: s.deps.Overrides != nil}}
+		Version: s.deps.Version, Demo: s.deps.Demo, Speed: s.deps.Speed, Features: Features{Reports: s.deps.Reports != nil, Overrides: s.deps.Overrides != nil, Orders: s.deps.Orders != nil}}
 }
 
 func (s *Server) signIn(ctx context.Context, in *signInInput) (*meOutput, error) {

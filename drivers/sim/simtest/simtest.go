@@ -71,6 +71,10 @@ type device struct {
 		MaxC    float64 `yaml:"max_c"`
 		Loss    float64 `yaml:"loss_per_hour"`
 	} `yaml:"water_heater"`
+	Lighting *struct {
+		RatedKW   float64 `yaml:"rated_kw"`
+		StandbyKW float64 `yaml:"standby_kw"`
+	} `yaml:"lighting"`
 	EVCharger *struct {
 		MaxKW    float64 `yaml:"max_kw"`
 		Phases   int     `yaml:"phases"`
@@ -141,6 +145,8 @@ func devices(in []device) []district.Device {
 			w := f.WaterHeater
 			d.WaterHeater = &district.WaterHeaterParams{MaxKW: w.MaxKW, VolumeL: w.VolumeL, MinC: w.MinC, MaxC: w.MaxC, LossPerHour: w.Loss,
 				CapacityKWh: w.VolumeL * 0.001163 * (w.MaxC - 12)}
+		case f.Lighting != nil:
+			d.Lighting = &district.LightingParams{RatedKW: f.Lighting.RatedKW, StandbyKW: f.Lighting.StandbyKW, SunDeg: -6}
 		case f.EVCharger != nil:
 			e := f.EVCharger
 			d.EVCharger = &district.EVChargerParams{MaxKW: e.MaxKW, MinKW: 6 * 0.23 * float64(e.Phases), Phases: e.Phases, CapacityKWh: e.Capacity, TargetKWh: e.Target}

@@ -34,7 +34,9 @@ func (s *Store) Orders(ctx context.Context, districtID string, sp timegrid.Span)
 		}
 		all = append(all, theirs...)
 	}
-	slices.SortStableFunc(all, func(a, b order.Order) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(b.Revision, a.Revision)) })
+	slices.SortStableFunc(all, func(a, b order.Order) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(b.Revision, a.Revision))
+	})
 	all = slices.CompactFunc(all, func(a, b order.Order) bool { return a.ID == b.ID })
 	all = slices.DeleteFunc(all, func(o order.Order) bool {
 		until := o.Until()

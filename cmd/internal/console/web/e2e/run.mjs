@@ -7,7 +7,7 @@
 //   QUARTIER_CHROMIUM             the browser, /usr/bin/chromium by default
 //   QUARTIER_STEPS                a pattern: only steps whose names it matches are walked, and those that sign in
 //
-// It changes nothing that it does not put back: it pauses one device and resumes it. It ends with 1 when a step failed.
+// It changes nothing that it does not put back: it pauses one device and resumes it, and gives an order and ends it. It ends with 1 when a step failed.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import AxeBuilder from '@axe-core/playwright'
@@ -204,6 +204,30 @@ await step('a device shows its readings, its past and its plan, and can be pause
   await main.page.waitForSelector('button:has-text("Pause control")')
 })
 
+await step('an order is given by keyboard, is listed with its reason, and ends early', async () => {
+  const { body: me } = await call(main.page, '/api/session')
+  await main.page.goto(`${url}/orders?d=${district}`)
+  await settled(main.page)
+  if (!me.features.orders) return
+  await main.page.focus('#content button.primary')
+  await main.page.keyboard.press('Enter')
+  await main.page.waitForSelector('dialog[open] select')
+  await main.page.selectOption('dialog[open] select >> nth=0', 'lock_out')
+  await main.page.waitForFunction(() => document.querySelectorAll('dialog[open] select')[1]?.options.length > 0)
+  await main.page.fill('dialog[open] form > label:last-of-type input', 'trying a lock-out')
+  await picture(main.page, 'orders-give-en-light-wide', false)
+  await main.page.keyboard.press('Enter')
+  await main.page.waitForSelector('td:has-text("trying a lock-out")')
+  await picture(main.page, 'orders-en-light-wide')
+  const { body: list } = await call(main.page, `/api/districts/${district}/orders`)
+  const mine = list.find((o) => o.reason === 'trying a lock-out' && o.state === 'running')
+  expect(mine?.kind === 'lock_out' && mine.author === operator.name, `the API lists ${JSON.stringify(mine)}`)
+  await main.page.click('tr:has-text("trying a lock-out") button')
+  await main.page.fill('dialog[open] input', 'done with it')
+  await main.page.click('dialog[open] button.primary')
+  await main.page.waitForSelector('section:last-of-type tr:has-text("trying a lock-out"):has-text("ended early")')
+})
+
 await step('the balance of the day and the month add up to what the API says', async () => {
   for (const period of ['day', 'month']) {
     await main.page.goto(`${url}/balance?period=${period}`)
@@ -318,7 +342,7 @@ for (const [size, theme, lang] of [['wide', 'light', 'en'], ['phone', 'dark', 'f
     await signIn(w.page, operator)
     await setLanguage(w.page, lang)
   })
-  for (const path of ['/overview', '/overview?d=all', '/plan', '/devices', '/balance?period=day', '/balance?period=month', '/members', '/data', '/settings']) {
+  for (const path of ['/overview', '/overview?d=all', '/plan', '/devices', '/orders', '/balance?period=day', '/balance?period=month', '/members', '/data', '/settings']) {
     await step(`${path} in ${lang}, ${theme}, ${size}: fits, accessible, no complaint`, async () => {
       w.faults.length = 0
       await w.page.goto(url + path)

@@ -38,7 +38,7 @@ class App {
   pages = $derived.by((): Page[] => {
     if (!this.me) return []
     if (this.me.role === 'resident') return ['energy', 'settings']
-    const pages: Page[] = ['overview', 'plan', 'devices', 'balance']
+    const pages: Page[] = ['overview', 'plan', 'devices', 'orders', 'balance']
     if (ranks[this.me.role] >= ranks.operator) pages.push('members')
     return [...pages, 'data', 'settings']
   })

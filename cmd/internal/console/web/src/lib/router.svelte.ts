@@ -1,6 +1,6 @@
 // Routes are plain paths with a query, such as /devices?d=fontaine&site=ecole, so that every view has a link.
-export type Page = 'overview' | 'plan' | 'devices' | 'balance' | 'members' | 'energy' | 'data' | 'settings'
-const pages: Page[] = ['overview', 'plan', 'devices', 'balance', 'members', 'energy', 'data', 'settings']
+export type Page = 'overview' | 'plan' | 'devices' | 'orders' | 'balance' | 'members' | 'energy' | 'data' | 'settings'
+const pages: Page[] = ['overview', 'plan', 'devices', 'orders', 'balance', 'members', 'energy', 'data', 'settings']
 
 class Route {
   page = $state<Page | ''>('')
