@@ -25,8 +25,13 @@
 //	  measured, export limited
 //	connection or device not    own control              own control     own control             own control
 //	  measured, nothing limited
+//	locked out                  nothing is written to it, whatever the limits are and when Quartier stops too
+//	power ordered by hand       that power, within the limits, with a plan and without one
+//	quiet hours                 at most the power ordered, also where nothing is measured
 //	Quartier stops              own control              own control     own control             own control
 //	Quartier dies, link lost    reversion of the device, where the profile has one
+//
+// Street lighting is told the brightness of the hour whatever the limits are: streets are not darkened to keep them. Its own twilight switch says whether it burns.
 //
 // Half of an import limit that nobody can measure is left to what is not under control. Comfort is not given up for it: a building would freeze while a meter waits for repair. A battery
 // whose profile says zero: release has no state in which it neither charges nor discharges; "no charging" is then its own control.

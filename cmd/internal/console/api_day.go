@@ -282,6 +282,7 @@ func planPower(p *district.Plan, site string) planSums {
 				add(out.heat, dp.PowerKW, 1)
 			case district.EVCharger:
 				add(out.cars, dp.PowerKW, 1)
+			case district.LoadMeter: // street lighting, which is in the load
 			default:
 				add(out.other, dp.PowerKW, 1)
 			}
