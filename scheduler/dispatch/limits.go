@@ -57,6 +57,7 @@ func Hold(wishes []*Wish, netKW, importLimitKW, exportLimitKW float64) (overKW f
 // HoldTogether does the same for several sites behind one boundary, whose measured net power netKW is: no site is brought over a limit of its own by it. of
 // says whose limit it is in the reasons, such as " of the district".
 func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of string) (overKW float64) {
+	urge(sites, netKW-importLimitKW, limitText("import", importLimitKW, of))
 	expected := netKW
 	for _, g := range sites {
 		expected += g.expected() - g.NetKW
@@ -80,6 +81,21 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 		return math.Max(0, over)
 	}
 	return 0
+}
+
+// urge marks wishes that lower what is drawn, in the order in which devices give way, while more is drawn than a limit allows: a minimum hold, which spares a machine, would otherwise keep them
+// from what the plan wants anyway, and the limit would be passed as long.
+func urge(sites []Group, overKW float64, reason string) {
+	for _, kind := range shedOrder {
+		for _, g := range sites {
+			for _, w := range g.Wishes {
+				if less := w.MeasuredKW - w.WantedKW; overKW > 1e-9 && w.Kind == kind && !w.Changed && less > 0.05 {
+					w.Changed, w.Reason = true, reason
+					overKW -= less
+				}
+			}
+		}
+	}
 }
 
 func limitText(direction string, kw float64, of string) string {
