@@ -1,0 +1,121 @@
+package forecast
+
+import "math"
+
+// said is what an expert says of a slot: the quantiles, and the mean.
+type said = [quantiles + 1]float64
+
+// speech is what all experts say: the plain one, and the two forests.
+type speech struct {
+	by      [3]said
+	open    bool // there is something to tell
+	forests bool // the forests speak
+	size    float64
+}
+
+// nothing is a slot that is not in doubt.
+func (s *speech) nothing(y float64) {
+	*s = speech{}
+	for q := range s.by[0] {
+		s.by[0][q] = y
+	}
+}
+
+// plain is the mean of seven days with the present deviation fading, and around it the spread of the last weeks.
+func (s *speech) plain(x *sight) {
+	for q := range quantiles {
+		s.by[0][q] = math.Max(x.low, x.plain+x.spread[q])
+	}
+	s.by[0][quantiles] = x.plain
+}
+
+// judge knows what the experts were worth for some leads, and how well bands held.
+type judge struct {
+	loss [3]float64
+	n    float64
+	wide [quantiles]float64 // logarithm of what the distance from the median is multiplied by
+}
+
+const (
+	judgeMemory    = 21.0  // days over which losses are compared
+	judgeSharpness = 15.0  // how fast an expert's weight falls with its loss
+	judgePace      = 0.006 // by which a band widens with a miss
+	judgeWidest    = 1.2   // logarithm
+)
+
+// hear learns from a slot that came.
+func (j *judge) hear(s *speech, y float64, perDay int) {
+	if !s.open || !s.forests {
+		return
+	}
+	_, q := j.settle(s)
+	sure := math.Max(y, q[quantiles-1])-math.Min(y, q[0]) < 0.01*s.size // such slots hold by themselves and would let the others fail
+	for i, l := range Levels {
+		if sure {
+			break
+		}
+		switch miss := 0.0; {
+		case l < 0.5:
+			if y < q[i] {
+				miss = 1
+			}
+			j.wide[i] += judgePace * (miss - l)
+		case l > 0.5:
+			if y > q[i] {
+				miss = 1
+			}
+			j.wide[i] += judgePace * (miss - (1 - l))
+		}
+		j.wide[i] = math.Max(-judgeWidest, math.Min(judgeWidest, j.wide[i]))
+	}
+	j.n++
+	by := math.Max(1/j.n, 1/(judgeMemory*3*float64(perDay)))
+	for e := range s.by {
+		loss := 0.0
+		for i, l := range Levels {
+			d := y - s.by[e][i]
+			loss += math.Max(l*d, (l-1)*d)
+		}
+		j.loss[e] += by * (loss - j.loss[e])
+	}
+}
+
+// settle combines what experts say.
+func (j *judge) settle(s *speech) (mean float64, q [quantiles]float64) {
+	if !s.open || !s.forests {
+		copy(q[:], s.by[0][:])
+		return s.by[0][quantiles], q
+	}
+	var w [3]float64
+	total, least := 0.0, math.Min(j.loss[1], j.loss[2])
+	for e := 1; e < len(w); e++ {
+		if j.n == 0 || j.loss[e] <= j.loss[0] {
+			w[e] = 1
+			if least > 0 {
+				w[e] = math.Exp(judgeSharpness * (1 - j.loss[e]/least))
+			}
+		}
+		total += w[e]
+	}
+	if total == 0 {
+		w[0], total = 1, 1
+	}
+	for e := range w {
+		for i := range q {
+			q[i] += w[e] / total * s.by[e][i]
+		}
+		mean += w[e] / total * s.by[e][quantiles]
+	}
+	const mid = quantiles / 2
+	for i := range q {
+		q[i] = q[mid] + math.Exp(j.wide[i])*(q[i]-q[mid])
+	}
+	// the inner quantiles stay within the outer ones
+	for i := mid - 1; i >= 0; i-- {
+		q[i] = math.Min(q[i], q[i+1])
+	}
+	for i := mid + 1; i < len(q); i++ {
+		q[i] = math.Max(q[i], q[i-1])
+	}
+	return mean, q
+}

@@ -1,0 +1,211 @@
+package forecast
+
+import (
+	"math"
+	"time"
+)
+
+// Levels are the quantiles of a [Distribution].
+var Levels = [...]float64{0.1, 0.25, 0.5, 0.75, 0.9}
+
+const quantiles = len(Levels)
+
+// Distribution is what a series may be in the slots ahead, in the unit of the series.
+type Distribution struct {
+	Mean     []float64            // expected: what a plan on one value rests on
+	Quantile [quantiles][]float64 // by [Levels]; those of a slot do not fall. The middle one has the least absolute error
+}
+
+// Probabilistic forecasts quantiles. Three experts speak for every lead: a quantile regression forest on the residuals of [Adaptive], another on the deviation from the median of four
+// weeks or, for the sun, on the share of a clear sky learned from the last two weeks, and the mean of the last seven days with the present deviation fading, around which the last four
+// weeks spread. Where that plain one had the lower pinball loss of late it speaks alone; otherwise the forests do, each with a weight that falls with its loss. What the band held
+// of late widens or narrows it, so that it keeps what it promises. The forests are grown anew every other week.
+//
+// A forecast is a function of the past that is passed in, whatever was asked before. It is not safe for use by several goroutines at once.
+type Probabilistic struct {
+	step    time.Duration
+	lead    int
+	perDay  int
+	hour    int // slots between two origins that are learned from
+	sun     bool
+	min     float64
+	max     float64
+	loc     *time.Location
+	mean    *Adaptive
+	made    [][]float32 // Adaptive's forecasts of every origin; nil where forgotten
+	spoken  [][]speech  // of the origins whose slots are still to come
+	seen    int         // origins
+	grown   int         // day of the forests
+	forests [2]*forest
+	judges  []judge // by lead, three hours each
+	sumV    []float64
+	sumC    []float64 // of the clear sky
+}
+
+const (
+	probabilisticDays  = 300 // that forests learn from
+	probabilisticRows  = 15000
+	probabilisticRefit = 14 // days between two growths
+	probabilisticFirst = 14 // days before the first
+)
+
+var probabilisticGrowth = growth{trees: 20, candidates: 6, leaf: 100}
+
+// NewProbabilistic forecasts so many slots of step ahead. Of the settings it uses Fade, Min, Max, and Ratio, which tells the sun. loc tells weekends.
+func NewProbabilistic(step time.Duration, lead int, loc *time.Location, set Settings) *Probabilistic {
+	p := &Probabilistic{step: step, lead: lead, perDay: int(24 * time.Hour / step), sun: set.Ratio, min: set.Min, max: set.Max, loc: loc, mean: NewAdaptive(step, lead, loc, set)}
+	if set.Min == 0 && set.Max == 0 {
+		p.min, p.max = math.Inf(-1), math.Inf(1)
+	}
+	p.hour = max(1, p.perDay/24)
+	p.sumV, p.sumC = []float64{0}, []float64{0}
+	p.judges = make([]judge, (lead+3*p.hour-1)/(3*p.hour))
+	return p
+}
+
+// Forecast learns from the values of the past that it has not seen yet, and predicts the slots from the past's end on; NaN is a gap. The past begins at the same instant in every call and only
+// grows. Within the first two weeks the quantiles are those of the plain expert; before anything is known all is zero.
+func (p *Probabilistic) Forecast(past Past) Distribution {
+	v := past.Values
+	if p.mean.first.IsZero() {
+		p.mean.first = past.Start
+	}
+	p.sum(v)
+	for ; p.seen*p.hour <= len(v); p.seen++ {
+		p.origin(v[:p.seen*p.hour], past)
+	}
+	d := Distribution{Mean: make([]float64, p.lead)}
+	for q := range d.Quantile {
+		d.Quantile[q] = make([]float64, p.lead)
+	}
+	said := p.speak(v, p.mean.Forecast(past))
+	for k := range said {
+		mean, all := p.judges[k/(3*p.hour)].settle(&said[k])
+		bound := func(y float64) float64 { return math.Max(p.min, math.Min(p.max, y)) }
+		d.Mean[k] = bound(mean)
+		for q, y := range all {
+			d.Quantile[q][k] = bound(y)
+		}
+	}
+	return d
+}
+
+// origin learns at an instant of the past: from what came since the one before, and what would have been said then.
+func (p *Probabilistic) origin(v []float64, past Past) {
+	p.made, p.spoken = append(p.made, nil), append(p.spoken, nil)
+	if len(v) < p.perDay {
+		return
+	}
+	for at := len(v) - p.hour; at < len(v); at++ { // slots that came
+		for o := p.seen - 1; o >= 0 && p.spoken[o] != nil && at-o*p.hour < p.lead; o-- {
+			if k := at - o*p.hour; !math.IsNaN(v[at]) {
+				p.judges[k/(3*p.hour)].hear(&p.spoken[o][k], v[at], p.perDay)
+			}
+		}
+	}
+	if old := p.seen - (p.lead+p.hour-1)/p.hour - 1; old >= 0 {
+		p.spoken[old] = nil
+	}
+	if old := p.seen - (probabilisticDays+2)*p.perDay/p.hour; old >= 0 {
+		p.made[old] = nil
+	}
+	if day := len(v) / p.perDay; len(v)%p.perDay == 0 && day >= probabilisticFirst && (p.grown == 0 || day >= p.grown+probabilisticRefit) {
+		p.learn(v)
+		p.grown = day
+	}
+	adaptive := p.mean.Forecast(Past{Start: past.Start, Step: past.Step, Values: v})
+	made := make([]float32, len(adaptive))
+	for k, y := range adaptive {
+		made[k] = float32(y)
+	}
+	p.made[p.seen] = made
+	p.spoken[p.seen] = p.speak(v, adaptive)
+}
+
+// speak asks the experts.
+func (p *Probabilistic) speak(v, adaptive []float64) []speech {
+	out := make([]speech, p.lead)
+	var x sight
+	for k := range out {
+		s := &out[k]
+		if !p.look(v, len(v), k, adaptive[k], &x) {
+			s.nothing(adaptive[k])
+			continue
+		}
+		s.plain(&x)
+		if x.s == 0 { // night
+			s.nothing(math.Max(0, x.plain))
+			continue
+		}
+		s.open, s.size = true, x.s
+		for e, f := range p.forests {
+			if f == nil {
+				continue
+			}
+			said := &s.by[e+1]
+			f.predict(x.x[:], said)
+			for q := range said {
+				said[q] = math.Max(p.min, math.Min(p.max, x.anchor[e]+x.s*said[q]))
+			}
+			s.forests = true
+		}
+	}
+	return out
+}
+
+// learn grows the forests from what is known.
+func (p *Probabilistic) learn(v []float64) {
+	r := &rows{width: width}
+	first := max(2*p.perDay, len(v)-probabilisticDays*p.perDay)
+	stride := max(1, (len(v)-first)/p.hour*p.lead/probabilisticRows)
+	for p.lead > 1 && common(stride, p.lead) > 1 { // so that rows are of all leads
+		stride++
+	}
+	var x sight
+	var y [2][]float32
+	i := 0
+	for o := (first + p.hour - 1) / p.hour; o*p.hour < len(v); o++ {
+		for k, adaptive := range p.made[o] {
+			if i++; i%stride != 0 {
+				continue
+			}
+			at := o*p.hour + k
+			if at >= len(v) || math.IsNaN(v[at]) || !p.look(v, o*p.hour, k, float64(adaptive), &x) || x.s <= 0 {
+				continue
+			}
+			r.x = append(r.x, x.x[:]...)
+			r.w = append(r.w, float32(x.s))
+			for e := range y {
+				y[e] = append(y[e], float32((v[at]-x.anchor[e])/x.s))
+			}
+		}
+	}
+	if len(r.w) < 4*probabilisticGrowth.leaf {
+		return
+	}
+	for e := range y {
+		r.y, r.ranked = y[e], clipped(y[e])
+		p.forests[e] = growForest(r, probabilisticGrowth, uint64(len(v)+e))
+	}
+}
+
+func common(a, b int) int {
+	for b > 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// sum keeps the sums of what came and of the clear sky.
+func (p *Probabilistic) sum(v []float64) {
+	for i := len(p.sumV) - 1; i < len(v); i++ {
+		y, c := v[i], 0.0
+		if p.sun {
+			c = p.clear(v, i, i-p.perDay)
+		}
+		if math.IsNaN(y) {
+			y, c = 0, 0
+		}
+		p.sumV, p.sumC = append(p.sumV, p.sumV[i]+y), append(p.sumC, p.sumC[i]+c)
+	}
+}
