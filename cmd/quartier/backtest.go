@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/term"
 
 	"quartier/scheduler/backtest"
 )
@@ -58,6 +61,10 @@ func runBacktest(ctx context.Context, c *call) error {
 	if set, err = set.Complete(data); err != nil {
 		return bad(err)
 	}
+	if f, ok := c.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		defer fmt.Fprint(f, "\r\x1b[K")
+		set.Progress = progress(f)
+	}
 	r, err := backtest.Backtest(ctx, data, set)
 	if err != nil {
 		return err
@@ -80,4 +87,15 @@ func runBacktest(ctx context.Context, c *call) error {
 		return nil
 	}
 	return r.Write(c.stdout)
+}
+
+// progress writes how far a run is on one line of a terminal, whole percents as they come.
+func progress(w io.Writer) func(run string, share float64) {
+	last := ""
+	return func(run string, share float64) {
+		if line := fmt.Sprintf("%-8s %3.0f %%", run, math.Floor(100*share)); line != last {
+			fmt.Fprint(w, "\r\x1b[K"+line)
+			last = line
+		}
+	}
 }

@@ -87,7 +87,7 @@ func (l *loader) schema() error {
 	for i, id := range ids {
 		b := s.Buildings[id]
 		if b.Pricing == nil || *b.Pricing == "" {
-			l.fault("schema.json: building %s names no pricing", id)
+			l.note("buildings without pricing have the tariff of the others, or none: 0 is taken")
 		} else if prices == "" {
 			prices = *b.Pricing
 		} else if *b.Pricing != prices {
@@ -104,7 +104,11 @@ func (l *loader) schema() error {
 			break
 		}
 	}
-	if prices != "" {
+	if prices == "" {
+		for _, site := range l.c.Sites { // nothing but carbon and export has a price
+			l.c.ImportPrice = make([]float64, len(site.LoadKW))
+		}
+	} else {
 		if t := l.table(prices); t != nil {
 			l.c.ImportPrice = l.column(t, "electricity_pricing", math.Inf(-1))
 		}
