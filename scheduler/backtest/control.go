@@ -23,26 +23,45 @@ func (r rules) power(n now) (float64, error) {
 // planner is Quartier's own control.
 type planner struct {
 	market
-	set                       Settings
-	net                       *forecast.Spread
-	load, sun, tariff, carbon *forecast.Adaptive
-	values                    *answer.Values
-	made                      int // slot of the newest plan
-	seen                      int // slots that the spread has been told of
-	steps                     int
-	between                   int
+	set            Settings
+	net            *forecast.Spread
+	load, sun      forecaster
+	tariff, carbon *forecast.Adaptive
+	values         *answer.Values
+	made           int // slot of the newest plan
+	seen           int // slots that the spread has been told of
+	steps          int
+	between        int
 }
+
+// carbonFade is the time constant with which the deviation of the grid's carbon intensity fades before anything else is learned: wind lasts for days.
+const carbonFade = 24 * time.Hour
+
+// forecaster gives the expected values of the slots from the past's end on.
+type forecaster interface {
+	Forecast(past forecast.Past) []float64
+}
+
+// probable plans on the mean of a distribution.
+type probable struct{ *forecast.Probabilistic }
+
+func (p probable) Forecast(past forecast.Past) []float64 { return p.Probabilistic.Forecast(past).Mean }
 
 func newPlanner(m market, set Settings) *planner {
 	p := &planner{market: m, set: set, made: -1, steps: int(set.Horizon / m.c.Step), between: int(set.Replan / m.c.Step)}
 	p.net = forecast.NewSpread(m.c.Step, p.steps, 0)
 	positive := forecast.Settings{Max: math.Inf(1)}
-	p.load, p.sun, p.carbon = forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, positive), forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, positive), forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, positive)
+	p.load = probable{forecast.NewProbabilistic(m.c.Step, p.steps, time.UTC, positive)}
+	p.sun = probable{forecast.NewProbabilistic(m.c.Step, p.steps, time.UTC, forecast.Settings{Max: math.Inf(1), Ratio: true})}
+	p.carbon = forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, forecast.Settings{Max: math.Inf(1), Fade: carbonFade})
 	p.tariff = forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, forecast.Settings{})
 	return p
 }
 
 func (p *planner) power(n now) (float64, error) {
+	if p.pool.CapacityKWh <= 0 {
+		return 0, nil
+	}
 	if p.made < 0 {
 		p.warmUp(n)
 	}
@@ -99,6 +118,9 @@ func (p *planner) plan(n now) error {
 	expected := p.forecast(n.load, n.sun)
 	p.net.Made(from, expected)
 	tariff, carbon := p.ahead(n.tariff, p.tariff), p.ahead(n.carbon, p.carbon)
+	if repeated, ok := forecast.Repeats(p.past(n.tariff), p.steps, time.UTC); ok {
+		copy(tariff[1:], repeated)
+	}
 	// of the tariff so much is published beforehand
 	for k := range min(steps, int(p.set.TariffKnown/p.c.Step)) {
 		tariff[k] = p.c.ImportPrice[n.step+k]
