@@ -31,7 +31,7 @@ func (s *speech) plain(x *sight) {
 
 // judge knows what the experts were worth for some leads, and how well bands held.
 type judge struct {
-	loss [3]float64
+	loss [3][quantiles]float64
 	n    float64
 	wide [quantiles]float64 // logarithm of what the distance from the median is multiplied by
 }
@@ -71,28 +71,21 @@ func (j *judge) hear(s *speech, y float64, perDay int) {
 	j.n++
 	by := math.Max(1/j.n, 1/(judgeMemory*3*float64(perDay)))
 	for e := range s.by {
-		loss := 0.0
 		for i, l := range Levels {
 			d := y - s.by[e][i]
-			loss += math.Max(l*d, (l-1)*d)
+			j.loss[e][i] += by * (math.Max(l*d, (l-1)*d) - j.loss[e][i])
 		}
-		j.loss[e] += by * (loss - j.loss[e])
 	}
 }
 
-// settle combines what experts say.
-func (j *judge) settle(s *speech) (mean float64, q [quantiles]float64) {
-	if !s.open || !s.forests {
-		copy(q[:], s.by[0][:])
-		return s.by[0][quantiles], q
-	}
-	var w [3]float64
-	total, least := 0.0, math.Min(j.loss[1], j.loss[2])
+// weights are those of the experts for a quantile.
+func (j *judge) weights(q int) (w [3]float64) {
+	total, least := 0.0, math.Min(j.loss[1][q], j.loss[2][q])
 	for e := 1; e < len(w); e++ {
-		if j.n == 0 || j.loss[e] <= j.loss[0] {
+		if j.n == 0 || j.loss[e][q] <= j.loss[0][q] {
 			w[e] = 1
 			if least > 0 {
-				w[e] = math.Exp(judgeSharpness * (1 - j.loss[e]/least))
+				w[e] = math.Exp(judgeSharpness * (1 - j.loss[e][q]/least))
 			}
 		}
 		total += w[e]
@@ -101,10 +94,24 @@ func (j *judge) settle(s *speech) (mean float64, q [quantiles]float64) {
 		w[0], total = 1, 1
 	}
 	for e := range w {
-		for i := range q {
-			q[i] += w[e] / total * s.by[e][i]
+		w[e] /= total
+	}
+	return w
+}
+
+// settle combines what experts say.
+func (j *judge) settle(s *speech) (mean float64, q [quantiles]float64) {
+	if !s.open || !s.forests {
+		copy(q[:], s.by[0][:])
+		return s.by[0][quantiles], q
+	}
+	for i := range q {
+		for e, w := range j.weights(i) {
+			q[i] += w * s.by[e][i]
 		}
-		mean += w[e] / total * s.by[e][quantiles]
+	}
+	for e, w := range j.weights(quantiles / 2) {
+		mean += w * s.by[e][quantiles]
 	}
 	const mid = quantiles / 2
 	for i := range q {

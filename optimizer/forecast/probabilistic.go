@@ -18,7 +18,7 @@ type Distribution struct {
 
 // Probabilistic forecasts quantiles. Three experts speak for every lead: a quantile regression forest on the residuals of [Adaptive], another on the deviation from the median of four
 // weeks or, for the sun, on the share of a clear sky learned from the last two weeks, and the mean of the last seven days with the present deviation fading, around which the last four
-// weeks spread. Where that plain one had the lower pinball loss of late it speaks alone; otherwise the forests do, each with a weight that falls with its loss. What the band held
+// weeks spread. Quantile by quantile, where that plain one had the lower loss of late it speaks alone; otherwise the forests do, each with a weight that falls with its loss. What the band held
 // of late widens or narrows it, so that it keeps what it promises. The forests are grown anew every other week.
 //
 // A forecast is a function of the past that is passed in, whatever was asked before. It is not safe for use by several goroutines at once.

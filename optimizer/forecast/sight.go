@@ -13,7 +13,7 @@ type sight struct {
 	s      float64
 	anchor [2]float64
 	plain  float64            // the mean of seven days with the present deviation fading
-	spread [quantiles]float64 // of the last weeks around their mean
+	spread [quantiles]float64 // of the last weeks around their median
 	low    float64            // the least that may be
 	x      [width]float32
 }
@@ -106,7 +106,7 @@ func (p *Probabilistic) look(v []float64, origin, k int, adaptive float64, out *
 	out.low = p.min
 	if n > 0 {
 		for q, l := range Levels {
-			out.spread[q] = rank(h, l) - long
+			out.spread[q] = rank(h, l) - rank(h, 0.5)
 		}
 	}
 	if p.sun {
