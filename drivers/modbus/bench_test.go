@@ -340,7 +340,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 			if library {
 				return dialLibrary(e, timeout)
 			}
-			return dial(ctx, e, nil, timeout, time.Now())
+			return dial(ctx, e, Config{}, timeout, time.Now())
 		}
 		go l.own()
 		b.Cleanup(func() { l.Close() })

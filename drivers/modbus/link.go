@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -25,6 +26,8 @@ type Config struct {
 	Now        func() time.Time   // stamps readings; time.Now
 	Log        *slog.Logger       // nil: no log
 	TLS        *district.TLSFiles // of a modbus+tls address of NewLink; a pool takes those of its devices
+	// Dial opens the stream to host:port of an address over TCP, for a network of the caller's own; nil: the machine's.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
 
 func (c Config) withDefaults() Config {
@@ -116,7 +119,7 @@ func NewLink(address string, config Config) (*Link, error) {
 	}
 	l := newLinkTo(address, e, config.withDefaults())
 	l.dial = func(ctx context.Context, timeout time.Duration) (wire, error) {
-		return dial(ctx, e, l.config.TLS, timeout, time.Now())
+		return dial(ctx, e, l.config, timeout, time.Now())
 	}
 	go l.own()
 	return l, nil

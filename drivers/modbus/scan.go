@@ -42,7 +42,7 @@ func Reach(ctx context.Context, dev district.Device) error {
 	if err != nil {
 		return err
 	}
-	w, err := dial(ctx, e, dev.TLS, time.Second, time.Now())
+	w, err := dial(ctx, e, Config{TLS: dev.TLS}, time.Second, time.Now())
 	if err != nil {
 		return fmt.Errorf("modbus %s: %w: %w", dev.Address, drivers.ErrUnreachable, err)
 	}

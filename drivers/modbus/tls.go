@@ -22,20 +22,26 @@ var errConfiguration = drivers.ErrConfiguration
 const dialTimeout = 5 * time.Second
 
 // dial connects to an endpoint. A certificate that cannot be used, on either side, is one drivers.ErrConfiguration that says which and what to do.
-func dial(ctx context.Context, e endpoint, files *district.TLSFiles, timeout time.Duration, now time.Time) (wire, error) {
+func dial(ctx context.Context, e endpoint, c Config, timeout time.Duration, now time.Time) (wire, error) {
 	if e.scheme == overUDP || e.rtu() {
 		return dialLibrary(e, timeout)
 	}
 	var config *tls.Config
 	if e.scheme == overTLS {
 		var err error
-		if config, err = clientTLS(e, files, now); err != nil {
+		if config, err = clientTLS(e, c.TLS, now); err != nil {
 			return nil, fmt.Errorf("%w: %w", errConfiguration, err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", e.target)
+	open := c.Dial
+	if open == nil {
+		open = func(ctx context.Context, address string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		}
+	}
+	conn, err := open(ctx, e.target)
 	if err != nil {
 		return nil, err
 	}

@@ -87,6 +87,9 @@ func (b *battery) advance(e *env) {
 		want = math.Max(want, 0.03*b.chargeKW)
 	}
 	low, high := b.permitted()
+	if b.broken {
+		low, high = 0, 0
+	}
 	want = math.Max(low, math.Min(high, want))
 	rated := math.Max(b.chargeKW, b.dischargeKW)
 	kw := approach(b.powerKW, want, 1200*rated, e.hours) // full range in 3 s

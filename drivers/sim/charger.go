@@ -64,7 +64,7 @@ func (c *charger) advance(e *env) {
 		c.inForceA = approach(c.inForceA, want, 2*3600, e.hours) // 2 A/s
 	}
 	kw := 0.0
-	if c.car != nil && c.inForceA >= minimumA-0.01 && c.session < c.car.wantsKWh-1e-6 {
+	if c.car != nil && !c.broken && c.inForceA >= minimumA-0.01 && c.session < c.car.wantsKWh-1e-6 {
 		kw = math.Min(c.inForceA*phaseV*c.phases/1000, c.curveKW())
 		kw = math.Min(kw, (c.car.wantsKWh-c.session)/e.hours) // the car ends the charge
 		if lowest := minimumA * phaseV * c.phases / 1000 * 0.5; kw < lowest && c.car.wantsKWh-c.session > lowest*e.hours {
@@ -116,11 +116,15 @@ func (c *charger) come(now time.Time) {
 		if !now.Before(s.PlugOut) {
 			continue
 		}
-		capacity := math.Max(c.dev.EVCharger.CapacityKWh, s.EnergyKWh/0.7)
-		end := 0.8 + 0.2*unit01(mix(c.hash, uint64(s.PlugIn.Unix())))
-		c.car = &car{leaves: s.PlugOut, wantsKWh: s.EnergyKWh, capacityKWh: capacity, soc: math.Max(0.05, end-s.EnergyKWh*carTakes/capacity)}
+		c.car = c.arriving(s.EnergyKWh, s.PlugOut, 0.8+0.2*unit01(mix(c.hash, uint64(s.PlugIn.Unix()))))
 		c.session = 0
 	}
+}
+
+// arriving is a car that wants so much energy and is so full, a share, when it has it.
+func (c *charger) arriving(wantsKWh float64, leaves time.Time, end float64) *car {
+	capacity := math.Max(c.dev.EVCharger.CapacityKWh, wantsKWh/0.7)
+	return &car{leaves: leaves, wantsKWh: wantsKWh, capacityKWh: capacity, soc: math.Max(0.05, end-wantsKWh*carTakes/capacity)}
 }
 
 func (c *charger) value(point string) (float64, bool) {

@@ -1,6 +1,9 @@
 package sim
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Fault is a way in which a simulated device can fail.
 type Fault uint8
@@ -13,11 +16,14 @@ const (
 	Garbage          // answers with bytes that mean nothing
 	Frozen           // its values stand still although it answers
 	Slow             // answers after some seconds
+	Deaf             // takes commands and follows none: the machine goes on as before
+	Forgetful        // takes commands and keeps none: its registers read as before
+	Broken           // answers well, but the machine itself does nothing
 )
 
 // String returns the word for a fault.
 func (f Fault) String() string {
-	words := []string{"none", "silent", "exceptions", "garbage", "frozen", "slow"}
+	words := []string{"none", "silent", "exceptions", "garbage", "frozen", "slow", "deaf", "forgetful", "broken"}
 	if int(f) < len(words) {
 		return words[f]
 	}
@@ -33,6 +39,7 @@ func (w *World) SetFault(ref Ref, f Fault) error {
 		return fmt.Errorf("set fault of %s: %w", ref, ErrUnknownDevice)
 	}
 	s.fault, s.frozen = f, nil
+	s.base().broken = f == Broken
 	if f == Frozen {
 		s.frozen = make(map[string]float64)
 		for _, p := range freezable {
@@ -52,4 +59,65 @@ func (w *World) Fault(ref Ref) Fault {
 		return s.fault
 	}
 	return NoFault
+}
+
+// Distort makes a device show f of the true value of a point, such as a meter whose clamp is turned round; nil: the truth again. NaN is a value that the device does not have.
+func (w *World) Distort(ref Ref, point string, f func(truth float64) float64) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.devices[ref]
+	if s == nil {
+		return fmt.Errorf("distort %s of %s: %w", point, ref, ErrUnknownDevice)
+	}
+	if f == nil {
+		delete(s.distorted, point)
+		return nil
+	}
+	if s.distorted == nil {
+		s.distorted = make(map[string]func(float64) float64)
+	}
+	s.distorted[point] = f
+	return nil
+}
+
+// Truth returns a point of a device as the physics has it, whatever the device shows.
+func (w *World) Truth(ref Ref, point string) (v float64, ok bool) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if s := w.devices[ref]; s != nil {
+		return s.value(point)
+	}
+	return 0, false
+}
+
+// PlugIn puts a car at a charging point that wants so much energy, kWh at the charger, and leaves at an instant; one that is there goes.
+func (w *World) PlugIn(ref Ref, wantsKWh float64, leaves time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, err := w.charger(ref)
+	if err != nil {
+		return err
+	}
+	c.car, c.session = c.arriving(wantsKWh, leaves, 0.8), 0
+	return nil
+}
+
+// Unplug takes the car from a charging point.
+func (w *World) Unplug(ref Ref) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, err := w.charger(ref)
+	if err == nil {
+		c.car = nil
+	}
+	return err
+}
+
+func (w *World) charger(ref Ref) (*charger, error) {
+	if s := w.devices[ref]; s != nil {
+		if c, ok := s.physics.(*charger); ok {
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", ref, ErrUnknownDevice)
 }

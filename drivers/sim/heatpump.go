@@ -121,6 +121,9 @@ func (h *heatPump) advance(e *env) {
 		wish = false
 	}
 	held := e.now.Sub(h.since)
+	if h.broken {
+		wish, held = false, max(held, h.minOn)
+	}
 	if wish != h.running && (h.running && held >= h.minOn || !h.running && held >= h.minOff) {
 		h.running, h.since = wish, e.now
 	}

@@ -35,6 +35,7 @@ type machine struct {
 	importKWh float64
 	exportKWh float64
 	sub       bool // the last step rested on substituted trace values
+	broken    bool // it does nothing
 	hash      uint64
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"sort"
 	"sync"
 	"time"
@@ -23,7 +24,8 @@ type WorldConfig struct {
 	Start       time.Time // first instant; the world is run in for [RunIn] before it
 	// Counters returns what a counter, import_kwh, export_kwh, heat_kwh or gas_m3, showed last at Start, in its unit: the world goes on from there. Nil, or false: by an estimate of its age.
 	Counters func(ref Ref, quantity string) (kwh float64, ok bool)
-	Log      *slog.Logger // nil: silent. Defects of the traces are reported here once
+	Step     time.Duration // of the physics as [World.Advance] goes on, at most 10 s and a part of it; 0: 10 s
+	Log      *slog.Logger  // nil: silent. Defects of the traces are reported here once
 }
 
 // RunIn is how long a world is run in before its first instant, so that rooms, tanks and batteries are where their control keeps them.
@@ -44,6 +46,7 @@ type World struct {
 	order     []Ref
 	commanded map[*deviceState]bool // those with a command in force
 	library   *trace.Library
+	step      time.Duration
 }
 
 type deviceState struct {
@@ -51,6 +54,8 @@ type deviceState struct {
 	fault  Fault
 	frozen map[string]float64 // values kept by a frozen device
 	sent   command            // in force
+	// distorted makes of the true value of a point what the device shows.
+	distorted map[string]func(float64) float64
 }
 
 type command struct {
@@ -119,7 +124,10 @@ func report(log *slog.Logger, faults []trace.Fault) {
 
 // build makes the world at no particular time, without running it.
 func build(cfg WorldConfig, lib *trace.Library) (*World, error) {
-	w := &World{devices: make(map[Ref]*deviceState), commanded: make(map[*deviceState]bool), library: lib}
+	w := &World{devices: make(map[Ref]*deviceState), commanded: make(map[*deviceState]bool), library: lib, step: cfg.Step}
+	if w.step <= 0 || w.step > fineStep {
+		w.step = fineStep
+	}
 	var faults []error
 	known := make(map[string]bool)
 	for i := range cfg.Districts {
@@ -163,16 +171,16 @@ func (w *World) Devices() []Ref { return append([]Ref(nil), w.order...) }
 // TraceFaults lists the defects of the recorded traces in use; their slots carry quality substituted.
 func (w *World) TraceFaults() []trace.Fault { return w.library.Faults() }
 
-// Advance moves the physics to now, on the grid of 10 s. An instant before the one reached changes nothing.
+// Advance moves the physics to now, on the grid of its step. An instant before the one reached changes nothing.
 func (w *World) Advance(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	to := timegrid.Floor(now, fineStep)
+	to := timegrid.Floor(now, w.step)
 	if to.Sub(w.now) > fineFor {
 		w.run(timegrid.Ceil(w.now, coarseStep), fineStep)
 		w.run(timegrid.Floor(to, coarseStep), coarseStep)
 	}
-	w.run(to, fineStep)
+	w.run(to, w.step)
 }
 
 func (w *World) run(to time.Time, step time.Duration) {
@@ -221,7 +229,12 @@ func (w *World) Value(ref Ref, point string) (v float64, ok bool) {
 			return v, true
 		}
 	}
-	return s.value(point)
+	v, ok = s.value(point)
+	if f := s.distorted[point]; f != nil && ok {
+		v = f(v)
+		ok = !math.IsNaN(v)
+	}
+	return v, ok
 }
 
 // Command gives a device a set-point in a control quantity. It holds for lasts, for ever when that is zero; after it the device is under its own control, or
@@ -232,6 +245,9 @@ func (w *World) Command(ref Ref, q drivers.ControlQuantity, value float64, lasts
 	s := w.devices[ref]
 	if s == nil {
 		return fmt.Errorf("command %s: %w", ref, ErrUnknownDevice)
+	}
+	if s.fault == Deaf {
+		return nil
 	}
 	if err := s.command(q, value); err != nil {
 		return fmt.Errorf("command %s: %w", ref, err)
@@ -256,6 +272,9 @@ func (w *World) Release(ref Ref) error {
 	s := w.devices[ref]
 	if s == nil {
 		return fmt.Errorf("release %s: %w", ref, ErrUnknownDevice)
+	}
+	if s.fault == Deaf {
+		return nil
 	}
 	s.release()
 	s.sent = command{}

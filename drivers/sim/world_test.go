@@ -173,6 +173,53 @@ func TestCommandsAndFaults(t *testing.T) {
 	}
 }
 
+// TestMachinesThatFail: what a device shows may differ from what it does, one that is deaf goes on as before, and one that is broken does nothing.
+func TestMachinesThatFail(t *testing.T) {
+	cfg := simtest.Load(t, "small", start)
+	cfg.Step = time.Second
+	w, err := sim.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	battery := sim.Ref{District: "rue-verte", Site: "house", Device: "battery"}
+	power := func() float64 { v, _ := w.Truth(battery, district.PowerKW); return v }
+	order := func(kw float64) {
+		t.Helper()
+		if err := w.Command(battery, drivers.ControlKW, kw, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		w.Advance(w.Now().Add(15 * time.Second))
+	}
+	order(2)
+	if err := w.Distort(battery, district.PowerKW, func(kw float64) float64 { return -kw }); err != nil {
+		t.Fatal(err)
+	}
+	if shown, _ := w.Value(battery, district.PowerKW); shown != -2 || power() != 2 {
+		t.Errorf("a battery that charges with %v kW and is turned round shows %v kW, want 2 and -2", power(), shown)
+	}
+	w.Distort(battery, district.PowerKW, func(float64) float64 { return math.NaN() })
+	if _, ok := w.Value(battery, district.PowerKW); ok {
+		t.Error("a value that the device does not have is shown")
+	}
+	w.Distort(battery, district.PowerKW, nil)
+	for _, tt := range []struct {
+		fault sim.Fault
+		want  float64
+	}{{sim.Deaf, 2}, {sim.NoFault, 1}, {sim.Broken, 0.0012 * 4}, {sim.NoFault, 1}} {
+		w.SetFault(battery, tt.fault)
+		order(1)
+		if shown, _ := w.Value(battery, district.PowerKW); math.Abs(shown-tt.want) > 1e-9 {
+			t.Errorf("told to charge with 1 kW, fault %s: %v kW, want %v", tt.fault, shown, tt.want)
+		}
+	}
+	nobody := sim.Ref{Device: "nobody"}
+	for name, err := range map[string]error{"distort": w.Distort(nobody, "power_kw", nil), "plug in": w.PlugIn(battery, 1, start), "unplug": w.Unplug(nobody)} {
+		if !errors.Is(err, sim.ErrUnknownDevice) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestConcurrentUse: reading, commanding and advancing at once is safe (run with -race).
 func TestConcurrentUse(t *testing.T) {
 	w, err := sim.New(simtest.Load(t, "small", start))

@@ -47,8 +47,13 @@ type Options struct {
 	// PollEvery, when above zero, is the period of every device on the machine's clock.
 	PollEvery time.Duration
 	Demo      bool
+	// Listener serves the console in place of Listen; Dial opens the stream to a device behind Modbus TCP: for a network of the caller's own. Nil: those of the machine.
+	Listener net.Listener
+	Dial     func(ctx context.Context, address string) (net.Conn, error)
 	// Signals returns the samples of signals that come from no device, such as carbon intensity, for the slot that begins at an instant.
 	Signals func(at time.Time) []district.Sample
+
+	adjust func(*scheduler.Config) // of every scheduler, for tests of its faults; nil: none
 }
 
 // App is one process of Quartier.
@@ -114,8 +119,10 @@ func (a *App) build(ctx context.Context, listen string) error {
 		return err
 	}
 	var err error
-	if a.listener, err = net.Listen("tcp", listen); err != nil {
-		return fmt.Errorf("app: console: %w", err)
+	if a.listener = a.opt.Listener; a.listener == nil {
+		if a.listener, err = net.Listen("tcp", listen); err != nil {
+			return fmt.Errorf("app: console: %w", err)
+		}
 	}
 	var before command.Memory
 	if !a.opt.Demo { // whose devices begin anew with it
@@ -216,6 +223,9 @@ func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 		sol, err := optimizer.Plan(ctx, p, optimizer.Settings{TimeLimit: budget, Gap: 0.01, Previous: previous, Workers: 1, Log: a.log})
 		a.metrics.planned(d.ID, sol, err, time.Since(start))
 		return sol, err
+	}
+	if a.opt.adjust != nil {
+		a.opt.adjust(&cfg)
 	}
 	return scheduler.New(cfg)
 }

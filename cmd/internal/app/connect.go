@@ -46,7 +46,7 @@ func connect(cfg *config.Config, opt Options, now func() time.Time, memory comma
 			return nil, fmt.Errorf("app: %w", err)
 		}
 	}
-	c := &connections{modbus: modbus.NewPool(modbus.Config{Now: now, Log: opt.Log, Commands: commands, Memory: memory}), opcua: opcua.NewPool(oc), drivers: map[[3]string]drivers.Driver{}}
+	c := &connections{modbus: modbus.NewPool(modbus.Config{Now: now, Log: opt.Log, Commands: commands, Memory: memory, Dial: opt.Dial}), opcua: opcua.NewPool(oc), drivers: map[[3]string]drivers.Driver{}}
 	var faults []error
 	for i := range cfg.Districts {
 		d := &cfg.Districts[i]

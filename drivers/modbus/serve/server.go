@@ -140,6 +140,15 @@ type place struct {
 
 // Listen serves on a TCP address such as "127.0.0.1:0". Units are added with [Server.Handle]; [Server.Close] ends it.
 func Listen(address string, config Config) (*Server, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("modbus server: %w", err)
+	}
+	return Serve(l, config), nil
+}
+
+// Serve does the same for the connections of a listener, which the server closes.
+func Serve(l net.Listener, config Config) *Server {
 	if config.MaxClients <= 0 {
 		config.MaxClients = 64
 	}
@@ -158,15 +167,11 @@ func Listen(address string, config Config) (*Server, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("modbus server: %w", err)
-	}
 	s := &Server{config: config, listener: l, units: map[uint8]Bank{}, conns: map[net.Conn]*place{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.done.Add(1)
 	go s.accept()
-	return s, nil
+	return s
 }
 
 // Addr is the address that the server listens on, host:port.

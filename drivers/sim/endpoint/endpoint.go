@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +37,7 @@ type Endpoints struct {
 	units     []*unit
 	stations  []*station
 	cancel    context.CancelFunc
+	listen    func(address string) (net.Listener, error)
 	wg        sync.WaitGroup
 	once      sync.Once
 }
@@ -49,6 +51,11 @@ func WithClock(now func() time.Time) Option { return func(e *Endpoints) { e.now 
 // WithWall sets the machine's clock, on which commands expire; without it time.Now. It is for tests.
 func WithWall(wall func() time.Time) Option { return func(e *Endpoints) { e.wall = wall } }
 
+// WithListen opens the listener of each gateway, by the address that the configuration gives it; without it gateways listen on loopback ports. Stations of OPC UA always do.
+func WithListen(listen func(address string) (net.Listener, error)) Option {
+	return func(e *Endpoints) { e.listen = listen }
+}
+
 // Start serves every device of the districts and returns once all servers listen. They stop with [Endpoints.Close] or with ctx. Errors name every device whose profile or
 // address cannot be served, all at once; then nothing is left running.
 func Start(ctx context.Context, world *sim.World, districts []district.District, log *slog.Logger, options ...Option) (*Endpoints, error) {
@@ -56,7 +63,8 @@ func Start(ctx context.Context, world *sim.World, districts []district.District,
 		log = slog.New(slog.DiscardHandler)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	e := &Endpoints{world: world, log: log, now: time.Now, wall: time.Now, done: ctx.Done(), addresses: make(map[string]string), cancel: cancel}
+	e := &Endpoints{world: world, log: log, now: time.Now, wall: time.Now, done: ctx.Done(), addresses: make(map[string]string), cancel: cancel,
+		listen: func(string) (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }}
 	for _, o := range options {
 		o(e)
 	}
@@ -101,9 +109,11 @@ func (e *Endpoints) add(ref sim.Ref, dev *district.Device, gateways map[string]*
 		}
 		srv := gateways[dev.Address]
 		if srv == nil {
-			if srv, err = serve.Listen("127.0.0.1:0", serve.Config{Silent: true, IdleTimeout: 10 * time.Minute}); err != nil {
-				return err
+			l, err := e.listen(dev.Address)
+			if err != nil {
+				return fmt.Errorf("gateway %s: %w", dev.Address, err)
 			}
+			srv = serve.Serve(l, serve.Config{Silent: true, IdleTimeout: 10 * time.Minute})
 			gateways[dev.Address] = srv
 			e.modbus = append(e.modbus, srv)
 			e.addresses[dev.Address] = srv.URL()

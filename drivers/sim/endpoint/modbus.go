@@ -224,6 +224,8 @@ func (u *unit) Write(t profile.Table, address uint16, values []uint16) error {
 	switch u.world.Fault(u.ref) {
 	case sim.Exceptions, sim.Garbage:
 		return serve.DeviceFailure
+	case sim.Forgetful:
+		return nil
 	case sim.Slow:
 		u.dawdle()
 	}
