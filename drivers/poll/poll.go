@@ -233,7 +233,7 @@ func (d *polled) read(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return true // the poller ends; the device is not to blame
 	}
-	answered := err == nil || len(readings) > 0
+	answered := err == nil || slices.ContainsFunc(readings, func(r drivers.Reading) bool { return r.Quality != district.Bad }) // who answers with refusals alone tells nothing
 	now := d.now()
 	stale := d.frozen.judge(now, readings)
 	if stale != nil {

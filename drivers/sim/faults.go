@@ -3,6 +3,8 @@ package sim
 import (
 	"fmt"
 	"time"
+
+	"quartier/schemas/district"
 )
 
 // Fault is a way in which a simulated device can fail.
@@ -19,11 +21,12 @@ const (
 	Deaf             // takes commands and follows none: the machine goes on as before
 	Forgetful        // takes commands and keeps none: its registers read as before
 	Broken           // answers well, but the machine itself does nothing
+	Reversed         // a meter whose clamps are turned round: power and counters the wrong way
 )
 
 // String returns the word for a fault.
 func (f Fault) String() string {
-	words := []string{"none", "silent", "exceptions", "garbage", "frozen", "slow", "deaf", "forgetful", "broken"}
+	words := []string{"none", "silent", "exceptions", "garbage", "frozen", "slow", "deaf", "forgetful", "broken", "reversed"}
 	if int(f) < len(words) {
 		return words[f]
 	}
@@ -40,6 +43,10 @@ func (w *World) SetFault(ref Ref, f Fault) error {
 	}
 	s.fault, s.frozen = f, nil
 	s.base().broken = f == Broken
+	if f == Reversed {
+		m := s.base()
+		s.turnedImport, s.turnedExport = m.importKWh-m.exportKWh, m.exportKWh-m.importKWh
+	}
 	if f == Frozen {
 		s.frozen = make(map[string]float64)
 		for _, p := range freezable {
@@ -120,4 +127,17 @@ func (w *World) charger(ref Ref) (*charger, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: %w", ref, ErrUnknownDevice)
+}
+
+// turned is what a meter with its clamps turned round shows of a point.
+func (s *deviceState) turned(point string, v float64) float64 {
+	switch m := s.base(); point {
+	case district.PowerKW:
+		return -v
+	case district.ImportKWh:
+		return s.turnedImport + m.exportKWh
+	case district.ExportKWh:
+		return s.turnedExport + m.importKWh
+	}
+	return v
 }

@@ -56,6 +56,8 @@ type deviceState struct {
 	sent   command            // in force
 	// distorted makes of the true value of a point what the device shows.
 	distorted map[string]func(float64) float64
+	// what the counters of a reversed meter began with, less what the other one showed
+	turnedImport, turnedExport float64
 }
 
 type command struct {
@@ -230,6 +232,9 @@ func (w *World) Value(ref Ref, point string) (v float64, ok bool) {
 		}
 	}
 	v, ok = s.value(point)
+	if s.fault == Reversed && ok {
+		v = s.turned(point, v)
+	}
 	if f := s.distorted[point]; f != nil && ok {
 		v = f(v)
 		ok = !math.IsNaN(v)
