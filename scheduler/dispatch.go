@@ -17,7 +17,7 @@ import (
 func (s *Scheduler) Dispatch(ctx context.Context) {
 	now, wall := s.cfg.Now(), s.cfg.Wall()
 	s.lapse(wall)
-	st := observe.Observe(s.cfg.District, s.cfg.Live, now, s.cfg.Stale)
+	st := s.observe(now)
 	plan, _ := s.Plan()
 	s.notice(st, plan, wall)
 	step, covers := 0, false
@@ -54,17 +54,20 @@ func (s *Scheduler) Dispatch(ctx context.Context) {
 
 // job is what one device is told.
 type job struct {
-	wish   *dispatch.Wish
-	drv    drivers.Driver
-	maxKW  float64
-	freeKW float64 // what it would take without a limit, positive into it
-	planID int64
-	own    bool // it gets its own control back whatever the limits are
-	loose  bool // it gets its own control back unless a limit holds it back
-	blind  bool // what it does is not known, or not what its connection carries
+	wish     *dispatch.Wish
+	drv      drivers.Driver
+	maxKW    float64
+	freeKW   float64 // what it would take without a limit, positive into it
+	planID   int64
+	own      bool    // it gets its own control back whatever the limits are
+	loose    bool    // it gets its own control back unless a limit holds it back
+	blind    bool    // what it does is not known, or not what its connection carries
+	sun      bool    // an inverter that nothing but a limit holds back
+	rising   bool    // of the sun: it was held back and is let up step by step
+	standsKW float64 // what a rising one may do already, and does not
+	deaf     bool    // it does not do what it is told: the others make up for it
 	// ordered: what it does is ordered, and it is not let go as long as the order holds
 	ordered bool
-	sun     bool // an inverter that nothing but a limit holds back
 }
 
 // jobs decides what each device of each site should do now, within the limits of the sites and of the district.
@@ -75,6 +78,7 @@ func (s *Scheduler) jobs(st observe.State, plan *district.Plan, step int, covers
 	if covers {
 		said = s.answers(st, plan, step)
 	}
+	s.passing("", net, importKW, exportKW, st.Now)
 	var all [][]*job
 	var groups []dispatch.Group
 	for i := range s.cfg.District.Sites {
@@ -136,6 +140,12 @@ func (s *Scheduler) settle(j *job, now time.Time, planned bool) {
 	case j.own:
 	case j.ordered:
 		s.guard.Told(w, j.freeKW, false, now)
+	case j.deaf && j.loose && !w.Changed: // nothing is wanted of it
+		j.own = true
+	case j.deaf: // told again and again what it should do, and no more than it does: the others make up for that
+		if !w.Changed && w.Kind == district.EVCharger {
+			w.WantedKW = min(w.WantedKW, w.MeasuredKW)
+		}
 	case w.Safe:
 		s.guard.Blind(w, j.freeKW, now)
 	case j.blind:
@@ -151,8 +161,12 @@ func (s *Scheduler) settle(j *job, now time.Time, planned bool) {
 		}
 		s.guard.Told(w, j.freeKW, w.Changed, now)
 	case j.sun:
-		if !w.Changed {
+		switch {
+		case w.Changed:
+		case !j.rising:
 			w.WantedKW = -j.maxKW
+		case j.standsKW < 0:
+			w.WantedKW = j.standsKW
 		}
 		s.guard.Told(w, j.freeKW, w.Changed, now)
 	case planned && w.Kind != district.PV: // should there be no plan later, this is not let go at once
@@ -186,7 +200,7 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 			continue
 		}
 		j := s.deviceJob(site, dev, st, drv)
-		w := j.wish
+		w, now := j.wish, st.Devices[observe.Key{Site: site.ID, Device: dev.ID}]
 		var dp *district.DevicePlan
 		if sp != nil {
 			dp = sp.Device(dev.ID)
@@ -210,20 +224,40 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 			}
 			j.sun = dev.Kind == district.PV && reasonAt(dp, step) != ReasonCurtail
 		}
+		if dp != nil && !j.own && !j.blind && !j.loose && s.sender.Holding(drv, site.ID, dev.ID, st.Now) && math.Abs(w.MeasuredKW) > math.Abs(w.WantedKW) {
+			w.WantedKW = w.MeasuredKW // it may not change yet, and what it does counts
+		}
 		switch {
 		case j.blind:
 			j.assume()
 		case j.loose || j.sun:
-			w.WantedKW, _ = s.guard.Free(w, st.Now)
+			var held bool
+			if w.WantedKW, held = s.guard.Free(w, st.Now); held && dev.Kind == district.PV {
+				// What the sun would give is not known while it is held back: it is let up step by step. A battery that made room for all that could come would draw it from the grid.
+				step := 0.1 * w.RatedKW
+				if stands, ok := s.sender.Standing(site.ID, dev.ID); ok && w.MeasuredKW > stands.KW+0.05*w.RatedKW {
+					step, j.standsKW = 0, stands.KW // the sun gives no more
+				}
+				w.WantedKW, j.rising = math.Max(w.WantedKW, math.Min(0, w.MeasuredKW)-step), true
+			}
+		}
+		if !j.own && !j.blind && !s.heeds(w, now.SOC, now.PowerKW.OK, st.Now) {
+			j.deaf, w.Stubborn = true, true
 		}
 		s.obey(j, st.Now, net.OK || !limited)
 		jobs = append(jobs, j)
 	}
-	group := dispatch.Group{Wishes: wishesOf(jobs, func(j *job) bool { return !j.own && !j.blind && j.wish.Kind != district.LoadMeter }), NetKW: net.V, ImportLimitKW: importKW, ExportLimitKW: exportKW}
+	s.passing(site.ID, net, importKW, exportKW, st.Now)
+	group := dispatch.Group{Wishes: wishesOf(jobs, func(j *job) bool { return !j.own && !j.blind && !j.deaf && j.wish.Kind != district.LoadMeter }), NetKW: net.V, ImportLimitKW: importKW, ExportLimitKW: exportKW}
 	if net.OK {
 		if over := dispatch.Hold(group.Wishes, net.V, importKW, exportKW); over > 0.1 {
 			s.cfg.Log.Warn("site limit cannot be kept", "site", site.ID, "over_kw", over, "net_kw", net.V)
 		}
+		expected := net.V
+		for _, w := range group.Wishes {
+			expected += w.WantedKW - w.MeasuredKW
+		}
+		dispatch.Hold(wishesOf(jobs, func(j *job) bool { return j.deaf }), expected, importKW, exportKW) // for when they hear again
 	}
 	dispatch.Blind(wishesOf(jobs, func(j *job) bool { return j.blind }), importKW, exportKW, ReasonSafe+": no fresh measurement", "")
 	return jobs, group

@@ -98,13 +98,7 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 	in.outdoorC = forecast.Similar(signals[weather], st.Now, in.start, in.steps, d.Zone, forecast.Settings{AllDays: true, Days: 3, Fade: 12 * time.Hour})
 	in.carbon = s.carbon(signals[carbon], st.Now, in)
 	horizon := timegrid.NewSpan(in.start, in.start.Add(time.Duration(in.steps)*d.Step))
-	if in.importPrice, err = s.cfg.Prices.Import(horizon, d.Step); err != nil {
-		return in, fmt.Errorf("scheduler: import price of %s: %w", d.ID, err)
-	}
-	if in.exportPrice, err = s.cfg.Prices.Export(horizon, d.Step); err != nil {
-		return in, fmt.Errorf("scheduler: export price of %s: %w", d.ID, err)
-	}
-	return in, nil
+	return in, s.pricesOf(&in, horizon)
 }
 
 // carbon returns the intensity of each slot of the horizon: what is known beforehand, and else what the recorded signal and the known values of the past let foresee.

@@ -11,14 +11,13 @@ import (
 	"time"
 
 	"quartier/optimizer/problem"
-	"quartier/scheduler/observe"
 	"quartier/schemas/district"
 )
 
 // Replan observes, forecasts, plans and stores the plan. A plan without schedule (nothing found in time) is an error, and the plan before it stays in force.
 func (s *Scheduler) Replan(ctx context.Context) (*district.Plan, error) {
 	now := s.cfg.Now()
-	st := observe.Observe(s.cfg.District, s.cfg.Live, now, s.cfg.Stale)
+	st := s.observe(now)
 	in, err := s.gather(ctx, st)
 	if err != nil {
 		return nil, err
@@ -28,12 +27,17 @@ func (s *Scheduler) Replan(ctx context.Context) (*district.Plan, error) {
 	s.mu.Lock()
 	previous := s.solution
 	s.mu.Unlock()
-	sol, err := s.cfg.Plan(ctx, p, previous)
+	sol, err := s.solve(func() (*problem.Solution, error) { return s.cfg.Plan(ctx, p, previous) })
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: plan %s from %s: %w", s.cfg.District.ID, in.start.Format(time.RFC3339), err)
 	}
 	if sol.Grid == nil || len(sol.Sites) == 0 && len(p.Sites) > 0 {
 		return nil, fmt.Errorf("scheduler: plan %s from %s: status %s after %.1f s, no schedule", s.cfg.District.ID, in.start.Format(time.RFC3339), sol.Status, sol.SolveSeconds)
+	}
+	if s.cfg.Check != nil && (sol.Status == problem.Optimal || sol.Status == problem.Feasible) {
+		if err := s.cfg.Check(p, sol); err != nil {
+			return nil, fmt.Errorf("scheduler: plan %s from %s is not what it says: %w", s.cfg.District.ID, in.start.Format(time.RFC3339), err)
+		}
 	}
 	s.planned(st, in, p, sol, asked)
 	plan := s.record(now, p, sol, in)

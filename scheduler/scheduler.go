@@ -51,6 +51,8 @@ type Config struct {
 	Driver func(site, device string) (drivers.Driver, bool)
 	// Plan solves a problem within its own time budget; previous is the solution before, nil at first.
 	Plan func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error)
+	// Check says what is wrong with a solution that calls itself a plan, or nil: no plan is followed that somebody else has not certified. Nil: every one is believed.
+	Check func(p *problem.Problem, sol *problem.Solution) error
 	// Now is the district's clock.
 	Now func() time.Time
 	// Wall is the machine's clock, to which connections belong; nil: time.Now.
@@ -113,6 +115,19 @@ type Scheduler struct {
 
 	answered answered // these are of Dispatch alone
 	noticed  noticed
+
+	planFailed time.Time // first of the failures in a row
+	prices     known
+	price      observe.Finding // what is wrong with prices; no key: nothing
+
+	judging  sync.Mutex // of what follows, see findings.go
+	judge    *observe.Judge
+	lookedAt time.Time
+	credible observe.Live
+	found    []observe.Finding
+	deaf     map[observe.Key]time.Time // devices that do not do what they are told, since when
+	does     map[observe.Key]string
+	passed   map[string]over // by site; empty: the district
 }
 
 // Pause is a device that an operator took out of control.
@@ -150,7 +165,8 @@ func New(cfg Config) (*Scheduler, error) {
 	if cfg.Horizon < cfg.District.Step {
 		return nil, fmt.Errorf("scheduler: horizon %v is shorter than the step %v of %s", cfg.Horizon, cfg.District.Step, cfg.District.ID)
 	}
-	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), requests: map[requestKey]Request{}, began: map[string]bool{}, costs: map[string]*order.Cost{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}}}, nil
+	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), requests: map[requestKey]Request{}, began: map[string]bool{}, costs: map[string]*order.Cost{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}},
+		judge: observe.NewJudge(cfg.District), deaf: map[observe.Key]time.Time{}, does: map[observe.Key]string{}, passed: map[string]over{}}, nil
 }
 
 // Plan returns the plan in force and the error of the last attempt to make one; either may be nil.
@@ -211,6 +227,22 @@ func (s *Scheduler) Wake() {
 	}
 }
 
+// ClockSet tells that the district's clock was set: a plan that was made at a time to come no longer counts, what was watched begins anew, and a plan is made soon.
+func (s *Scheduler) ClockSet() {
+	now := s.cfg.Now()
+	s.mu.Lock()
+	if s.plan != nil && s.plan.CreatedAt.After(now) {
+		s.plan, s.solution = nil, nil
+	}
+	s.mu.Unlock()
+	s.judging.Lock()
+	s.judge, s.credible = observe.NewJudge(s.cfg.District), nil
+	clear(s.passed)
+	clear(s.deaf)
+	s.judging.Unlock()
+	s.Wake()
+}
+
 // Run plans and dispatches until ctx ends, then gives every device its own control back within five seconds. It waits for the first measurements before the first plan.
 // With PlanOnly it writes to no device at any time.
 func (s *Scheduler) Run(ctx context.Context) error {
@@ -259,9 +291,7 @@ func (s *Scheduler) planLoop(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.mu.Lock()
-		s.planErr = err
-		s.mu.Unlock()
+		s.attempted(err)
 		if err != nil {
 			s.cfg.Log.Warn("no new plan", "district", s.cfg.District.ID, "err", err)
 			next = min(s.cfg.ReplanEvery, 15*time.Second)
@@ -274,7 +304,7 @@ func (s *Scheduler) planLoop(ctx context.Context) {
 
 // seen reports whether at least one site's grid power is known.
 func (s *Scheduler) seen() bool {
-	st := observe.Observe(s.cfg.District, s.cfg.Live, s.cfg.Now(), s.cfg.Stale)
+	st := s.observe(s.cfg.Now())
 	for i := range s.cfg.District.Sites {
 		if st.SitePowerKW(&s.cfg.District.Sites[i]).OK {
 			return true

@@ -32,6 +32,7 @@ type town struct {
 	plans  []*district.Plan
 	solve  func(p *problem.Problem) (*problem.Solution, error)
 	asked  []*problem.Problem
+	hold   time.Duration // of the heat pump
 	d      *district.District
 	s      *Scheduler
 }
@@ -163,7 +164,7 @@ func (w *town) driver(_, id string) (drivers.Driver, bool) {
 		"pv":   {Point: "limit_share", Quantity: drivers.ControlShare, Max: 1, Step: 0.01, Safe: 1, RatedKW: 20},
 		"bat":  {Point: "setpoint_kw", Quantity: drivers.ControlKW, Min: -10, Max: 10, Step: 0.1},
 		"ev":   {Point: "limit_a", Quantity: drivers.ControlAmpere, Min: 6, Max: 16, Step: 1, Pause: &zero, Safe: 16, Phases: 3, VoltageV: 230},
-		"hp":   {Point: "sg_ready", Quantity: drivers.ControlSGReady, Min: 1, Max: 4, Safe: 2},
+		"hp":   {Point: "sg_ready", Quantity: drivers.ControlSGReady, Min: 1, Max: 4, Safe: 2, MinHold: w.hold},
 		"tank": {Point: "on", Quantity: drivers.ControlOnOff, Max: 1, Safe: 1},
 	}[id]
 	return machine{w: w, id: id, ctl: ctl}, ok

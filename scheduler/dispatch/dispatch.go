@@ -35,6 +35,8 @@ type sent struct {
 	reason  string
 	detail  string
 	failed  int
+	trouble time.Time // of the first of the failures in a row, on the district's clock
+	err     error     // of the last
 
 	follows bool      // the last line was of a device that follows
 	written time.Time // of the last line, on the district's clock
@@ -46,6 +48,9 @@ type sent struct {
 // FollowEvery is how often a device that follows what is measured has a line of its own in the ledger while nothing but its power changes: the line says how many
 // commands there were since the one before, and their range.
 const FollowEvery = time.Minute
+
+// repeatAfter is how often a command is repeated to a device that does not do what it was told: one that was started anew may have forgotten it.
+const repeatAfter = time.Minute
 
 // NewSender returns a sender for one district.
 func NewSender(districtID string) *Sender {
@@ -80,7 +85,7 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	}
 	line.Command, line.SentKW = cmd.Text, cmd.SentKW
 	same := st.ok && st.own == own && (own || near(ctl, st.value, cmd.Value, urgent))
-	refresh := ctl.Reversion > 0 && wall.Sub(st.at) >= ctl.Reversion/2 && !own
+	refresh := ctl.Reversion > 0 && wall.Sub(st.at) >= ctl.Reversion/2 && !own || w.Stubborn && wall.Sub(st.at) >= max(repeatAfter, ctl.MinInterval)
 	held := func(why string, d time.Duration) (district.Setpoint, bool) {
 		line.Outcome, line.Detail = district.Held, fmt.Sprintf("%s: %g s", why, d.Seconds())
 		line.Command, line.SentKW = st.text, st.kw // what the device goes on doing
@@ -89,7 +94,7 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	switch {
 	case same && !refresh:
 		return line, false
-	case !same && !urgent && st.ok && ctl.MinHold > 0 && now.Sub(st.changed) < ctl.MinHold:
+	case !same && !urgent && st.ok && ctl.MinHold > 0 && now.Sub(st.changed).Abs() < ctl.MinHold: // a clock that was set back holds nothing for longer
 		return held("hold", ctl.MinHold)
 	case !same && !own && !w.Safe && ctl.MinInterval > 0 && !st.mayWrite(ctl.MinInterval, wall, urgent):
 		return held("interval", ctl.MinInterval)
@@ -117,19 +122,84 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 		line.Outcome = district.Applied
 	}
 	if err != nil {
-		st.ok = false
 		st.failed++
+		s.mu.Lock()
+		st.ok = false
+		if st.err = err; st.trouble.IsZero() {
+			st.trouble = now
+		}
+		s.mu.Unlock()
 		return s.log(w, line, false)
 	}
 	st.failed = 0
+	s.mu.Lock()
+	st.err, st.trouble = nil, time.Time{}
 	if !same {
 		st.changed, st.kw, st.text = now, cmd.SentKW, cmd.Text
 	}
 	st.ok, st.own, st.value = true, own, cmd.Value
+	s.mu.Unlock()
 	if same { // a refresh is no decision
 		return line, false
 	}
 	return s.log(w, line, ramped)
+}
+
+// Standing is what stands in a device by our hand.
+type Standing struct {
+	KW      float64 // positive into it; of a limit, what it may do at most
+	Text    string
+	Own     bool      // it has its own control
+	Changed time.Time // on the district's clock
+}
+
+// Standing returns what a device was told last and took; false when nothing is known.
+func (s *Sender) Standing(site, device string) (Standing, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.state[site+"/"+device]
+	if st == nil || !st.ok {
+		return Standing{}, false
+	}
+	return Standing{KW: st.kw, Text: st.text, Own: st.own, Changed: st.changed}, true
+}
+
+// Trouble is a device whose commands fail.
+type Trouble struct {
+	Site, Device string
+	Outcome      district.Outcome // Failed or Refused
+	Err          error
+	Since        time.Time // of the first of the failures in a row, on the district's clock
+}
+
+// Holding reports whether a device may not be told anything new yet unless a limit asks for it.
+func (s *Sender) Holding(drv drivers.Driver, site, device string, now time.Time) bool {
+	ctl, ok := drv.Control()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.state[site+"/"+device]
+	return ok && st != nil && st.ok && ctl.MinHold > 0 && now.Sub(st.changed).Abs() < ctl.MinHold
+}
+
+// Failing reports whether the last command to a device failed.
+func (s *Sender) Failing(site, device string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.state[site+"/"+device]
+	return st != nil && st.err != nil
+}
+
+// Troubles lists the devices whose last command failed.
+func (s *Sender) Troubles() (out []Trouble) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, st := range s.state {
+		if st.err != nil {
+			site, device, _ := strings.Cut(key, "/")
+			out = append(out, Trouble{site, device, outcomeOf(st.err), st.err, st.trouble})
+		}
+	}
+	return out
 }
 
 // Release gives one device back because control ends, and returns the ledger line. What somebody else commands is a refusal and stays.

@@ -33,6 +33,9 @@
 //
 // Street lighting is told the brightness of the hour whatever the limits are: streets are not darkened to keep them. Its own twilight switch says whether it burns.
 //
+// A measurement that cannot be so (package observe) counts as none: the rows "not measured" hold for it. A device that does not do what it was told, or cannot be told, counts with what it does:
+// the others make up for it, and it is told again once a minute. So does one that may not be told anything new yet.
+//
 // Half of an import limit that nobody can measure is left to what is not under control. Comfort is not given up for it: a building would freeze while a meter waits for repair. A battery
 // whose profile says zero: release has no state in which it neither charges nor discharges; "no charging" is then its own control.
 package dispatch

@@ -40,7 +40,7 @@ func (g *Guard) Free(w *Wish, now time.Time) (kw float64, held bool) {
 	if slack := math.Max(0.2, 0.05*math.Max(math.Abs(w.MinKW), w.MaxKW)); math.Abs(w.MeasuredKW) >= math.Abs(h.kw)-slack {
 		h.tight = now
 	}
-	if now.Sub(h.bound) >= ReleaseAfter || now.Sub(h.tight) >= ReleaseAfter {
+	if now.Sub(h.bound).Abs() >= ReleaseAfter || now.Sub(h.tight).Abs() >= ReleaseAfter { // also when the clock was set
 		delete(g.held, w.key())
 		return w.MeasuredKW, false
 	}

@@ -20,6 +20,7 @@ type Wish struct {
 	Raised       bool // it was lifted by that: less is fed
 	Safe         bool // WantedKW is a safe state in place of a plan
 	Follows      bool // WantedKW answers what is measured, anew in every round
+	Stubborn     bool // the device does not do what it was told: a command is repeated although it stands already
 }
 
 // Group are the wishes of one site, with its measured net power and its limits.
