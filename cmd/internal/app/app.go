@@ -53,7 +53,8 @@ type Options struct {
 	// Signals returns the samples of signals that come from no device, such as carbon intensity, for the slot that begins at an instant.
 	Signals func(at time.Time) []district.Sample
 
-	adjust func(*scheduler.Config) // of every scheduler, for tests of its faults; nil: none
+	adjust  func(*scheduler.Config) // of every scheduler, for tests of its faults; nil: none
+	machine func() time.Time        // what the machine's clock shows, for tests in which it is set; nil: time.Now
 }
 
 // App is one process of Quartier.
@@ -76,6 +77,7 @@ type App struct {
 	certificates *certificates
 	listener     net.Listener
 	unlock       func()
+	watch        watch
 
 	mu      sync.Mutex
 	history console.HistoryProgress
@@ -176,7 +178,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 	}
 	a.poller = poll.New(polled, poll.Config{Sink: sink, Now: a.sampleTime(), Timeout: 4 * time.Second, Log: a.log})
 	a.console, err = console.New(console.Deps{
-		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, History: a.historyProgress, Profiles: a.cfg.PEDProfiles, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a}, Orders: orders{a},
+		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, Conditions: a.conditions, History: a.historyProgress, Profiles: a.cfg.PEDProfiles, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a}, Orders: orders{a},
 		Now: a.clock.Now, Speed: a.clock.Speed(), Version: a.opt.Version, PlanLateAfter: planLateAfter(a.cfg, a.clock), Demo: a.opt.Demo, Logger: a.log, Registry: a.registry, SecureCookie: a.cfg.File.Console.TLSCert != "",
 	})
 	return err
@@ -217,6 +219,7 @@ func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	cfg.Reckon = func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) {
 		return optimizer.Plan(ctx, p, optimizer.Settings{TimeLimit: budget, Gap: 0.01, Workers: 1, Log: a.log})
 	}
+	cfg.Check = certified
 	cfg.Lapsed = func(r scheduler.Request) { a.asks.lapsed(d.ID, r) }
 	cfg.Plan = func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error) {
 		start := time.Now()
@@ -328,6 +331,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	fields.Go(func() error { a.poller.Run(field); return nil })
 	fields.Go(func() error { a.signalLoop(field); return nil })
+	fields.Go(func() error { a.watchLoop(field); return nil })
 	fields.Go(func() error { a.accountLoop(field); return nil })
 	fields.Go(func() error { a.certificateLoop(field); return nil })
 	fields.Go(func() error { a.maintainLoop(field); return nil })

@@ -1,10 +1,14 @@
 package app
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // Clock is the one source of a process's district time. It starts at an instant and runs at a multiple of the machine's clock; at speed 1 from now it is
 // the machine's clock.
 type Clock struct {
+	mu    sync.Mutex
 	from  time.Time // of the district
 	wall  time.Time // of the machine, monotonic
 	speed float64
@@ -20,7 +24,16 @@ func NewClock(from time.Time, speed float64) *Clock {
 
 // Now returns the district's time, UTC.
 func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return c.from.Add(time.Duration(float64(time.Since(c.wall)) * c.speed))
+}
+
+// Set brings the clock to an instant, from which it goes on.
+func (c *Clock) Set(to time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.from, c.wall = to.UTC(), time.Now()
 }
 
 // Speed returns how many seconds pass in one second of the machine.

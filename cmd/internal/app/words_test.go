@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"quartier/drivers"
+	"quartier/scheduler"
+	"quartier/scheduler/observe"
 )
 
 // TestFaultsHaveWords: every error of a driver that somebody branches on is known to the console, which says it in the reader's language.
@@ -21,5 +23,23 @@ func TestFaultsHaveWords(t *testing.T) {
 	}
 	if text := (&drivers.LimitError{Point: "charge_kw", Value: 80, Min: -50, Max: 50, Unit: "kW"}).Error(); !strings.Contains(text, " outside [-50, 50]") {
 		t.Errorf("a limit is said as %q, which the console does not know", text)
+	}
+}
+
+// TestAlarmsHaveWords: every condition that control finds has its words in both languages.
+func TestAlarmsHaveWords(t *testing.T) {
+	keys := []string{observe.ValueAbsurd, observe.ValueMissing, observe.SignWrong, observe.MeterStuck, observe.MeterDiffers, observe.CounterJumped, observe.SunAtNight, observe.ChargeStuck,
+		observe.ChargeJumped, observe.ClockDiffers, observe.ComfortLow, scheduler.CommandIgnored, scheduler.CommandFailed, scheduler.CommandRefused, scheduler.CommandConflict,
+		scheduler.LimitPassed, scheduler.PlanFailed, scheduler.PriceAbsurd, scheduler.PriceMissing, ClockJump, "record-unread"}
+	for _, language := range []string{"en", "fr"} {
+		words, err := os.ReadFile("../console/web/src/lib/i18n/" + language + ".ts")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys {
+			if !strings.Contains(string(words), "'alarm."+key+"': '") {
+				t.Errorf("%s has no words for the alarm %s", language, key)
+			}
+		}
 	}
 }

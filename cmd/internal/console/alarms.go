@@ -13,9 +13,13 @@ import (
 	"quartier/schemas/timegrid"
 )
 
+// WatchActor is the actor of the alarm events that enter into the record what begins and ends of [Deps.Conditions], under the key of the alarm, "info" when it ends. What holds now is known from the
+// conditions themselves.
+const WatchActor = "watch"
+
 // Alarm is a condition that holds now and that somebody should know of.
 type Alarm struct {
-	Key      string    `json:"key" doc:"what: device-lost, plan-late, plan-infeasible, database-down, disk-refuses, or the action of an alarm event"`
+	Key      string    `json:"key" doc:"what: device-lost, plan-late, plan-infeasible, database-down, disk-refuses, record-unread, one of the conditions that control finds such as sign-wrong, or the action of an alarm event"`
 	Severity string    `json:"severity" enum:"warning,error"`
 	Since    time.Time `json:"since"`
 	Object   string    `json:"object" doc:"what it concerns: fontaine, fontaine/ecole/pv"`
@@ -34,6 +38,7 @@ func (s *Server) alarms(ctx context.Context, d *district.District) ([]Alarm, err
 func (s *Server) computeAlarms(ctx context.Context, d *district.District) ([]Alarm, error) {
 	now := s.deps.Now().UTC()
 	out := []Alarm{}
+	lost := map[string]bool{}
 	watched := map[string]bool{} // objects whose connection is known from the status itself
 	for _, st := range s.deps.DeviceStatus() {
 		if st.District != d.ID {
@@ -42,8 +47,21 @@ func (s *Server) computeAlarms(ctx context.Context, d *district.District) ([]Ala
 		object := d.ID + "/" + st.Site + "/" + st.Device
 		watched[object] = true
 		if !st.Online && !st.Since.IsZero() {
+			lost[object] = true
 			out = append(out, Alarm{Key: "device-lost", Severity: "error", Since: st.Since, Object: object, Name: objectName(d, object), Detail: st.LastError})
 		}
+	}
+	if s.deps.Conditions != nil {
+		for _, c := range s.deps.Conditions(d.ID) {
+			if lost[c.Object] && c.Key == "command-failed" {
+				continue // because it is lost
+			}
+			c.Name = objectName(d, c.Object)
+			out = append(out, c)
+		}
+	}
+	unread := func(err error) {
+		out = append(out, Alarm{Key: "record-unread", Severity: "error", Since: now, Object: d.ID, Name: d.Name, Detail: err.Error()})
 	}
 	plan, err := s.latestPlan(ctx, d.ID)
 	switch {
@@ -52,11 +70,11 @@ func (s *Server) computeAlarms(ctx context.Context, d *district.District) ([]Ala
 	case err == nil && now.Sub(plan.CreatedAt) > s.deps.PlanLateAfter:
 		out = append(out, Alarm{Key: "plan-late", Severity: "warning", Since: plan.CreatedAt, Object: d.ID, Name: d.Name})
 	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return nil, fmt.Errorf("latest plan of %s: %w", d.ID, err)
+		unread(fmt.Errorf("latest plan of %s: %w", d.ID, err)) // the other alarms matter all the more
 	}
 	events, err := s.deps.Store.Events(ctx, []store.EventKind{store.AlarmEvent}, timegrid.NewSpan(now.Add(-24*time.Hour), now.Add(time.Minute)), 500)
 	if err != nil {
-		return nil, fmt.Errorf("alarm events: %w", err)
+		unread(fmt.Errorf("alarm events: %w", err))
 	}
 	seen := map[string]bool{}
 	for _, e := range events { // newest first
@@ -65,7 +83,7 @@ func (s *Server) computeAlarms(ctx context.Context, d *district.District) ([]Ala
 			continue
 		}
 		seen[key] = true
-		if e.Severity == "info" || alarmFamily(e.Action) == "device" && watched[e.Object] {
+		if e.Severity == "info" || e.Actor == WatchActor || alarmFamily(e.Action) == "device" && watched[e.Object] {
 			continue
 		}
 		severity := "warning"

@@ -24,6 +24,8 @@ type Deps struct {
 	Districts []district.District
 	// DeviceStatus returns how every device of every district is reached at the moment; nil: no device is polled by this process.
 	DeviceStatus func() []DeviceStatus
+	// Conditions returns what is wrong with a district at present beside what the console sees itself; names may be empty. Each is in the record too, as an alarm event of [WatchActor]. Nil: nobody looks.
+	Conditions func(districtID string) []Alarm
 	// History tells how far the loading of recorded history is; nil: nothing is loaded.
 	History func() HistoryProgress
 	// Profiles returns the calculation profiles by which a district's positive-energy balance is computed, the first one before the others; nil: none.

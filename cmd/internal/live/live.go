@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"quartier/schemas/district"
 )
@@ -64,6 +65,17 @@ func (s *subscriber) offer(samples []district.Sample) {
 		select {
 		case s.wake <- struct{}{}:
 		default: // a wake-up is pending already
+		}
+	}
+}
+
+// Forget forgets the samples that carry a time after an instant: when a clock was set back, newer ones would be taken for older until it is that late again.
+func (h *Hub) Forget(after time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, s := range h.latest {
+		if s.Time.After(after) {
+			delete(h.latest, id)
 		}
 	}
 }
