@@ -41,7 +41,7 @@ func (l *look) energy(m *judged) {
 	if _, kw, known := l.bounds(district.PowerKW); known {
 		most = kw*max(0, imp.Time.Sub(e.counted).Hours()) + 1 // counters that are told late are told by less than that
 	}
-	seen := !e.counted.IsZero()
+	seen := !e.counted.IsZero() && !imp.Time.Before(e.counted) // of another clock otherwise
 	jumped := seen && (imp.Value < e.imp-1e-9 || okE && exp.Value < e.exp-1e-9 || imp.Value-e.imp > most || okE && exp.Value-e.exp > most)
 	detail := fmt.Sprintf("import %.3f kWh after %.3f kWh, export %.3f kWh after %.3f kWh", imp.Value, e.imp, exp.Value, e.exp)
 	m.back.see(jumped, detail, l.now, 0, 15*time.Minute)

@@ -220,7 +220,7 @@ func faultRows() []fault {
 	})
 	add(fault{group: "planner", name: "hangs", alarm: "plan-late", lasts: 16 * time.Minute, after: 12 * time.Minute}, i, e)
 
-	add(fault{group: "clock", name: "two hours ahead", alarm: ClockJump, says: "+7200 s", stays: ClockJump, lasts: 8 * time.Minute, why: "the accounts of two hours that were not"},
+	add(fault{group: "clock", name: "two hours ahead", alarm: ClockJump, says: "+7200 s", stays: ClockJump, lasts: 8 * time.Minute, lies: true, why: "the accounts of two hours that were not"},
 		func(s *stage) { s.setClock(2 * time.Hour) }, nil)
 	add(fault{group: "clock", name: "ten minutes back", alarm: ClockJump, says: "-600 s", stays: ClockJump, lasts: 8 * time.Minute, lies: true, why: "ten minutes are there twice"},
 		func(s *stage) { s.setClock(-10 * time.Minute) }, nil)
