@@ -298,8 +298,6 @@ func deviceRows() (out []fault) {
 		both(i, func(s *stage) { s.ask(scheduler.RequestExportLimit, 1) }), both(e, func(s *stage) { s.withdraw(scheduler.RequestExportLimit) }))
 	i, e = shows("battery", district.SOC, func(v float64) float64 { return math.Mod(v+0.3, 1) })
 	add(fault{name: "state of charge jumps", alarm: "charge-jumped", object: "battery", stays: "charge-jumped"}, i, e)
-	i, e = shows("battery", district.SOC, always(0.36))
-	add(fault{name: "state of charge stands still", alarm: "charge-stuck", object: "battery", stays: "charge-jumped", lasts: 14 * time.Minute, after: 20 * time.Minute}, both(i, tighten(3)), both(e, loosen))
 	i, e = shows("battery", district.SOC, always(7))
 	add(fault{name: "state of charge absurd", alarm: "value-absurd", object: "battery"}, i, e)
 	i, e = fails("battery", sim.Broken)

@@ -249,7 +249,7 @@ func (f fault) judge(t *testing.T, s *stage, v *verdict, other, left []console.A
 		t.Error(err)
 	}
 	v.LostWh = int64(got - want)
-	if !f.lies && (v.LostWh > 15+3*int64(want)/100 || -v.LostWh > 15+3*int64(want)/100) {
+	if !f.lies && (v.LostWh > 15+int64(want)/100 || -v.LostWh > 15+int64(want)/100) {
 		t.Errorf("the accounts have %d Wh, the meter counted %d Wh", got, want)
 	}
 }

@@ -307,7 +307,7 @@ func (s *stage) recorded() (got, want units.WattHours, err error) {
 	}
 	defer st.Close()
 	step := s.cfg.Districts[0].Step
-	sp := timegrid.NewSpan(timegrid.Ceil(s.truth[0].at, step), timegrid.Floor(s.truth[len(s.truth)-1].at.Add(-10*time.Second), step))
+	sp := timegrid.NewSpan(timegrid.Floor(s.truth[0].at, step), timegrid.Floor(s.truth[len(s.truth)-1].at.Add(-10*time.Second), step))
 	acc, err := NewAccountant(s.cfg, &s.cfg.Districts[0], st)
 	if err != nil {
 		return 0, 0, err
@@ -320,11 +320,8 @@ func (s *stage) recorded() (got, want units.WattHours, err error) {
 		return 0, 0, err
 	}
 	sum := balance.Sum(rows)
-	var from, to moment
+	from, to := s.truth[0], moment{}
 	for _, m := range s.truth {
-		if !m.at.After(sp.Start) {
-			from = m
-		}
 		if !m.at.After(sp.End) {
 			to = m
 		}
