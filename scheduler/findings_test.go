@@ -96,6 +96,7 @@ func (p prices) Export(timegrid.Span, time.Duration) ([]float64, error) { return
 func TestHeldDeviceCounts(t *testing.T) {
 	w := newTown(t)
 	w.d.Sites[0].ImportLimitKW = 10
+	w.s.cfg.KeepToPlan = true // a battery would make room
 	w.hold = 10 * time.Minute
 	hp, ev := 4.0, 4.2
 	w.solve = func(p *problem.Problem) (*problem.Solution, error) {

@@ -78,6 +78,7 @@ func find[T problem.Device](p *problem.Problem) (out T, ok bool) {
 // TestPowerByHand: what is told by hand holds at the next round, within the limits, is in the plan's load, and ends by itself or when somebody ends it.
 func TestPowerByHand(t *testing.T) {
 	w := newTown(t)
+	w.s.cfg.KeepToPlan = true
 	k := keep(w)
 	planned(t, w)
 	bat := func() float64 { w.s.Dispatch(t.Context()); return w.last(t, "bat") }

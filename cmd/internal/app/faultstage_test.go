@@ -173,6 +173,7 @@ func (s *stage) start() {
 				}
 				return own(ctx, p, previous)
 			}
+			c.Reckon = func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) { return own(ctx, p, nil) }
 			c.Prices = s.prices
 		}})
 	if err != nil {
