@@ -180,7 +180,11 @@ func (c *charger) command(q drivers.ControlQuantity, v float64) error {
 
 func (c *charger) set(a float64) {
 	if a != c.pendingA {
-		c.pendingA, c.changed = a, time.Time{}
+		// a change while an earlier one is not answered yet does not put the answer off
+		if math.Min(c.pendingA, c.maxA) == c.inForceA {
+			c.changed = time.Time{}
+		}
+		c.pendingA = a
 	}
 }
 

@@ -54,6 +54,10 @@ func (s *siteState) settle(years float64) (imported, exported float64) {
 			yearly := 6000.0
 			m.importKWh, m.exportKWh = round3(m.age(years)*yearly), 0
 			demand += yearly
+		case *lamps:
+			yearly := 4000 * x.ratedKW // hours of darkness
+			m.importKWh, m.exportKWh = round3(m.age(years)*yearly), 0
+			demand += yearly
 		}
 	}
 	for _, p := range s.heat {

@@ -18,7 +18,7 @@ type Judge struct {
 
 // judged is what is remembered of one device.
 type judged struct {
-	absurd, sign, night, stuck, differs, back, charge, jumped, clock, missing, cold hold
+	absurd, sign, night, differs, back, charge, jumped, clock, missing, cold hold
 
 	energy  energy
 	battery stateOfCharge

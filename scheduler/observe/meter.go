@@ -168,10 +168,10 @@ type connection struct {
 }
 
 type instant struct {
-	at              time.Time
-	gridKW, behind  float64
-	seen            int // devices behind that tell their power
-	gridAt, lastDev time.Time
+	at             time.Time
+	gridKW, behind float64
+	seen           int // devices behind that tell their power
+	gridAt         time.Time
 }
 
 func newConnection() *connection { return &connection{votes: 1} }

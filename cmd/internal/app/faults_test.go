@@ -28,6 +28,7 @@ type fault struct {
 	says        string // what its detail must hold
 	stays       string // an alarm that is still shown after recovery, as it says by itself
 	excess      time.Duration
+	planned     bool // batteries keep to the plan, so that the house is in the state that is meant
 	lies        bool // what the meter counts is not what flows: the accounts cannot know
 	why         string
 }
@@ -113,7 +114,7 @@ func TestSoakFaults(t *testing.T) {
 		dir := fastDir(t)
 		t.Run(fmt.Sprintf("%d %s and %s", n, a.name, b.name), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, dir, cmp.Or(a.at, evening))
+				s := newStage(t, dir, cmp.Or(a.at, evening), false)
 				s.run(2*time.Minute + wait[0])
 				a.inject(s)
 				s.run(wait[1])
@@ -161,7 +162,7 @@ func (f fault) run(t *testing.T, dir string) verdict {
 		at = evening
 	}
 	lasts, after, excess := cmp.Or(f.lasts, 4*time.Minute), cmp.Or(f.after, 6*time.Minute), cmp.Or(f.excess, cycle)
-	s := newStage(t, dir, at)
+	s := newStage(t, dir, at, f.planned)
 	defer func() {
 		if t.Failed() {
 			t.Logf("log:\n%s", s.log)

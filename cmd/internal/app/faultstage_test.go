@@ -49,6 +49,7 @@ const (
 // stage is the whole of Quartier on the house of testdata/faults.yaml, in a bubble of simulated time: the wiring of [New] with the real store, drivers, planner and console over a
 // network in memory, against the physics of package sim behind its own Modbus servers.
 type stage struct {
+	planned bool // batteries keep to the plan
 	t       *testing.T
 	dir     string
 	cfg     *config.Config
@@ -105,10 +106,10 @@ func ref(device string) sim.Ref {
 const charging = 75 * time.Minute
 
 // newStage starts everything at an instant. It runs within a bubble.
-func newStage(t *testing.T, dir string, at time.Time) *stage {
+func newStage(t *testing.T, dir string, at time.Time, planned bool) *stage {
 	t.Helper()
 	time.Sleep(time.Until(at))
-	s := &stage{t: t, dir: dir, net: newNetwork(), log: &lines{}}
+	s := &stage{t: t, dir: dir, planned: planned, net: newNetwork(), log: &lines{}}
 	text, err := os.ReadFile("testdata/faults.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +175,7 @@ func (s *stage) start() {
 				return own(ctx, p, previous)
 			}
 			c.Reckon = func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) { return own(ctx, p, nil) }
-			c.Prices = s.prices
+			c.Prices, c.KeepToPlan = s.prices, s.planned
 		}})
 	if err != nil {
 		s.t.Fatal(err)
