@@ -62,6 +62,7 @@ var rules = []struct {
 	{"cmd/internal/console/…", []string{"schemas/…", "cmd/internal/balances"}, "the console declares what it uses of the rest"},
 	{"cmd/internal/report/…", []string{"schemas/…"}, "a report is a function of its data"},
 	{"cmd/internal/enedis", []string{"schemas/district"}, "a reader of foreign files knows the vocabulary alone"},
+	{"cmd/internal/feed", []string{"schemas/timegrid", "schemas/district", "schemas/carbon"}, "a feed reads what others publish and knows nobody who uses it"},
 	{"cmd/internal/face/…", []string{"schemas/…", "drivers/…"}, "the face serves values over the protocols"},
 }
 

@@ -1,0 +1,101 @@
+package feed
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"quartier/schemas/district"
+	"quartier/schemas/timegrid"
+)
+
+// Names of the quantities that feeds publish beside those of package district.
+const (
+	DirectWm2     = "direct_normal_w_m2"    // gauge, direct normal irradiance
+	DiffuseWm2    = "diffuse_w_m2"          // gauge, diffuse horizontal irradiance
+	DayAheadPrice = "day_ahead_eur_per_kwh" // gauge, price of the day-ahead market before network, taxes and fees
+)
+
+// Bulletin is what a source published at a time.
+type Bulletin struct {
+	Issued  time.Time                  // as the source says, UTC; zero: it does not say
+	Series  map[string]timegrid.Series // by quantity, in its stored unit; NaN where nothing was published
+	Refused []Refusal                  // what could not be taken; the rest was
+}
+
+// Refusal is a piece of a document that was not taken.
+type Refusal struct {
+	Row    int // line of an XML document, else number of the entry, from 1
+	Reason error
+}
+
+func (b *Bulletin) refuse(row int, format string, args ...any) {
+	b.Refused = append(b.Refused, Refusal{row, fmt.Errorf(format, args...)})
+}
+
+// Span returns the time from the first to the last published value of all series; empty when there is none.
+func (b *Bulletin) Span() timegrid.Span {
+	var out timegrid.Span
+	for _, s := range b.Series {
+		sp := s.Span()
+		if len(s.Values) == 0 {
+			continue
+		}
+		if out.Start.IsZero() || sp.Start.Before(out.Start) {
+			out.Start = sp.Start
+		}
+		if sp.End.After(out.End) {
+			out.End = sp.End
+		}
+	}
+	return out
+}
+
+// Samples returns the values that begin in the span as samples of a district's signal.
+func (b *Bulletin) Samples(districtID, signal string, sp timegrid.Span, source district.Source) []district.Sample {
+	var out []district.Sample
+	for q, s := range b.Series {
+		id := district.NewSeriesID(districtID, district.DistrictSite, signal, q)
+		for i, v := range s.Values {
+			if at := s.Start.Add(time.Duration(i) * s.Step); !math.IsNaN(v) && sp.Contains(at) {
+				out = append(out, district.Sample{Series: id, Time: at, Value: v, Source: source})
+			}
+		}
+	}
+	return out
+}
+
+// block is a value that holds in a span of time.
+type block struct {
+	span  timegrid.Span
+	value float64
+}
+
+// maxSlots bounds a series: four months of quarter-hours.
+const maxSlots = 12_000
+
+// lay puts blocks on the grid of the given step, later blocks over earlier ones; what no block covers is NaN, and what lies more than maxSlots after the first is left out.
+func lay(blocks []block, step time.Duration) timegrid.Series {
+	s := timegrid.Series{Step: step}
+	for _, b := range blocks {
+		if s.Start.IsZero() || b.span.Start.Before(s.Start) {
+			s.Start = timegrid.Floor(b.span.Start, step)
+		}
+	}
+	for _, b := range blocks {
+		for slot := range b.span.Slots(step) {
+			i := int(slot.Start.Sub(s.Start) / step)
+			if i >= maxSlots {
+				break
+			}
+			for len(s.Values) <= i {
+				s.Values = append(s.Values, math.NaN())
+			}
+			s.Values[i] = b.value
+		}
+	}
+	for n := len(s.Values); n > 0 && math.IsNaN(s.Values[n-1]); n-- {
+		s.Values = s.Values[:n-1]
+	}
+	return s
+}
