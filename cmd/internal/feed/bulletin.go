@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -15,6 +16,9 @@ const (
 	DiffuseWm2    = "diffuse_w_m2"          // gauge, diffuse horizontal irradiance
 	DayAheadPrice = "day_ahead_eur_per_kwh" // gauge, price of the day-ahead market before network, taxes and fees
 )
+
+// errSaid is the error of a document by which a service says what is wrong.
+var errSaid = errors.New("the service says")
 
 // Bulletin is what a source published at a time.
 type Bulletin struct {
@@ -63,6 +67,16 @@ func (b *Bulletin) Samples(districtID, signal string, sp timegrid.Span, source d
 		}
 	}
 	return out
+}
+
+// mean returns the mean of a series over a slot; false unless every part of it has a value.
+func mean(s timegrid.Series, slot timegrid.Span) (float64, bool) {
+	sp := s.Span()
+	if len(s.Values) == 0 || slot.Start.Before(sp.Start) || slot.End.After(sp.End) || !slot.End.After(slot.Start) {
+		return 0, false
+	}
+	v := s.Integral(slot) / slot.Duration().Hours()
+	return v, !math.IsNaN(v)
 }
 
 // block is a value that holds in a span of time.

@@ -19,7 +19,7 @@ func ReadEco2mix(data []byte, zone *time.Location) (Bulletin, error) {
 		Message string `json:"message"`
 	}
 	if json.Unmarshal(data, &fault) == nil && fault.Code != "" {
-		return Bulletin{}, fmt.Errorf("éco2mix: the service says: %.60s, %.200q", fault.Code, fault.Message)
+		return Bulletin{}, fmt.Errorf("éco2mix: %w: %.60q, %.200q", errSaid, fault.Code, fault.Message)
 	}
 	var b Bulletin
 	file, err := carbon.Read(bytes.NewReader(data), zone, func(row int, reason error) { b.refuse(row, "%w", reason) })

@@ -198,7 +198,7 @@ func (p *entsoe) acknowledgement() error {
 	if strings.Contains(strings.ToLower(all), "no matching data") {
 		return ErrNothingPublished
 	}
-	return fmt.Errorf("the service says: code %.20s, %.300q", strings.Join(codes, ", "), all)
+	return fmt.Errorf("%w: code %.20q, %.300q", errSaid, strings.Join(codes, ", "), all)
 }
 
 func (p *entsoe) timeSeries() error {

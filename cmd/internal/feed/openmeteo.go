@@ -48,7 +48,7 @@ func ReadOpenMeteo(data []byte) (Bulletin, error) {
 		return Bulletin{}, fmt.Errorf("open-meteo: %w", err)
 	}
 	if doc.Error {
-		return Bulletin{}, fmt.Errorf("open-meteo: the service says: %.200q", doc.Reason)
+		return Bulletin{}, fmt.Errorf("open-meteo: %w: %.200q", errSaid, doc.Reason)
 	}
 	if doc.Offset < -14*3600 || doc.Offset > 14*3600 {
 		return Bulletin{}, fmt.Errorf("open-meteo: utc_offset_seconds %d lies outside ±14 h", doc.Offset)
