@@ -65,6 +65,9 @@ func (t *Tariff) slots(sp timegrid.Span, step time.Duration, at func(time.Time) 
 	return out, nil
 }
 
+// marketStep is the shortest time for which a published price holds.
+const marketStep = 15 * time.Minute
+
 // boundary returns the first instant after t at which anything may change; zero when nothing will.
 func (t *Tariff) boundary(after time.Time) time.Time {
 	var best time.Time
@@ -99,6 +102,10 @@ func (t *Tariff) boundary(after time.Time) time.Time {
 		t.civil(after, tempoPeakFrom*60, take)
 		t.civil(after, tempoPeakTo*60, take)
 	case Series, Dynamic:
+		if t.Fed {
+			take(timegrid.Floor(after, marketStep).Add(marketStep))
+			break
+		}
 		sp := t.Prices.Span()
 		if len(t.Prices.Values) == 0 {
 			break

@@ -102,6 +102,10 @@ type Tariff struct {
 	Unknown Colour
 	// Prices are the EUR/kWh of a [Series] or [Dynamic] tariff; NaN where one is missing.
 	Prices timegrid.Series
+	// Fed says that such a tariff has its prices from a feed, by Market, and not in Prices.
+	Fed bool
+	// Market returns the price that was published for an instant, EUR/kWh; false where none was. A price holds for a quarter-hour at least. It may be called from several goroutines.
+	Market func(at time.Time) (float64, bool)
 }
 
 // Price is everything that holds at an instant.
@@ -175,7 +179,7 @@ func (t *Tariff) At(at time.Time) (Price, error) {
 	}
 	switch t.Kind {
 	case Series, Dynamic:
-		v, ok := t.Prices.At(at)
+		v, ok := t.market(at)
 		if !ok || math.IsNaN(v) {
 			return Price{}, t.missing("price in its series", at)
 		}
@@ -194,6 +198,17 @@ func (t *Tariff) At(at time.Time) (Price, error) {
 	}
 	p.ImportEURPerKWh = v
 	return p, nil
+}
+
+// market returns the price of the series at an instant.
+func (t *Tariff) market(at time.Time) (float64, bool) {
+	if !t.Fed {
+		return t.Prices.At(at)
+	}
+	if t.Market == nil {
+		return 0, false
+	}
+	return t.Market(at)
 }
 
 // PeriodAt returns the period that holds at an instant; it is empty on a Tempo day whose colour must be known and is not.

@@ -15,6 +15,7 @@ func (b *builder) district(f *District, path string) district.District {
 	refer(b, f.Tariff, path+".tariff", "tariff", b.cfg.Tariffs)
 	b.terms(f, path, d.Zone)
 	refer(b, f.Carbon, path+".carbon", "source of carbon intensity", b.cfg.Carbon)
+	b.feed(f.Weather, path+".weather", OpenMeteo)
 	d.Devices = b.devices(f.Devices, path)
 	sites := map[string]string{}
 	for i := range f.Sites {

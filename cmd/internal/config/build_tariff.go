@@ -18,7 +18,7 @@ func (r *Row) prices() map[tariff.Period]*float64 {
 
 // tariff checks one tariff and builds it.
 func (b *builder) tariff(t *Tariff, path string) *tariff.Tariff {
-	out := &tariff.Tariff{ID: t.ID, Name: t.Name, Kind: tariff.Kind(t.Kind), Zone: b.zone(t.Zone, path+".time_zone"), TaxesExcluded: t.Taxes == "excluded"}
+	out := &tariff.Tariff{ID: t.ID, Name: t.Name, Kind: tariff.Kind(t.Kind), Zone: b.zone(t.Zone, path+".time_zone"), TaxesExcluded: t.Taxes == "excluded", Fed: t.Feed != ""}
 	if out.Name == "" {
 		out.Name = t.ID
 	}
@@ -45,6 +45,7 @@ func (b *builder) tariff(t *Tariff, path string) *tariff.Tariff {
 		out.OffPeak = append(out.OffPeak, win)
 	}
 	b.colours(t, path, out)
+	b.fedTariff(t, path)
 	if t.File != nil {
 		out.Prices = b.series(t.File, path+".file", units.EURPerKWh)
 	}
@@ -152,6 +153,7 @@ func (b *builder) carbon(s *Carbon, path string) *tariff.Carbon {
 	if out.Name == "" {
 		out.Name = s.ID
 	}
+	b.fedCarbon(s, path)
 	switch {
 	case s.Kind == "constant" && !b.has(path+".g_per_kwh"):
 		b.say(path, "g_per_kwh is missing: a constant source needs it (gCO2e/kWh)")

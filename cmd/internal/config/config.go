@@ -19,6 +19,7 @@ type Config struct {
 	Districts []district.District
 	Tariffs   map[string]*tariff.Tariff
 	Carbon    map[string]Carbon
+	Feeds     map[string]Feed
 	PED       map[string]*ped.Profile   // calculation profiles of the positive-energy balance: built in, of the file, and of files that it names
 	Sources   map[string]*tariff.Carbon // the same sources of carbon intensity, with the values of their files
 }
@@ -58,6 +59,10 @@ func Load(name string, opt Options) (*Config, error) {
 	f := &c.File
 	for _, p := range []*string{&f.DataDir, &f.Console.TLSCert, &f.Console.TLSKey, &f.Database.URLFile, &f.Face.ModbusCert, &f.Face.ModbusKey, &f.Face.ModbusCA, &f.OPCUA.PKI} {
 		*p = beside(dir, *p)
+	}
+	for i := range f.Feeds {
+		f.Feeds[i].KeyFile = beside(dir, f.Feeds[i].KeyFile)
+		c.Feeds[f.Feeds[i].ID] = f.Feeds[i]
 	}
 	c.eachDevice(func(_ [3]string, d *Device) {
 		if x := d.OPCUA; x != nil {
@@ -208,6 +213,7 @@ func (b *builder) build() {
 		b.say("control.plan_max_age_hours", "%v h is not above replan_minutes %v min: every plan would be too old before the next", c.PlanMaxAgeHours, c.ReplanMinutes)
 	}
 	b.face(&f.Face)
+	b.feeds(f)
 	ids := map[string]string{}
 	for i := range f.Tariffs {
 		path := fmt.Sprintf("tariffs[%d]", i)

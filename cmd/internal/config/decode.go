@@ -363,8 +363,8 @@ func (d *decoder) unknown(e entry, path string, fields []reflect.StructField) {
 	for i, f := range fields {
 		names[i] = key(f)
 	}
-	for _, word := range []string{"url", "password", "passwd", "secret", "token", "api_key"} {
-		if e.key != word && !strings.HasSuffix(e.key, "_"+word) || word == "url" && !slices.Contains(names, e.key+"_file") {
+	for _, word := range []string{"url", "password", "passwd", "secret", "token", "api_key", "key"} {
+		if e.key != word && !strings.HasSuffix(e.key, "_"+word) || (word == "url" || word == "key") && !slices.Contains(names, e.key+"_file") {
 			continue
 		}
 		ways := "name a file or an environment variable"

@@ -20,6 +20,11 @@
 //	control: {horizon_hours: 36, replan_minutes: 5, dispatch_seconds: 5}
 //	report: {issuer: Régie de la Fontaine, contact: "Maison du projet, 03 80 00 00 00"}
 //
+//	feeds:
+//	  - {id: meteo, kind: open_meteo}            # weather at the district's place; data by Open-Meteo.com, CC BY 4.0
+//	  - {id: spot, kind: entso_e, area: 10YFR-RTE------C, key_env: ENTSOE_TOKEN}   # for a tariff with feed: spot
+//	  - {id: eco2mix, kind: eco2mix}
+//
 //	tariffs:
 //	  - id: bleu-hp-hc
 //	    name: Tarif Bleu heures pleines, heures creuses
@@ -39,7 +44,7 @@
 //	        source: Tarif Bleu TTC 2026-02-01; EDF OA surplus
 //
 //	carbon:
-//	  - {id: eco2mix, kind: series, source: RTE éco2mix}   # of the record; with file: of a file; or kind constant
+//	  - {id: eco2mix, kind: series, feed: eco2mix, source: RTE éco2mix}   # in the record, which the feed or an import fills; with file: of a file; or kind constant
 //
 //	districts:
 //	  - id: fontaine
@@ -51,6 +56,7 @@
 //	    import_limit_kw: 400                     # absent: no limit
 //	    tariff: bleu-hp-hc                       # at the district's boundary
 //	    carbon: eco2mix
+//	    weather: meteo
 //	    sharing: {key: dynamic, price_eur_per_kwh: 0.10}
 //	    devices:                                 # the district's own
 //	      - {id: substation, kind: substation, profile: quartier-substation-opcua, address: "opc.tcp://10.20.0.10:4840"}

@@ -33,11 +33,19 @@ func (c *Config) Summary(w io.Writer) error {
 		case tariff.CarbonConstant:
 			what = fmt.Sprintf("%g g/kWh", x.GPerKWh)
 		case tariff.CarbonSignal:
-			what = "from the record"
+			if what = "from the record"; f.Feed != "" {
+				what += ", which feed " + f.Feed + " fills"
+			}
 		case tariff.CarbonSeries:
 			what = "file, " + spanOf(x.Intensity.Span().Start, x.Intensity.Span().End, len(x.Intensity.Values))
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s, %s, %s\t%s\n", x.ID, what, x.Scope, x.Basis, x.Method, cmp.Or(x.Source, "-"))
+	}
+	if len(c.File.Feeds) > 0 {
+		fmt.Fprintln(t, "\nFEED\tKIND\tOF\tEVERY\tSILENT AFTER\tUSED BY")
+	}
+	for _, f := range c.File.Feeds {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%g min\t%g h\t%s\n", f.ID, f.Kind, cmp.Or(f.Area, "-"), f.Every, f.Silent, c.usesOf(f.ID))
 	}
 	c.service(t)
 	return t.Flush()
@@ -172,6 +180,9 @@ func shortDuration(d time.Duration) string { return strings.TrimSuffix(d.String(
 
 // validity returns the days for which a tariff has prices.
 func validity(t *tariff.Tariff) string {
+	if len(t.Rows) == 0 && t.Fed {
+		return "as published"
+	}
 	if len(t.Rows) == 0 {
 		return spanOf(t.Prices.Span().Start, t.Prices.Span().End, len(t.Prices.Values))
 	}

@@ -24,6 +24,7 @@ type File struct {
 	Control   Control      `yaml:"control" doc:"planning and dispatch"`
 	Forecast  Forecast     `yaml:"forecast" doc:"how loads, sun and heat demand are foreseen"`
 	Report    Report       `yaml:"report" doc:"the residents' monthly report"`
+	Feeds     []Feed       `yaml:"feeds" doc:"sources outside that are asked for weather, prices and carbon intensity, used by districts, tariffs and carbon sources by their id"`
 	Tariffs   []Tariff     `yaml:"tariffs" required:"true" doc:"dated tariffs, used by districts and sites by their id"`
 	Carbon    []Carbon     `yaml:"carbon" required:"true" doc:"sources of the grid's carbon intensity, used by districts by their id"`
 	PED       []PEDProfile `yaml:"ped_profiles" doc:"calculation profiles of the positive-energy balance, beside those that are built in; one of the same id replaces a built-in one"`
@@ -118,6 +119,7 @@ type District struct {
 	Silence     *Silence    `yaml:"silence" doc:"what holds once the signal of a limit that somebody outside sets of the district, such as its network operator, is no longer repeated; absent: the limits above"`
 	Tariff      string      `yaml:"tariff" required:"true" doc:"id of the tariff at the district's boundary"`
 	Carbon      string      `yaml:"carbon" required:"true" doc:"id of the carbon intensity source"`
+	Weather     string      `yaml:"weather" doc:"id of the feed of its weather forecast; absent: temperature and sun are foreseen from what was measured"`
 	Sharing     *Sharing    `yaml:"sharing" doc:"collective self-consumption; absent: no energy is shared on bills"`
 	Baseline    Baseline    `yaml:"baseline" doc:"what savings are compared with"`
 	PED         []PEDChoice `yaml:"ped_balance" doc:"the profiles of its positive-energy balance, shown side by side, the first one before the others; absent: the built-in ones"`

@@ -14,7 +14,8 @@ type Tariff struct {
 	OffPeak []OffPeak   `yaml:"off_peak" when:"kind=hp_hc" required:"true" doc:"off-peak windows"`
 	Days    []TempoDay  `yaml:"tempo_days" when:"kind=tempo" doc:"the white and red days; the others are blue"`
 	Known   *TempoKnown `yaml:"tempo_known" when:"kind=tempo" doc:"the days whose colour is known; absent: all"`
-	File    *SeriesFile `yaml:"file" when:"kind=series,dynamic" required:"true" doc:"file of prices"`
+	File    *SeriesFile `yaml:"file" when:"kind=series,dynamic" doc:"file of prices; one of file and feed is needed"`
+	Feed    string      `yaml:"feed" when:"kind=series,dynamic" doc:"id of the feed of prices: what it published is in the record, and prices of the time to come are as published, and foreseen beyond"`
 }
 
 // Row is a set of prices from a day on. Which prices it has follows from the tariff's kind.
@@ -102,6 +103,7 @@ type Carbon struct {
 	Kind    string      `yaml:"kind" required:"true" enum:"constant,series" doc:"constant: one number; series: values in time, of a file or, without one, of the district's record, which an import or a feed fills"`
 	GPerKWh float64     `yaml:"g_per_kwh" min:"0" max:"3000" doc:"kind constant: the intensity; kind series: what is assumed where the record has none"`
 	File    *SeriesFile `yaml:"file" when:"kind=series" doc:"file of intensities; absent: the record"`
+	Feed    string      `yaml:"feed" when:"kind=series" doc:"id of the feed that fills the record; absent: an import does"`
 	Scope   string      `yaml:"scope" def:"direct" enum:"direct,lifecycle" doc:"direct: combustion alone; lifecycle: with fuels and construction"`
 	Basis   string      `yaml:"basis" def:"production" enum:"production,consumption" doc:"production: of the country's plants; consumption: with imports"`
 	Method  string      `yaml:"method" def:"average" enum:"average,marginal" doc:"average: an inventory; marginal: the effect of a decision"`

@@ -89,7 +89,7 @@ func Of(t *tariff.Tariff, terms []Term, slots []Slot) (Effect, error) {
 		for i, p := range parts {
 			due := terms[k].due(t, p.Price)
 			at := key{p.Price.Period, p.Price.ImportEURPerKWh, due, k, p.Price.ValidFrom}
-			if len(t.Prices.Values) > 0 {
+			if len(t.Prices.Values) > 0 || t.Fed {
 				at.price = 0 // prices of a series change with each slot: one line
 			}
 			l := lines[at]
