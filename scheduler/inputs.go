@@ -96,9 +96,23 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 		return in, err
 	}
 	in.outdoorC = forecast.Similar(signals[weather], st.Now, in.start, in.steps, d.Zone, forecast.Settings{AllDays: true, Days: 3, Fade: 12 * time.Hour})
+	s.published(in.outdoorC, district.OutdoorC, in)
 	in.carbon = s.carbon(signals[carbon], st.Now, in)
 	horizon := timegrid.NewSpan(in.start, in.start.Add(time.Duration(in.steps)*d.Step))
 	return in, s.pricesOf(&in, horizon)
+}
+
+// published puts what is published of the weather over what is foreseen of it.
+func (s *Scheduler) published(foreseen []float64, quantity string, in inputs) {
+	if s.cfg.Weather == nil {
+		return
+	}
+	for t := range foreseen {
+		at := in.start.Add(time.Duration(t) * in.step)
+		if v, ok := s.cfg.Weather(quantity, timegrid.Span{Start: at, End: at.Add(in.step)}); ok {
+			foreseen[t] = v
+		}
+	}
 }
 
 // carbon returns the intensity of each slot of the horizon: what is known beforehand, and else what the recorded signal and the known values of the past let foresee.

@@ -72,6 +72,10 @@ type Config struct {
 	// Carbon returns the carbon intensity of what the grid gives in a slot, gCO2e/kWh, where it is known beforehand: a constant, or the values of a file. Nil, or
 	// false: it is foreseen from the recorded signal.
 	Carbon func(slot timegrid.Span) (gPerKWh float64, known bool)
+	// Weather returns what is published of a quantity of the weather in a slot, in its stored unit: outdoor_c, irradiance_w_m2; false where nothing is. Nil: there is no such source.
+	Weather func(quantity string, slot timegrid.Span) (value float64, published bool)
+	// Basis says on what a plan rests of what comes from outside; nil: nothing is said.
+	Basis func(from, to time.Time) []district.Basis
 	// CarbonAssumed is the intensity where nothing is recorded either.
 	CarbonAssumed float64
 	// Lapsed is told of each request that nobody refreshed in time; nil: nobody is.

@@ -24,8 +24,19 @@ type Plan struct {
 	ExportPrice   []float64  `json:"export_price"`     // EUR/kWh
 	CarbonGPerKWh []float64  `json:"carbon_g_per_kwh"` // forecast
 	Sites         []SitePlan `json:"sites"`
+	Basis         []Basis    `json:"basis,omitempty"`    // on what it rests of what comes from outside
 	Binding       []string   `json:"binding,omitempty"`  // the limits that bind, in words
 	Conflict      []string   `json:"conflict,omitempty"` // when infeasible: what would have to give way, in words
+}
+
+// Basis is on what a plan rests of what one source outside publishes.
+type Basis struct {
+	Input     string    `json:"input"`            // prices, carbon or weather
+	Source    string    `json:"source"`           // the feed
+	Issued    time.Time `json:"issued"`           // of its last document; zero: there was none
+	Published time.Time `json:"published"`        // end of what is published; zero: nothing is
+	Beyond    string    `json:"beyond,omitempty"` // what holds after that: similar-days or constant; empty: nothing of the plan lies there
+	Silent    bool      `json:"silent,omitempty"` // the source does not answer any more
 }
 
 // SitePlan is the part of a plan that concerns one site.

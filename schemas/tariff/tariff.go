@@ -106,6 +106,8 @@ type Tariff struct {
 	Fed bool
 	// Market returns the price that was published for an instant, EUR/kWh; false where none was. A price holds for a quarter-hour at least. It may be called from several goroutines.
 	Market func(at time.Time) (float64, bool)
+	// Estimate returns that price where there is one, and otherwise one that may be expected.
+	Estimate func(at time.Time) (float64, bool)
 }
 
 // Price is everything that holds at an instant.
@@ -198,6 +200,16 @@ func (t *Tariff) At(at time.Time) (Price, error) {
 	}
 	p.ImportEURPerKWh = v
 	return p, nil
+}
+
+// Estimated returns the tariff for plans and for balances that can be closed again: the prices of a fed one are estimates where none was published.
+func (t *Tariff) Estimated() *Tariff {
+	if !t.Fed || t.Estimate == nil {
+		return t
+	}
+	out := *t
+	out.Market = t.Estimate
+	return &out
 }
 
 // market returns the price of the series at an instant.

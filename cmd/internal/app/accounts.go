@@ -26,6 +26,7 @@ type Accountant struct {
 	store    store.Store
 	tariff   *tariff.Tariff
 	carbon   *tariff.Carbon
+	priced   *tariff.Tariff                 // for balances: as tariff, with foreseen prices where none was published yet; they are closed again when it is
 	has      map[string]map[string]quantity // readable points of each profile
 	// Patience is how long a device may be silent before that counts as a gap, where it is longer than a metering step and three of its polls: of a demonstration faster than real time.
 	Patience time.Duration
@@ -51,6 +52,7 @@ func NewAccountant(cfg *config.Config, d *district.District, st store.Store) (*A
 	if a.tariff == nil {
 		return nil, fmt.Errorf("app: district %s: no tariff %q", d.ID, d.Tariff)
 	}
+	a.priced = a.tariff.Estimated()
 	if a.carbon == nil {
 		return nil, fmt.Errorf("app: district %s: no source of carbon intensity %q", d.ID, d.Carbon)
 	}
@@ -305,10 +307,10 @@ func boundary(k district.Kind) bool { return k == district.Substation || k == di
 func (a *Accountant) terms(sp timegrid.Span, points map[district.SeriesID][]balance.Point) (balance.Terms, error) {
 	var t balance.Terms
 	var err error
-	if t.ImportPrice, err = a.tariff.Import(sp, a.district.Step); err != nil {
+	if t.ImportPrice, err = a.priced.Import(sp, a.district.Step); err != nil {
 		return t, fmt.Errorf("app: balance of %s: %w", a.district.ID, err)
 	}
-	if t.ExportPrice, err = a.tariff.Export(sp, a.district.Step); err != nil {
+	if t.ExportPrice, err = a.priced.Export(sp, a.district.Step); err != nil {
 		return t, fmt.Errorf("app: balance of %s: %w", a.district.ID, err)
 	}
 	signal, k := points[carbonSeries(a.district.ID)], 0

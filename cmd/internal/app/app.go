@@ -78,6 +78,8 @@ type App struct {
 	listener     net.Listener
 	unlock       func()
 	watch        watch
+	feeds        []*source
+	markets      map[string]*market
 
 	mu      sync.Mutex
 	history console.HistoryProgress
@@ -125,6 +127,10 @@ func (a *App) build(ctx context.Context, listen string) error {
 		if a.listener, err = net.Listen("tcp", listen); err != nil {
 			return fmt.Errorf("app: console: %w", err)
 		}
+	}
+	a.markets = a.record.markets
+	if a.feeds, err = openFeeds(a.cfg, a.markets, a.clock.Now, a.log); err != nil {
+		return err
 	}
 	var before command.Memory
 	if !a.opt.Demo { // whose devices begin anew with it
@@ -216,6 +222,8 @@ func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	cfg.Live, cfg.Store, cfg.Now, cfg.Log = a.hub, decisions{a.record, a.metrics.setpoints}, a.clock.Now, a.log
 	cfg.Driver = func(site, device string) (drivers.Driver, bool) { return a.connections.driver(d.ID, site, device) }
 	cfg.Keep = a.keepOrders()
+	cfg.Weather = a.weatherOf(d)
+	cfg.Basis = func(from, to time.Time) []district.Basis { return a.basis(d, from, to) }
 	cfg.Reckon = func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) {
 		return optimizer.Plan(ctx, p, optimizer.Settings{TimeLimit: budget, Gap: 0.01, Workers: 1, Log: a.log})
 	}
@@ -241,7 +249,7 @@ func schedulerConfig(cfg *config.Config, d *district.District, clock *Clock) sch
 	seconds := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 	every, _ := planning(cfg, clock)
 	out := scheduler.Config{
-		District: d, Prices: cfg.Tariffs[d.Tariff], PlanOnly: !c.Enabled,
+		District: d, Prices: cfg.Tariffs[d.Tariff].Estimated(), PlanOnly: !c.Enabled,
 		Horizon: hours(c.HorizonHours), ReplanEvery: every, DispatchEvery: seconds(c.DispatchSeconds),
 		Stale: seconds(c.StaleSeconds), PlanMaxAge: hours(c.PlanMaxAgeHours), CarbonPriceEURPerTonne: c.CarbonPrice,
 		Forecast: scheduler.Forecast{SimilarDays: f.SimilarDays, LookBackDays: f.LookBackDays, Fade: hours(f.FadeHours)},
@@ -332,6 +340,7 @@ func (a *App) Run(ctx context.Context) error {
 	fields.Go(func() error { a.poller.Run(field); return nil })
 	fields.Go(func() error { a.signalLoop(field); return nil })
 	fields.Go(func() error { a.watchLoop(field); return nil })
+	fields.Go(func() error { return a.feedLoop(field) })
 	fields.Go(func() error { a.accountLoop(field); return nil })
 	fields.Go(func() error { a.certificateLoop(field); return nil })
 	fields.Go(func() error { a.maintainLoop(field); return nil })

@@ -55,6 +55,7 @@ func (a *App) conditions(districtID string) []console.Alarm {
 			out = append(out, console.Alarm{Key: f.Key, Severity: f.Severity, Since: f.Since, Object: object, Detail: f.Detail})
 		}
 	}
+	out = append(out, a.feedAlarms(districtID)...)
 	a.watch.mu.Lock()
 	if time.Now().Before(a.watch.until) {
 		one := a.watch.jump

@@ -61,7 +61,7 @@ type stage struct {
 	done    chan error
 	plan    func(next planner) planner // changes the planner; nil: as it is
 	planner sync.Mutex
-	prices  *feed
+	prices  *priceFeed
 	skew    time.Duration // of the machine's clock against the bubble's
 	token   string
 	log     *lines
@@ -145,7 +145,7 @@ func newStage(t *testing.T, dir string, at time.Time, planned bool) *stage {
 	})); err != nil {
 		t.Fatal(err)
 	}
-	s.prices = &feed{of: s.cfg.Tariffs[s.cfg.Districts[0].Tariff]}
+	s.prices = &priceFeed{of: s.cfg.Tariffs[s.cfg.Districts[0].Tariff]}
 	s.start()
 	return s
 }
@@ -331,8 +331,8 @@ func (s *stage) recorded() (got, want units.WattHours, err error) {
 	return sum.ImportWh + sum.ExportWh, to.importWh - from.importWh + to.exprtWh - from.exprtWh, nil
 }
 
-// feed is the tariff, until it fails.
-type feed struct {
+// priceFeed is the tariff, until it fails.
+type priceFeed struct {
 	of interface {
 		Import(sp timegrid.Span, step time.Duration) ([]float64, error)
 		Export(sp timegrid.Span, step time.Duration) ([]float64, error)
@@ -341,13 +341,13 @@ type feed struct {
 	change func(prices []float64) ([]float64, error)
 }
 
-func (f *feed) with(change func([]float64) ([]float64, error)) {
+func (f *priceFeed) with(change func([]float64) ([]float64, error)) {
 	f.mu.Lock()
 	f.change = change
 	f.mu.Unlock()
 }
 
-func (f *feed) Import(sp timegrid.Span, step time.Duration) ([]float64, error) {
+func (f *priceFeed) Import(sp timegrid.Span, step time.Duration) ([]float64, error) {
 	p, err := f.of.Import(sp, step)
 	f.mu.Lock()
 	change := f.change
@@ -358,7 +358,7 @@ func (f *feed) Import(sp timegrid.Span, step time.Duration) ([]float64, error) {
 	return change(p)
 }
 
-func (f *feed) Export(sp timegrid.Span, step time.Duration) ([]float64, error) {
+func (f *priceFeed) Export(sp timegrid.Span, step time.Duration) ([]float64, error) {
 	return f.of.Export(sp, step)
 }
 

@@ -30,7 +30,8 @@ type Record struct {
 	// Drain ships all that waits; nil without a database.
 	Drain func(ctx context.Context) error
 
-	memory *spool.Store // nil until HoldInMemory
+	memory  *spool.Store // nil until HoldInMemory
+	markets map[string]*market
 }
 
 // HoldInMemory makes the record keep samples and set-points in a bounded memory while its disk takes none, for a process that measures and controls on without it. A
@@ -45,7 +46,17 @@ const recordFile = "quartier.db"
 
 // OpenStore opens the record that a configuration describes: DataDir/quartier.db, in front of TimescaleDB where the configuration names one. now is the clock of
 // the samples; nil: time.Now. Close the record when done, and end Relay first.
+//
+// The tariffs of the configuration that are fed get their published prices from this record.
 func OpenStore(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger) (*Record, error) {
+	r, err := openStore(ctx, cfg, now, log)
+	if err == nil && len(cfg.Feeds) > 0 {
+		r.markets = openMarkets(cfg, r, now, log)
+	}
+	return r, err
+}
+
+func openStore(ctx context.Context, cfg *config.Config, now func() time.Time, log *slog.Logger) (*Record, error) {
 	url, err := cfg.DatabaseURL()
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func TestFaultsHaveWords(t *testing.T) {
 func TestAlarmsHaveWords(t *testing.T) {
 	keys := []string{observe.ValueAbsurd, observe.ValueMissing, observe.SignWrong, observe.MeterStuck, observe.MeterDiffers, observe.CounterJumped, observe.SunAtNight, observe.ChargeStuck,
 		observe.ChargeJumped, observe.ClockDiffers, observe.ComfortLow, scheduler.CommandIgnored, scheduler.CommandFailed, scheduler.CommandRefused, scheduler.CommandConflict,
-		scheduler.LimitPassed, scheduler.PlanFailed, scheduler.PriceAbsurd, scheduler.PriceMissing, ClockJump, "record-unread"}
+		scheduler.LimitPassed, scheduler.PlanFailed, scheduler.PriceAbsurd, scheduler.PriceMissing, ClockJump, FeedSilent, PricesLate, "record-unread"}
 	for _, language := range []string{"en", "fr"} {
 		words, err := os.ReadFile("../console/web/src/lib/i18n/" + language + ".ts")
 		if err != nil {

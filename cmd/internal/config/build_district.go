@@ -17,6 +17,11 @@ func (b *builder) district(f *District, path string) district.District {
 	refer(b, f.Carbon, path+".carbon", "source of carbon intensity", b.cfg.Carbon)
 	b.feed(f.Weather, path+".weather", OpenMeteo)
 	d.Devices = b.devices(f.Devices, path)
+	for i, dev := range d.Devices {
+		if _, ok := b.cfg.Feeds[dev.ID]; ok {
+			b.say(fmt.Sprintf("%s.devices[%d].id", path, i), "%q is a feed too: their measurements would have the same names", dev.ID)
+		}
+	}
 	sites := map[string]string{}
 	for i := range f.Sites {
 		p := fmt.Sprintf("%s.sites[%d]", path, i)

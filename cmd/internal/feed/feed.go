@@ -125,7 +125,7 @@ func (f *Feed) Name() string { return f.src.Name }
 
 // Run asks the source until ctx ends.
 func (f *Feed) Run(ctx context.Context) {
-	if b, ok := f.kept(); ok && f.opt.Published != nil {
+	if b, ok := f.Latest(); ok && f.opt.Published != nil {
 		f.opt.Published(b)
 	}
 	wait := time.Duration(0)
@@ -151,8 +151,8 @@ func (f *Feed) Run(ctx context.Context) {
 	}
 }
 
-// kept returns everything that is known as a document.
-func (f *Feed) kept() (Bulletin, bool) {
+// Latest returns everything that is known as one document; false when that is nothing.
+func (f *Feed) Latest() (Bulletin, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b := Bulletin{Issued: f.status.Issued, Series: map[string]timegrid.Series{}}

@@ -178,6 +178,8 @@ export const en = {
   'alarm.plan-failed': 'No new plan comes about',
   'alarm.price-absurd': 'Prices that cannot be; others are used',
   'alarm.price-missing': 'Prices are missing',
+  'alarm.prices-late': 'Not every price of the next day is published yet',
+  'alarm.feed-silent': 'A source outside does not answer; the plan rests on what it published last',
   'alarm.record-unread': 'The record cannot be read',
   'fault.conflict': 'Another system commands it; Quartier leaves it alone.',
   'fault.toooften': 'It may not be commanded so often.',

@@ -180,6 +180,8 @@ export const fr: Record<Key, string> = {
   'alarm.plan-failed': 'Pas de nouveau plan',
   'alarm.price-absurd': 'Prix impossibles ; d’autres les remplacent',
   'alarm.price-missing': 'Prix manquants',
+  'alarm.prices-late': 'Les prix du lendemain ne sont pas tous publiés',
+  'alarm.feed-silent': 'Une source externe ne répond plus ; le plan repose sur sa dernière publication',
   'alarm.record-unread': 'L’enregistrement est illisible',
   'fault.conflict': 'Un autre système le commande ; Quartier n’y touche pas.',
   'fault.toooften': 'Il ne peut pas être commandé aussi souvent.',

@@ -1,0 +1,322 @@
+package app
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"quartier/cmd/internal/config"
+	"quartier/schemas/district"
+	"quartier/schemas/store/sqlite"
+	"quartier/schemas/timegrid"
+	"quartier/testdata"
+)
+
+// publisher serves the three kinds of documents for the days around a time, with the token that it wants.
+type publisher struct {
+	t      *testing.T
+	now    func() time.Time
+	silent atomic.Bool
+	hours  atomic.Int32 // of tomorrow for which there are prices
+}
+
+// priceAt is the published price of an hour, EUR/MWh.
+func priceAt(at time.Time) float64 { return 50 + float64(at.Unix()/3600%48) }
+
+func (p *publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	if p.silent.Load() {
+		http.Error(w, "token "+q.Get("securityToken")+" at rest", http.StatusServiceUnavailable)
+		return
+	}
+	now := p.now()
+	switch r.URL.Path {
+	case "/weather":
+		if q.Get("latitude") != "47.3200" || q.Get("timezone") != "GMT" {
+			p.t.Errorf("asked for the weather with %v", q)
+		}
+		var times, temp, sun []string
+		for at := now.Truncate(24 * time.Hour); at.Before(now.Add(72 * time.Hour)); at = at.Add(time.Hour) {
+			times, temp, sun = append(times, at.Format(`"2006-01-02T15:04"`)), append(temp, fmt.Sprint(at.Hour())), append(sun, "200")
+		}
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		fmt.Fprintf(w, `{"utc_offset_seconds":0,"hourly":{"time":[%s],"temperature_2m":[%s],"shortwave_radiation":[%s]}}`, strings.Join(times, ","), strings.Join(temp, ","), strings.Join(sun, ","))
+	case "/prices":
+		if q.Get("securityToken") != "c0ffee" || q.Get("in_Domain") != "10YFR-RTE------C" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		start, err := time.Parse("200601021504", q.Get("periodStart"))
+		if err != nil || !start.Equal(timegrid.Day(start, marketZone).Start) {
+			p.t.Errorf("period begins %q", q.Get("periodStart"))
+		}
+		end := timegrid.Day(now, marketZone).End.Add(time.Duration(p.hours.Load()) * time.Hour)
+		var points strings.Builder
+		for i, at := 1, start; at.Before(end); i, at = i+1, at.Add(time.Hour) {
+			fmt.Fprintf(&points, "<Point><position>%d</position><price.amount>%g</price.amount></Point>", i, priceAt(at))
+		}
+		w.Header().Set("Content-Type", "text/xml")
+		fmt.Fprintf(w, `<Publication_MarketDocument><TimeSeries><curveType>A03</curveType><Period><timeInterval><start>%s</start><end>%s</end></timeInterval><resolution>PT60M</resolution>%s</Period></TimeSeries></Publication_MarketDocument>`,
+			start.Format("2006-01-02T15:04Z"), end.Format("2006-01-02T15:04Z"), points.String())
+	case "/carbon":
+		var rows []string
+		for at := now.Truncate(15 * time.Minute).Add(-12 * time.Hour); at.Before(now.Add(-30 * time.Minute)); at = at.Add(15 * time.Minute) {
+			rows = append(rows, fmt.Sprintf(`{"date_heure":%q,"taux_co2":33}`, at.Format(time.RFC3339)))
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"results":[%s,{"date_heure":%q,"taux_co2":null}]}`, strings.Join(rows, ","), now.Truncate(15*time.Minute).Format(time.RFC3339))
+	}
+}
+
+// fedHouse is the small demonstration with feeds at an address.
+func fedHouse(t *testing.T, dir, address string) *config.Config {
+	t.Helper()
+	text, err := fs.ReadFile(testdata.Districts(), "small.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("QUARTIER_TEST_ENTSOE", "c0ffee")
+	body := string(text)
+	for _, change := range [][2]string{
+		{"tariffs:\n", "data_dir: " + dir + "\nfeeds:\n  - {id: meteo, kind: open_meteo, url: " + address + "/weather}\n  - {id: spot, kind: entso_e, url: " + address + "/prices, area: 10YFR-RTE------C, key_env: QUARTIER_TEST_ENTSOE}\n  - {id: co2, kind: eco2mix, url: " + address +
+			"/carbon}\ntariffs:\n  - {id: live, kind: dynamic, feed: spot, rows: [{from: 2025-01-01, times: 1, plus_eur_per_kwh: 0.1, vat: 0.2, export_eur_per_kwh: 0.04}]}\n"},
+		{"{id: france-2024, kind: constant, g_per_kwh: 21.7,", "{id: france-2024, kind: series, feed: co2, g_per_kwh: 21.7,"},
+		{"    tariff: bleu-hp-hc\n", "    tariff: live\n    weather: meteo\n"},
+	} {
+		if !strings.Contains(body, change[0]) {
+			t.Fatalf("the small demonstration has no %q any more", change[0])
+		}
+		body = strings.Replace(body, change[0], change[1], 1)
+	}
+	cfg, err := config.Parse("small.yaml", []byte(body), ConfigOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// TestFeedsInPlans: what three sources publish is in the record, the plan and the balance; when they fall silent the plan rests on what was published and on similar days beyond, says so, and an alarm tells
+// which source is silent, without its token; all of it goes on after a restart without a source.
+func TestFeedsInPlans(t *testing.T) {
+	start := time.Date(2026, 11, 20, 10, 5, 0, 0, time.UTC)
+	clock := NewClock(start, 1)
+	p := &publisher{t: t, now: func() time.Time { return start }}
+	srv := httptest.NewServer(p)
+	defer srv.Close()
+	dir := t.TempDir()
+	cfg := fedHouse(t, dir, srv.URL)
+	open := func() *App {
+		t.Helper()
+		a, err := New(t.Context(), cfg, Options{Clock: clock, Listen: "127.0.0.1:0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	a := open()
+	record := func(want bool) {
+		t.Helper()
+		for _, s := range a.feeds {
+			if err := s.Fetch(t.Context()); (err == nil) != want {
+				t.Errorf("feed %s: %v", s.id, err)
+			}
+			for range 2 { // the second time there is nothing new
+				if err := a.recordFeed(t.Context(), s); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if len(a.feeds) != 3 {
+		t.Fatalf("%d feeds", len(a.feeds))
+	}
+	record(true)
+
+	slot := func(at time.Time) timegrid.Span { return timegrid.NewSpan(at, at.Add(15*time.Minute)) }
+	plan, err := a.schedulers["rue-verte"].Replan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := func(mwh float64) float64 { return (mwh/1000 + 0.1) * 1.2 }
+	day := timegrid.Day(start, marketZone)
+	for i, got := range plan.ImportPrice {
+		at := plan.Start.Add(time.Duration(i) * 15 * time.Minute)
+		if at.Before(day.End) && math.Abs(got-full(priceAt(at))) > 1e-9 {
+			t.Fatalf("price at %v is %v, want %v as published", at, got, full(priceAt(at)))
+		}
+		if !at.Before(day.End) && math.Abs(got-full(priceAt(at.Add(-24*time.Hour)))) > 0.06 {
+			t.Fatalf("price at %v is %v, far from that of the days before", at, got)
+		}
+	}
+	if got := plan.CarbonGPerKWh[0]; math.Abs(got-33) > 1 {
+		t.Errorf("carbon %v, want about the 33 of the feed", got)
+	}
+	weather := a.weatherOf(&cfg.Districts[0])
+	if v, ok := weather(district.OutdoorC, slot(start.Truncate(time.Hour).Add(26*time.Hour))); !ok || v != 12.5 {
+		t.Errorf("%v °C published for tomorrow's noon, %v", v, ok)
+	}
+	basis := map[string]district.Basis{}
+	for _, b := range plan.Basis {
+		basis[b.Input] = b
+	}
+	if b := basis["prices"]; !b.Published.Equal(day.End) || b.Beyond != "similar-days" || b.Source != "spot" || b.Silent {
+		t.Errorf("prices rest on %+v", b)
+	}
+	if b := basis["weather"]; b.Beyond != "" || !b.Published.After(start.Add(48*time.Hour)) {
+		t.Errorf("weather rests on %+v", b)
+	}
+	if b := basis["carbon"]; b.Beyond != "similar-days" {
+		t.Errorf("carbon rests on %+v", b)
+	}
+	have := map[string]int{}
+	ids, err := a.record.Series(t.Context(), "rue-verte/_/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.record.Read(t.Context(), ids, timegrid.NewSpan(start.Add(-72*time.Hour), start.Add(72*time.Hour)), func(s district.Sample) error {
+		if s.Time.After(start.Add(time.Minute)) {
+			t.Errorf("%s has a value of the time to come, %v", s.Series, s.Time)
+		}
+		have[strings.TrimPrefix(string(s.Series), "rue-verte/_/")]++
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if have["carbon/carbon_g_per_kwh"] < 40 || have["spot/day_ahead_eur_per_kwh"] < 4*34 || have["meteo/outdoor_c"] != 11 || have["spot/age_h"] != 1 || have["meteo/age_h"] != 1 {
+		t.Errorf("the record has %v", have)
+	}
+	if al := a.feedAlarms("rue-verte"); len(al) != 0 {
+		t.Errorf("alarms %+v", al)
+	}
+
+	// tomorrow's prices come late, and then they are there
+	clock.Set(start.Add(5 * time.Hour))
+	if al := a.feedAlarms("rue-verte"); len(al) != 1 || al[0].Key != PricesLate {
+		t.Errorf("at 16:05 of Paris the alarms are %+v", al)
+	}
+	p.hours.Store(24)
+	record(true)
+	if al := a.feedAlarms("rue-verte"); len(al) != 0 {
+		t.Errorf("alarms %+v", al)
+	}
+
+	// silence
+	p.silent.Store(true)
+	clock.Set(start.Add(12 * time.Hour))
+	record(false)
+	al := a.feedAlarms("rue-verte")
+	if len(al) != 3 {
+		t.Fatalf("%d feeds are silent: %+v", len(al), al)
+	}
+	for _, x := range al {
+		if x.Key != FeedSilent || strings.Contains(x.Detail, "c0ffee") || !strings.Contains(x.Detail, "status 503") || x.Since.After(clock.Now()) {
+			t.Errorf("%+v", x)
+		}
+	}
+	if plan, err = a.schedulers["rue-verte"].Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range plan.Basis {
+		if !b.Silent {
+			t.Errorf("the plan does not say that %s is silent: %+v", b.Source, b)
+		}
+	}
+	if err := a.close(); err != nil {
+		t.Fatal(err)
+	}
+
+	a = open()
+	defer func() {
+		if err := a.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	at := start.Add(20 * time.Hour)
+	if v, err := cfg.Tariffs["live"].ImportAt(at); err != nil || math.Abs(v-full(priceAt(at))) > 1e-9 {
+		t.Errorf("after a restart the price of %v is %v (%v), want %v as published", at, v, err, full(priceAt(at)))
+	}
+	if v, err := cfg.Tariffs["live"].ImportAt(start.Add(-3 * time.Hour)); err != nil || math.Abs(v-full(priceAt(start.Add(-3*time.Hour)))) > 1e-9 {
+		t.Errorf("of the record: %v, %v", v, err)
+	}
+}
+
+// TestMarket: a price is the one that was published; else the mean of the same time of similar days, Saturday after Saturday and Sunday, across a change of the clock; else what is assumed. Bills know
+// published prices alone.
+func TestMarket(t *testing.T) {
+	cfg := fedHouse(t, t.TempDir(), "http://127.0.0.1:1")
+	st, err := sqlite.Open(t.Context(), t.TempDir()+"/quartier.db", sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	now := time.Date(2026, 10, 26, 12, 0, 0, 0, time.UTC) // the Monday after the clock change
+	m := openMarkets(cfg, st, func() time.Time { return now }, nil)["spot"]
+	if v, ok := m.foreseen(now); !ok || v != 0.08 {
+		t.Errorf("of nothing %v is foreseen", v)
+	}
+	if m.known() {
+		t.Error("a price is known")
+	}
+	var samples []district.Sample
+	for at := now.Add(-21 * 24 * time.Hour); at.Before(now); at = at.Add(15 * time.Minute) {
+		v := float64(at.In(m.zone).Hour()) / 100
+		if wd := at.In(m.zone).Weekday(); wd == time.Saturday || wd == time.Sunday {
+			v = -v
+		}
+		samples = append(samples, district.Sample{Series: priceSeries("rue-verte", "spot"), Time: at, Value: v, Source: district.FromSignal})
+	}
+	if err := st.Append(t.Context(), samples); err != nil {
+		t.Fatal(err)
+	}
+	m = openMarkets(cfg, st, func() time.Time { return now }, nil)["spot"]
+	for _, c := range []struct {
+		at   time.Time
+		want float64
+	}{
+		{now.Add(-24 * time.Hour), -0.13}, // published, Sunday
+		{now, 0.13},                       // Monday at 13:00 of Paris, of the days before in summer time
+		{now.Add(5 * 24 * time.Hour), -0.13},
+		{now.Add(9*time.Hour + 15*time.Minute), 0.22},
+	} {
+		if v, ok := m.foreseen(c.at); !ok || math.Abs(v-c.want) > 1e-12 {
+			t.Errorf("at %v: %v, want %v", c.at, v, c.want)
+		}
+	}
+	tar := cfg.Tariffs["live"]
+	if _, err := tar.ImportAt(now); err == nil {
+		t.Error("a bill has a price that nobody published")
+	}
+	if v, err := tar.Estimated().ImportAt(now); err != nil || math.Abs(v-(0.13+0.1)*1.2) > 1e-12 {
+		t.Errorf("planned with %v, %v", v, err)
+	}
+}
+
+// TestFeedAddress: the days of the market are those of Paris, also where they have 23 and 25 hours.
+func TestFeedAddress(t *testing.T) {
+	cfg := fedHouse(t, t.TempDir(), "http://feed.example")
+	src, err := FeedSource(cfg.Feeds["spot"], &cfg.Districts[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[string]string{
+		"2026-03-28T23:30:00Z": "periodEnd=202603302200&periodStart=202603272300", // the day of 23 hours
+		"2026-10-25T12:00:00Z": "periodEnd=202610262300&periodStart=202610232200",
+	} {
+		now, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := src.URL(now); !strings.Contains(got, want) || !strings.Contains(got, "securityToken=c0ffee") {
+			t.Errorf("at %s: %s, want %s", at, got, want)
+		}
+	}
+	if strings.Contains(src.Place, "c0ffee") {
+		t.Error("the token is in the place")
+	}
+}
