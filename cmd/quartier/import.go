@@ -35,7 +35,7 @@ const (
 
 func importCommand() *command {
 	return &command{name: "import", does: "Take measurements from a CSV file into the record.",
-		usage: `import -c district.yaml FILE [--carbon DISTRICT] [--device DISTRICT/SITE/DEVICE] [--stamp begin|end]
+		usage: `import -c district.yaml FILE [--carbon|--prices|--weather DISTRICT] [--device DISTRICT/SITE/DEVICE] [--stamp begin|end]
 
 The file has the columns series,time,value,quality: a name such as fontaine/ecole/grid/import_kwh,
 an RFC 3339 instant, a number in the series' unit, and good, uncertain, bad or substituted (good
@@ -51,7 +51,11 @@ another. In a CSV a time is the beginning of a step below 15 minutes and the end
 meters stamp them; --stamp says otherwise.
 
 With --carbon the file is one of éco2mix (the data sets' CSV, RTE's table, the API's JSON) and goes
-into the district's carbon intensity; times without a value are named and stay gaps.`,
+into the district's carbon intensity; times without a value are named and stay gaps. With --prices it is
+a Publication_MarketDocument of ENTSO-E (XML), with --weather a document of Open-Meteo (JSON), of the
+feed that the district uses: what has come goes into the record, and a running service plans with the
+rest as if it had fetched it. Each piece that cannot be taken is named with its line, or its number in
+its list.`,
 		run: runImport}
 }
 
@@ -60,6 +64,8 @@ func runImport(ctx context.Context, c *call) error {
 	device := c.flags.String("device", "", "`district/site/device` whose load curve a file of Enedis is")
 	stamp := c.flags.String("stamp", "", "what the `times` of a load curve in CSV stand for: begin or end of the step")
 	carbonOf := c.flags.String("carbon", "", "`district` whose carbon intensity the file holds")
+	weatherOf := c.flags.String("weather", "", "`district` whose weather forecast the file holds")
+	pricesOf := c.flags.String("prices", "", "`district` whose day-ahead prices the file holds")
 	if err := c.parse(1); err != nil {
 		return err
 	}
@@ -73,6 +79,10 @@ func runImport(ctx context.Context, c *call) error {
 		return badInput{errors.New("quartier import: name one file\nRun 'quartier import -h' for its options")}
 	}
 	cfg, err := loadConfig(c, *file)
+	if err != nil {
+		return err
+	}
+	document, err := feedOf(cfg, *weatherOf, *pricesOf, *carbonOf)
 	if err != nil {
 		return err
 	}
@@ -123,7 +133,9 @@ func runImport(ctx context.Context, c *call) error {
 	}
 	r := withContext(ctx, in)
 	buffered := bufio.NewReader(r)
-	if intensity != nil {
+	if document != nil {
+		err = im.runFeed(ctx, buffered, document, time.Now(), c.stderr)
+	} else if intensity != nil {
 		err = im.runCarbon(ctx, buffered, intensity, c.stderr)
 	} else if head, _ := buffered.Peek(1024); enedis.Is(head) { // an error of reading comes again
 		err = im.runEnedis(ctx, buffered, enedis.Stamp(*stamp), curveTargets(cfg), *device)
@@ -364,6 +376,9 @@ func knownSeries(cfg *config.Config) func(district.SeriesID) bool {
 		d := &cfg.Districts[i]
 		for _, signal := range []string{"carbon", "tariff", "weather"} {
 			devices[[3]string{d.ID, district.DistrictSite, signal}] = true
+		}
+		for id := range cfg.Feeds {
+			devices[[3]string{d.ID, district.DistrictSite, id}] = true
 		}
 		for site, dev := range d.AllDevices {
 			devices[[3]string{d.ID, site, dev.ID}] = true

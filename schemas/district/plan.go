@@ -31,12 +31,12 @@ type Plan struct {
 
 // Basis is on what a plan rests of what one source outside publishes.
 type Basis struct {
-	Input     string    `json:"input"`            // prices, carbon or weather
-	Source    string    `json:"source"`           // the feed
-	Issued    time.Time `json:"issued"`           // of its last document; zero: there was none
-	Published time.Time `json:"published"`        // end of what is published; zero: nothing is
-	Beyond    string    `json:"beyond,omitempty"` // what holds after that: similar-days or constant; empty: nothing of the plan lies there
-	Silent    bool      `json:"silent,omitempty"` // the source does not answer any more
+	Input     string    `json:"input"`              // prices, carbon or weather
+	Source    string    `json:"source"`             // the feed
+	Issued    time.Time `json:"issued,omitzero"`    // of its last document; zero: there was none
+	Published time.Time `json:"published,omitzero"` // end of what is published; zero: nothing is
+	Beyond    string    `json:"beyond,omitempty"`   // what holds after that: similar-days or constant; empty: nothing of the plan lies there
+	Silent    bool      `json:"silent,omitempty"`   // the source does not answer any more
 }
 
 // SitePlan is the part of a plan that concerns one site.

@@ -22,11 +22,13 @@ import (
 )
 
 const (
-	feedFolder   = "feeds"          // in data_dir
 	feedRecorded = 48 * time.Hour   // of the past of a document that goes into the record
 	feedLook     = 10 * time.Second // between two looks at what is to be recorded
 	priceHour    = 15               // local hour from which the prices of the next day are late
 )
+
+// FeedFolder is where the last documents are, in data_dir.
+const FeedFolder = "feeds"
 
 // AgeHours is the quantity of how old a feed's document was when the slot began that its value is about.
 const AgeHours = "age_h"
@@ -134,7 +136,7 @@ func openFeeds(cfg *config.Config, markets map[string]*market, now func() time.T
 			return err
 		}
 		hours := func(h float64) time.Duration { return time.Duration(h * float64(time.Hour)) }
-		opt := feed.Options{Dir: filepath.Join(cfg.File.DataDir, feedFolder), Every: hours(f.Every / 60), Timeout: hours(f.Timeout / 3600), Silent: hours(f.Silent), Now: now, Log: log}
+		opt := feed.Options{Dir: filepath.Join(cfg.File.DataDir, FeedFolder), Every: hours(f.Every / 60), Timeout: hours(f.Timeout / 3600), Silent: hours(f.Silent), Now: now, Log: log}
 		out = append(out, &source{Feed: feed.New(src, opt), id: f.ID, kind: f.Kind, districts: of, silent: opt.Silent, record: record, done: map[district.SeriesID]had{}})
 		return nil
 	}
@@ -227,6 +229,21 @@ func (a *App) recordFeed(ctx context.Context, s *source) error {
 		}
 	}
 	return nil
+}
+
+// FeedSamples are the values of a document that begin in a span, for the record of a district.
+func FeedSamples(b *feed.Bulletin, districtID, signal string, span timegrid.Span) []district.Sample {
+	return quarters(b.Samples(districtID, signal, span, district.FromImport), *b, span.End.Add(-time.Nanosecond))
+}
+
+// FeedOf returns the feed of a kind that a district uses.
+func FeedOf(cfg *config.Config, d *district.District, kind string) (config.Feed, bool) {
+	for _, f := range cfg.File.Feeds {
+		if f.Kind == kind && (kind == config.OpenMeteo && cfg.District(d.ID).Weather == f.ID || kind == config.Entsoe && usesMarket(cfg, d, f.ID) || kind == config.Eco2mix && cfg.Carbon[d.Carbon].Feed == f.ID) {
+			return f, true
+		}
+	}
+	return config.Feed{}, false
 }
 
 // quarters puts prices of longer steps down for each of their quarter-hours that has begun, so that each recorded price holds as long as any other.
@@ -357,3 +374,37 @@ const (
 	FeedSilent = "feed-silent" // no sound answer for longer than silent_hours
 	PricesLate = "prices-late" // the prices of the next day are not all published in the afternoon
 )
+
+// feedStatus tells the console how every feed is doing.
+func (a *App) feedStatus() []console.Feed {
+	var out []console.Feed
+	now := a.clock.Now()
+	some := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		t = t.UTC()
+		return &t
+	}
+	for _, s := range a.feeds {
+		st := s.Status(now)
+		f := console.Feed{ID: s.id, Kind: s.kind, State: "sound", Answered: some(st.Answered), Issued: some(st.Issued), Published: some(st.Until), Next: some(st.Next), Failures: st.Failures, Error: st.Err,
+			Refused: st.Refused, Beyond: "similar-days"}
+		switch {
+		case st.Silent:
+			f.State = "silent"
+		case st.Failures > 0:
+			f.State = "failing"
+		case st.Answered.IsZero():
+			f.State = "waiting"
+		}
+		if m := a.markets[s.id]; m != nil && !m.known() && st.Until.IsZero() {
+			f.Beyond = "constant"
+		}
+		for _, d := range s.districts {
+			f.Districts = append(f.Districts, d.Name)
+		}
+		out = append(out, f)
+	}
+	return out
+}

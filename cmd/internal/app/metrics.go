@@ -34,7 +34,7 @@ func newMetrics(reg *prometheus.Registry, a *App) *metrics {
 		solve: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "quartier_plan_seconds", Help: "Time to make a plan.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}, []string{"district"}),
 		gap:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "quartier_plan_gap_ratio", Help: "Gap of the last plan between its cost and the bound."}, []string{"district"}),
 	}
-	reg.MustRegister(m.stored, m.refused, m.append, m.plans, m.setpoints, m.solve, m.gap, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), devices{a}, foreseen{a},
+	reg.MustRegister(m.stored, m.refused, m.append, m.plans, m.setpoints, m.solve, m.gap, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), devices{a}, foreseen{a}, feeds{a},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quartier_memory_rows", Help: "Samples and set-points in memory alone, because the local disk takes none."},
 			func() float64 { return float64(a.record.memory.State().Held) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "quartier_memory_dropped_rows_total", Help: "Samples and set-points lost because the disk took none for too long."},
@@ -158,5 +158,48 @@ func (d devices) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(deviceReads, prometheus.CounterValue, float64(s.Reads), at...)
 		ch <- prometheus.MustNewConstMetric(deviceFails, prometheus.CounterValue, float64(s.Failures), at...)
 		ch <- prometheus.MustNewConstMetric(deviceDelay, prometheus.GaugeValue, s.Latency.Seconds(), at...)
+	}
+}
+
+// feeds collects the state of every feed.
+type feeds struct{ a *App }
+
+var (
+	feedLabels    = []string{"feed", "district"}
+	feedUp        = prometheus.NewDesc("quartier_feed_up", "1 when the last answer of the source was sound.", feedLabels, nil)
+	feedAge       = prometheus.NewDesc("quartier_feed_age_seconds", "Time since the last sound answer of the source.", feedLabels, nil)
+	feedPublished = prometheus.NewDesc("quartier_feed_published_seconds", "Time from now to the end of what is published; below zero it is in the past.", feedLabels, nil)
+	feedFailures  = prometheus.NewDesc("quartier_feed_failures", "Failures in a row.", feedLabels, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (f feeds) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{feedUp, feedAge, feedPublished, feedFailures} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (f feeds) Collect(ch chan<- prometheus.Metric) {
+	now := f.a.clock.Now()
+	for _, s := range f.a.feeds {
+		st := s.Status(now)
+		for _, d := range s.districts {
+			tell := func(desc *prometheus.Desc, v float64) {
+				ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, s.id, d.ID)
+			}
+			up := 0.0
+			if st.Failures == 0 && !st.Answered.IsZero() {
+				up = 1
+			}
+			tell(feedUp, up)
+			tell(feedFailures, float64(st.Failures))
+			if !st.Answered.IsZero() {
+				tell(feedAge, now.Sub(st.Answered).Seconds())
+			}
+			if !st.Until.IsZero() {
+				tell(feedPublished, st.Until.Sub(now).Seconds())
+			}
+		}
 	}
 }

@@ -60,23 +60,24 @@ type Summary struct {
 
 // PlanSummary says what a plan is worth.
 type PlanSummary struct {
-	ID           int64     `json:"id"`
-	CreatedAt    time.Time `json:"created_at"`
-	Start        time.Time `json:"start"`
-	End          time.Time `json:"end"`
-	Status       string    `json:"status" enum:"optimal,feasible,infeasible,unknown"`
-	ObjectiveEUR float64   `json:"objective_eur"`
-	BoundEUR     float64   `json:"bound_eur" doc:"no plan can cost less"`
-	Gap          *float64  `json:"gap" doc:"null when it is not finite"`
-	SolveSeconds float64   `json:"solve_seconds"`
-	Binding      []string  `json:"binding"`
-	Conflict     []string  `json:"conflict"`
-	Hash         string    `json:"problem_sha256"`
+	ID           int64            `json:"id"`
+	CreatedAt    time.Time        `json:"created_at"`
+	Start        time.Time        `json:"start"`
+	End          time.Time        `json:"end"`
+	Status       string           `json:"status" enum:"optimal,feasible,infeasible,unknown"`
+	ObjectiveEUR float64          `json:"objective_eur"`
+	BoundEUR     float64          `json:"bound_eur" doc:"no plan can cost less"`
+	Gap          *float64         `json:"gap" doc:"null when it is not finite"`
+	SolveSeconds float64          `json:"solve_seconds"`
+	Basis        []district.Basis `json:"basis" doc:"on what it rests of what comes from outside"`
+	Binding      []string         `json:"binding"`
+	Conflict     []string         `json:"conflict"`
+	Hash         string           `json:"problem_sha256"`
 }
 
 func summarise(p *district.Plan) PlanSummary {
 	return PlanSummary{ID: p.ID, CreatedAt: p.CreatedAt, Start: p.Start, End: planEnd(p), Status: p.Status, ObjectiveEUR: p.ObjectiveEUR, BoundEUR: p.BoundEUR,
-		Gap: finite(p.Gap), SolveSeconds: p.SolveSeconds, Binding: append([]string{}, p.Binding...), Conflict: append([]string{}, p.Conflict...), Hash: p.ProblemSHA256}
+		Gap: finite(p.Gap), SolveSeconds: p.SolveSeconds, Basis: append([]district.Basis{}, p.Basis...), Binding: append([]string{}, p.Binding...), Conflict: append([]string{}, p.Conflict...), Hash: p.ProblemSHA256}
 }
 
 func planEnd(p *district.Plan) time.Time {
@@ -130,6 +131,23 @@ type Status struct {
 	DatabaseUp    bool      `json:"database_up" doc:"what holds the record answers; without a database, the file does"`
 	DevicesOnline int       `json:"devices_online"`
 	Devices       int       `json:"devices"`
+	Feeds         []Feed    `json:"feeds" doc:"sources outside"`
+}
+
+// Feed is how a source outside is doing.
+type Feed struct {
+	ID        string     `json:"id"`
+	Kind      string     `json:"kind" enum:"open_meteo,entso_e,eco2mix"`
+	Districts []string   `json:"districts" doc:"names of the districts that use it"`
+	State     string     `json:"state" enum:"waiting,sound,failing,silent" doc:"waiting: not asked yet; failing: the last answer was not sound; silent: for longer than it may"`
+	Answered  *time.Time `json:"answered" doc:"its last sound answer"`
+	Issued    *time.Time `json:"issued" doc:"what its last document says of itself"`
+	Published *time.Time `json:"published_until" doc:"end of what is published"`
+	Next      *time.Time `json:"next" doc:"when it is asked again"`
+	Failures  int        `json:"failures" doc:"in a row"`
+	Error     string     `json:"error" doc:"of the last failure"`
+	Refused   int        `json:"refused" doc:"pieces of the last document that could not be taken"`
+	Beyond    string     `json:"beyond" enum:"similar-days,constant" doc:"what holds where nothing is published"`
 }
 
 // DistrictPath names a district.
@@ -255,6 +273,9 @@ func (s *Server) getStatus(ctx context.Context, _ *struct{}) (*struct{ Body Stat
 	}
 	out := Status{Version: s.deps.Version, Time: s.deps.Now().UTC(), Speed: s.deps.Speed, History: s.history(), Store: st.Version,
 		Samples: st.Samples, Bytes: st.Bytes, OutboxRows: st.OutboxRows, DatabaseUp: st.DatabaseUp}
+	if out.Feeds = []Feed{}; s.deps.Feeds != nil {
+		out.Feeds = append(out.Feeds, s.deps.Feeds()...)
+	}
 	for _, dev := range s.deps.DeviceStatus() {
 		out.Devices++
 		if dev.Online {

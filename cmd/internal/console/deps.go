@@ -26,6 +26,8 @@ type Deps struct {
 	DeviceStatus func() []DeviceStatus
 	// Conditions returns what is wrong with a district at present beside what the console sees itself; names may be empty. Each is in the record too, as an alarm event of [WatchActor]. Nil: nobody looks.
 	Conditions func(districtID string) []Alarm
+	// Feeds returns how the sources outside are doing; nil: there are none.
+	Feeds func() []Feed
 	// History tells how far the loading of recorded history is; nil: nothing is loaded.
 	History func() HistoryProgress
 	// Profiles returns the calculation profiles by which a district's positive-energy balance is computed, the first one before the others; nil: none.

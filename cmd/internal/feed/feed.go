@@ -8,12 +8,16 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"quartier/schemas/timegrid"
 )
+
+// adoptEvery is how often the disk is asked for a document that somebody brought.
+const adoptEvery = 5 * time.Second
 
 // keepPast is how long values are kept after their time.
 const keepPast = 48 * time.Hour
@@ -54,7 +58,8 @@ type Feed struct {
 	series   map[string]timegrid.Series
 	status   Status
 	failures int
-	unkept   bool // the disk does not take documents
+	looked   time.Time // modification of the file that was looked at last
+	unkept   bool      // the disk does not take documents
 }
 
 // Status is how a source is doing.
@@ -96,26 +101,47 @@ func New(src Source, opt Options) *Feed {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	f := &Feed{src: src, opt: opt, series: map[string]timegrid.Series{}}
+	f.adopt()
+	return f
+}
+
+// Put leaves a document in a feed's folder as if it had been fetched at an instant: a file that somebody brought. A running feed takes it up within seconds.
+func Put(dir string, src Source, data []byte, now time.Time) error {
+	return cached{Place: src.Place, Fetched: now.UTC(), Body: data}.save(filepath.Join(dir, src.Name+".json"))
+}
+
+// adopt takes the document of the disk when it is newer than the one that is known.
+func (f *Feed) adopt() (taken bool) {
+	opt, src := f.opt, f.src
 	if opt.Dir == "" {
-		return f
+		return false
+	}
+	info, err := os.Stat(f.file())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil && info.ModTime().Equal(f.looked) {
+		return false
+	}
+	if err == nil {
+		f.looked = info.ModTime()
 	}
 	c, err := load(f.file(), src.Place, opt.MaxBytes)
 	if err != nil {
 		opt.Log.Warn("the kept document is left aside", "feed", src.Name, "err", err)
-		return f
+		return false
 	}
-	if len(c.Body) == 0 || c.Fetched.After(opt.Now().Add(time.Minute)) {
-		return f
+	if len(c.Body) == 0 || !c.Fetched.After(f.last.Fetched) || c.Fetched.After(opt.Now().Add(time.Minute)) {
+		return false
 	}
 	b, err := src.Read(c.Body)
 	if err != nil {
 		opt.Log.Warn("the kept document is left aside", "feed", src.Name, "err", src.hide(err.Error()))
-		return f
+		return false
 	}
 	f.last = c
 	f.take(b)
 	f.status.Answered = c.Fetched
-	return f
+	return true
 }
 
 func (f *Feed) file() string { return filepath.Join(f.opt.Dir, f.src.Name+".json") }
@@ -136,12 +162,22 @@ func (f *Feed) Run(ctx context.Context) {
 		f.mu.Lock()
 		f.status.Next = f.opt.Now().Add(wait)
 		f.mu.Unlock()
-		t := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return
-		case <-t.C:
+		for until := time.Now().Add(wait); ; {
+			t := time.NewTimer(min(adoptEvery, time.Until(until)))
+			select {
+			case <-ctx.Done():
+				t.Stop()
+				return
+			case <-t.C:
+			}
+			if !time.Now().Before(until) {
+				break
+			}
+			if f.adopt() && f.opt.Published != nil {
+				if b, ok := f.Latest(); ok {
+					f.opt.Published(b)
+				}
+			}
 		}
 		err := f.Fetch(ctx)
 		if ctx.Err() != nil {

@@ -61,7 +61,7 @@ func options(t *testing.T, dir string) (Options, *logged) {
 			t.Errorf("the token is in the log: %s", l)
 		}
 	})
-	return Options{Dir: dir, Timeout: 5 * time.Second, Now: func() time.Time { return noon }, Log: slog.New(slog.NewTextHandler(l, nil))}, l
+	return Options{Dir: dir, Timeout: time.Minute, Now: func() time.Time { return noon }, Log: slog.New(slog.NewTextHandler(l, nil))}, l
 }
 
 func xmlType(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/xml; charset=utf-8") }
@@ -149,7 +149,7 @@ func TestAnswers(t *testing.T) {
 			xmlType(w)
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
-			z.Write(make([]byte, 16<<20))
+			z.Write(make([]byte, 1<<20))
 			z.Close()
 		}, "longer than 65536 bytes", func(o *Options) { o.MaxBytes = 64 << 10 }},
 		{"a closed door", nil, "refused", nil},
@@ -449,5 +449,37 @@ func TestProxy(t *testing.T) {
 	}
 	if host.Load() != "feed.example" {
 		t.Errorf("the proxy was asked for %v", host.Load())
+	}
+}
+
+// TestBrought: a document that somebody put into the folder is taken up by a feed that runs and whose source is silent.
+func TestBrought(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	defer srv.Close()
+	opt, _ := options(t, t.TempDir())
+	told := make(chan Bulletin, 1)
+	opt.Published = func(b Bulletin) { told <- b }
+	f := New(source(srv.URL), opt)
+	if err := f.Fetch(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); f.Run(ctx) }()
+	if err := Put(opt.Dir, source(srv.URL), document(t, "entsoe-spring-15.xml"), noon); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case b := <-told:
+		if len(b.Series) != 1 {
+			t.Errorf("told of %+v", b)
+		}
+	case <-time.After(10 * adoptEvery):
+		t.Fatal("not taken up")
+	}
+	cancel()
+	<-done
+	if v, ok := f.Value(DayAheadPrice, timegrid.NewSpan(noon, noon.Add(time.Hour))); !ok || !near(v, .012) || f.Status(noon).Silent {
+		t.Errorf("%v %v, %+v", v, ok, f.Status(noon))
 	}
 }
