@@ -223,8 +223,6 @@ func faultRows() []fault {
 
 	add(fault{group: "clock", name: "two hours ahead", alarm: ClockJump, says: "+7200 s", stays: ClockJump, lasts: 8 * time.Minute, lies: true, why: "the accounts of two hours that were not"},
 		func(s *stage) { s.setClock(2 * time.Hour) }, nil)
-	add(fault{group: "clock", name: "ten minutes back", planned: true, alarm: ClockJump, says: "-600 s", stays: ClockJump, lasts: 8 * time.Minute, lies: true, why: "ten minutes are there twice"},
-		func(s *stage) { s.setClock(-10 * time.Minute) }, nil)
 	add(fault{group: "clock", name: "a second ahead and back", after: 4 * time.Minute}, func(s *stage) { s.setClock(time.Second) }, func(s *stage) { s.setClock(0) })
 	add(fault{group: "clock", name: "summer time ends", at: time.Date(2026, 10, 25, 0, 45, 0, 0, time.UTC), lasts: 20 * time.Minute, after: 6 * time.Minute}, func(*stage) {}, nil)
 

@@ -69,7 +69,10 @@ func TestFaults(t *testing.T) {
 	var mu sync.Mutex
 	var results []verdict
 	t.Run("rows", func(t *testing.T) {
-		for _, f := range faultRows() {
+		for k, f := range faultRows() {
+			if testing.Short() && k%2 != 0 { // make soak plays them all
+				continue
+			}
 			t.Run(f.group+"/"+strings.ReplaceAll(f.name, " ", "-"), func(t *testing.T) {
 				t.Parallel()
 				dir := fastDir(t)
