@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"quartier/schemas/district"
@@ -83,10 +84,43 @@ func mean(s timegrid.Series, slot timegrid.Span) (float64, bool) {
 type block struct {
 	span  timegrid.Span
 	value float64
+	row   int // of the document; 0: it is from none
 }
 
-// maxSlots bounds a series: four months of quarter-hours.
-const maxSlots = 12_000
+// maxSlots bounds a series: five years of quarter-hours.
+const maxSlots = 5 * 366 * 96
+
+// lay puts the blocks of a document on the grid of the given step, later ones over earlier ones. When they reach over more than maxSlots, as one wrong year makes them do, those of the stretch that holds most of
+// them are taken, and the others refused.
+func (b *Bulletin) lay(what string, blocks []block, step time.Duration) timegrid.Series {
+	if len(blocks) == 0 {
+		return timegrid.Series{Step: step}
+	}
+	order := slices.Clone(blocks)
+	slices.SortStableFunc(order, func(x, y block) int { return x.span.Start.Compare(y.span.Start) })
+	within := func(first, x block) bool {
+		return x.span.End.Sub(timegrid.Floor(first.span.Start, step)) <= maxSlots*step
+	}
+	best, most, end := 0, 0, 0
+	for i := range order {
+		for end = max(end, i); end < len(order) && within(order[i], order[end]); end++ {
+		}
+		if end-i > most {
+			best, most = i, end-i
+		}
+	}
+	if most < len(blocks) {
+		from, to := order[best].span.Start, order[best+most-1].span.Start
+		blocks = slices.DeleteFunc(slices.Clone(blocks), func(x block) bool {
+			far := x.span.Start.Before(from) || x.span.Start.After(to)
+			if far {
+				b.refuse(x.row, "%s: %s lies too far from the others, which begin from %s to %s", what, x.span.Start.Format(time.RFC3339), from.Format(time.RFC3339), to.Format(time.RFC3339))
+			}
+			return far
+		})
+	}
+	return lay(blocks, step)
+}
 
 // lay puts blocks on the grid of the given step, later blocks over earlier ones; what no block covers is NaN, and what lies more than maxSlots after the first is left out.
 func lay(blocks []block, step time.Duration) timegrid.Series {

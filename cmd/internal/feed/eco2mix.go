@@ -36,8 +36,8 @@ func ReadEco2mix(data []byte, zone *time.Location) (Bulletin, error) {
 			b.refuse(i+1, "%s is no full %v", p.Time.Format(time.RFC3339), step)
 			continue
 		}
-		blocks = append(blocks, block{timegrid.Span{Start: p.Time, End: p.Time.Add(step)}, p.GPerKWh})
+		blocks = append(blocks, block{timegrid.Span{Start: p.Time, End: p.Time.Add(step)}, p.GPerKWh, i + 1})
 	}
-	b.Series = map[string]timegrid.Series{district.CarbonIntensity: lay(blocks, step)}
+	b.Series = map[string]timegrid.Series{district.CarbonIntensity: b.lay("taux_co2", blocks, step)}
 	return b, nil
 }

@@ -312,7 +312,7 @@ func (p *entsoe) result() (Bulletin, error) {
 		}
 		return *b, errors.New("entso-e: no price in the document")
 	}
-	b.Series = map[string]timegrid.Series{DayAheadPrice: lay(all, finest)}
+	b.Series = map[string]timegrid.Series{DayAheadPrice: b.lay("price", all, finest)}
 	return *b, nil
 }
 
@@ -359,6 +359,12 @@ func (p *entsoe) blocks(s priceSeries, period pricePeriod) (time.Duration, []blo
 		}
 		values[pos-1] = v / 1000
 	}
+	switch first := slices.Index(given, true); {
+	case first < 0:
+		b.refuse(period.line, "the period from %s has no point", period.start)
+	case first > 0 && s.curve != "A01":
+		b.refuse(period.line, "the period from %s begins with position %d: there is no price before it that would hold", period.start, first+1)
+	}
 	if s.curve != "A01" { // a price that was refused is not the one before
 		for i := 1; i < n; i++ {
 			if !given[i] {
@@ -370,7 +376,7 @@ func (p *entsoe) blocks(s priceSeries, period pricePeriod) (time.Duration, []blo
 	for i, v := range values {
 		if !math.IsNaN(v) {
 			at := start.Add(time.Duration(i) * step)
-			out = append(out, block{timegrid.Span{Start: at, End: at.Add(step)}, v})
+			out = append(out, block{timegrid.Span{Start: at, End: at.Add(step)}, v, period.line})
 		}
 	}
 	return step, slices.Clip(out)

@@ -328,7 +328,7 @@ func over(below, above timegrid.Series, cutoff time.Time) timegrid.Series {
 		for i, v := range s.Values {
 			at := s.Start.Add(time.Duration(i) * s.Step)
 			if end := at.Add(s.Step); !math.IsNaN(v) && end.After(cutoff) {
-				blocks = append(blocks, block{timegrid.Span{Start: at, End: end}, v})
+				blocks = append(blocks, block{timegrid.Span{Start: at, End: end}, v, 0})
 			}
 		}
 	}

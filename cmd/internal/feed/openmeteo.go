@@ -80,7 +80,7 @@ func ReadOpenMeteo(data []byte) (Bulletin, error) {
 		}
 	}
 	for q, list := range blocks {
-		b.Series[q] = lay(list, finest[q])
+		b.Series[q] = b.lay(q, list, finest[q])
 	}
 	if len(b.Series) == 0 {
 		return b, errors.New("open-meteo: no value in the document; want hourly or minutely_15 with temperature_2m or shortwave_radiation")
@@ -144,7 +144,7 @@ func (b *Bulletin) variable(path string, v variable, raw json.RawMessage, unit s
 	}
 	n := min(len(list), len(times))
 	values := make([]float64, n)
-	var last time.Time
+	seen := map[time.Time]bool{}
 	for i := range n {
 		values[i] = math.NaN()
 		at := times[i]
@@ -156,11 +156,11 @@ func (b *Bulletin) variable(path string, v variable, raw json.RawMessage, unit s
 			b.refuse(i+1, "%s: %s is no full %v", path, at.Format(time.RFC3339), step)
 			times[i] = time.Time{}
 			continue
-		case !at.After(last):
-			b.refuse(i+1, "%s: %s does not follow the time before", path, at.Format(time.RFC3339))
+		case seen[at]:
+			b.refuse(i+1, "%s: %s is there twice", path, at.Format(time.RFC3339))
 			continue
 		}
-		last = at
+		seen[at] = true
 		if list[i] == nil {
 			continue
 		}
@@ -177,13 +177,13 @@ func (b *Bulletin) variable(path string, v variable, raw json.RawMessage, unit s
 		}
 		at := times[i]
 		if v.mean {
-			out = append(out, block{timegrid.Span{Start: at.Add(-step), End: at}, x})
+			out = append(out, block{timegrid.Span{Start: at.Add(-step), End: at}, x, i + 1})
 			continue
 		}
 		if i+1 < n && times[i+1].Equal(at.Add(step)) && !math.IsNaN(values[i+1]) {
 			x = (x + values[i+1]) / 2 // the mean until the next
 		}
-		out = append(out, block{timegrid.Span{Start: at, End: at.Add(step)}, x})
+		out = append(out, block{timegrid.Span{Start: at, End: at.Add(step)}, x, i + 1})
 	}
 	return out
 }
