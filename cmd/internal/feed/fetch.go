@@ -140,6 +140,8 @@ func (s *Source) fetch(ctx context.Context, client *http.Client, address string,
 		limit = 64 << 10
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	whole := int64(len(body))
+	body = []byte(s.hide(string(body))) // before anything is cut out of it: of a token cut in two, no half is known
 	if res.StatusCode != http.StatusOK {
 		status := &ErrStatus{Status: res.StatusCode, Said: line(body), RetryAfter: retryAfter(res.Header.Get("Retry-After"))}
 		if _, err := s.Read(body); errors.Is(err, ErrNothingPublished) || errors.Is(err, errSaid) {
@@ -148,9 +150,9 @@ func (s *Source) fetch(ctx context.Context, client *http.Client, address string,
 		return answer{}, status
 	}
 	if err != nil {
-		return answer{}, fmt.Errorf("%s: after %d bytes: %w", req.URL.Host, len(body), err)
+		return answer{}, fmt.Errorf("%s: after %d bytes: %w", req.URL.Host, whole, err)
 	}
-	if int64(len(body)) > limit {
+	if whole > limit {
 		return answer{}, fmt.Errorf("%s: the document is longer than %d bytes", req.URL.Host, limit)
 	}
 	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
