@@ -23,7 +23,7 @@ var errSaid = errors.New("the service says")
 
 // Bulletin is what a source published at a time.
 type Bulletin struct {
-	Issued  time.Time                  // as the source says, UTC; zero: it does not say
+	Issued  time.Time                  // as the source says, or for measurements the end of the newest, UTC; zero: it does not say
 	Series  map[string]timegrid.Series // by quantity, in its stored unit; NaN where nothing was published
 	Refused []Refusal                  // what could not be taken; the rest was
 }

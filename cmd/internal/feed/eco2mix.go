@@ -39,5 +39,6 @@ func ReadEco2mix(data []byte, zone *time.Location) (Bulletin, error) {
 		blocks = append(blocks, block{timegrid.Span{Start: p.Time, End: p.Time.Add(step)}, p.GPerKWh, i + 1})
 	}
 	b.Series = map[string]timegrid.Series{district.CarbonIntensity: b.lay("taux_co2", blocks, step)}
+	b.Issued = b.Span().End // rates are published as they come, and an old document that is served again is as old as its last one
 	return b, nil
 }
