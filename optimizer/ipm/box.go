@@ -293,20 +293,21 @@ func shrinks(w, s, z, dx, ds vec) vec {
 	return zero.Sub(dx.Add(ds)).Mul(s).Mul(r).Max(zero.Sub(ds).Mul(w).Mul(r))
 }
 
-// nudgeBox scales the steps of the boxes as held, and changes them by the inverse curvature times a; a becomes that change.
-func (r *row) nudgeBox(a []float64, by held, reach *reach) {
-	zero, one := vec{}, all(1)
+// nudgeBox scales the steps of the boxes as held, and changes them to a target higher by mu, where a is the part of the Newton equation that the duals and bands give; a becomes that change.
+func (r *row) nudgeBox(a []float64, by held, mu float64, reach *reach) {
+	zero, one, m := vec{}, all(1), all(mu)
 	fp, fd := all(by.primal), all(by.dual)
 	p, q := reach.p, reach.q
 	for k := range r.blocks {
 		b := &r.blocks[k]
 		v := quad(a, k*lanes)
 		wl, wu, zl, zu := load(&b.wl), load(&b.wu), load(&b.zl), load(&b.zu)
-		step := load(v).Mul(load(&b.dinv))
 		inv := one.Div(wl.Mul(wu))
 		rl, ru := wu.Mul(inv), wl.Mul(inv)
+		step := load(v).Sub(m.Mul(ru.Sub(rl))).Mul(load(&b.dinv))
 		dx := load(&b.d).Mul(fp).Add(step)
-		dzl, dzu := load(&b.pl).Mul(fd).Sub(zl.Mul(step).Mul(rl)), load(&b.pu).Mul(fd).Add(zu.Mul(step).Mul(ru))
+		dzl := load(&b.pl).Mul(fd).Add(positive(zl, m.Sub(zl.Mul(step)).Mul(rl)))
+		dzu := load(&b.pu).Mul(fd).Add(positive(zl, m.Add(zu.Mul(step)).Mul(ru)))
 		rz := positive(zl, one.Div(zl.Mul(zu)))
 		p = p.Max(zero.Sub(dx.Mul(rl))).Max(dx.Mul(ru))
 		q = q.Max(zero.Sub(dzl.Mul(zu).Mul(rz))).Max(zero.Sub(dzu.Mul(zl).Mul(rz)))
@@ -332,9 +333,9 @@ func (r *row) nudgeFree(a []float64, by held) {
 	narrow()
 }
 
-// nudgeBands follows a change of the row's steps, which are with it.
-func (r *row) nudgeBands(step []float64, by held, reach *reach) {
-	zero, one := vec{}, all(1)
+// nudgeBands follows a change of the row's steps, which are with it, and of the target by mu.
+func (r *row) nudgeBands(step []float64, by held, mu float64, reach *reach) {
+	zero, one, m := vec{}, all(1), all(mu)
 	fp, fd := all(by.primal), all(by.dual)
 	p, q := reach.p, reach.q
 	for n := range r.bands {
@@ -346,9 +347,9 @@ func (r *row) nudgeBands(step []float64, by held, reach *reach) {
 			w, s, z, zs := load(&b.w), load(&b.s), load(&b.z), load(&b.zs)
 			den := positive(z, one.Div(w.Mul(zs).Add(s.Mul(z))))
 			rz := positive(z, one.Div(z.Mul(zs)))
-			dz := zero.Sub(z.Mul(zs).Mul(den).Mul(e).Mul(load(quad(step, at*lanes))))
+			dz := m.Mul(zs.Sub(z)).Mul(den).Sub(z.Mul(zs).Mul(den).Mul(e).Mul(load(quad(step, at*lanes))))
 			q1 := load(&b.q).Mul(fd).Add(dz)
-			p1 := load(&b.p).Mul(fp).Add(s.Mul(dz).Mul(z).Mul(rz))
+			p1 := load(&b.p).Mul(fp).Add(m.Add(s.Mul(dz)).Mul(z).Mul(rz))
 			p1.Store(&b.p)
 			q1.Store(&b.q)
 			p = p.Max(shrinks(w, s, z, e.Mul(load(&r.blocks[at].d)), p1))
@@ -394,58 +395,5 @@ func (r *row) save(boxed bool, x []float64) {
 		}
 		load(quad(r.lo, k*lanes)).Add(w).Store(quad(x, k*lanes))
 	}
-	narrow()
-}
-
-// recentreBox adds to the steps of the boxes what a target higher by mu makes of them, where a is the part of the Newton equation that the duals and bands give; a becomes that
-// change of the steps.
-func (r *row) recentreBox(a []float64, mu float64, reach *reach) {
-	zero, one, m := vec{}, all(1), all(mu)
-	p, q := reach.p, reach.q
-	for k := range r.blocks {
-		b := &r.blocks[k]
-		v := quad(a, k*lanes)
-		wl, wu, zl, zu := load(&b.wl), load(&b.wu), load(&b.zl), load(&b.zu)
-		inv := one.Div(wl.Mul(wu))
-		rl, ru := wu.Mul(inv), wl.Mul(inv)
-		step := load(v).Sub(m.Mul(ru.Sub(rl))).Mul(load(&b.dinv))
-		dx := load(&b.d).Add(step)
-		dzl := load(&b.pl).Add(positive(zl, m.Sub(zl.Mul(step)).Mul(rl)))
-		dzu := load(&b.pu).Add(positive(zl, m.Add(zu.Mul(step)).Mul(ru)))
-		rz := positive(zl, one.Div(zl.Mul(zu)))
-		p = p.Max(zero.Sub(dx.Mul(rl))).Max(dx.Mul(ru))
-		q = q.Max(zero.Sub(dzl.Mul(zu).Mul(rz))).Max(zero.Sub(dzu.Mul(zl).Mul(rz)))
-		step.Store(v)
-		dx.Store(&b.d)
-		dzl.Store(&b.pl)
-		dzu.Store(&b.pu)
-	}
-	reach.p, reach.q = p, q
-	narrow()
-}
-
-// recentreBands follows a change of the row's steps, which are with it, and of the target by mu.
-func (r *row) recentreBands(step []float64, mu float64, reach *reach) {
-	zero, one, m := vec{}, all(1), all(mu)
-	p, q := reach.p, reach.q
-	for n := range r.bands {
-		bd := &r.bands[n]
-		e := all(bd.e)
-		for k := range bd.blocks {
-			b := &bd.blocks[k]
-			at := bd.first + k
-			w, s, z, zs := load(&b.w), load(&b.s), load(&b.z), load(&b.zs)
-			den := positive(z, one.Div(w.Mul(zs).Add(s.Mul(z))))
-			rz := positive(z, one.Div(z.Mul(zs)))
-			dz := m.Mul(zs.Sub(z)).Mul(den).Sub(z.Mul(zs).Mul(den).Mul(e).Mul(load(quad(step, at*lanes))))
-			q1 := load(&b.q).Add(dz)
-			p1 := load(&b.p).Add(m.Add(s.Mul(dz)).Mul(z).Mul(rz))
-			p1.Store(&b.p)
-			q1.Store(&b.q)
-			p = p.Max(shrinks(w, s, z, e.Mul(load(&r.blocks[at].d)), p1))
-			q = q.Max(zero.Sub(q1.Mul(zs).Mul(rz))).Max(q1.Mul(z).Mul(rz))
-		}
-	}
-	reach.p, reach.q = p, q
 	narrow()
 }
