@@ -96,19 +96,34 @@ func (s *Scheduler) attempted(err error) {
 	}
 }
 
-// solve runs the planner, with a panic of the planner as its error: control goes on without it.
-func (s *Scheduler) solve(plan func() (*problem.Solution, error)) (sol *problem.Solution, err error) {
+// survive runs a part of planning or learning, with a panic of it as its error: control goes on without it.
+func (s *Scheduler) survive(what string, do func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.cfg.Log.Error("the planner panicked", "district", s.cfg.District.ID, "value", r, "stack", string(debug.Stack()))
-			sol, err = nil, fmt.Errorf("panic: %v", r)
+			s.cfg.Log.Error(what+" panicked", "district", s.cfg.District.ID, "value", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
-	sol, err = plan()
-	if err == nil && sol == nil {
-		err = errors.New("neither a plan nor an error")
+	return do()
+}
+
+// solve runs a planner. What it returns is a solution that somebody else has certified where it calls itself a plan, or an error.
+func (s *Scheduler) solve(p *problem.Problem, by func() (*problem.Solution, error)) (sol *problem.Solution, err error) {
+	err = s.survive("the planner", func() (err error) {
+		sol, err = by()
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case sol == nil:
+		return nil, errors.New("neither a plan nor an error")
+	case s.cfg.Check != nil && (sol.Status == problem.Optimal || sol.Status == problem.Feasible):
+		if err := s.cfg.Check(p, sol); err != nil {
+			return nil, fmt.Errorf("it is not what it says: %w", err)
+		}
 	}
-	return sol, err
+	return sol, nil
 }
 
 // look judges the newest samples, once a second at most, and returns those that can be believed.

@@ -112,7 +112,7 @@ func (s *Scheduler) learnLoop(ctx context.Context) {
 		case <-s.learn:
 		}
 		begun := time.Now()
-		if err := s.Learn(ctx); err != nil && ctx.Err() == nil {
+		if err := s.survive("learning", func() error { return s.Learn(ctx) }); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("forecasts have not learned from the record", "district", s.cfg.District.ID, "err", err)
 		} else if err == nil {
 			s.cfg.Log.Debug("forecasts have learned from the record", "district", s.cfg.District.ID, "seconds", time.Since(begun).Seconds())

@@ -147,7 +147,7 @@ func (s *Scheduler) Restore(orders []order.Order, until time.Time) {
 		if o.Kind == order.OwnControl {
 			kind, value = RequestAvailable, 0
 		}
-		r := Request{Kind: kind, Site: o.Site, Device: o.Device, Value: value, Actor: o.Author, Since: time.Now(), Until: until, order: o.ID}
+		r := Request{Kind: kind, Site: o.Site, Device: o.Device, Value: value, Actor: o.Author, Since: s.cfg.Wall(), Until: until, order: o.ID}
 		s.requests[r.key()] = r
 	}
 }
@@ -244,7 +244,7 @@ func (s *Scheduler) obey(j *job, now time.Time, known bool) {
 // orderLoop completes the orders whose time is over, tells when one begins, saves what the record did not take yet, and reckons what orders cost, beside control.
 func (s *Scheduler) orderLoop(ctx context.Context) {
 	for sleep(ctx, time.Second) {
-		s.lapse(time.Now())
+		s.lapse(s.cfg.Wall())
 		s.watch()
 		s.flush(ctx)
 		s.cost(ctx)

@@ -42,7 +42,7 @@ func (s *Scheduler) cost(ctx context.Context) {
 	if s.cfg.Reckon == nil {
 		return
 	}
-	wall := time.Now()
+	wall := s.cfg.Wall()
 	s.mu.Lock()
 	r := s.reckoned
 	var next *order.Order
@@ -65,7 +65,7 @@ func (s *Scheduler) cost(ctx context.Context) {
 		return
 	}
 	p := s.build(r.state, r.in, s.wishes(r.state.Now, r.in, next.ID))
-	sol, err := s.cfg.Reckon(ctx, p)
+	sol, err := s.solve(p, func() (*problem.Solution, error) { return s.cfg.Reckon(ctx, p) })
 	if err != nil || sol.Objective == nil || sol.Bound == nil {
 		s.cfg.Log.Debug("cost of an order not known", "district", s.cfg.District.ID, "order", next.ID, "err", err)
 		return

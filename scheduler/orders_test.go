@@ -377,3 +377,31 @@ func TestCost(t *testing.T) {
 		}
 	}
 }
+
+// TestCostWithoutAPlan: a reckoning that panics, ends with nothing or with a plan that is none leaves the order without a cost, and control goes on.
+func TestCostWithoutAPlan(t *testing.T) {
+	for name, by := range map[string]func(*problem.Problem) (*problem.Solution, error){
+		"panic":   func(*problem.Problem) (*problem.Solution, error) { panic("out of range") },
+		"nothing": func(*problem.Problem) (*problem.Solution, error) { return nil, nil },
+		"no plan": func(p *problem.Problem) (*problem.Solution, error) {
+			sol := idlePlan(p)
+			sol.Objective, sol.Bound = new(float64), new(float64)
+			return sol, nil
+		},
+	} {
+		w := newTown(t)
+		keep(w)
+		w.solve = func(p *problem.Problem) (*problem.Solution, error) {
+			return optimizer.Plan(t.Context(), p, optimizer.Settings{TimeLimit: 20 * time.Second, Gap: 0.01, Workers: 1})
+		}
+		asked := 0
+		w.s.cfg.Reckon = func(_ context.Context, p *problem.Problem) (*problem.Solution, error) { asked++; return by(p) }
+		give(t, w, order.Order{Site: "s", Device: "bat", Kind: order.LockOut})
+		planned(t, w)
+		w.s.cfg.Check = func(*problem.Problem, *problem.Solution) error { return errors.New("it heats nobody") }
+		w.s.cost(t.Context())
+		if o := w.s.Orders(); asked != 1 || len(o) != 1 || o[0].Cost != nil {
+			t.Errorf("%s: asked %d times, orders %+v", name, asked, o)
+		}
+	}
+}

@@ -291,7 +291,11 @@ func (s *Scheduler) planLoop(ctx context.Context) {
 			}
 		}
 		last = time.Now()
-		plan, err := s.Replan(ctx)
+		var plan *district.Plan
+		err := s.survive("planning", func() (err error) {
+			plan, err = s.Replan(ctx)
+			return err
+		})
 		if ctx.Err() != nil {
 			return
 		}
