@@ -23,12 +23,14 @@ import (
 	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/console"
 	"quartier/cmd/internal/live"
+	"quartier/cmd/internal/notify"
 	"quartier/drivers"
 	"quartier/drivers/command"
 	"quartier/drivers/poll"
 	"quartier/optimizer"
 	"quartier/optimizer/problem"
 	"quartier/scheduler"
+	"quartier/schemas/alarm"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/spool"
@@ -78,6 +80,7 @@ type App struct {
 	listener     net.Listener
 	unlock       func()
 	watch        watch
+	notifier     *notify.Notifier
 	feeds        []*source
 	markets      map[string]*market
 
@@ -127,6 +130,11 @@ func (a *App) build(ctx context.Context, listen string) error {
 		if a.listener, err = net.Listen("tcp", listen); err != nil {
 			return fmt.Errorf("app: console: %w", err)
 		}
+	}
+	al := a.cfg.File.Alarms
+	a.watch.book = alarm.NewBook(alarm.Settings{RaiseAfter: time.Duration(al.Raise * float64(time.Second)), ClearAfter: time.Duration(al.Clear * float64(time.Second))})
+	if a.notifier, err = openNotifier(a.cfg, a.log); err != nil {
+		return err
 	}
 	a.markets = a.record.markets
 	if a.feeds, err = openFeeds(a.cfg, a.markets, a.clock.Now, a.log); err != nil {
@@ -184,7 +192,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 	}
 	a.poller = poll.New(polled, poll.Config{Sink: sink, Now: a.sampleTime(), Timeout: 4 * time.Second, Log: a.log})
 	a.console, err = console.New(console.Deps{
-		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, Conditions: a.conditions, Feeds: a.feedStatus, History: a.historyProgress, Profiles: a.cfg.PEDProfiles, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a}, Orders: orders{a},
+		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, Conditions: a.conditions, Feeds: a.feedStatus, Alarms: &a.watch, Told: a.told, History: a.historyProgress, Profiles: a.cfg.PEDProfiles, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a}, Orders: orders{a},
 		Now: a.clock.Now, Speed: a.clock.Speed(), Version: a.opt.Version, PlanLateAfter: planLateAfter(a.cfg, a.clock), Demo: a.opt.Demo, Logger: a.log, Registry: a.registry, SecureCookie: a.cfg.File.Console.TLSCert != "",
 	})
 	return err
@@ -341,6 +349,7 @@ func (a *App) Run(ctx context.Context) error {
 	fields.Go(func() error { a.signalLoop(field); return nil })
 	fields.Go(func() error { a.watchLoop(field); return nil })
 	fields.Go(func() error { return a.feedLoop(field) })
+	fields.Go(func() error { return a.protect("notifier", func() error { a.notifier.Run(field); return nil }) })
 	fields.Go(func() error { a.accountLoop(field); return nil })
 	fields.Go(func() error { a.certificateLoop(field); return nil })
 	fields.Go(func() error { a.maintainLoop(field); return nil })

@@ -1,18 +1,19 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"quartier/cmd/internal/console"
 	"quartier/optimizer/certify"
 	"quartier/optimizer/problem"
+	"quartier/schemas/alarm"
 	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
 )
 
 const (
@@ -21,6 +22,8 @@ const (
 	followAfter = 2 * time.Second
 	jumpAfter   = 10 * time.Second
 	jumpShown   = 15 * time.Minute
+	// alarmsKept is how long an alarm that nobody cleared is known after a restart.
+	alarmsKept = 60 * 24 * time.Hour
 	// unwritten events are kept until the record takes them; the oldest go first.
 	unwritten = 1000
 )
@@ -33,12 +36,10 @@ type watch struct {
 	mu     sync.Mutex
 	jump   console.Alarm
 	until  time.Time // on the machine's clock: how long the jump is shown
-	now    map[string]console.Alarm
+	book   *alarm.Book
 	queue  []store.Event
 	warned bool
 }
-
-func alarmKey(a console.Alarm) string { return a.Key + " " + a.Object }
 
 // conditions are what is wrong with a district at present beside what the console sees itself: measurements that cannot be, commands that are not followed, limits that are passed, planning
 // that fails, a clock that was set.
@@ -68,10 +69,10 @@ func (a *App) conditions(districtID string) []console.Alarm {
 
 // watchLoop looks at the clock and at what is wrong.
 func (a *App) watchLoop(ctx context.Context) {
-	a.watch.now = map[string]console.Alarm{}
+	a.restoreAlarms(ctx)
 	for wait(ctx, watchEvery) {
 		a.followClock(a.machine())
-		a.compare()
+		a.compare(ctx)
 		a.write(ctx)
 	}
 }
@@ -109,36 +110,85 @@ func (a *App) followClock(machine time.Time) {
 	a.watch.jump = console.Alarm{Key: ClockJump, Severity: "warning", Since: machine.UTC(), Detail: fmt.Sprintf("%+.0f s", diff.Seconds())}
 }
 
-// compare queues an event for each condition that begins or ends.
-func (a *App) compare() {
+// compare asks what is wrong with every district, and queues an event for each alarm that is raised, worse or cleared.
+func (a *App) compare(ctx context.Context) {
 	now := a.clock.Now()
-	present := map[string]console.Alarm{}
+	var present []alarm.Condition
 	for i := range a.cfg.Districts {
-		for _, c := range a.conditions(a.cfg.Districts[i].ID) {
-			present[alarmKey(c)] = c
+		for _, c := range a.console.Present(ctx, &a.cfg.Districts[i]) {
+			present = append(present, alarm.Condition{Key: c.Key, Object: c.Object, Severity: c.Severity, Detail: c.Detail, Since: c.Since})
 		}
 	}
 	w := &a.watch
-	var events []store.Event
-	for key, c := range present {
-		if _, ok := w.now[key]; !ok {
-			events = append(events, store.Event{Time: now, Action: c.Key, Object: c.Object, Detail: c.Detail, Severity: c.Severity})
+	w.mu.Lock()
+	changes := w.book.Look(now, present)
+	w.mu.Unlock()
+	for _, c := range changes {
+		e := store.Event{Time: now, Kind: store.AlarmEvent, Actor: console.WatchActor, Action: c.Key, Object: c.Object, Detail: c.Detail, Severity: c.Severity}
+		if c.What == alarm.Cleared {
+			e.Severity, e.Detail = "info", fmt.Sprintf("over after %.0f s", math.Max(0, now.Sub(c.Raised).Seconds()))
 		}
-	}
-	for key, c := range w.now {
-		if _, ok := present[key]; !ok {
-			events = append(events, store.Event{Time: now, Action: c.Key, Object: c.Object, Detail: fmt.Sprintf("over after %.0f s", math.Max(0, now.Sub(c.Since).Seconds())), Severity: "info"})
-		}
-	}
-	slices.SortFunc(events, func(x, y store.Event) int {
-		return cmp.Or(cmp.Compare(x.Object, y.Object), cmp.Compare(x.Action, y.Action))
-	})
-	for _, e := range events {
-		e.Kind, e.Actor = store.AlarmEvent, console.WatchActor
 		w.queue = append(w.queue, e)
 	}
 	w.queue = w.queue[max(0, len(w.queue)-unwritten):]
-	w.now = present
+	a.notify(changes)
+}
+
+// restoreAlarms takes up the alarms that were raised when the last process ended, and who knew of them.
+func (a *App) restoreAlarms(ctx context.Context) {
+	now := a.clock.Now()
+	events, err := a.record.Events(ctx, []store.EventKind{store.AlarmEvent, store.AuditEvent}, timegrid.NewSpan(now.Add(-alarmsKept), now), 0)
+	if err != nil {
+		a.log.Warn("alarms of before are not known; those that hold are raised again", "err", err)
+		return
+	}
+	open := map[string]*alarm.Alarm{}
+	for i := len(events) - 1; i >= 0; i-- { // oldest first
+		e := events[i]
+		key, note, _ := strings.Cut(e.Detail, ": ")
+		switch {
+		case e.Kind == store.AuditEvent && e.Action == console.AcknowledgeAction:
+			if x := open[alarm.Condition{Key: key, Object: e.Object}.ID()]; x != nil {
+				x.Acknowledged = alarm.Acknowledgement{By: e.Actor, Note: note, At: e.Time}
+			}
+		case e.Kind != store.AlarmEvent || e.Actor != console.WatchActor:
+		case e.Severity == "info":
+			delete(open, alarm.Condition{Key: e.Action, Object: e.Object}.ID())
+		default:
+			x := &alarm.Alarm{Condition: alarm.Condition{Key: e.Action, Object: e.Object, Severity: e.Severity, Detail: e.Detail, Since: e.Time}, Raised: e.Time}
+			if had := open[x.ID()]; had != nil { // it became worse
+				x.Since, x.Raised = had.Since, had.Raised
+			}
+			open[x.ID()] = x
+		}
+	}
+	var out []alarm.Alarm
+	for _, x := range open {
+		out = append(out, *x)
+	}
+	a.watch.mu.Lock()
+	a.watch.book.Restore(out)
+	a.watch.mu.Unlock()
+}
+
+// Acknowledged implements console.Alarms.
+func (w *watch) Acknowledged() map[string]alarm.Acknowledgement {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := map[string]alarm.Acknowledgement{}
+	for _, x := range w.book.Alarms() {
+		if !x.Acknowledged.At.IsZero() {
+			out[x.ID()] = x.Acknowledged
+		}
+	}
+	return out
+}
+
+// Acknowledge implements console.Alarms.
+func (w *watch) Acknowledge(key, object, by, note string, at time.Time) (alarm.Alarm, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.book.Acknowledge(key, object, by, note, at)
 }
 
 // write enters queued events into the record; what it does not take waits for the next time.

@@ -1,18 +1,23 @@
 package app
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"quartier/cmd/internal/config"
+	"quartier/cmd/internal/console"
 	"quartier/schemas/district"
+	"quartier/schemas/store"
 	"quartier/schemas/store/sqlite"
 	"quartier/schemas/timegrid"
 	"quartier/testdata"
@@ -318,5 +323,120 @@ func TestFeedAddress(t *testing.T) {
 	}
 	if strings.Contains(src.Place, "c0ffee") {
 		t.Error("the token is in the place")
+	}
+}
+
+// TestAlarmsAreKept: a condition that holds is an alarm in the record and told once; who knows of it is known after a restart, which raises nothing anew; what is over by then is cleared.
+func TestAlarmsAreKept(t *testing.T) {
+	start := time.Date(2026, 11, 20, 10, 5, 0, 0, time.UTC)
+	clock := NewClock(start, 1)
+	p := &publisher{t: t, now: func() time.Time { return start }}
+	srv := httptest.NewServer(p)
+	defer srv.Close()
+	p.hours.Store(24)
+	var mu sync.Mutex
+	var posts []string
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var b struct {
+			Event, Key, Object string
+			ObjectName         string `json:"object_name"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&b); err != nil || b.ObjectName == "" {
+			t.Errorf("post %+v, %v", b, err)
+		}
+		mu.Lock()
+		posts = append(posts, b.Event+" "+b.Key+" "+b.Object)
+		mu.Unlock()
+	}))
+	defer hook.Close()
+	told := func(n int) func() bool {
+		return func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(posts) >= n
+		}
+	}
+	cfg := fedHouse(t, t.TempDir(), srv.URL)
+	cfg.File.Alarms = config.Alarms{Raise: 5, Clear: 5, Webhooks: []config.Webhook{{URL: hook.URL}}}
+	open := func() (*App, func()) {
+		t.Helper()
+		a, err := New(t.Context(), cfg, Options{Clock: clock, Listen: "127.0.0.1:0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); a.notifier.Run(ctx) }()
+		a.restoreAlarms(t.Context())
+		return a, func() {
+			t.Helper()
+			cancel()
+			<-done
+			if err := a.close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	silence := func(a *App) {
+		t.Helper()
+		for _, s := range a.feeds {
+			if err := s.Fetch(t.Context()); err == nil {
+				t.Fatal("no error")
+			}
+		}
+	}
+	look := func(a *App) {
+		clock.Set(clock.Now().Add(6 * time.Second))
+		a.compare(t.Context())
+		a.write(t.Context())
+	}
+	const spot = "rue-verte/_/spot"
+	a, end := open()
+	p.silent.Store(true)
+	silence(a)
+	clock.Set(start.Add(7 * time.Hour))
+	look(a)
+	look(a)
+	look(a)
+	until(t, "three sources are told to be silent", told(3))
+	if _, err := a.watch.Acknowledge(FeedSilent, spot, "olga", "asked the provider", clock.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.record.AppendEvent(t.Context(), store.Event{Time: clock.Now(), Kind: store.AuditEvent, Actor: "olga", Action: console.AcknowledgeAction, Object: spot, Detail: FeedSilent + ": asked the provider", Severity: "info"}); err != nil {
+		t.Fatal(err)
+	}
+	end()
+
+	a, end = open()
+	defer end()
+	if known := a.watch.Acknowledged()[FeedSilent+" "+spot]; known.By != "olga" || known.Note != "asked the provider" {
+		t.Errorf("after a restart %+v knows of it", known)
+	}
+	p.silent.Store(false)
+	for _, s := range a.feeds {
+		if err := s.Fetch(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look(a)
+	look(a)
+	until(t, "they are told to be well", told(6))
+	events, err := a.record.Events(t.Context(), []store.EventKind{store.AlarmEvent}, timegrid.NewSpan(start, start.Add(24*time.Hour)), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, e := range events {
+		if e.Action == FeedSilent && e.Actor == console.WatchActor {
+			count[e.Severity]++
+		}
+	}
+	if count["warning"] != 3 || count["info"] != 3 {
+		t.Errorf("the record has %v, want three raised and cleared", count)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if posts[0] != "raised feed-silent rue-verte/_/co2" || len(posts) != 6 || !strings.HasPrefix(posts[5], "cleared ") {
+		t.Errorf("told %v", posts)
 	}
 }

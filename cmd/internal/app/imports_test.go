@@ -27,6 +27,7 @@ var rules = []struct {
 	{"schemas/sharing/bill", []string{"schemas/units", "schemas/timegrid", "schemas/tariff"}, "accounts are pure functions"},
 	{"schemas/savings", []string{"schemas/units", "schemas/timegrid", "schemas/balance"}, "accounts are pure functions"},
 	{"schemas/savings/baseline", []string{"schemas/timegrid"}, "a regression knows no meter"},
+	{"schemas/alarm", nil, "an alarm is vocabulary"},
 	{"schemas/carbon", []string{"schemas/units", "schemas/timegrid", "schemas/savings/baseline"}, "accounts are pure functions"},
 	{"schemas/ledger", []string{"schemas/timegrid"}, "accounts are pure functions"},
 	{"schemas/lighting", []string{"schemas/district"}, "a schedule is a pure function of place and time"},
@@ -62,6 +63,7 @@ var rules = []struct {
 	{"cmd/internal/console/…", []string{"schemas/…", "cmd/internal/balances"}, "the console declares what it uses of the rest"},
 	{"cmd/internal/report/…", []string{"schemas/…"}, "a report is a function of its data"},
 	{"cmd/internal/enedis", []string{"schemas/district"}, "a reader of foreign files knows the vocabulary alone"},
+	{"cmd/internal/notify", []string{"schemas/alarm"}, "who tells knows alarms alone"},
 	{"cmd/internal/feed", []string{"schemas/timegrid", "schemas/district", "schemas/carbon"}, "a feed reads what others publish and knows nobody who uses it"},
 	{"cmd/internal/face/…", []string{"schemas/…", "drivers/…"}, "the face serves values over the protocols"},
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"quartier/cmd/internal/notify"
 	"quartier/optimizer/problem"
 	"quartier/scheduler"
 	"quartier/schemas/district"
@@ -34,7 +35,7 @@ func newMetrics(reg *prometheus.Registry, a *App) *metrics {
 		solve: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "quartier_plan_seconds", Help: "Time to make a plan.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}, []string{"district"}),
 		gap:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "quartier_plan_gap_ratio", Help: "Gap of the last plan between its cost and the bound."}, []string{"district"}),
 	}
-	reg.MustRegister(m.stored, m.refused, m.append, m.plans, m.setpoints, m.solve, m.gap, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), devices{a}, foreseen{a}, feeds{a},
+	reg.MustRegister(m.stored, m.refused, m.append, m.plans, m.setpoints, m.solve, m.gap, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), devices{a}, foreseen{a}, feeds{a}, told{a},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "quartier_memory_rows", Help: "Samples and set-points in memory alone, because the local disk takes none."},
 			func() float64 { return float64(a.record.memory.State().Held) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "quartier_memory_dropped_rows_total", Help: "Samples and set-points lost because the disk took none for too long."},
@@ -201,5 +202,38 @@ func (f feeds) Collect(ch chan<- prometheus.Metric) {
 				tell(feedPublished, st.Until.Sub(now).Seconds())
 			}
 		}
+	}
+}
+
+// told collects how telling people and systems of alarms goes.
+type told struct{ a *App }
+
+var (
+	toldWaiting  = prometheus.NewDesc("quartier_alarm_notices_waiting", "Changes of alarms that wait to be told.", []string{"to"}, nil)
+	toldFailures = prometheus.NewDesc("quartier_alarm_notices_failures", "Failures to tell in a row.", []string{"to"}, nil)
+	toldDropped  = prometheus.NewDesc("quartier_alarm_notices_dropped_total", "Changes of alarms that were lost before they were told.", []string{"to"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (t told) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{toldWaiting, toldFailures, toldDropped} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (t told) Collect(ch chan<- prometheus.Metric) {
+	if t.a.notifier == nil {
+		return
+	}
+	sums := map[string]notify.Status{} // two web services of one host are one
+	for _, s := range t.a.notifier.Status() {
+		sum := sums[s.To]
+		sums[s.To] = notify.Status{Waiting: sum.Waiting + s.Waiting, Failures: max(sum.Failures, s.Failures), Dropped: sum.Dropped + s.Dropped}
+	}
+	for to, s := range sums {
+		ch <- prometheus.MustNewConstMetric(toldWaiting, prometheus.GaugeValue, float64(s.Waiting), to)
+		ch <- prometheus.MustNewConstMetric(toldFailures, prometheus.GaugeValue, float64(s.Failures), to)
+		ch <- prometheus.MustNewConstMetric(toldDropped, prometheus.CounterValue, float64(s.Dropped), to)
 	}
 }

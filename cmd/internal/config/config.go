@@ -64,6 +64,13 @@ func Load(name string, opt Options) (*Config, error) {
 		f.Feeds[i].KeyFile = beside(dir, f.Feeds[i].KeyFile)
 		c.Feeds[f.Feeds[i].ID] = f.Feeds[i]
 	}
+	if m := f.Alarms.Email; m != nil {
+		m.CAFile, m.PasswordFile = beside(dir, m.CAFile), beside(dir, m.PasswordFile)
+	}
+	for i := range f.Alarms.Webhooks {
+		w := &f.Alarms.Webhooks[i]
+		w.SecretFile = beside(dir, w.SecretFile)
+	}
 	c.eachDevice(func(_ [3]string, d *Device) {
 		if x := d.OPCUA; x != nil {
 			for _, p := range []*string{&x.PasswordFile, &x.UserCert, &x.UserKey} {
@@ -214,6 +221,7 @@ func (b *builder) build() {
 	}
 	b.face(&f.Face)
 	b.feeds(f)
+	b.alarms(&f.Alarms)
 	ids := map[string]string{}
 	for i := range f.Tariffs {
 		path := fmt.Sprintf("tariffs[%d]", i)

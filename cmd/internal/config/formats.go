@@ -28,6 +28,7 @@ var forms = map[string]form{
 	"address": {regexp.MustCompile(`^(tcp|modbus\+tls|udp|rtuovertcp|rtu|opc\.tcp)://[^\s]+$`), "tcp://host:port, modbus+tls://host:port, udp://host:port, rtuovertcp://host:port, rtu:///dev/ttyUSB0?baud=9600&parity=even or opc.tcp://host:port", deviceAddress},
 	"listen":  {regexp.MustCompile(`^[^\s/]*:\d{1,5}$`), "host:port", listenAddress},
 	"network": {regexp.MustCompile(`^[0-9A-Fa-f.:]+(/\d{1,3})?$`), "an IP address or a network such as 10.20.0.0/24", func(s string) error { _, err := Network(s); return err }},
+	"mail":    {regexp.MustCompile(`^[^\s@]+@[^\s@]+$`), "a mail address such as plant@example.org", mailAddress},
 	"url":     {regexp.MustCompile(`^https?://[^\s]+$`), "an address such as https://service.example/path", httpAddress},
 	"eic":     {regexp.MustCompile(`^[0-9]{2}[A-Z][0-9A-Z-]{13}$`), "an EIC code of 16 signs, such as 10YFR-RTE------C", eic},
 	"env":     {regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`), "the name of an environment variable", nil},

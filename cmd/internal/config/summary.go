@@ -157,6 +157,16 @@ func (c *Config) service(t *tabwriter.Writer) {
 		control = "off: measures and plans, commands nothing"
 	}
 	fmt.Fprintf(t, "\nSERVICE\nconsole\t%s://%s\ndatabase\t%s\ncontrol\t%s\n", scheme, f.Console.Listen, database, control)
+	if m := f.Alarms.Email; m != nil {
+		fmt.Fprintf(t, "alarms by mail\tto %s, by %s (%s)\n", strings.Join(m.To, ", "), m.Server, m.TLS)
+	}
+	for _, w := range f.Alarms.Webhooks {
+		signed := "unsigned"
+		if w.SecretFile != "" || w.SecretEnv != "" {
+			signed = "signed"
+		}
+		fmt.Fprintf(t, "alarms to\t%s (%s)\n", w.URL, signed)
+	}
 	if f.Face.ModbusListen != "" {
 		fmt.Fprintf(t, "modbus server\t%s\n", f.Face.ModbusListen)
 	}

@@ -25,6 +25,7 @@ type File struct {
 	Forecast  Forecast     `yaml:"forecast" doc:"how loads, sun and heat demand are foreseen"`
 	Report    Report       `yaml:"report" doc:"the residents' monthly report"`
 	Feeds     []Feed       `yaml:"feeds" doc:"sources outside that are asked for weather, prices and carbon intensity, used by districts, tariffs and carbon sources by their id"`
+	Alarms    Alarms       `yaml:"alarms" doc:"when a condition is an alarm, and who is told"`
 	Tariffs   []Tariff     `yaml:"tariffs" required:"true" doc:"dated tariffs, used by districts and sites by their id"`
 	Carbon    []Carbon     `yaml:"carbon" required:"true" doc:"sources of the grid's carbon intensity, used by districts by their id"`
 	PED       []PEDProfile `yaml:"ped_profiles" doc:"calculation profiles of the positive-energy balance, beside those that are built in; one of the same id replaces a built-in one"`

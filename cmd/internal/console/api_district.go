@@ -132,6 +132,17 @@ type Status struct {
 	DevicesOnline int       `json:"devices_online"`
 	Devices       int       `json:"devices"`
 	Feeds         []Feed    `json:"feeds" doc:"sources outside"`
+	Told          []Told    `json:"told" doc:"who is told of alarms, for administrators"`
+}
+
+// Told is how telling somebody of alarms goes.
+type Told struct {
+	To       string     `json:"to"`
+	Waiting  int        `json:"waiting" doc:"changes of alarms that wait to be told"`
+	Dropped  int        `json:"dropped" doc:"changes that were lost since the start"`
+	Last     *time.Time `json:"last"`
+	Failures int        `json:"failures" doc:"in a row"`
+	Error    string     `json:"error" doc:"of the last failure"`
 }
 
 // Feed is how a source outside is doing.
@@ -275,6 +286,9 @@ func (s *Server) getStatus(ctx context.Context, _ *struct{}) (*struct{ Body Stat
 		Samples: st.Samples, Bytes: st.Bytes, OutboxRows: st.OutboxRows, DatabaseUp: st.DatabaseUp}
 	if out.Feeds = []Feed{}; s.deps.Feeds != nil {
 		out.Feeds = append(out.Feeds, s.deps.Feeds()...)
+	}
+	if out.Told = []Told{}; s.deps.Told != nil && who(ctx).user.Role == store.Administrator {
+		out.Told = append(out.Told, s.deps.Told()...)
 	}
 	for _, dev := range s.deps.DeviceStatus() {
 		out.Devices++

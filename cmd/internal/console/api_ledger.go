@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"quartier/schemas/district"
@@ -25,6 +26,9 @@ type eventsInput struct {
 func (s *Server) ledgerRoutes() {
 	register(s, ViewerAccess, get("list-setpoints", "/api/districts/{district}/setpoints", "ledger", "What was sent to the devices, why, and what became of it; newest first"), s.listSetpoints)
 	register(s, ViewerAccess, get("list-alarms", "/api/districts/{district}/alarms", "ledger", "The alarms that hold now"), s.listAlarms)
+	acknowledge := write(http.MethodPost, "acknowledge-alarm", "/api/districts/{district}/alarms/acknowledge", "ledger", "Say that you know of an alarm")
+	acknowledge.Errors = []int{http.StatusNotFound, http.StatusConflict}
+	register(s, OperatorAccess, acknowledge, s.acknowledgeAlarm)
 	register(s, ViewerAccess, get("list-events", "/api/events", "ledger", "Alarms raised and cleared, and the system's diary; newest first"), s.listEvents)
 }
 

@@ -59,3 +59,10 @@ func cached[T any](c *cache, key string, ttl time.Duration, compute func() (T, e
 	}
 	return e.value.(T), nil
 }
+
+// forget drops what is kept under a key.
+func (c *cache) forget(key string) {
+	c.mu.Lock()
+	delete(c.entries, key)
+	c.mu.Unlock()
+}

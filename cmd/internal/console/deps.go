@@ -26,6 +26,10 @@ type Deps struct {
 	DeviceStatus func() []DeviceStatus
 	// Conditions returns what is wrong with a district at present beside what the console sees itself; names may be empty. Each is in the record too, as an alarm event of [WatchActor]. Nil: nobody looks.
 	Conditions func(districtID string) []Alarm
+	// Alarms keeps who knows of which alarm; nil: nobody does.
+	Alarms Alarms
+	// Told returns how telling people and systems of alarms goes; nil: nobody is told.
+	Told func() []Told
 	// Feeds returns how the sources outside are doing; nil: there are none.
 	Feeds func() []Feed
 	// History tells how far the loading of recorded history is; nil: nothing is loaded.
