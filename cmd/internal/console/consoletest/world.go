@@ -84,7 +84,7 @@ func (w *World) Deps() console.Deps {
 		History: func() console.HistoryProgress {
 			return console.HistoryProgress{Loading: w.Loading, Share: 0.42, Detail: "fontaine 2025-06"}
 		},
-		Overrides: w, Orders: w, Reports: w, Profiles: profiles}
+		Overrides: w, Orders: w, Reports: w, Profiles: profiles, Alarms: &keeper{}, Feeds: w.feeds, Told: w.told}
 }
 
 // profiles are two that differ in the factor of electricity alone.

@@ -164,6 +164,39 @@ await step("the day's chart shows what was measured and planned", async () => {
   await main.page.waitForSelector('.tip td')
 })
 
+await step('somebody says that he knows of an alarm', async () => {
+  const { body: alarms } = await call(main.page, `/api/districts/${district}/alarms`)
+  if (!alarms.some((a) => !a.acknowledged_by)) return console.log('      no alarm to know of')
+  await main.page.goto(url + '/overview')
+  await settled(main.page)
+  await main.page.click('section.alarms button:has-text("I know of it")')
+  await main.page.fill('section.alarms input', 'seen in the walk')
+  await main.page.click('section.alarms form button.primary')
+  await main.page.waitForSelector('section.alarms :text("seen in the walk")')
+  const bad = await serious(main.page)
+  expect(bad.length === 0, bad.join('\n'))
+  const { body: now } = await call(main.page, `/api/districts/${district}/alarms`)
+  expect(now.some((a) => a.acknowledged_by && a.note === 'seen in the walk'), 'the acknowledgement is not known to the server')
+})
+
+await step('the sources outside are shown with their age and what stands in', async () => {
+  const { body: status } = await call(main.page, '/api/status')
+  if (status.feeds.length === 0) return console.log('      no source outside is configured')
+  for (const lang of ['fr', 'en']) {
+    await setLanguage(main.page, lang)
+    await main.page.goto(url + '/data')
+    await settled(main.page)
+    const text = await main.page.textContent('#content')
+    for (const f of status.feeds.filter((f) => f.error)) {
+      expect(text.includes(f.error), `the error of ${f.id} is not shown`)
+      expect(text.includes(lang === 'fr' ? 'muette' : 'silent') && text.includes(lang === 'fr' ? 'jours semblables' : 'similar days'), `${lang}: what stands in for ${f.id} is not said`)
+    }
+    const bad = await serious(main.page)
+    expect(bad.length === 0, bad.join('\n'))
+    await picture(main.page, `feeds-${lang}`)
+  }
+})
+
 await step('the plan says what will happen and why', async () => {
   await main.page.goto(url + '/plan')
   await settled(main.page)

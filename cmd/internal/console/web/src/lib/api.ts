@@ -30,6 +30,7 @@ export type Event = Schemas['Event']
 export type SiteInfo = Schemas['SiteInfo']
 export type SeriesView = Schemas['SeriesView']
 export type Status = Schemas['Status']
+export type Feed = Schemas['Feed']
 export type Summary = Schemas['Summary']
 
 /** What went wrong with a request. status 0: the server was not reached. */

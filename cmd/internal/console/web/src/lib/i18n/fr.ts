@@ -171,7 +171,7 @@ export const fr: Record<Key, string> = {
   'plan.basis.silent': 'la source ne répond plus',
   'feeds.title': 'Sources externes',
   'feeds.kind.open_meteo': 'Météo (Open-Meteo)',
-  'feeds.kind.entso_e': 'Prix de la veille (ENTSO-E)',
+  'feeds.kind.entso_e': 'Prix du lendemain (ENTSO-E)',
   'feeds.kind.eco2mix': 'Intensité carbone (éco2mix)',
   'feeds.state.waiting': 'pas encore interrogée',
   'feeds.state.sound': 'répond',
