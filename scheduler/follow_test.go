@@ -245,3 +245,49 @@ func TestFirstDay(t *testing.T) {
 		}
 	}
 }
+
+// TestPublishedWeather: before anything is recorded the sun follows the sky that is published, and the temperature is the published one; beyond what is published both are foreseen.
+func TestPublishedWeather(t *testing.T) {
+	power := func(global float64) (noon, later float64) {
+		t.Helper()
+		w := newTown(t)
+		w.d.Latitude, w.d.Longitude = 47.3, 5
+		w.d.Sites[0].Devices[1].PV.TiltDeg, w.d.Sites[0].Devices[1].PV.AzimuthDeg = 30, 180
+		until := w.now.Add(25 * time.Hour)
+		w.s.cfg.Weather = func(quantity string, slot timegrid.Span) (float64, bool) {
+			switch {
+			case slot.End.After(until):
+				return 0, false
+			case quantity == district.IrradianceWm2:
+				return global, true
+			case quantity == district.OutdoorC:
+				return -7, true
+			}
+			return 0, false
+		}
+		w.s.cfg.Basis = func(from, to time.Time) []district.Basis {
+			return []district.Basis{{Input: "weather", Source: "meteo", Published: until, Beyond: "similar-days"}}
+		}
+		plan, err := w.s.Replan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(plan.Basis) != 1 || plan.Basis[0].Source != "meteo" {
+			t.Errorf("the plan rests on %+v", plan.Basis)
+		}
+		in, err := w.s.gather(t.Context(), w.s.observe(w.now))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in.outdoorC[0] != -7 || in.outdoorC[99] != -7 || in.outdoorC[101] == -7 {
+			t.Errorf("temperatures %v", in.outdoorC)
+		}
+		kw := in.sunKW[w.d.Sites[0].ID]
+		return kw[24*4], kw[26*4]
+	}
+	dark, beyond := power(20)
+	bright, same := power(700)
+	if dark > 1 || bright < 10*dark || beyond < 1 || math.Abs(beyond-same) > 0.2*beyond {
+		t.Errorf("%v kW under a dark sky and %v kW under a bright one; beyond what is published %v and %v kW", dark, bright, beyond, same)
+	}
+}

@@ -74,7 +74,7 @@ func (s *Scheduler) netErrors(in inputs) answer.Errors {
 	return foresee.Prior(load, sun)
 }
 
-// clearSky is what is foreseen of a site's sun before anything was recorded: its inverters under a mean sky, nearing what they give now.
+// clearSky is what is foreseen of a site's sun before anything was recorded: its inverters under the sky that is published, or a mean one, nearing what they give now.
 func (s *Scheduler) clearSky(site *district.Site, in inputs, nowKW float64) []float64 {
 	out := make([]float64, in.steps)
 	for _, dev := range site.Devices {
@@ -83,7 +83,12 @@ func (s *Scheduler) clearSky(site *district.Site, in inputs, nowKW float64) []fl
 		}
 		at := forecast.Place{LatitudeDeg: s.cfg.District.Latitude, LongitudeDeg: s.cfg.District.Longitude, TiltDeg: dev.PV.TiltDeg, AzimuthDeg: dev.PV.AzimuthDeg}
 		for t := range out {
-			out[t] += dev.PV.PeakKW * forecast.MeanSky(at, in.start.Add(time.Duration(t)*in.step+in.step/2))
+			from := in.start.Add(time.Duration(t) * in.step)
+			share := forecast.MeanSky(at, from.Add(in.step/2))
+			if sky, ok := s.sky(timegrid.Span{Start: from, End: from.Add(in.step)}); ok {
+				share = forecast.UnderSky(at, from.Add(in.step/2), sky)
+			}
+			out[t] += dev.PV.PeakKW * share
 		}
 	}
 	if expected := out[0]; expected > 0.02*peakKW(site) {
@@ -93,6 +98,21 @@ func (s *Scheduler) clearSky(site *district.Site, in inputs, nowKW float64) []fl
 		}
 	}
 	return out
+}
+
+// sky is the irradiance that is published for a slot; false where none is.
+func (s *Scheduler) sky(slot timegrid.Span) (forecast.Sky, bool) {
+	if s.cfg.Weather == nil {
+		return forecast.Sky{}, false
+	}
+	part := func(quantity string) float64 {
+		if v, ok := s.cfg.Weather(quantity, slot); ok {
+			return v
+		}
+		return math.NaN()
+	}
+	sky := forecast.Sky{GlobalWm2: part(district.IrradianceWm2), DirectWm2: part(district.DirectWm2), DiffuseWm2: part(district.DiffuseWm2)}
+	return sky, !math.IsNaN(sky.GlobalWm2)
 }
 
 // relearn asks for forecasts that learn anew from the record.

@@ -19,19 +19,43 @@ const (
 	albedo     = 0.2
 )
 
-// MeanSky is the power that a generator may be expected to give at an instant before anything is known of it, as a share of its rating: the clear sky by the formula of Haurwitz (1945), on the
-// plane of the modules by the isotropic model of Liu and Jordan (1963), less what clouds take on average.
+// MeanSky is the power that a generator may be expected to give at an instant before anything is known of it, as a share of its rating: the clear sky by the formula of Haurwitz (1945), less
+// what clouds take on average, as [UnderSky] says.
 func MeanSky(p Place, at time.Time) float64 {
-	sinH, azimuth := sunAt(p, at)
+	sinH, _ := sunAt(p, at)
 	if sinH <= 0.01 {
 		return 0
 	}
 	ghi := 1098 * sinH * math.Exp(-0.057/sinH) // W/m2
+	return math.Min(1, meanCloud*UnderSky(p, at, Sky{GlobalWm2: ghi, DirectWm2: math.NaN(), DiffuseWm2: math.NaN()}))
+}
+
+// Sky is the irradiance of a time. What is not known of direct and diffuse is NaN.
+type Sky struct {
+	GlobalWm2  float64 // on the horizontal
+	DirectWm2  float64 // on a plane that faces the sun
+	DiffuseWm2 float64 // of all of the sky but the sun, on the horizontal
+}
+
+// UnderSky is the power that a generator gives under a sky at an instant, as a share of its rating: on the plane of the modules by the isotropic model of Liu and Jordan (1963). Without a direct
+// or diffuse part a quarter of the global irradiance is taken as diffuse.
+func UnderSky(p Place, at time.Time, sky Sky) float64 {
+	sinH, azimuth := sunAt(p, at)
+	ghi, dhi := math.Max(0, sky.GlobalWm2), sky.DiffuseWm2
+	if math.IsNaN(dhi) {
+		dhi = diffuse * ghi
+	}
 	tilt, cosH := p.TiltDeg*math.Pi/180, math.Sqrt(1-sinH*sinH)
 	incidence := math.Max(0, sinH*math.Cos(tilt)+cosH*math.Sin(tilt)*math.Cos(azimuth-p.AzimuthDeg*math.Pi/180))
-	direct := math.Min(1000, (1-diffuse)*ghi/sinH)
-	plane := direct*incidence + diffuse*ghi*(1+math.Cos(tilt))/2 + albedo*ghi*(1-math.Cos(tilt))/2
-	return math.Min(1, meanCloud*systemGain*plane/1000)
+	direct := sky.DirectWm2
+	if math.IsNaN(direct) {
+		direct = 0
+		if sinH > 0.01 {
+			direct = math.Min(1000, math.Max(0, ghi-dhi)/sinH)
+		}
+	}
+	plane := direct*incidence + dhi*(1+math.Cos(tilt))/2 + albedo*ghi*(1-math.Cos(tilt))/2
+	return math.Min(1, systemGain*plane/1000)
 }
 
 // sunAt is the sine of the sun's elevation and its azimuth from north over east, rad, to about half a degree: declination and equation of time by the series of Spencer (1971).

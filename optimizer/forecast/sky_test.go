@@ -57,3 +57,26 @@ func TestMeanSky(t *testing.T) {
 		t.Errorf("%.0f kWh to the south, %.0f to the east, %.0f on a north wall", south, east, wall)
 	}
 }
+
+// TestUnderSky: flat modules see the global irradiance whatever its parts are, a wall to the north under a clear sky little, and at night nothing is given.
+func TestUnderSky(t *testing.T) {
+	noon := time.Date(2026, 6, 21, 11, 40, 0, 0, time.UTC)
+	at := func(tilt, azimuth float64) Place {
+		return Place{LatitudeDeg: 47.32, LongitudeDeg: 5.04, TiltDeg: tilt, AzimuthDeg: azimuth}
+	}
+	sinH, _ := sunAt(at(0, 180), noon)
+	parts := Sky{GlobalWm2: 800, DirectWm2: 700 / sinH, DiffuseWm2: 100}
+	whole := Sky{GlobalWm2: 800, DirectWm2: math.NaN(), DiffuseWm2: math.NaN()}
+	for _, sky := range []Sky{parts, whole} {
+		if v := UnderSky(at(0, 180), noon, sky); math.Abs(v-0.8*systemGain) > 1e-9 {
+			t.Errorf("flat under %+v: %v, want %v", sky, v, 0.8*systemGain)
+		}
+	}
+	south, wall := UnderSky(at(30, 180), noon, parts), UnderSky(at(90, 0), noon, parts)
+	if south <= 0.8*systemGain || wall > 0.25*south {
+		t.Errorf("%v to the south, %v on a north wall", south, wall)
+	}
+	if v := UnderSky(at(30, 180), noon.Add(12*time.Hour), Sky{}); v != 0 {
+		t.Errorf("%v at night", v)
+	}
+}

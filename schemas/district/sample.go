@@ -47,32 +47,34 @@ type Quantity struct {
 
 // Names of the quantities that the balance, the plan and the console know. Profiles may add others, by any name that ends in its unit.
 const (
-	PowerKW         = "power_kw"         // gauge, kW, positive into the device
-	ImportKWh       = "import_kwh"       // counter, energy into the device
-	ExportKWh       = "export_kwh"       // counter, energy out of the device
-	SOC             = "soc"              // gauge, share in [0, 1]
-	IndoorC         = "indoor_c"         // gauge, room temperature of the heated zone
-	OutdoorC        = "outdoor_c"        // gauge
-	SupplyC         = "supply_c"         // gauge, water leaving the heat generator
-	ReturnC         = "return_c"         // gauge
-	TankC           = "tank_c"           // gauge, hot water
-	HeatKW          = "heat_kw"          // gauge, thermal power delivered
-	HeatKWh         = "heat_kwh"         // counter, thermal energy delivered
-	GasM3           = "gas_m3"           // counter, volume of gas as the meter counts it
-	SGReady         = "sg_ready"         // state: 1 blocked, 2 normal, 3 boost recommended, 4 forced (BWP SG Ready)
-	Connected       = "connected"        // state: 1 when a car is plugged in
-	Charging        = "charging"         // state: 1 when a car is charging
-	SessionKWh      = "session_kwh"      // gauge: energy of the present charging session; falls to 0 with the next
-	LimitA          = "limit_a"          // gauge: the charger's present current limit per phase
-	StatusState     = "status"           // state: the device's own operating state
-	VoltageV        = "voltage_v"        // gauge
-	FrequencyHz     = "frequency_hz"     // gauge
-	IrradianceWm2   = "irradiance_w_m2"  // gauge, global horizontal
-	CarbonIntensity = "carbon_g_per_kwh" // gauge, signal
-	ImportPrice     = "import_price"     // gauge, signal, EUR/kWh
-	ExportPrice     = "export_price"     // gauge, signal, EUR/kWh
-	LimitShare      = "limit_share"      // gauge: power limit as a share of rated power, in [0, 1]
-	SetpointKW      = "setpoint_kw"      // gauge: commanded power, positive into the device
+	PowerKW         = "power_kw"           // gauge, kW, positive into the device
+	ImportKWh       = "import_kwh"         // counter, energy into the device
+	ExportKWh       = "export_kwh"         // counter, energy out of the device
+	SOC             = "soc"                // gauge, share in [0, 1]
+	IndoorC         = "indoor_c"           // gauge, room temperature of the heated zone
+	OutdoorC        = "outdoor_c"          // gauge
+	SupplyC         = "supply_c"           // gauge, water leaving the heat generator
+	ReturnC         = "return_c"           // gauge
+	TankC           = "tank_c"             // gauge, hot water
+	HeatKW          = "heat_kw"            // gauge, thermal power delivered
+	HeatKWh         = "heat_kwh"           // counter, thermal energy delivered
+	GasM3           = "gas_m3"             // counter, volume of gas as the meter counts it
+	SGReady         = "sg_ready"           // state: 1 blocked, 2 normal, 3 boost recommended, 4 forced (BWP SG Ready)
+	Connected       = "connected"          // state: 1 when a car is plugged in
+	Charging        = "charging"           // state: 1 when a car is charging
+	SessionKWh      = "session_kwh"        // gauge: energy of the present charging session; falls to 0 with the next
+	LimitA          = "limit_a"            // gauge: the charger's present current limit per phase
+	StatusState     = "status"             // state: the device's own operating state
+	VoltageV        = "voltage_v"          // gauge
+	FrequencyHz     = "frequency_hz"       // gauge
+	IrradianceWm2   = "irradiance_w_m2"    // gauge, global horizontal
+	DirectWm2       = "direct_normal_w_m2" // gauge, direct normal irradiance
+	DiffuseWm2      = "diffuse_w_m2"       // gauge, diffuse horizontal irradiance
+	CarbonIntensity = "carbon_g_per_kwh"   // gauge, signal
+	ImportPrice     = "import_price"       // gauge, signal, EUR/kWh
+	ExportPrice     = "export_price"       // gauge, signal, EUR/kWh
+	LimitShare      = "limit_share"        // gauge: power limit as a share of rated power, in [0, 1]
+	SetpointKW      = "setpoint_kw"        // gauge: commanded power, positive into the device
 )
 
 var quantities = []Quantity{

@@ -11,12 +11,8 @@ import (
 	"quartier/schemas/timegrid"
 )
 
-// Names of the quantities that feeds publish beside those of package district.
-const (
-	DirectWm2     = "direct_normal_w_m2"    // gauge, direct normal irradiance
-	DiffuseWm2    = "diffuse_w_m2"          // gauge, diffuse horizontal irradiance
-	DayAheadPrice = "day_ahead_eur_per_kwh" // gauge, price of the day-ahead market before network, taxes and fees
-)
+// DayAheadPrice is the price of the day-ahead market before network, taxes and fees, a gauge in EUR/kWh.
+const DayAheadPrice = "day_ahead_eur_per_kwh"
 
 // errSaid is the error of a document by which a service says what is wrong.
 var errSaid = errors.New("the service says")

@@ -24,8 +24,8 @@ type variable struct {
 var variables = []variable{
 	{"temperature_2m", district.OutdoorC, "°C", -90, 60, false},
 	{"shortwave_radiation", district.IrradianceWm2, "W/m²", 0, 1500, true},
-	{"direct_normal_irradiance", DirectWm2, "W/m²", 0, 1500, true},
-	{"diffuse_radiation", DiffuseWm2, "W/m²", 0, 1500, true},
+	{"direct_normal_irradiance", district.DirectWm2, "W/m²", 0, 1500, true},
+	{"diffuse_radiation", district.DiffuseWm2, "W/m²", 0, 1500, true},
 }
 
 // ReadOpenMeteo reads a document of Open-Meteo's forecast API, of hourly and quarter-hourly values; where both have one, the quarter-hour holds. Values become means of the slots that follow their
