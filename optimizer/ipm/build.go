@@ -11,7 +11,7 @@ func newSolver(p *Problem, limited []bool, attempt int) *solver {
 	for _, v := range []*[]float64{&s.lam, &s.dlam, &s.lamSave, &s.impSave, &s.expSave, &s.resLam, &s.rhsLam, &s.left, &s.lam0, &s.lam1, &s.net, &s.before, &s.gi, &s.ge, &s.di, &s.de, &s.flowAP, &s.flowAD} {
 		*v = make([]float64, T, T+2*lanes) // rows read whole blocks
 	}
-	s.schur, s.work = make([]float64, T*T), make([]float64, T*T)
+	s.schur, s.work, s.still = make([]float64, T*T), make([]float64, T*T), make([]bool, T)
 	for i := range p.Sites {
 		s.addSite(i, limited == nil || limited[i])
 	}

@@ -58,7 +58,9 @@
 //
 //	S dlam' = r,   every group's step changed by its response to dlam'
 //
-// a sweep of its own. Import and export are held in single steps likewise. So the direction still closes every row, and the number of iterations hardly grows with the number of sites.
+// a sweep of its own. Import and export are held in single steps likewise; the ones that fall well short are taken out of S for the rest of the iteration, since they
+// would take back what was cut, unless the prices that this asks for show that hardly anything is left to take it. So the direction still closes every row, and
+// the number of iterations hardly grows with the number of sites.
 //
 // # Start
 //

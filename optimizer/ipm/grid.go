@@ -31,7 +31,6 @@ func (s *solver) measureGrid(acc *sums) {
 	if k.on {
 		k.pk += ap * k.dpk
 		k.zk += ad * k.dzk
-		k.kap = k.zk / k.pk
 		acc.mu += k.pk * k.zk
 		dual = k.price - k.zk
 	}
@@ -49,24 +48,44 @@ func (s *solver) measureGrid(acc *sums) {
 		high = max(high, x-s.p.Peak.SoFar)
 		acc.mu += k.w[t] * k.zp[t]
 		dual -= k.zp[t]
-		// the import's curvature takes the peak row in; f and kap are the rank-one term
-		c := &s.imp.cells[t]
-		dp := k.zp[t] / k.w[t]
-		if c.wu == 0 {
-			k.f[t] = 0
-			k.kap += dp
-			continue
-		}
-		box := 1 / c.dinv
-		c.dinv = 1 / (box + dp)
-		k.f[t] = dp * c.dinv
-		k.kap += k.f[t] * box
 	}
+	s.curveGrid()
 	if k.on {
 		acc.objective += k.price * high
 		acc.dual = max(acc.dual, math.Abs(dual))
 		acc.bound += s.boundPeak()
 	}
+}
+
+// curveGrid finds the inverse curvatures of import and export. The import's takes the peak row in; f and kap are the rank-one term.
+func (s *solver) curveGrid() {
+	k := &s.peak
+	if k.on {
+		k.kap = k.zk / k.pk
+	}
+	for t := range s.imp.cells {
+		imp, exp := &s.imp.cells[t], &s.exp.cells[t]
+		if exp.wu != 0 {
+			exp.invert()
+		}
+		if imp.wu != 0 {
+			imp.invert()
+		}
+		if !k.on {
+			continue
+		}
+		dp := k.zp[t] / k.w[t]
+		if imp.wu == 0 {
+			k.f[t] = 0
+			k.kap += dp
+			continue
+		}
+		box := 1 / imp.dinv
+		imp.dinv = 1 / (box + dp)
+		k.f[t] = dp * imp.dinv
+		k.kap += k.f[t] * box
+	}
+	s.without, s.stale = false, true
 }
 
 // measureFlow takes the step of a boundary flow and measures it. bought says that its bound is the peak's.
@@ -79,7 +98,6 @@ func (s *solver) measureFlow(r *flow, t int, dual float64, bought bool, acc *sum
 		c.move(s.ap, s.ad)
 		x = lo + c.wl
 		acc.mu += c.wl*c.zl + c.wu*c.zu
-		c.invert()
 	}
 	c.d = grad
 	acc.objective += s.unit * r.cost[t] * x
@@ -154,35 +172,33 @@ func (s *solver) rightGrid(mu float64) {
 	}
 }
 
-// factorGrid completes the grid matrix, of which s.schur holds the groups' sum in its upper triangle, and factorises it.
+// factorGrid completes the grid matrix, of which s.schur holds the groups' sum in its upper triangle, and factorises it in s.work.
 // It reports false when the matrix is not positive definite even with a small multiple of its diagonal added.
 func (s *solver) factorGrid() bool {
-	T, k := s.T, &s.peak
-	for t := 0; t < T; t++ {
-		row := s.schur[t*T : (t+1)*T]
-		row[t] += s.imp.cells[t].dinv + s.exp.cells[t].dinv
-		if k.on && k.f[t] != 0 {
-			ft := k.f[t] / k.kap
-			for i := t; i < T; i++ {
-				row[i] += ft * k.f[i]
-			}
-		}
-	}
-	work := s.work
+	T, k, work := s.T, &s.peak, s.work
 	for _, add := range [...]float64{0, 1e-13, 1e-11, 1e-9} {
 		copy(work, s.schur)
-		for t := 0; t < T; t++ {
-			if work[t*T+t] <= 0 { // nothing can move this row
+		for t := range T {
+			row := work[t*T : (t+1)*T]
+			row[t] += s.imp.cells[t].dinv + s.exp.cells[t].dinv
+			if k.on && k.f[t] != 0 {
+				ft := k.f[t] / k.kap
+				for i := t; i < T; i++ {
+					row[i] += ft * k.f[i]
+				}
+			}
+			if s.still[t] = row[t] <= 0; s.still[t] {
 				for i := 0; i < t; i++ {
 					work[i*T+t] = 0
 				}
-				clear(work[t*T+t : (t+1)*T])
-				work[t*T+t] = 1
+				clear(row[t:])
+				row[t] = 1
 				continue
 			}
-			work[t*T+t] *= 1 + add
+			row[t] *= 1 + add
 		}
 		if _, ok := lapack64.Potrf(blas64.Symmetric{Uplo: blas.Upper, N: T, Stride: T, Data: work}); ok {
+			s.stale = false
 			return true
 		}
 	}
@@ -194,7 +210,7 @@ func (s *solver) solveGrid(x []float64) {
 	T := s.T
 	x = x[:T]
 	for t := range x {
-		if s.schur[t*T+t] <= 0 {
+		if s.still[t] {
 			x[t] = 0
 		}
 	}
@@ -392,39 +408,51 @@ func (s *solver) limitGrid() {
 	}
 }
 
-// holdGrid cuts the steps of import and export that cannot go along with s.ap and s.ad.
+// holdGrid cuts the steps of import and export that cannot go along with s.ap and s.ad. Where they are what moves a grid row most freely, the spreading of what the
+// cut leaves would give it back to them: the ones that fall well short of s.ap are taken out of the grid matrix for the rest of the iteration, so that the groups take it.
 func (s *solver) holdGrid() {
 	k := &s.peak
-	flow := func(c *cell) {
-		if c.wu == 0 {
-			return
-		}
-		var r reach
-		r.see(c.wl, c.d, c.zl, c.pl)
-		r.see(c.wu, -c.d, c.zu, c.pu)
-		ap, ad := r.lengths()
-		c.d *= min(1, ap/s.ap)
-		f := min(1, ad/s.ad)
-		c.pl *= f
-		c.pu *= f
-	}
 	for t := range s.flowAP {
 		if s.flowAP[t] >= s.ap && s.flowAD[t] >= s.ad {
 			continue
 		}
-		c := &s.imp.cells[t]
-		flow(c)
-		flow(&s.exp.cells[t])
+		imp, exp := &s.imp.cells[t], &s.exp.cells[t]
+		imp.hold(s.ap, s.ad)
+		exp.hold(s.ap, s.ad)
 		if k.on {
-			if k.dw[t] = k.dpk - c.d; -k.dw[t]*s.ap > k.w[t] && c.wu != 0 {
-				c.d = k.dpk + k.w[t]/s.ap
-				k.dw[t] = k.dpk - c.d
+			if k.dw[t] = k.dpk - imp.d; -k.dw[t]*s.ap > k.w[t] && imp.wu != 0 {
+				imp.d = k.dpk + k.w[t]/s.ap
+				k.dw[t] = k.dpk - imp.d
 			}
 			if -k.dzp[t]*s.ad > k.zp[t] {
 				k.dzp[t] = -k.zp[t] / s.ad
 			}
 		}
+		if s.flowAP[t] < takeOut*s.ap {
+			if k.on && k.f[t] != 0 {
+				box := (1 - k.f[t]) / imp.dinv
+				k.kap += k.zp[t]/k.w[t] - k.f[t]*box
+				k.f[t] = 0
+			}
+			imp.dinv, exp.dinv = 0, 0
+			s.without, s.stale = true, true
+		}
 	}
+}
+
+// hold cuts the step of a cell to what steps of ap and ad can take.
+func (c *cell) hold(ap, ad float64) {
+	if c.wu == 0 {
+		return
+	}
+	var r reach
+	r.see(c.wl, c.d, c.zl, c.pl)
+	r.see(c.wu, -c.d, c.zu, c.pu)
+	p, d := r.lengths()
+	c.d *= min(1, p/ap)
+	f := min(1, d/ad)
+	c.pl *= f
+	c.pu *= f
 }
 
 // usualFlows returns the step lengths that import and export can take in all steps but a heldShare.

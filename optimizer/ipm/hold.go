@@ -1,5 +1,11 @@
 package ipm
 
+import (
+	"math"
+
+	"gonum.org/v1/gonum/floats"
+)
+
 // A step is as long as its worst pair allows, and of ten thousand sites there is always one whose heat pump is just changing its mind. So the step length is
 // what all groups but some allow; those are held: they aim nearer to the centre, their step is cut to what they can take, the grid rows' residual that this leaves is spread by
 // another solve over all groups, and the common step goes on. The direction keeps every linear row as the Newton direction does. Import and export are held
@@ -8,6 +14,7 @@ package ipm
 const (
 	heldShare  = 0.25 // of the groups at most
 	flowShare  = 0.15 // of the steps of import and export at most
+	takeOut    = 0.9  // the share of the step below which a held import or export answers no more in the iteration
 	holdGain   = 1.5  // how much longer the step must get for it
 	holdRounds = 3    // times in an iteration; each is a sweep
 	// centring, times the complementarity and the fourth root of the share of it that the others aim at, is what a held group aims at beyond them. A group that lags behind
@@ -98,3 +105,27 @@ func (s *solver) hold() bool {
 	}
 	return true
 }
+
+// spread adds to the grid prices' step what closes the grid rows, and leaves that in s.delta. It reports false when the grid matrix has become singular.
+func (s *solver) spread() bool {
+	if s.stale && !s.factorGrid() {
+		return false
+	}
+	copy(s.delta, s.left)
+	s.solveGrid(s.delta)
+	if s.without && largest(s.delta) > largest(s.dlam) { // hardly anything is left to take it
+		s.curveGrid()
+		if !s.factorGrid() {
+			return false
+		}
+		copy(s.delta, s.left)
+		s.solveGrid(s.delta)
+	}
+	for t, v := range s.delta {
+		s.dlam[t] += v
+	}
+	return true
+}
+
+// largest is the largest magnitude of v.
+func largest(v []float64) float64 { return floats.Norm(v, math.Inf(1)) }

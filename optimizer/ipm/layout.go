@@ -88,7 +88,8 @@ type solver struct {
 	net            []float64 // sum of net powers, or of their steps
 	gi, ge, di, de []float64 // Newton gradients and steps of import and export
 	peak           peak
-	schur, work    []float64
+	schur, work    []float64 // the grid matrix: the groups' sum, and the factor of the whole
+	still          []bool    // grid rows that nothing moves
 	pool           pool
 	sweeps         sweeps
 	lengths        []float64 // of the groups' steps, to be sorted
@@ -96,6 +97,7 @@ type solver struct {
 	gridAP, gridAD float64   // and all of the grid
 	peakAP, peakAD float64   // and the peak
 	before         []float64
+	without, stale bool // whether held imports and exports are taken out of the grid matrix, and whether it is still to be factorised so
 }
 
 // sweeps are the solver's own, bound once: binding allocates.

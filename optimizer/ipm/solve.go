@@ -236,10 +236,8 @@ func (s *solver) run(ctx context.Context, set Settings) (*Solution, error) {
 				break
 			}
 			before := left
-			copy(s.delta, s.left)
-			s.solveGrid(s.delta)
-			for t, v := range s.delta {
-				s.dlam[t] += v
+			if !s.spread() {
+				break
 			}
 			s.pool.run(s.sweeps.refine)
 			s.total(s.net, ofNet)
