@@ -137,7 +137,7 @@ func Demo(ctx context.Context, opt DemoOptions) (err error) {
 }
 
 // goOn returns when the clock of a demonstration begins: now, or where its record ends when an accelerated run before it went beyond, so that no instant is lived twice.
-func goOn(ctx context.Context, cfg *config.Config, now time.Time) (time.Time, error) {
+func goOn(ctx context.Context, cfg *config.Config, now time.Time) (start time.Time, err error) {
 	if _, err := os.Stat(filepath.Join(cfg.File.DataDir, recordFile)); err != nil {
 		return now, nil // a folder that cannot be read is told of when it is opened
 	}
@@ -145,17 +145,43 @@ func goOn(ctx context.Context, cfg *config.Config, now time.Time) (time.Time, er
 	if err != nil {
 		return now, err
 	}
+	defer func() { err = errors.Join(err, st.Close()) }()
 	for i := range cfg.Districts {
 		d := &cfg.Districts[i]
 		have, err := st.BalanceSpan(ctx, d.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return now, errors.Join(err, st.Close())
+			return now, err
 		}
-		if end := have.End.Add(2 * d.Step); err == nil && end.After(now) { // what was read since the last balance was closed
-			now = end
+		if err == nil && have.End.After(now) {
+			now = have.End
 		}
 	}
-	return now, st.Close()
+	last, err := st.Latest(ctx, meterSeries(cfg), now.Add(goneBeyond))
+	if err != nil {
+		return now, fmt.Errorf("app: end of the record: %w", err)
+	}
+	for _, s := range last {
+		if !s.Time.Before(now) {
+			now = s.Time.Add(time.Second)
+		}
+	}
+	return now, nil
+}
+
+// goneBeyond is how far samples may lie beyond the newest balance.
+const goneBeyond = 24 * time.Hour
+
+// meterSeries lists the counters of every district.
+func meterSeries(cfg *config.Config) []district.SeriesID {
+	var ids []district.SeriesID
+	for i := range cfg.Districts {
+		d := &cfg.Districts[i]
+		for site, dev := range d.AllDevices {
+			ids = append(ids, dev.Series(d.ID, site, district.ImportKWh), dev.Series(d.ID, site, district.ExportKWh), dev.Series(d.ID, site, district.HeatKWh),
+				dev.Series(d.ID, site, district.GasM3))
+		}
+	}
+	return ids
 }
 
 // counters returns what the meters of the record showed last at an instant, from which simulated devices go on: a device does not forget its counters when Quartier ends.
@@ -172,15 +198,7 @@ func counters(ctx context.Context, cfg *config.Config, st store.Store, at time.T
 		defer r.Close()
 		st = r
 	}
-	var ids []district.SeriesID
-	for i := range cfg.Districts {
-		d := &cfg.Districts[i]
-		for site, dev := range d.AllDevices {
-			ids = append(ids, dev.Series(d.ID, site, district.ImportKWh), dev.Series(d.ID, site, district.ExportKWh), dev.Series(d.ID, site, district.HeatKWh),
-				dev.Series(d.ID, site, district.GasM3))
-		}
-	}
-	last, err := st.Latest(ctx, ids, at)
+	last, err := st.Latest(ctx, meterSeries(cfg), at)
 	if err != nil {
 		return nil, fmt.Errorf("app: counters of the record: %w", err)
 	}

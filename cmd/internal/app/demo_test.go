@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -235,5 +236,33 @@ func TestClock(t *testing.T) {
 	}
 	if got := fmt.Sprint(c.Wall(10*time.Minute), c.District(time.Second)); got != "1s 10m0s" {
 		t.Errorf("10 min and 1 s are %s, want 1s 10m0s", got)
+	}
+}
+
+// TestADemonstrationGoesOnWhereItsRecordEnds: never before the newest sample of an accelerated run, and never later than it must.
+func TestADemonstrationGoesOnWhereItsRecordEnds(t *testing.T) {
+	t.Parallel()
+	cfg := small(t)
+	cfg.File.DataDir = t.TempDir()
+	at := time.Date(2026, 6, 17, 10, 20, 0, 0, time.UTC)
+	if got, err := goOn(t.Context(), cfg, at); err != nil || !got.Equal(at) {
+		t.Errorf("without a record it begins at %v (%v), want %v", got, err, at)
+	}
+	st, err := OpenStore(t.Context(), cfg, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := meterSeries(cfg)[0]
+	if err := errors.Join(st.Append(t.Context(), []district.Sample{{Series: id, Time: at, Value: 1}}), st.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for now, want := range map[time.Time]time.Time{
+		at.Add(-10 * time.Minute): at.Add(time.Second),
+		at.Add(-3 * time.Hour):    at.Add(time.Second),
+		at.Add(5 * time.Second):   at.Add(5 * time.Second),
+	} {
+		if got, err := goOn(t.Context(), cfg, now); err != nil || !got.Equal(want) {
+			t.Errorf("at %v it begins at %v (%v), want %v", now, got, err, want)
+		}
 	}
 }
