@@ -61,8 +61,8 @@ func Plan(ctx context.Context, p *problem.Problem, s Settings) (*problem.Solutio
 	if err := problem.Validate(p); err != nil {
 		return nil, err
 	}
-	if s.TimeLimit < 0 || s.Gap < 0 || s.Rounds < 0 || math.IsNaN(s.Gap) || math.IsNaN(s.PreferenceEpsilon) {
-		return nil, fmt.Errorf("optimizer: gap %v, time limit %v, rounds %d: none may be negative", s.Gap, s.TimeLimit, s.Rounds)
+	if s.TimeLimit < 0 || s.Gap < 0 || s.Rounds < 0 || s.Workers < 0 || math.IsNaN(s.Gap) || math.IsNaN(s.PreferenceEpsilon) {
+		return nil, fmt.Errorf("optimizer: gap %v, time limit %v, rounds %d, workers %d: none may be negative", s.Gap, s.TimeLimit, s.Rounds, s.Workers)
 	}
 	if s.TimeLimit == 0 {
 		s.TimeLimit = DefaultTimeLimit

@@ -173,7 +173,11 @@ func (c *call) need(names ...string) error {
 		}
 	}
 	if len(missing) > 0 {
-		return badInput{fmt.Errorf("quartier %s: %s is required\nRun 'quartier %s -h' for its options", c.cmd.name, strings.Join(missing, " and "), c.cmd.name)}
+		are := "is"
+		if len(missing) > 1 {
+			are = "are"
+		}
+		return badInput{fmt.Errorf("quartier %s: %s %s required\nRun 'quartier %s -h' for its options", c.cmd.name, strings.Join(missing, " and "), are, c.cmd.name)}
 	}
 	return nil
 }
