@@ -1,10 +1,6 @@
 package balance
 
-import (
-	"time"
-
-	"quartier/schemas/units"
-)
+import "quartier/schemas/units"
 
 // Total is rows added up: of one site or district over a span. Its Step is the time from the first start to the last end, its Coverage the mean by time, and its Method
 // holds every method of its rows.
@@ -12,12 +8,11 @@ type Total struct {
 	Row
 	// MatchedWh is the production that met consumption in the same slot, straight or through storage, see [Row.Matched]: what both shares below are made of. It is below zero
 	// where more was drawn to fill storage than came back.
-	MatchedWh units.WattHours
-	Slots     int // rows that were added
-	Estimated int // of these, with an estimate in them
-
-	covered, hours float64
-	end            time.Time
+	MatchedWh    units.WattHours
+	Slots        int     // rows that were added
+	Estimated    int     // of these, with an estimate in them
+	CoveredHours float64 // hours of the rows, each by its coverage
+	Hours        float64 // hours of the rows
 }
 
 // Matched returns the part of the slot's consumption l that production g met, straight or through storage with its charge s+ and discharge s-: min(g - s+ + s-, l). It is
@@ -28,44 +23,53 @@ func (r *Row) Matched() units.WattHours {
 
 // Add adds one row; the first gives district, site and start.
 func (t *Total) Add(r *Row) {
-	if t.Slots == 0 {
-		t.District, t.Site, t.Start, t.end = r.District, r.Site, r.Start, r.Start
-	}
-	t.ImportWh += r.ImportWh
-	t.ExportWh += r.ExportWh
-	t.ProductionWh += r.ProductionWh
-	t.ChargeWh += r.ChargeWh
-	t.DischargeWh += r.DischargeWh
-	t.HeatWh += r.HeatWh
-	t.CarsWh += r.CarsWh
-	t.OtherWh += r.OtherWh
-	t.ResidualWh += r.ResidualWh
-	t.SharedWh += r.SharedWh
-	t.StationResidualWh += r.StationResidualWh
-	t.CostEUR += r.CostEUR
-	t.CarbonKg += r.CarbonKg
-	t.BaselineCostEUR += r.BaselineCostEUR
-	t.BaselineCarbonKg += r.BaselineCarbonKg
-	t.Substituted = t.Substituted || r.Substituted
-	t.Method |= r.Method
-	t.MatchedWh += r.Matched()
-	t.Slots++
+	hours := r.Step.Hours()
+	one := Total{Row: *r, MatchedWh: r.Matched(), Slots: 1, CoveredHours: r.Coverage * hours, Hours: hours}
 	if r.Substituted {
-		t.Estimated++
+		one.Estimated = 1
 	}
-	t.covered += r.Coverage * r.Step.Hours()
-	t.hours += r.Step.Hours()
-	if t.hours > 0 {
-		t.Coverage = t.covered / t.hours
-	}
-	if e := r.Start.Add(r.Step); e.After(t.end) {
-		t.end = e
-	}
-	t.Step = t.end.Sub(t.Start)
+	t.Merge(&one)
 }
 
-// CoveredHours returns the hours of the rows, each by its coverage.
-func (t *Total) CoveredHours() float64 { return t.covered }
+// Merge adds the rows of another total, of a later time; the first gives district, site and start.
+func (t *Total) Merge(o *Total) {
+	if o.Slots == 0 {
+		return
+	}
+	if t.Slots == 0 {
+		t.District, t.Site, t.Start = o.District, o.Site, o.Start
+	}
+	end := t.Start.Add(t.Step)
+	if e := o.Start.Add(o.Step); e.After(end) {
+		end = e
+	}
+	t.Step = end.Sub(t.Start)
+	t.ImportWh += o.ImportWh
+	t.ExportWh += o.ExportWh
+	t.ProductionWh += o.ProductionWh
+	t.ChargeWh += o.ChargeWh
+	t.DischargeWh += o.DischargeWh
+	t.HeatWh += o.HeatWh
+	t.CarsWh += o.CarsWh
+	t.OtherWh += o.OtherWh
+	t.ResidualWh += o.ResidualWh
+	t.SharedWh += o.SharedWh
+	t.StationResidualWh += o.StationResidualWh
+	t.CostEUR += o.CostEUR
+	t.CarbonKg += o.CarbonKg
+	t.BaselineCostEUR += o.BaselineCostEUR
+	t.BaselineCarbonKg += o.BaselineCarbonKg
+	t.Substituted = t.Substituted || o.Substituted
+	t.Method |= o.Method
+	t.MatchedWh += o.MatchedWh
+	t.Slots += o.Slots
+	t.Estimated += o.Estimated
+	t.CoveredHours += o.CoveredHours
+	t.Hours += o.Hours
+	if t.Hours > 0 {
+		t.Coverage = t.CoveredHours / t.Hours
+	}
+}
 
 // Sum adds rows up.
 func Sum(rows []Row) Total {

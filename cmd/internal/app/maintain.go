@@ -32,6 +32,12 @@ func (a *App) maintainLoop(ctx context.Context) {
 			a.log.Warn("rollups not refreshed", "err", err)
 			continue
 		}
+		for i := range a.cfg.Districts {
+			d := &a.cfg.Districts[i]
+			if err := a.record.SumBalances(ctx, d.ID, d.Zone, a.clock.Now()); err != nil && ctx.Err() == nil {
+				a.log.Warn("balances not summed by day", "district", d.ID, "err", err)
+			}
+		}
 		if time.Since(tidied) < tidyEvery {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"quartier/schemas/balance/ped"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/daily"
 	"quartier/schemas/timegrid"
 )
 
@@ -28,6 +29,7 @@ var paris = func() *time.Location {
 type record struct {
 	rows     []balance.Row
 	carriers []balance.CarrierRow
+	days     []balance.Day // nil: none are kept
 }
 
 func (r *record) Balances(_ context.Context, d, site string, sp timegrid.Span) (out []balance.Row, err error) {
@@ -54,6 +56,19 @@ func (r *record) Carriers(_ context.Context, d, site string, c balance.Carrier, 
 		}
 	}
 	return out, nil
+}
+
+// BalanceDays sums days from their slots, but where they are kept.
+func (r *record) BalanceDays(ctx context.Context, d, site string, sp timegrid.Span, zone *time.Location) (out []balance.Day, err error) {
+	if r.days != nil {
+		for _, x := range r.days {
+			if x.District == d && x.Site == site && sp.Contains(x.Start) {
+				out = append(out, x)
+			}
+		}
+		return out, nil
+	}
+	return daily.FromRows(ctx, r, d, site, sp, zone)
 }
 
 func (r *record) BalanceSpan(_ context.Context, d string) (timegrid.Span, error) {

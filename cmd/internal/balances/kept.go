@@ -2,6 +2,7 @@ package balances
 
 import (
 	"context"
+	"fmt"
 	"sort"
 	"strings"
 	"sync"
@@ -18,8 +19,8 @@ const (
 	mostPED = 200                // boundaries and nettings that are kept
 )
 
-// Kept remembers what passed the boundary on the days of the past, for one who shows many spans of the same districts: the balances of twelve months and of the year to date are the same whatever the span, and
-// two years of quarter-hours need not be read for each. The zero value is ready for use, by several goroutines.
+// Kept remembers what passed the boundary of several sites, netted with each other, on the days of the past, for one who shows many spans of the same districts: the balances of twelve months and of the year to
+// date are the same whatever the span, and two years of quarter-hours need not be read for each. Of one site or a whole district the record itself keeps the days. The zero value is ready for use, by several goroutines.
 type Kept struct {
 	mu   sync.Mutex
 	days map[string]keptDays
@@ -36,7 +37,7 @@ func (k *Kept) gather(ctx context.Context, st Store, d *district.District, sites
 	read := func(sp timegrid.Span) ([]ped.Piece, error) {
 		rows, err := boundary(ctx, st, d, sites, sp)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("balances: rows of sites of %s: %w", d.ID, err)
 		}
 		return ped.Gather(rows, netting, frame, cuts...), nil
 	}

@@ -3,10 +3,8 @@ package balances
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
-	"quartier/schemas/balance"
 	"quartier/schemas/balance/ped"
 	"quartier/schemas/district"
 	"quartier/schemas/timegrid"
@@ -117,18 +115,32 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 	}
 	all := timegrid.NewSpan(first, q.Span.End)
 	frame := ped.Frame{Zone: d.Zone, Step: d.Step}
-	gathered := map[ped.Netting][]ped.Piece{} // of the whole district, read once
+	cuts := []time.Time{q.Span.Start, q.Span.End, at}
+	read := map[string][]part{} // of the whole district, or of one site
 	var out []PED
 	for _, p := range q.Profiles {
-		pieces, ok := gathered[p.Netting]
-		if !ok || len(p.Sites) > 0 {
+		var pieces []ped.Piece
+		if len(p.Sites) > 1 {
 			var err error
-			if pieces, err = q.Kept.gather(ctx, st, d, p.Sites, p.Netting, all, known.End, frame, q.Span.Start, q.Span.End, at); err != nil {
+			if pieces, err = q.Kept.gather(ctx, st, d, p.Sites, p.Netting, all, known.End, frame, cuts...); err != nil {
 				return nil, err
 			}
-		}
-		if len(p.Sites) == 0 {
-			gathered[p.Netting] = pieces
+		} else {
+			site := district.DistrictSite
+			if len(p.Sites) == 1 {
+				site = p.Sites[0]
+			}
+			parts, ok := read[site]
+			if !ok {
+				var err error
+				if parts, err = parted(ctx, st, d, site, all, cuts); err != nil {
+					return nil, fmt.Errorf("balances: rows of %s/%s: %w", d.ID, site, err)
+				}
+				read[site] = parts
+			}
+			for i := range parts {
+				pieces = append(pieces, parts[i].pieces(p.Netting, frame, cuts)...)
+			}
 		}
 		one := PED{Profile: Describe(p, d.Zone), Balances: []Result{}}
 		for _, period := range []struct {
@@ -157,52 +169,6 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 		}
 		out = append(out, one)
 	}
-	return out, nil
-}
-
-// boundary returns the rows of what lies inside a boundary by start: the district's own, or those of some of its sites, which [ped.Gather] nets with each other. A site that meters a carrier counts for its
-// coverage as much as each of the others.
-func boundary(ctx context.Context, st Store, d *district.District, sites []string, sp timegrid.Span) ([]balance.CarrierRow, error) {
-	if len(sites) == 0 {
-		sites = []string{district.DistrictSite}
-	}
-	var out []balance.CarrierRow
-	metering := map[balance.Carrier]int{} // sites that meter a carrier
-	for _, site := range sites {
-		rows, err := st.Balances(ctx, d.ID, site, sp)
-		if err != nil {
-			return nil, fmt.Errorf("balances: rows of %s/%s: %w", d.ID, site, err)
-		}
-		others, err := st.Carriers(ctx, d.ID, site, "", sp)
-		if err != nil {
-			return nil, fmt.Errorf("balances: carriers of %s/%s: %w", d.ID, site, err)
-		}
-		here := map[balance.Carrier]bool{}
-		k := 0
-		out = slices.Grow(out, len(rows)+len(others))
-		for i := range rows {
-			for ; k < len(others) && others[k].Start.Before(rows[i].Start); k++ {
-				out = append(out, others[k])
-				here[others[k].Carrier] = true
-			}
-			out = append(out, rows[i].Electric())
-			here[balance.Electricity] = true
-		}
-		for ; k < len(others); k++ {
-			out = append(out, others[k])
-			here[others[k].Carrier] = true
-		}
-		for c := range here {
-			metering[c]++
-		}
-	}
-	if len(sites) == 1 {
-		return out, nil
-	}
-	for i := range out {
-		out[i].Coverage /= float64(metering[out[i].Carrier])
-	}
-	slices.SortStableFunc(out, func(a, b balance.CarrierRow) int { return a.Start.Compare(b.Start) })
 	return out, nil
 }
 

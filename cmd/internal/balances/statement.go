@@ -21,6 +21,7 @@ import (
 type Store interface {
 	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
 	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
+	BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error)
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
 }
 
@@ -100,16 +101,11 @@ func Make(ctx context.Context, st Store, q Query) (*Statement, error) {
 	case !errors.Is(err, store.ErrNotFound):
 		return nil, fmt.Errorf("balances: span of %s: %w", d.ID, err)
 	}
-	rows, err := st.Balances(ctx, d.ID, q.Site, q.Span)
+	days, err := out.fill(ctx, st, q)
 	if err != nil {
-		return nil, fmt.Errorf("balances: rows of %s: %w", d.ID, err)
+		return nil, err
 	}
-	others, err := st.Carriers(ctx, d.ID, q.Site, "", q.Span)
-	if err != nil {
-		return nil, fmt.Errorf("balances: carriers of %s: %w", d.ID, err)
-	}
-	out.Rows, out.Total = lines(q, rows, others)
-	in := kpi.Input{Boundary: boundaryName(q.Site), Period: q.Span, Step: d.Step, Rows: rows, Carriers: others, ConnectionKW: d.ImportLimitKW, Zone: d.Zone}
+	in := kpi.Input{Boundary: boundaryName(q.Site), Period: q.Span, Step: d.Step, Days: days, ConnectionKW: d.ImportLimitKW, Zone: d.Zone}
 	if s := d.Site(q.Site); s != nil {
 		in.ConnectionKW = s.ImportLimitKW
 	}
@@ -152,6 +148,16 @@ func (b *bucket) add(r *balance.CarrierRow) {
 	}
 }
 
+func (b *bucket) addDay(d *balance.Day) {
+	b.sum.Add(&d.CarrierRow)
+	b.covered += d.CoveredHours
+	b.slots += d.Slots
+	b.estimate += d.Estimated
+	if e := d.Electric; e != nil {
+		b.electric, b.cost, b.carbon = true, b.cost+e.Total.CostEUR, b.carbon+e.Total.CarbonKg
+	}
+}
+
 func (b *bucket) line(sp timegrid.Span) Line {
 	l := Line{Start: sp.Start, End: sp.End, Carrier: string(b.carrier), DeliveredWh: int64(b.sum.DeliveredWh), ExportedWh: int64(b.sum.ExportedWh), GeneratedWh: int64(b.sum.GeneratedWh), ConvertedWh: int64(b.sum.ConvertedWh),
 		ChargeWh: int64(b.sum.ChargeWh), DischargeWh: int64(b.sum.DischargeWh), ConsumedWh: int64(b.sum.ConsumedWh), ResidualWh: int64(b.sum.ResidualWh),
@@ -162,42 +168,79 @@ func (b *bucket) line(sp timegrid.Span) Line {
 	return l
 }
 
-// lines sums rows by step and carrier, and over the whole span.
-func lines(q Query, rows []balance.Row, others []balance.CarrierRow) (out, total []Line) {
-	out, total = []Line{}, []Line{}
-	all := map[balance.Carrier]*bucket{}
-	get := func(in map[balance.Carrier]*bucket, c balance.Carrier) *bucket {
-		if in[c] == nil {
-			in[c] = &bucket{carrier: c}
+// buckets are what is gathered of each carrier.
+type buckets map[balance.Carrier]*bucket
+
+func (in buckets) of(c balance.Carrier) *bucket {
+	if in[c] == nil {
+		in[c] = &bucket{carrier: c}
+	}
+	return in[c]
+}
+
+func (in buckets) lines(sp timegrid.Span) []Line {
+	out := []Line{}
+	for _, c := range carriersOf(in) {
+		out = append(out, in[c].line(sp))
+	}
+	return out
+}
+
+// fill reads what the span holds, sums it by step and carrier, and returns it by day.
+func (s *Statement) fill(ctx context.Context, st Store, q Query) ([]balance.Day, error) {
+	d := q.District
+	days, err := s.fillSteps(ctx, st, q)
+	if err != nil {
+		return nil, fmt.Errorf("balances: rows of %s: %w", d.ID, err)
+	}
+	total := buckets{}
+	for i := range days {
+		total.of(days[i].Carrier).addDay(&days[i])
+	}
+	s.Total = total.lines(q.Span)
+	return days, nil
+}
+
+func (s *Statement) fillSteps(ctx context.Context, st Store, q Query) ([]balance.Day, error) {
+	d := q.District
+	if q.Step.minutes == 0 {
+		days, err := Days(ctx, st, d, q.Site, q.Span)
+		i := 0
+		for sp := range q.Step.Spans(q.Span, d.Zone) {
+			part := buckets{}
+			for ; i < len(days) && days[i].Start.Before(sp.End); i++ {
+				part.of(days[i].Carrier).addDay(&days[i])
+			}
+			s.Rows = append(s.Rows, part.lines(sp)...)
 		}
-		return in[c]
+		return days, err
+	}
+	rows, err := st.Balances(ctx, d.ID, q.Site, q.Span)
+	if err != nil {
+		return nil, err
+	}
+	others, err := st.Carriers(ctx, d.ID, q.Site, "", q.Span)
+	if err != nil {
+		return nil, err
 	}
 	i, k := 0, 0
-	for sp := range q.Step.Spans(q.Span, q.District.Zone) {
-		part := map[balance.Carrier]*bucket{}
+	for sp := range q.Step.Spans(q.Span, d.Zone) {
+		part := buckets{}
 		for ; i < len(rows) && rows[i].Start.Before(sp.End); i++ {
-			r := rows[i].Electric()
-			for _, b := range []*bucket{get(part, balance.Electricity), get(all, balance.Electricity)} {
-				b.add(&r)
-				b.electric, b.cost, b.carbon = true, b.cost+rows[i].CostEUR, b.carbon+rows[i].CarbonKg
-			}
+			r, b := rows[i].Electric(), part.of(balance.Electricity)
+			b.add(&r)
+			b.electric, b.cost, b.carbon = true, b.cost+rows[i].CostEUR, b.carbon+rows[i].CarbonKg
 		}
 		for ; k < len(others) && others[k].Start.Before(sp.End); k++ {
-			get(part, others[k].Carrier).add(&others[k])
-			get(all, others[k].Carrier).add(&others[k])
+			part.of(others[k].Carrier).add(&others[k])
 		}
-		for _, c := range carriersOf(part) {
-			out = append(out, part[c].line(sp))
-		}
+		s.Rows = append(s.Rows, part.lines(sp)...)
 	}
-	for _, c := range carriersOf(all) {
-		total = append(total, all[c].line(q.Span))
-	}
-	return out, total
+	return balance.Days(rows, others, d.Zone), nil
 }
 
 // carriersOf returns the carriers in the order in which tables show them.
-func carriersOf(m map[balance.Carrier]*bucket) []balance.Carrier {
+func carriersOf(m buckets) []balance.Carrier {
 	var out []balance.Carrier
 	for _, c := range balance.Carriers() {
 		if m[c] != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"quartier/cmd/internal/balances"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
@@ -93,44 +94,67 @@ func (s *Server) periodOf(d *district.District, period, date string) (timegrid.S
 	return sp, parts, nil
 }
 
-func (s *Server) balanceRows(ctx context.Context, in *balanceInput) (*district.District, timegrid.Span, []timegrid.Span, []balance.Row, error) {
+// balanceSpan returns the district, the span and the parts that a balance is asked of.
+func (s *Server) balanceSpan(in *balanceInput) (*district.District, timegrid.Span, []timegrid.Span, error) {
 	d, err := s.district(in.District)
 	if err != nil {
-		return nil, timegrid.Span{}, nil, nil, err
+		return nil, timegrid.Span{}, nil, err
 	}
 	if in.Site != district.DistrictSite && d.Site(in.Site) == nil {
-		return nil, timegrid.Span{}, nil, nil, huma.Error404NotFound(fmt.Sprintf("district %q has no site %q", d.ID, in.Site))
+		return nil, timegrid.Span{}, nil, huma.Error404NotFound(fmt.Sprintf("district %q has no site %q", d.ID, in.Site))
 	}
 	sp, parts, err := s.periodOf(d, in.Period, in.Date)
-	if err != nil {
-		return nil, sp, nil, nil, err
+	return d, sp, parts, err
+}
+
+// partTotals returns the sums of the parts of a period: hours from slots, days and months from the sums of days.
+func (s *Server) partTotals(ctx context.Context, d *district.District, site, period string, sp timegrid.Span, parts []timegrid.Span) ([]balance.Total, error) {
+	out := make([]balance.Total, len(parts))
+	if period == "month" || period == "year" {
+		key := fmt.Sprintf("days/%s/%s/%d/%d", d.ID, site, sp.Start.Unix(), sp.End.Unix())
+		days, err := cached(s.cache, key, 30*time.Second, func() ([]balance.Day, error) {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+			defer cancel()
+			return balances.Days(ctx, s.deps.Store, d, site, sp)
+		})
+		i := 0 // days and parts are both in order of time
+		for n, part := range parts {
+			for ; i < len(days) && days[i].Start.Before(part.End); i++ {
+				if e := days[i].Electric; e != nil {
+					out[n].Merge(&e.Total)
+				}
+			}
+		}
+		return out, err
 	}
-	rows, err := s.rows(ctx, d.ID, in.Site, sp)
-	if err != nil {
-		return nil, sp, nil, nil, s.broken(ctx, "reading the balance", err)
+	rows, err := s.rows(ctx, d.ID, site, sp)
+	i := 0
+	for n, part := range parts {
+		for ; i < len(rows) && rows[i].Start.Before(part.End); i++ {
+			out[n].Add(&rows[i])
+		}
 	}
-	return d, sp, parts, rows, nil
+	return out, err
 }
 
 func (s *Server) getBalance(ctx context.Context, in *balanceInput) (*struct{ Body BalanceView }, error) {
-	d, sp, parts, rows, err := s.balanceRows(ctx, in)
+	d, sp, parts, err := s.balanceSpan(in)
 	if err != nil {
 		return nil, err
+	}
+	sums, err := s.partTotals(ctx, d, in.Site, in.Period, sp, parts)
+	if err != nil {
+		return nil, s.broken(ctx, "reading the balance", err)
 	}
 	now := s.deps.Now()
 	out := BalanceView{District: d.ID, Site: in.Site, Period: in.Period, Start: sp.Start, End: sp.End, Parts: make([]Totals, 0, len(parts))}
 	var total balance.Total
-	i := 0 // rows and parts are both in order of time
-	for _, part := range parts {
-		var t balance.Total
-		for ; i < len(rows) && rows[i].Start.Before(part.End); i++ {
-			t.Add(&rows[i])
-			total.Add(&rows[i])
-		}
-		out.Parts = append(out.Parts, totals(&t, part, d.Step, now))
+	for n, part := range parts {
+		out.Parts = append(out.Parts, totals(&sums[n], part, d.Step, now))
+		total.Merge(&sums[n])
 	}
 	out.Total = totals(&total, sp, d.Step, now)
-	out.Total.StoredKWh = s.storedChange(ctx, d, in.Site, sp, rows)
+	out.Total.StoredKWh = s.storedChange(ctx, d, in.Site, sp, &total)
 	if known, err := s.deps.Store.BalanceSpan(ctx, d.ID); err == nil {
 		out.First, out.Last = &known.Start, &known.End
 	} else if !errors.Is(err, store.ErrNotFound) {
@@ -147,9 +171,13 @@ func attachment(ctx huma.Context, name string) io.Writer {
 }
 
 func (s *Server) getBalanceCSV(ctx context.Context, in *balanceInput) (*huma.StreamResponse, error) {
-	d, sp, _, rows, err := s.balanceRows(ctx, in)
+	d, sp, _, err := s.balanceSpan(in)
 	if err != nil {
 		return nil, err
+	}
+	rows, err := s.rows(ctx, d.ID, in.Site, sp)
+	if err != nil {
+		return nil, s.broken(ctx, "reading the balance", err)
 	}
 	site := in.Site
 	if site == district.DistrictSite {

@@ -221,7 +221,7 @@ func (s *Server) todayTotals(ctx context.Context, d *district.District) (Totals,
 	}
 	t := balance.Sum(rows)
 	out := totals(&t, sp, d.Step, s.deps.Now())
-	out.StoredKWh = s.storedChange(ctx, d, district.DistrictSite, sp, rows)
+	out.StoredKWh = s.storedChange(ctx, d, district.DistrictSite, sp, &t)
 	return out, nil
 }
 

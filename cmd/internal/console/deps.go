@@ -71,6 +71,7 @@ type Store interface {
 	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
 	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
 	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
+	BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error)
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
 	LatestPlan(ctx context.Context, districtID string, asOf time.Time) (*district.Plan, error)
 	Plan(ctx context.Context, id int64) (*district.Plan, error)

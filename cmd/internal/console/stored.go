@@ -30,19 +30,18 @@ func batteries(d *district.District, site string) []battery {
 	return out
 }
 
-// storedChange returns how much more the batteries of a site or district hold at the end of the last of the rows of a span than at its begin, in kWh: over the
+// storedChange returns how much more the batteries of a site or district hold at the end of the last of the rows of a span, which are added up in sum, than at its begin, in kWh: over the
 // time that the other figures of the span are of. It is nil where that is not known of every battery, and where there is none.
-func (s *Server) storedChange(ctx context.Context, d *district.District, site string, sp timegrid.Span, rows []balance.Row) *float64 {
+func (s *Server) storedChange(ctx context.Context, d *district.District, site string, sp timegrid.Span, sum *balance.Total) *float64 {
 	list := batteries(d, site)
-	if len(list) == 0 || len(rows) == 0 {
+	if len(list) == 0 || sum.Slots == 0 {
 		return nil
 	}
-	last := &rows[len(rows)-1]
 	begin, err := s.charges(ctx, d, sp.Start)
 	if err != nil {
 		return nil // a record that does not answer now: the figure it goes with says so itself
 	}
-	end, err := s.charges(ctx, d, last.Start.Add(last.Step))
+	end, err := s.charges(ctx, d, sum.Start.Add(sum.Step))
 	if err != nil {
 		return nil
 	}

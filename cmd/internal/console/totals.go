@@ -55,7 +55,7 @@ func totals(t *balance.Total, sp timegrid.Span, step time.Duration, now time.Tim
 		}
 		if end.After(sp.Start) {
 			if expected := (timegrid.Span{Start: sp.Start, End: end}).Count(step); expected > 0 {
-				out.Coverage = math.Min(1, t.CoveredHours()/(float64(expected)*step.Hours()))
+				out.Coverage = math.Min(1, t.CoveredHours/(float64(expected)*step.Hours()))
 			}
 		}
 	}

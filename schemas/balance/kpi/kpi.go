@@ -1,4 +1,4 @@
-// Package kpi is the registry of a district's indicators: each with an id, a version of its formula, its inputs and its unit, computed as a pure function of balance rows.
+// Package kpi is the registry of a district's indicators: each with an id, a version of its formula, its inputs and its unit, computed as a pure function of balance rows, summed by day.
 //
 // With production g, demand l, charge s+ and discharge s- of a metering step and the net export ne through the boundary, the formulas are those of the load-match and grid-interaction
 // indicators of IEA Task 40/Annex 52 and of the IDEAS project. A value is told with its boundary, its period, the step and the share of the period that was measured. A version grows with
@@ -12,6 +12,7 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/timegrid"
+	"quartier/schemas/units"
 )
 
 // Definition is one indicator.
@@ -43,10 +44,9 @@ type Input struct {
 	Boundary     string
 	Period       timegrid.Span
 	Step         time.Duration
-	Rows         []balance.Row        // electricity, by start
-	Carriers     []balance.CarrierRow // the other carriers
-	ConnectionKW float64              // power of the connection at the boundary; 0 or +Inf: none is known
-	Zone         *time.Location       // of months; nil: UTC
+	Days         []balance.Day  // of the boundary, by start; the first and the last may be cut by the period
+	ConnectionKW float64        // power of the connection at the boundary; 0 or +Inf: none is known
+	Zone         *time.Location // of months; nil: UTC
 }
 
 // Why there is no value.
@@ -67,13 +67,13 @@ func Compute(in Input) []Value {
 	s := newSteps(&in)
 	coverage := 0.0
 	if h := in.Period.Duration().Hours(); h > 0 {
-		coverage = s.total.CoveredHours() / h
+		coverage = s.total.CoveredHours / h
 	}
 	out := make([]Value, len(registry))
 	for i := range registry {
 		d := &registry[i]
 		out[i] = Value{Definition: d, Boundary: in.Boundary, Period: in.Period, Step: in.Step, Coverage: coverage}
-		if len(s.g) == 0 {
+		if s.total.Slots == 0 {
 			out[i].Reason = noRows
 			continue
 		}
@@ -96,72 +96,31 @@ func Find(values []Value, id string) *Value {
 	return &values[i]
 }
 
-// steps are the series of the boundary, kWh per step.
+// steps is what is known of the steps of the boundary.
 type steps struct {
-	in                      *Input
-	total                   balance.Total
-	g, l, charge, discharge []float64
-	ne                      []float64 // export less import
-	dt                      float64   // hours
-	hour                    []hour
+	in    *Input
+	total balance.Total
+	match balance.Match
+	dt    float64 // hours of a step
 }
-
-// hour is the production and demand of a full hour, kWh, which is kW.
-type hour struct{ g, l float64 }
 
 func newSteps(in *Input) *steps {
 	s := &steps{in: in, dt: in.Step.Hours()}
-	per := 0
-	if in.Step > 0 && time.Hour%in.Step == 0 {
-		per = int(time.Hour / in.Step)
-	}
-	var at time.Time
-	var h hour
-	n := 0
-	for i := range in.Rows {
-		r := &in.Rows[i]
-		s.total.Add(r)
-		g, l := r.ProductionWh.KWh(), r.ConsumptionWh().KWh()
-		s.g, s.l = append(s.g, g), append(s.l, l)
-		s.charge, s.discharge = append(s.charge, r.ChargeWh.KWh()), append(s.discharge, r.DischargeWh.KWh())
-		s.ne = append(s.ne, -r.NetWh().KWh())
-		if start := timegrid.Floor(r.Start, time.Hour); !start.Equal(at) {
-			at, h, n = start, hour{}, 0
-		}
-		h.g, h.l, n = h.g+g, h.l+l, n+1
-		if n == per {
-			s.hour = append(s.hour, h)
+	for i := range in.Days {
+		if e := in.Days[i].Electric; e != nil {
+			s.total.Merge(&e.Total)
+			s.match.Merge(&e.Match)
 		}
 	}
 	return s
 }
 
-// most returns the largest f over the hours and whether there is any.
-func (s *steps) most(f func(hour) (float64, bool)) (float64, string) {
-	best, found := math.Inf(-1), false
-	for _, h := range s.hour {
-		if v, ok := f(h); ok {
-			best, found = max(best, v), true
-		}
-	}
-	if !found {
-		return 0, noHour
-	}
-	return best, ""
-}
+// hours returns a figure of the full hours, n of which are such as it needs.
+func hours(v float64, n int) (float64, string) { return v, when(n > 0, noHour) }
 
-// mean returns the mean of f over the steps for which it is defined.
-func (s *steps) mean(f func(i int) (float64, bool)) (float64, string) {
-	sum, n := 0.0, 0
-	for i := range s.g {
-		if v, ok := f(i); ok {
-			sum, n = sum+v, n+1
-		}
-	}
-	if n == 0 {
-		return 0, noConsumption
-	}
-	return sum / float64(n), ""
+// mean returns the mean over the steps with consumption.
+func (s *steps) mean(sum float64) (float64, string) {
+	return sum / float64(s.match.Consuming), when(s.match.Consuming > 0, noConsumption)
 }
 
 func shareOf(v float64, ok bool, why string) (float64, string) {
@@ -171,35 +130,21 @@ func shareOf(v float64, ok bool, why string) (float64, string) {
 	return v, ""
 }
 
-// all returns generation and demand of every carrier, kWh.
+// all returns generation and demand of every carrier, kWh. What was converted from electricity is demand of electricity already.
 func (s *steps) all() (g, l float64) {
-	g, l = s.total.ProductionWh.KWh(), s.total.ConsumptionWh().KWh()
-	for i := range s.in.Carriers {
-		g += s.in.Carriers[i].GeneratedWh.KWh()
-		// what was converted from electricity is demand of electricity already
-		l += (s.in.Carriers[i].ConsumedWh - min(s.in.Carriers[i].ConsumedWh, s.in.Carriers[i].ConvertedWh)).KWh()
+	var generated, demand units.WattHours
+	for i := range s.in.Days {
+		generated += s.in.Days[i].GeneratedWh
+		demand += s.in.Days[i].DemandWh
 	}
-	return g, l
+	return generated.KWh(), demand.KWh()
 }
 
 // interaction returns the deviation of the net export over its largest size.
 func (s *steps) interaction(sample bool) (float64, string) {
-	largest, mean := 0.0, 0.0
-	for _, v := range s.ne {
-		largest, mean = max(largest, math.Abs(v)), mean+v/float64(len(s.ne))
-	}
-	n := float64(len(s.ne))
-	if sample {
-		n--
-	}
-	if largest == 0 || n < 1 {
-		return 0, "nothing passed the boundary"
-	}
-	sum := 0.0
-	for _, v := range s.ne {
-		sum += (v - mean) * (v - mean)
-	}
-	return math.Sqrt(sum/n) / largest, ""
+	largest := float64(s.match.MostNetWh)
+	deviation := s.match.NetDeviation(sample)
+	return deviation / largest, when(largest > 0 && !math.IsNaN(deviation), "nothing passed the boundary")
 }
 
 // peaks returns the largest import and demand of each month, kW.
@@ -209,10 +154,12 @@ func (s *steps) peaks() (imported, demand map[time.Time]float64) {
 		zone = time.UTC
 	}
 	imported, demand = map[time.Time]float64{}, map[time.Time]float64{}
-	for i := range s.in.Rows {
-		m := timegrid.Month(s.in.Rows[i].Start, zone).Start
-		imported[m] = max(imported[m], -s.ne[i]/s.dt)
-		demand[m] = max(demand[m], s.l[i]/s.dt)
+	for i := range s.in.Days {
+		if e := s.in.Days[i].Electric; e != nil {
+			m := timegrid.Month(s.in.Days[i].Start, zone).Start
+			imported[m] = max(imported[m], e.Match.MostImportWh.KWh()/s.dt)
+			demand[m] = max(demand[m], e.Match.MostConsumptionWh.KWh()/s.dt)
+		}
 	}
 	return imported, demand
 }

@@ -34,7 +34,7 @@ func rows(g, l, in, out []float64) []balance.Row {
 }
 
 func compute(r []balance.Row, carriers []balance.CarrierRow) []Value {
-	return Compute(Input{Boundary: "district", Period: timegrid.NewSpan(t0, t0.Add(time.Duration(len(r))*time.Hour)), Step: time.Hour, Rows: r, Carriers: carriers, ConnectionKW: 10})
+	return Compute(Input{Boundary: "district", Period: timegrid.NewSpan(t0, t0.Add(time.Duration(len(r))*time.Hour)), Step: time.Hour, Days: balance.Days(r, carriers, time.UTC), ConnectionKW: 10})
 }
 
 // TestWorkedExample: four hours without storage, each indicator as computed by hand.

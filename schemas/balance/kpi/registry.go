@@ -39,21 +39,21 @@ var registry = []Definition{
 		}},
 	{ID: "mismatch_ratio", Version: 1, NameEN: "Mismatch ratio (AMR)", NameFR: "Taux d'inadéquation (AMR)", Unit: "1", Formula: "(1/N) sum max(0, (l - g - s-)/l), l > 0", Inputs: []string{"g", "l", "s-"},
 		compute: func(s *steps) (float64, string) {
-			return s.mean(func(i int) (float64, bool) { return max(0, (s.l[i]-s.g[i]-s.discharge[i])/s.l[i]), s.l[i] > 0 })
+			return s.mean(s.match.Mismatch)
 		}},
 	{ID: "max_hourly_surplus_kw", Version: 1, NameEN: "Largest hourly surplus", NameFR: "Surplus horaire maximal", Unit: "kW", Formula: "max over hours of g - l", Inputs: []string{"g", "l"},
 		compute: func(s *steps) (float64, string) {
-			return s.most(func(h hour) (float64, bool) { return max(0, h.g-h.l), true })
+			return hours(s.match.MostSurplusWh.KWh(), s.match.Hours)
 		}},
 	{ID: "max_hourly_surplus_ratio", Version: 1, NameEN: "Largest hourly surplus by demand (MHS)", NameFR: "Surplus horaire maximal rapporté à la demande (MHS)", Unit: "1", Formula: "max over hours of (g - l)/l, l > 0", Inputs: []string{"g", "l"},
 		Note: "large when little is consumed: read it beside the kW",
 		compute: func(s *steps) (float64, string) {
-			return s.most(func(h hour) (float64, bool) { return max(0, (h.g-h.l)/h.l), h.l > 0 })
+			return hours(s.match.MostSurplus, s.match.ConsumingHours)
 		}},
 	{ID: "max_hourly_deficit_kw", Version: 1, NameEN: "Largest hourly deficit (MHD)", NameFR: "Déficit horaire maximal (MHD)", Unit: "kW", Formula: "max over hours of l - g", Inputs: []string{"g", "l"},
 		Note: "as kW, because by production it is infinite at night",
 		compute: func(s *steps) (float64, string) {
-			return s.most(func(h hour) (float64, bool) { return max(0, h.l-h.g), true })
+			return hours(s.match.MostDeficitWh.KWh(), s.match.Hours)
 		}},
 	{ID: "peak_load_ratio", Version: 1, NameEN: "Ratio of peak load (RPL)", NameFR: "Rapport de pointe (RPL)", Unit: "1", Formula: "max over months of (peak of net import / peak of l)", Inputs: []string{"ne", "l"},
 		compute: func(s *steps) (float64, string) {
@@ -67,46 +67,29 @@ var registry = []Definition{
 			return best, when(found, noConsumption)
 		}},
 	{ID: "peak_import_kw", Version: 1, NameEN: "Peak import", NameFR: "Pointe de soutirage", Unit: "kW", Formula: "max over steps of -ne / dt", Inputs: []string{"ne"}, compute: func(s *steps) (float64, string) {
-		best := 0.0
-		for _, v := range s.ne {
-			best = max(best, -v/s.dt)
-		}
-		return best, ""
+		return s.match.MostImportWh.KWh() / s.dt, ""
 	}},
 	{ID: "load_match_index", Version: 1, NameEN: "Load match index", NameFR: "Indice d'adéquation à la demande", Unit: "1", Formula: "(1/N) sum min(1, (g + s-)/l), l > 0", Inputs: []string{"g", "l", "s-"},
 		Note: "a mean of ratios, which is not self-sufficiency",
 		compute: func(s *steps) (float64, string) {
-			return s.mean(func(i int) (float64, bool) { return min(1, (s.g[i]+s.discharge[i])/s.l[i]), s.l[i] > 0 })
+			return s.mean(s.match.Covered)
 		}},
 	{ID: "grid_interaction_index", Version: 1, NameEN: "Grid interaction index, population deviation (GII)", NameFR: "Indice d'interaction réseau, écart-type de la population (GII)", Unit: "1", Formula: "STD_population(ne / max|ne|)", Inputs: []string{"ne"},
 		compute: func(s *steps) (float64, string) { return s.interaction(false) }},
 	{ID: "grid_interaction_index_sample", Version: 1, NameEN: "Grid interaction index, sample deviation (GII)", NameFR: "Indice d'interaction réseau, écart-type de l'échantillon (GII)", Unit: "1", Formula: "STD_sample(ne / max|ne|)", Inputs: []string{"ne"},
 		compute: func(s *steps) (float64, string) { return s.interaction(true) }},
 	{ID: "generation_multiple", Version: 1, NameEN: "Generation multiple", NameFR: "Multiple de production", Unit: "1", Formula: "max g / max l", Inputs: []string{"g", "l"}, compute: func(s *steps) (float64, string) {
-		g, l := 0.0, 0.0
-		for i := range s.g {
-			g, l = max(g, s.g[i]), max(l, s.l[i])
-		}
+		g, l := s.match.MostProductionWh.KWh(), s.match.MostConsumptionWh.KWh()
 		return g / l, when(l > 0, noConsumption)
 	}},
 	{ID: "loss_of_load_probability", Version: 1, NameEN: "Loss-of-load probability (LOLP)", NameFR: "Probabilité de déficit (LOLP)", Unit: "1", Formula: "share of steps with l > g", Inputs: []string{"g", "l"},
 		compute: func(s *steps) (float64, string) {
-			n := 0
-			for i := range s.g {
-				if s.l[i] > s.g[i] {
-					n++
-				}
-			}
-			return float64(n) / float64(len(s.g)), ""
+			return float64(s.match.Deficits) / float64(s.match.Slots), ""
 		}},
 	{ID: "connection_capacity_factor", Version: 1, NameEN: "Connection capacity factor", NameFR: "Taux d'utilisation du raccordement", Unit: "1", Formula: "sum |ne| / (P_connection T)", Inputs: []string{"ne", "power of the connection"},
 		compute: func(s *steps) (float64, string) {
-			sum := 0.0
-			for _, v := range s.ne {
-				sum += math.Abs(v)
-			}
 			kw := s.in.ConnectionKW
-			return sum / (kw * s.dt * float64(len(s.ne))), when(kw > 0 && !math.IsInf(kw, 0), noConnection)
+			return s.match.PassedWh.KWh() / (kw * s.dt * float64(s.match.Slots)), when(kw > 0 && !math.IsInf(kw, 0), noConnection)
 		}},
 	{ID: "storage_round_trip", Version: 1, NameEN: "Storage round-trip efficiency", NameFR: "Rendement aller-retour du stockage", Unit: "1", Formula: "sum s- / sum s+", Inputs: []string{"s+", "s-"},
 		Note: "of a period whose ends hold little beside what was moved: what is still in store counts as lost",

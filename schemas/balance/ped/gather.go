@@ -1,6 +1,7 @@
 package ped
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -126,5 +127,24 @@ func (g *gatherer) flush(out []Piece) []Piece {
 		out = append(out, g.piece)
 	}
 	g.piece = Piece{Carrier: g.piece.Carrier}
+	return out
+}
+
+// PiecesOf returns the pieces of whole civil days whose sums are known, as [Gather] makes them of their rows; days are in order of time and of one boundary.
+func PiecesOf(days []balance.Day, netting Netting) []Piece {
+	out := make([]Piece, len(days))
+	for i := range days {
+		d := &days[i]
+		out[i] = Piece{Start: d.Start, Carrier: d.Carrier, GeneratedWh: d.GeneratedWh, ConsumedWh: d.ConsumedWh, Covered: d.CoveredHours, Slots: d.Slots, Substituted: d.Estimated}
+		passed := d.Netted
+		switch netting.fine() {
+		case NetHour:
+			passed = d.NettedHour
+		case NetDay:
+			passed = balance.Passed{DeliveredWh: max(0, d.DeliveredWh-d.ExportedWh), ExportedWh: max(0, d.ExportedWh-d.DeliveredWh)}
+		}
+		out[i].DeliveredWh, out[i].ExportedWh = passed.DeliveredWh, passed.ExportedWh
+	}
+	slices.SortStableFunc(out, func(a, b Piece) int { return cmp.Or(a.Start.Compare(b.Start), compare(a.Carrier, b.Carrier)) })
 	return out
 }

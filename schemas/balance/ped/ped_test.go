@@ -3,6 +3,7 @@ package ped
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -268,5 +269,41 @@ func TestProjection(t *testing.T) {
 	p.Netting = NetYear
 	if got, reason, _ := p.Project(known(now), now, hourly); got != nil || !strings.Contains(reason, "nets by the year") {
 		t.Errorf("netting by the year: %+v, %q", got, reason)
+	}
+}
+
+// TestPiecesOfDays: what days know of their slots gives the pieces that the slots give, at every step of netting and in every zone.
+func TestPiecesOfDays(t *testing.T) {
+	for _, name := range []string{"Europe/Paris", "America/St_Johns"} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(3, 4))
+		var rows []balance.Row
+		var others, all []balance.CarrierRow
+		for s := range timegrid.NewSpan(time.Date(2026, 3, 26, 22, 0, 0, 0, time.UTC), time.Date(2026, 4, 2, 5, 0, 0, 0, time.UTC)).Slots(15 * time.Minute) {
+			wh := func() units.WattHours { return units.WattHours(rng.IntN(4000)) }
+			r := balance.Row{District: "d", Site: "_", Start: s.Start, Step: 15 * time.Minute, ImportWh: wh(), ExportWh: wh(), ProductionWh: wh(), OtherWh: wh(), Coverage: rng.Float64(), Substituted: rng.IntN(5) == 0}
+			if rng.IntN(8) > 0 {
+				rows, all = append(rows, r), append(all, r.Electric())
+			}
+			for _, c := range []balance.Carrier{balance.Heat, "steam"} {
+				x := balance.CarrierRow{District: "d", Site: "_", Carrier: c, Start: s.Start, Step: 15 * time.Minute, DeliveredWh: wh(), ExportedWh: wh(), ConsumedWh: wh(), Coverage: rng.Float64(), Method: balance.Method(rng.IntN(3))}
+				if rng.IntN(3) > 0 {
+					others, all = append(others, x), append(all, x)
+				}
+			}
+		}
+		days := balance.Days(rows, others, zone)
+		for _, n := range []Netting{NetStep, NetHour, NetDay, NetMonth, NetYear} {
+			if got, want := PiecesOf(days, n), Gather(all, n, Frame{Zone: zone, Step: 15 * time.Minute}); !slices.EqualFunc(got, want, func(a, b Piece) bool {
+				same := a.Start.Equal(b.Start)
+				a.Start = b.Start
+				return same && a == b
+			}) {
+				t.Errorf("%s, netted by %s: pieces\n%+v\nwant\n%+v", name, n, got, want)
+			}
+		}
 	}
 }

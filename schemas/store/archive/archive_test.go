@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -26,6 +27,9 @@ import (
 )
 
 var t0 = time.Date(2026, 1, 14, 23, 0, 0, 0, time.UTC)
+
+// everyDay holds the days of everything that fill writes in its own time.
+var everyDay = timegrid.NewSpan(t0.Add(-100*time.Hour), t0.Add(300*time.Hour))
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -148,6 +152,9 @@ func TestRoundTrip(t *testing.T) {
 	for name, from := range map[string]func(*testing.T) record{"file": file, "database": database} {
 		src := from(t)
 		fill(t, src)
+		must(t, src.SumBalances(t.Context(), "fontaine", time.UTC, t0.Add(200*time.Hour)))
+		days, err := src.BalanceDays(t.Context(), "fontaine", "", everyDay, time.UTC)
+		must(t, err)
 		packed, counts := write(t, src)
 		want := archive.Counts{"samples": 12_001, "balances": 300, batch.OfCarriers.String(): 120, "plans": 45, "set-points": 91, "events": 46, "users": 2, "figures": 2}
 		for kind, n := range want {
@@ -159,11 +166,15 @@ func TestRoundTrip(t *testing.T) {
 			t.Run(name+" to "+to, func(t *testing.T) {
 				dst := open(t)
 				for range 2 {
+					must(t, dst.SumBalances(t.Context(), "fontaine", time.UTC, t0.Add(200*time.Hour)))
 					got, err := archive.Read(t.Context(), bytes.NewReader(packed), dst)
 					must(t, err)
 					if got["samples"] != want["samples"] {
 						t.Errorf("%d samples were taken, want %d", got["samples"], want["samples"])
 					}
+				}
+				if got, err := dst.BalanceDays(t.Context(), "fontaine", "", everyDay, time.UTC); err != nil || len(days) < 6 || !reflect.DeepEqual(got, days) {
+					t.Errorf("daily balances of the restored record are others: %v", err)
 				}
 				again, _ := write(t, dst)
 				if !bytes.Equal(plain(t, again), plain(t, packed)) {

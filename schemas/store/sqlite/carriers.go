@@ -36,13 +36,20 @@ func (s *Store) SaveCarriers(ctx context.Context, rows []balance.CarrierRow) err
 				return nil, err
 			}
 		}
+		if err := touch(ctx, s.conn, rows, func(r *balance.CarrierRow) (string, time.Time) { return r.District, r.Start }); err != nil {
+			return nil, err
+		}
 		return nil, s.enqueue(ctx, &batch.Batch{Kind: batch.OfCarriers, Carriers: rows})
 	})
 }
 
 // Carriers returns the rows of a site ("": all) and carrier ("": all) that start in sp, by start, then site, then carrier.
 func (s *Store) Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error) {
-	rows, err := s.readers.QueryContext(ctx, "select "+carrierColumns+" from carrier_balances where district=?1 and start_us>=?2 and start_us<?3 and (?4='' or site=?4) and (?5='' or carrier=?5)"+
+	return s.carriers(ctx, s.readers, districtID, site, carrier, sp)
+}
+
+func (s *Store) carriers(ctx context.Context, q querier, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error) {
+	rows, err := q.QueryContext(ctx, "select "+carrierColumns+" from carrier_balances where district=?1 and start_us>=?2 and start_us<?3 and (?4='' or site=?4) and (?5='' or carrier=?5)"+
 		" order by start_us, site, carrier", districtID, store.CeilMicro(sp.Start), store.CeilMicro(sp.End), site, string(carrier))
 	if err != nil {
 		return nil, s.fail("read carriers of "+districtID, err)

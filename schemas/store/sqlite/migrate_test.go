@@ -65,6 +65,11 @@ func TestReleased(t *testing.T) {
 				t.Errorf("columns\n%s\nwant those of a new file\n%s", strings.Join(got, "\n"), strings.Join(fresh, "\n"))
 			}
 			storetest.Released(t, s, version, version >= 2)
+			var days int
+			must(t, s.readers.QueryRowContext(t.Context(), "select count(*) from summed_days where claim is null").Scan(&days))
+			if (days > 0) == s.outbox { // a file with an outbox keeps the days from its own time on
+				t.Errorf("%d days are kept of the rows that were there", days)
+			}
 			// what stood in rows before there were packs is corrected, and followed by packs
 			day := timegrid.NewSpan(t0, t0.Add(72*time.Hour))
 			count := func() (n int) {

@@ -43,13 +43,20 @@ func (s *Store) SaveBalances(ctx context.Context, rows []balance.Row) error {
 				return nil, err
 			}
 		}
+		if err := touch(ctx, s.conn, rows, func(r *balance.Row) (string, time.Time) { return r.District, r.Start }); err != nil {
+			return nil, err
+		}
 		return nil, s.enqueue(ctx, &batch.Batch{Kind: batch.OfBalances, Balances: rows})
 	})
 }
 
 // Balances returns the rows of a site ("": all) that start in sp, by start, then site.
 func (s *Store) Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error) {
-	rows, err := s.readers.QueryContext(ctx, "select "+balanceColumns+" from balances"+
+	return s.balances(ctx, s.readers, districtID, site, sp)
+}
+
+func (s *Store) balances(ctx context.Context, q querier, districtID, site string, sp timegrid.Span) ([]balance.Row, error) {
+	rows, err := q.QueryContext(ctx, "select "+balanceColumns+" from balances"+
 		" where district=? and start_us>=? and start_us<? and (?4='' or site=?4) order by start_us, site",
 		districtID, store.CeilMicro(sp.Start), store.CeilMicro(sp.End), site)
 	if err != nil {

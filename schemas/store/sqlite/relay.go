@@ -176,6 +176,9 @@ func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed in
 		if err := s.freeze(ctx, to); err != nil {
 			return nil, err
 		}
+		if _, err := s.conn.ExecContext(ctx, "delete from summed_days where start_us<?", to); err != nil { // their rows go, if all is removed
+			return nil, err
+		}
 		return s.moveAll(ctx)
 	})
 	if err != nil {
@@ -203,7 +206,7 @@ func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed in
 			return removed, err
 		}
 	}
-	tables := []struct{ table, key, when string }{{"balances", "district, start_us, site", "start_us"},
+	tables := []struct{ table, key, when string }{{"balances", "district, start_us, site", "start_us"}, {"day_sums", "district, site, start_us, carrier", "start_us"},
 		{"carrier_balances", "district, start_us, site, carrier", "start_us"}, {"forecast_errors", "district, day_us, site, quantity, lead_min, replayed", "86400000000+day_us"}, {"plans", "id", "created_us"},
 		{"setpoints", "id", "time_us"}, {"events", "id", "time_us"}, {"rollups", "series_id, level, start_us", "86400000000+start_us"}}
 	if !all {

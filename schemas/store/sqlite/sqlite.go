@@ -59,6 +59,7 @@ type Store struct {
 	readers *sql.DB
 
 	refreshing sync.Mutex // one refreshes the rollups at a time
+	summing    sync.Mutex // one sums days at a time
 
 	staged     staged
 	stagedRows atomic.Int64 // about

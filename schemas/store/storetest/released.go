@@ -58,6 +58,11 @@ func Released(t *testing.T, s store.Store, version int, station bool) {
 			t.Errorf("balance row %d is %+v", i, r)
 		}
 	}
+	// sums of days, which earlier versions did not have, are those of the rows, before and after they are kept
+	for range 2 {
+		asSlots(t, s, "fontaine", span(t0.Add(-24*time.Hour), 72*time.Hour), []*time.Location{paris(t)})
+		must(t, s.SumBalances(t.Context(), "fontaine", paris(t), sp.End))
+	}
 	p, err := s.Plan(t.Context(), 1_000_000_001)
 	must(t, err)
 	if p.District != "fontaine" || !p.CreatedAt.Equal(t0) {

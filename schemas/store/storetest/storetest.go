@@ -43,6 +43,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"balances", balances},
 		{"bad balances are refused", balancesRefused},
 		{"carriers", carriers},
+		{"balances by day", balanceDays},
+		{"balances by day while rows are saved", balanceDaysTogether},
 		{"errors of forecasts", forecasts},
 		{"plans", plans},
 		{"bad plans are refused", plansRefused},

@@ -31,6 +31,7 @@ func (s *Store) SaveCarriers(ctx context.Context, rows []balance.CarrierRow) err
 	}
 	return s.write(ctx, fmt.Sprintf("save %d carrier rows", len(rows)), func(tx pgx.Tx) error {
 		b := &pgx.Batch{}
+		touch(b, rows, func(r *balance.CarrierRow) (string, time.Time) { return r.District, r.Start })
 		for i := range rows {
 			r := &rows[i]
 			b.Queue(upsertCarrier, r.District, r.Site, string(r.Carrier), store.Instant(r.Start), r.Step.Microseconds(), int64(r.DeliveredWh), int64(r.ExportedWh), int64(r.GeneratedWh),
@@ -42,10 +43,14 @@ func (s *Store) SaveCarriers(ctx context.Context, rows []balance.CarrierRow) err
 
 // Carriers returns the rows of a site ("": all) and carrier ("": all) that start in sp, by start, then site, then carrier.
 func (s *Store) Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error) {
+	return s.carriers(ctx, s.pool, districtID, site, carrier, sp)
+}
+
+func (s *Store) carriers(ctx context.Context, q querier, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error) {
 	if !storable(districtID + site + string(carrier)) {
 		return []balance.CarrierRow{}, ctx.Err()
 	}
-	rows, err := s.pool.Query(ctx, "select "+carrierColumns+" from carrier_balances where district=$1 and start>=$2 and start<$3 and ($4='' or site=$4) and ($5='' or carrier=$5)"+
+	rows, err := q.Query(ctx, "select "+carrierColumns+" from carrier_balances where district=$1 and start>=$2 and start<$3 and ($4='' or site=$4) and ($5='' or carrier=$5)"+
 		" order by start, site, carrier", districtID, store.FromMicro(store.CeilMicro(sp.Start)), store.FromMicro(store.CeilMicro(sp.End)), site, string(carrier))
 	if err != nil {
 		return nil, s.fail("read carriers of "+districtID, err)

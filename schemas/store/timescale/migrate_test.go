@@ -60,6 +60,11 @@ func TestReleased(t *testing.T) {
 					t.Errorf("columns\n%s\nwant those of a new database\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 				}
 				storetest.Released(t, s, version, version >= 3)
+				var days int
+				must(t, s.pool.QueryRow(t.Context(), "select count(*) from summed_days where claim is null").Scan(&days))
+				if days != 1 {
+					t.Errorf("%d days are kept of the rows that were there, want 1", days)
+				}
 			})
 		}
 	}

@@ -38,6 +38,7 @@ func (s *Store) SaveBalances(ctx context.Context, rows []balance.Row) error {
 	}
 	return s.write(ctx, fmt.Sprintf("save %d balance rows", len(rows)), func(tx pgx.Tx) error {
 		b := &pgx.Batch{}
+		touch(b, rows, func(r *balance.Row) (string, time.Time) { return r.District, r.Start })
 		for i := range rows {
 			r := &rows[i]
 			b.Queue(upsertBalance, r.District, r.Site, store.Instant(r.Start), r.Step.Microseconds(),
@@ -51,10 +52,14 @@ func (s *Store) SaveBalances(ctx context.Context, rows []balance.Row) error {
 
 // Balances returns the rows of a site ("": all) that start in sp, by start, then site.
 func (s *Store) Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error) {
+	return s.balances(ctx, s.pool, districtID, site, sp)
+}
+
+func (s *Store) balances(ctx context.Context, q querier, districtID, site string, sp timegrid.Span) ([]balance.Row, error) {
 	if !storable(districtID + site) {
 		return []balance.Row{}, ctx.Err()
 	}
-	rows, err := s.pool.Query(ctx, "select "+balanceColumns+" from balances where district=$1 and start>=$2 and start<$3 and ($4='' or site=$4)"+
+	rows, err := q.Query(ctx, "select "+balanceColumns+" from balances where district=$1 and start>=$2 and start<$3 and ($4='' or site=$4)"+
 		" order by start, site", districtID, store.FromMicro(store.CeilMicro(sp.Start)), store.FromMicro(store.CeilMicro(sp.End)), site)
 	if err != nil {
 		return nil, s.fail("read balances of "+districtID, err)

@@ -63,6 +63,8 @@ func (s *Store) Rollup(ctx context.Context, series []district.SeriesID, sp timeg
 const (
 	lockSchema  = 7827
 	lockRefresh = 7828
+	lockDays    = 7830 // one process sums days, see days.go
+	lockClaims  = 7831 // see touch
 )
 
 // Refresh brings the blocks up to date, unless another process is at it.

@@ -14,6 +14,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/order"
 	"quartier/schemas/store"
+	"quartier/schemas/store/daily"
 	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
@@ -132,6 +133,11 @@ func (m *Memory) Balances(_ context.Context, districtID, site string, sp timegri
 func (m *Memory) Carriers(context.Context, string, string, balance.Carrier, timegrid.Span) ([]balance.CarrierRow, error) {
 	defer m.lock()()
 	return nil, m.down
+}
+
+// BalanceDays is as the contract says.
+func (m *Memory) BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error) {
+	return daily.FromRows(ctx, m, districtID, site, sp, zone)
 }
 
 // ForecastErrors is as the contract says.

@@ -1,0 +1,259 @@
+// Package daily keeps what balance rows sum to in each civil day, for both stores, so that a year by month reads 365 sums and not 35,040 slots.
+//
+// A kept day is right or it is not there: whoever saves rows takes, in the same transaction, every kept day that they fall into off the list, whatever its zone, and such a day is summed from its slots when it is read
+// until a refresh keeps it again. So nobody who saves rows needs to know a zone, a refresh may come late, be killed or be repeated, and late data, corrections and replays need no care.
+//
+// A refresh claims days first, in a transaction that comes after every writer that was under way, then reads their rows, and keeps the sums of those whose claim still stands: a row that was saved meanwhile took it.
+package daily
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"quartier/schemas/balance"
+	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
+)
+
+// Record is the part of a record that is read; of a read, at one moment.
+type Record interface {
+	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
+	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
+	// Summed returns the days of a district that start in sp and are kept, from start to end.
+	Summed(ctx context.Context, districtID string, sp timegrid.Span) ([]timegrid.Span, error)
+}
+
+// Snapshot is a record with its sums.
+type Snapshot interface {
+	Record
+	// Sums returns the sums of a site ("": all) of days that start in sp, those among them that are no longer kept as well.
+	Sums(ctx context.Context, districtID, site string, sp timegrid.Span) ([]Sum, error)
+}
+
+// Sum is a kept [balance.Day].
+type Sum struct {
+	Site       string
+	Carrier    balance.Carrier
+	Start, End time.Time
+	Body       []byte // see Encode
+}
+
+// Keeper is a record whose days are being summed.
+type Keeper interface {
+	Record
+	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
+	// From returns when the first day begins of which every row is there.
+	From(ctx context.Context) (time.Time, error)
+	// Claim puts days on the list as claimed, once every writer that is under way has ended; days from before From are left out.
+	Claim(ctx context.Context, districtID, claim string, days []timegrid.Span) error
+	// Keep keeps the sums of those days whose claim still stands.
+	Keep(ctx context.Context, districtID, claim string, days []timegrid.Span, sums []Sum) error
+}
+
+// Read returns the days of a zone that start in sp: from what is kept, and from the slots of the others.
+func Read(ctx context.Context, log *slog.Logger, s Snapshot, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error) {
+	days := daysOf(sp, zone)
+	if len(days) == 0 {
+		return []balance.Day{}, ctx.Err()
+	}
+	all := timegrid.Span{Start: days[0].Start, End: days[len(days)-1].End}
+	listed, err := s.Summed(ctx, districtID, all)
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[[2]int64]bool, len(listed))
+	for _, d := range listed {
+		there[key(d)] = true
+	}
+	kept := make(map[[2]int64]bool, len(days)) // days of another zone are none of these
+	for _, d := range days {
+		if there[key(d)] {
+			kept[key(d)] = true
+		}
+	}
+	out := []balance.Day{}
+	if len(kept) > 0 {
+		sums, err := s.Sums(ctx, districtID, site, all)
+		if err != nil {
+			return nil, err
+		}
+		out = slices.Grow(out, len(sums))
+		for i := range sums {
+			x := &sums[i]
+			day := key(timegrid.Span{Start: x.Start, End: x.End})
+			if !kept[day] {
+				continue
+			}
+			d, err := Decode(districtID, x)
+			if err != nil {
+				log.Error("sum of a day damaged, its slots are read instead", "district", districtID, "site", x.Site, "day", x.Start, "err", err)
+				delete(kept, day)
+				continue
+			}
+			out = append(out, d)
+		}
+		out = slices.DeleteFunc(out, func(d balance.Day) bool { return !kept[key(timegrid.Span{Start: d.Start, End: d.End()})] }) // of a damaged one
+	}
+	for i := 0; i < len(days); {
+		if kept[key(days[i])] {
+			i++
+			continue
+		}
+		n := i
+		for n < len(days) && !kept[key(days[n])] {
+			n++
+		}
+		more, err := FromRows(ctx, s, districtID, site, timegrid.Span{Start: days[i].Start, End: days[n-1].End}, zone)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+		i = n
+	}
+	balance.SortDays(out)
+	return out, ctx.Err()
+}
+
+// key is a day in maps.
+func key(d timegrid.Span) [2]int64 { return [2]int64{d.Start.UnixMicro(), d.End.UnixMicro()} }
+
+// FromRows sums the rows of a span by day.
+func FromRows(ctx context.Context, r interface {
+	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
+	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
+}, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error) {
+	rows, err := r.Balances(ctx, districtID, site, sp)
+	if err != nil {
+		return nil, err
+	}
+	others, err := r.Carriers(ctx, districtID, site, "", sp)
+	if err != nil {
+		return nil, err
+	}
+	return balance.Days(rows, others, zone), nil
+}
+
+// daysOf returns the civil days that start in a span.
+func daysOf(sp timegrid.Span, zone *time.Location) []timegrid.Span {
+	var out []timegrid.Span
+	if !sp.Start.Before(sp.End) {
+		return nil
+	}
+	d := timegrid.Day(sp.Start, zone)
+	if d.Start.Before(sp.Start) {
+		d = timegrid.Day(d.End, zone)
+	}
+	for ; d.Start.Before(sp.End); d = timegrid.Day(d.End, zone) {
+		out = append(out, timegrid.Span{Start: d.Start.UTC(), End: d.End.UTC()})
+	}
+	return out
+}
+
+const (
+	fewRows  = 10_000 // of slots in memory at a time, at least where there are more
+	manyRows = 60_000
+	mostDays = 31
+)
+
+// Refresh keeps the sums of the days of a zone that were over at now and are not kept.
+func Refresh(ctx context.Context, k Keeper, districtID string, zone *time.Location, now time.Time) error {
+	known, err := k.BalanceSpan(ctx, districtID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	from, err := k.From(ctx)
+	if err != nil {
+		return err
+	}
+	first := timegrid.Day(known.Start, zone)
+	if first.Start.Before(from) {
+		first.Start = from // the first day that starts from then on is the first that is whole
+	}
+	todo := daysOf(timegrid.Span{Start: first.Start, End: known.End}, zone)
+	if len(todo) == 0 {
+		return ctx.Err()
+	}
+	listed, err := k.Summed(ctx, districtID, timegrid.Span{Start: todo[0].Start, End: todo[len(todo)-1].End})
+	if err != nil {
+		return err
+	}
+	kept := make(map[[2]int64]bool, len(listed))
+	for _, d := range listed {
+		kept[key(d)] = true
+	}
+	todo = slices.DeleteFunc(todo, func(d timegrid.Span) bool { return d.End.After(now) || kept[key(d)] })
+	for n := 1; len(todo) > 0; {
+		part := todo[:1]
+		for len(part) < n && len(part) < len(todo) && todo[len(part)].Start.Equal(part[len(part)-1].End) {
+			part = todo[:len(part)+1]
+		}
+		rows, err := refresh(ctx, k, districtID, zone, part)
+		if err != nil {
+			return err
+		}
+		todo = todo[len(part):]
+		switch {
+		case rows < fewRows:
+			n = min(2*n, mostDays)
+		case rows > manyRows:
+			n = max(1, n/2)
+		}
+	}
+	return ctx.Err()
+}
+
+// refresh keeps the sums of days that follow one another, and returns how many slots they have.
+func refresh(ctx context.Context, k Keeper, districtID string, zone *time.Location, days []timegrid.Span) (rows int, err error) {
+	claim := rand.Text()
+	if err := k.Claim(ctx, districtID, claim, days); err != nil {
+		return 0, err
+	}
+	sums, err := FromRows(ctx, k, districtID, "", timegrid.Span{Start: days[0].Start, End: days[len(days)-1].End}, zone)
+	if err != nil {
+		return 0, err
+	}
+	out := make([]Sum, len(sums))
+	for i := range sums {
+		d := &sums[i]
+		out[i] = Sum{Site: d.Site, Carrier: d.Carrier, Start: d.Start, End: d.End(), Body: Encode(d)}
+		rows += d.Slots
+	}
+	return rows, k.Keep(ctx, districtID, claim, days, out)
+}
+
+// Span is a span of time of a district.
+type Span struct {
+	District string
+	timegrid.Span
+}
+
+// Touched returns the spans, from the first to the last start, in which rows fall: by district, and those with half a day or more between them apart. Every kept day from [LongestDay] before the start of one to its end,
+// both included, may be touched.
+func Touched[T any](rows []T, of func(*T) (districtID string, start time.Time)) []Span {
+	all := make([]Span, len(rows))
+	for i := range rows {
+		id, t := of(&rows[i])
+		all[i] = Span{id, timegrid.Span{Start: t, End: t}}
+	}
+	slices.SortFunc(all, func(a, b Span) int { return cmp.Or(cmp.Compare(a.District, b.District), a.Start.Compare(b.Start)) })
+	var out []Span
+	for _, x := range all {
+		if n := len(out); n > 0 && out[n-1].District == x.District && x.Start.Sub(out[n-1].End) < 12*time.Hour {
+			out[n-1].End = x.End
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// LongestDay bounds how long a civil day is.
+const LongestDay = 48 * time.Hour

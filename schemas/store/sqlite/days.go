@@ -1,0 +1,163 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"quartier/schemas/balance"
+	"quartier/schemas/store"
+	"quartier/schemas/store/daily"
+	"quartier/schemas/timegrid"
+)
+
+// querier is the readers, or a transaction of one.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// moment gives the record at one moment to package daily.
+type moment struct {
+	*Store
+	q querier
+}
+
+var (
+	_ daily.Snapshot = moment{}
+	_ daily.Keeper   = dayKeeper{}
+)
+
+// BalanceDays returns what the rows of a site ("": all) sum to in each civil day of zone that starts in sp, by start, then site, then carrier.
+func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error) {
+	tx, err := s.readers.BeginTx(ctx, nil) // what is listed, kept and there as rows is of one moment
+	if err != nil {
+		return nil, s.fail("read daily balances of "+districtID, err)
+	}
+	defer func() { _ = tx.Rollback() }() // it wrote nothing
+	return daily.Read(ctx, s.log, moment{s, tx}, districtID, site, sp, zone)
+}
+
+// SumBalances keeps the sums of the civil days of zone that were over at now.
+func (s *Store) SumBalances(ctx context.Context, districtID string, zone *time.Location, now time.Time) error {
+	s.summing.Lock()
+	defer s.summing.Unlock()
+	return daily.Refresh(ctx, dayKeeper{moment{s, s.readers}}, districtID, zone, now)
+}
+
+// Balances returns the rows at the moment.
+func (m moment) Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error) {
+	return m.balances(ctx, m.q, districtID, site, sp)
+}
+
+// Carriers returns the rows of other carriers at the moment.
+func (m moment) Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error) {
+	return m.carriers(ctx, m.q, districtID, site, carrier, sp)
+}
+
+// Summed returns the days that are kept.
+func (m moment) Summed(ctx context.Context, districtID string, sp timegrid.Span) ([]timegrid.Span, error) {
+	rows, err := m.q.QueryContext(ctx, "select start_us, end_us from summed_days where district=? and start_us>=? and start_us<? and claim is null",
+		districtID, store.CeilMicro(sp.Start), store.CeilMicro(sp.End))
+	if err != nil {
+		return nil, m.fail("read daily balances of "+districtID, err)
+	}
+	out, err := collect(rows, func(rows *sql.Rows) (d timegrid.Span, err error) {
+		var start, end int64
+		err = rows.Scan(&start, &end)
+		return timegrid.Span{Start: store.FromMicro(start), End: store.FromMicro(end)}, err
+	})
+	return out, m.fail("read daily balances of "+districtID, err)
+}
+
+// Sums returns what is kept of days.
+func (m moment) Sums(ctx context.Context, districtID, site string, sp timegrid.Span) ([]daily.Sum, error) {
+	where, args := "district=? and start_us>=? and start_us<?", []any{districtID, store.CeilMicro(sp.Start), store.CeilMicro(sp.End)}
+	if site != "" {
+		where, args = where+" and site=?", append(args, site)
+	}
+	rows, err := m.q.QueryContext(ctx, "select site, carrier, start_us, end_us, body from day_sums where "+where, args...)
+	if err != nil {
+		return nil, m.fail("read daily balances of "+districtID, err)
+	}
+	out, err := collect(rows, func(rows *sql.Rows) (d daily.Sum, err error) {
+		var start, end int64
+		err = rows.Scan(&d.Site, &d.Carrier, &start, &end, &d.Body)
+		d.Start, d.End = store.FromMicro(start), store.FromMicro(end)
+		return d, err
+	})
+	return out, m.fail("read daily balances of "+districtID, err)
+}
+
+// touch takes the days that rows fall into off the list, in the transaction under way.
+func touch[T any](ctx context.Context, conn *sql.Conn, rows []T, of func(*T) (string, time.Time)) error {
+	for _, x := range daily.Touched(rows, of) {
+		from, to := store.Micro(x.Start), store.Micro(x.End)
+		if _, err := conn.ExecContext(ctx, "delete from summed_days where district=? and start_us>? and start_us<=? and end_us>?", x.District, from-daily.LongestDay.Microseconds(), to, from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dayKeeper sums days for package daily.
+type dayKeeper struct{ moment }
+
+// From returns from when on every row is in the file.
+func (k dayKeeper) From(ctx context.Context) (time.Time, error) {
+	kept, _, err := k.Horizon(ctx)
+	return kept, err
+}
+
+// Claim puts days on the list as claimed.
+func (k dayKeeper) Claim(ctx context.Context, districtID, claim string, days []timegrid.Span) error {
+	return k.write(ctx, fmt.Sprintf("claim %d days of %s", len(days), districtID), len(days), func(ctx context.Context) (func(), error) {
+		var kept sql.NullInt64
+		if err := k.conn.QueryRowContext(ctx, "select cast(value as integer) from meta where key=?", keptFrom).Scan(&kept); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, err
+		}
+		for _, d := range days {
+			if kept.Valid && store.Micro(d.Start) < kept.Int64 {
+				continue // its rows were removed since
+			}
+			if _, err := k.conn.ExecContext(ctx, "insert or replace into summed_days(district, start_us, end_us, claim) values(?,?,?,?)", districtID, store.Micro(d.Start), store.Micro(d.End), claim); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+}
+
+// Keep keeps the sums of those days whose claim still stands.
+func (k dayKeeper) Keep(ctx context.Context, districtID, claim string, days []timegrid.Span, sums []daily.Sum) error {
+	return k.write(ctx, fmt.Sprintf("sum %d days of %s", len(days), districtID), len(days)+len(sums), func(ctx context.Context) (func(), error) {
+		mine := map[int64]bool{}
+		for _, d := range days {
+			res, err := k.conn.ExecContext(ctx, "update summed_days set claim=null where district=? and start_us=? and claim=?", districtID, store.Micro(d.Start), claim)
+			if err != nil {
+				return nil, err
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return nil, err
+			}
+			mine[store.Micro(d.Start)] = n > 0
+		}
+		st, err := k.conn.PrepareContext(ctx, "insert or replace into day_sums(district, site, start_us, carrier, end_us, body) values(?,?,?,?,?,?)")
+		if err != nil {
+			return nil, err
+		}
+		defer st.Close()
+		for i := range sums {
+			x := &sums[i]
+			if !mine[store.Micro(x.Start)] {
+				continue
+			}
+			if _, err := st.ExecContext(ctx, districtID, x.Site, store.Micro(x.Start), string(x.Carrier), store.Micro(x.End), x.Body); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+}

@@ -1,0 +1,163 @@
+package timescale
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"quartier/schemas/balance"
+	"quartier/schemas/store"
+	"quartier/schemas/store/daily"
+	"quartier/schemas/timegrid"
+)
+
+// moment gives the record at one moment to package daily.
+type moment struct {
+	*Store
+	q querier
+}
+
+var (
+	_ daily.Snapshot = moment{}
+	_ daily.Keeper   = dayKeeper{}
+)
+
+// BalanceDays returns what the rows of a site ("": all) sum to in each civil day of zone that starts in sp, by start, then site, then carrier.
+func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) (out []balance.Day, err error) {
+	if !storable(districtID + site) {
+		return []balance.Day{}, ctx.Err()
+	}
+	// what is listed, kept and there as rows is of one moment
+	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+		out, err = daily.Read(ctx, s.log, moment{s, tx}, districtID, site, sp, zone)
+		return err
+	})
+	return out, s.fail("read daily balances of "+districtID, err)
+}
+
+// SumBalances keeps the sums of the civil days of zone that were over at now, unless another process is at it.
+func (s *Store) SumBalances(ctx context.Context, districtID string, zone *time.Location, now time.Time) error {
+	if !storable(districtID) {
+		return ctx.Err()
+	}
+	return s.alone(ctx, "sum daily balances", lockDays, func(ctx context.Context) error {
+		return daily.Refresh(ctx, dayKeeper{moment{s, s.pool}}, districtID, zone, now)
+	})
+}
+
+// Balances returns the rows at the moment.
+func (m moment) Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error) {
+	return m.balances(ctx, m.q, districtID, site, sp)
+}
+
+// Carriers returns the rows of other carriers at the moment.
+func (m moment) Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error) {
+	return m.carriers(ctx, m.q, districtID, site, carrier, sp)
+}
+
+// Summed returns the days that are kept.
+func (m moment) Summed(ctx context.Context, districtID string, sp timegrid.Span) ([]timegrid.Span, error) {
+	rows, err := m.q.Query(ctx, "select start, until from summed_days where district=$1 and start>=$2 and start<$3 and claim is null",
+		districtID, store.FromMicro(store.CeilMicro(sp.Start)), store.FromMicro(store.CeilMicro(sp.End)))
+	if err != nil {
+		return nil, m.fail("read daily balances of "+districtID, err)
+	}
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d timegrid.Span, err error) {
+		err = row.Scan(&d.Start, &d.End)
+		d.Start, d.End = d.Start.UTC(), d.End.UTC()
+		return d, err
+	})
+	return out, m.fail("read daily balances of "+districtID, err)
+}
+
+// Sums returns what is kept of days.
+func (m moment) Sums(ctx context.Context, districtID, site string, sp timegrid.Span) ([]daily.Sum, error) {
+	where, args := "district=$1 and start>=$2 and start<$3", []any{districtID, store.FromMicro(store.CeilMicro(sp.Start)), store.FromMicro(store.CeilMicro(sp.End))}
+	if site != "" {
+		where, args = where+" and site=$4", append(args, site)
+	}
+	rows, err := m.q.Query(ctx, "select site, carrier, start, until, body from day_sums where "+where, args...)
+	if err != nil {
+		return nil, m.fail("read daily balances of "+districtID, err)
+	}
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d daily.Sum, err error) {
+		err = row.Scan(&d.Site, &d.Carrier, &d.Start, &d.End, &d.Body)
+		d.Start, d.End = d.Start.UTC(), d.End.UTC()
+		return d, err
+	})
+	return out, m.fail("read daily balances of "+districtID, err)
+}
+
+const (
+	// writers of rows hold the lock of the record's days together; who claims days holds it alone, and so comes after all of them
+	shareDays = "select pg_advisory_xact_lock_shared($1, hashtext(current_schema()))"
+	closeDays = "select pg_advisory_xact_lock($1, hashtext(current_schema()))"
+	touchDays = "delete from summed_days where district=$1 and start>$2 and start<=$3 and until>$4"
+)
+
+// touch takes the days that rows fall into off the list, before they are written.
+func touch[T any](b *pgx.Batch, rows []T, of func(*T) (string, time.Time)) {
+	b.Queue(shareDays, lockClaims)
+	for _, x := range daily.Touched(rows, of) {
+		from := store.Instant(x.Start)
+		b.Queue(touchDays, x.District, from.Add(-daily.LongestDay), store.Instant(x.End), from)
+	}
+}
+
+// dayKeeper sums days for package daily.
+type dayKeeper struct{ moment }
+
+// From returns no time: all rows are here.
+func (dayKeeper) From(context.Context) (time.Time, error) { return time.Time{}, nil }
+
+// Claim puts days on the list as claimed, once every writer that is under way has ended.
+func (k dayKeeper) Claim(ctx context.Context, districtID, claim string, days []timegrid.Span) error {
+	return k.write(ctx, fmt.Sprintf("claim %d days of %s", len(days), districtID), func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, closeDays, lockClaims); err != nil {
+			return err
+		}
+		start, until := make([]time.Time, len(days)), make([]time.Time, len(days))
+		for i, d := range days {
+			start[i], until[i] = d.Start, d.End
+		}
+		_, err := tx.Exec(ctx, `insert into summed_days(district, start, until, claim) select $1, s, u, $2 from unnest($3::timestamptz[], $4::timestamptz[]) x(s, u)
+			on conflict (district, start) do update set until=excluded.until, claim=excluded.claim`, districtID, claim, start, until)
+		return err
+	})
+}
+
+// Keep keeps the sums of those days whose claim still stands.
+func (k dayKeeper) Keep(ctx context.Context, districtID, claim string, days []timegrid.Span, sums []daily.Sum) error {
+	return k.write(ctx, fmt.Sprintf("sum %d days of %s", len(days), districtID), func(tx pgx.Tx) error {
+		start := make([]time.Time, len(days))
+		for i, d := range days {
+			start[i] = d.Start
+		}
+		rows, err := tx.Query(ctx, "update summed_days set claim=null where district=$1 and start=any($2::timestamptz[]) and claim=$3 returning start", districtID, start, claim)
+		if err != nil {
+			return err
+		}
+		mine := map[int64]bool{}
+		var at time.Time
+		if _, err := pgx.ForEachRow(rows, []any{&at}, func() error {
+			mine[at.UnixMicro()] = true
+			return nil
+		}); err != nil {
+			return err
+		}
+		b := &pgx.Batch{}
+		for i := range sums {
+			x := &sums[i]
+			if mine[x.Start.UnixMicro()] {
+				b.Queue(`insert into day_sums(district, site, start, carrier, until, body) values($1,$2,$3,$4,$5,$6)
+					on conflict (district, site, start, carrier) do update set until=excluded.until, body=excluded.body`, districtID, x.Site, x.Start, string(x.Carrier), x.End, x.Body)
+			}
+		}
+		if b.Len() == 0 {
+			return nil
+		}
+		return tx.SendBatch(ctx, b).Close()
+	})
+}
