@@ -70,6 +70,8 @@ type Rollups interface {
 	// Retire removes samples from before cutoff, rounded down to a day of UTC, and keeps their rollups, which from then on stay what they are: a sample of that time that comes later changes
 	// nothing. It does nothing, and returns false, while a rollup of that time is still to be made.
 	Retire(ctx context.Context, cutoff time.Time) (done bool, err error)
+	// Retired returns the time before which Retire has removed samples; zero where it never has.
+	Retired(ctx context.Context) (time.Time, error)
 }
 
 // Balances keeps the balance rows, one per district, site and slot start.

@@ -33,12 +33,13 @@ const ClockJump = "clock-jump"
 
 // watch keeps what is wrong at present, and enters what begins and ends into the record.
 type watch struct {
-	mu     sync.Mutex
-	jump   console.Alarm
-	until  time.Time // on the machine's clock: how long the jump is shown
-	book   *alarm.Book
-	queue  []store.Event
-	warned bool
+	mu      sync.Mutex
+	jump    console.Alarm
+	waiting map[string]console.Alarm // by district: what keeps old samples from being removed
+	until   time.Time                // on the machine's clock: how long the jump is shown
+	book    *alarm.Book
+	queue   []store.Event
+	warned  bool
 }
 
 // conditions are what is wrong with a district at present beside what the console sees itself: measurements that cannot be, commands that are not followed, limits that are passed, planning
@@ -62,6 +63,9 @@ func (a *App) conditions(districtID string) []console.Alarm {
 		one := a.watch.jump
 		one.Object = districtID
 		out = append(out, one)
+	}
+	if w, ok := a.watch.waiting[districtID]; ok {
+		out = append(out, w)
 	}
 	a.watch.mu.Unlock()
 	return out

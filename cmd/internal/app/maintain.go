@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"quartier/cmd/internal/config"
+	"quartier/cmd/internal/console"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
@@ -52,7 +54,7 @@ func (a *App) maintainLoop(ctx context.Context) {
 func (a *App) tidy(ctx context.Context, now time.Time) error {
 	var errs []error
 	if fine := fineFor(a.cfg); fine > 0 {
-		cutoff, err := a.unneeded(ctx, now.Add(-fine))
+		cutoff, err := a.unneeded(ctx, now, now.Add(-fine))
 		if err == nil && !cutoff.IsZero() {
 			_, err = a.record.Retire(ctx, cutoff)
 		}
@@ -67,9 +69,20 @@ func (a *App) tidy(ctx context.Context, now time.Time) error {
 // restsOnBefore is how long before its begin a month's figures may rest on samples: those of the days that tell what is usual, and of the readings around its ends.
 const restsOnBefore = (usualDays+1)*24*time.Hour + readMargin
 
+// SamplesWait is the alarm of old samples that stay because the figures of a month that has ended are not published.
+const SamplesWait = "samples-wait"
+
+// waitsAfter is how long after its end a month may be without figures before that is an alarm, beyond the time that late data has.
+const waitsAfter = closeAfter + 48*time.Hour
+
 // unneeded returns until when, at most until t, no sample is needed any more: every district's balances reach beyond it, and no month that rests on samples of that time is without its
-// figures in the ledger. It is zero while a district has no balances so far.
-func (a *App) unneeded(ctx context.Context, t time.Time) (time.Time, error) {
+// figures in the ledger. It is zero while a district has no balances so far. What holds samples up although it should be over is shown as an alarm.
+func (a *App) unneeded(ctx context.Context, now, t time.Time) (time.Time, error) {
+	retired, err := a.record.Retired(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	waiting := map[string]console.Alarm{}
 	for i := range a.cfg.Districts {
 		d := &a.cfg.Districts[i]
 		sp, err := a.record.BalanceSpan(ctx, d.ID)
@@ -80,27 +93,37 @@ func (a *App) unneeded(ctx context.Context, t time.Time) (time.Time, error) {
 		if err != nil {
 			return time.Time{}, err
 		}
-		open, err := a.openMonth(ctx, d, sp.Start, t.Add(restsOnBefore))
+		open, err := a.openMonth(ctx, d, sp.Start, t.Add(restsOnBefore), retired)
 		if err != nil {
 			return time.Time{}, err
 		}
 		if until := open.Start.Add(-restsOnBefore); !open.Start.IsZero() && until.Before(t) {
-			a.log.Info("old samples stay: a month's figures are not in the ledger; 'quartier audit --close' publishes a month that has ended", "district", d.ID,
-				"month", open.Start.In(d.Zone).Format("2006-01"), "from", until, "wanted", t)
+			name := open.Start.In(d.Zone).Format("2006-01")
+			a.log.Info("old samples stay: a month's figures are not in the ledger; 'quartier audit --close' publishes a month that has ended", "district", d.ID, "month", name, "from", until, "wanted", t)
+			if late := open.End.Add(waitsAfter); now.After(late) {
+				waiting[d.ID] = console.Alarm{Key: SamplesWait, Severity: "warning", Since: late.UTC(), Object: d.ID,
+					Detail: fmt.Sprintf("%s: quartier audit --district %s --month %s --close; %s", name, d.ID, name, until.In(d.Zone).Format(time.DateOnly))}
+			}
 			t = until
 		}
 	}
+	a.watch.mu.Lock()
+	a.watch.waiting = waiting
+	a.watch.mu.Unlock()
 	return t, nil
 }
 
 // openMonth returns the first month of a district that begins before an instant, has samples and no published figures; a zero span where there is none. A month without any sample cannot be published
-// any more, and nothing waits for it.
-func (a *App) openMonth(ctx context.Context, d *district.District, from, before time.Time) (timegrid.Span, error) {
+// any more, and one that has lost samples which it rests on, as those from before retired, not as it was: nothing waits for either.
+func (a *App) openMonth(ctx context.Context, d *district.District, from, before, retired time.Time) (timegrid.Span, error) {
 	series, err := a.record.Series(ctx, d.ID+"/")
 	if err != nil {
 		return timegrid.Span{}, err
 	}
 	for month := timegrid.Month(from, d.Zone); month.Start.Before(before); month = timegrid.Month(month.End, d.Zone) {
+		if month.Start.Add(-restsOnBefore).Before(retired) {
+			continue
+		}
 		published, err := a.record.Figures(ctx, d.ID, month)
 		if err != nil {
 			return timegrid.Span{}, err

@@ -1,9 +1,12 @@
 package app
 
 import (
+	"errors"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,5 +93,88 @@ func TestRetention(t *testing.T) {
 	}))
 	if days != 110 {
 		t.Errorf("%d days are in the rollups, want 110", days)
+	}
+}
+
+// TestRetentionAfterLoss: months whose samples went in part before their figures were published hold nothing up; the first whole one does, and an alarm says which it is and what publishes it.
+func TestRetentionAfterLoss(t *testing.T) {
+	text, err := fs.ReadFile(testdata.Districts(), "demo.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse("demo.yaml", append(text, "\nrecord: {fine_days: 100}\n"...), ConfigOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "quartier.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	now := start.AddDate(0, 9, 0)
+	a := &App{cfg: cfg, log: slog.New(slog.DiscardHandler), record: &Record{Store: st}, clock: NewClock(now, 1)}
+	const id = district.SeriesID("fontaine/ecole/pv/power_kw")
+	var in []district.Sample
+	for at := start; at.Before(now); at = at.Add(time.Hour) {
+		in = append(in, district.Sample{Series: id, Time: at, Value: 2})
+	}
+	must(st.Append(t.Context(), in))
+	must(st.Refresh(t.Context(), now.Add(2*time.Hour)))
+	for i := range cfg.Districts {
+		for _, at := range []time.Time{start, now.Add(-15 * time.Minute)} {
+			must(st.SaveBalances(t.Context(), []balance.Row{{District: cfg.Districts[i].ID, Site: "_", Start: at, Step: 15 * time.Minute}}))
+		}
+	}
+	if done, err := st.Retire(t.Context(), start.AddDate(0, 1, 15)); err != nil || !done { // as versions did that waited for nothing
+		t.Fatalf("retired: %v, %v", done, err)
+	}
+	first := func() (at time.Time) {
+		err := st.Read(t.Context(), []district.SeriesID{id}, timegrid.NewSpan(start, now), func(x district.Sample) error { at = x.Time; return errFound })
+		if !errors.Is(err, errFound) {
+			t.Fatal(err)
+		}
+		return at
+	}
+	waits := func() string {
+		for _, c := range a.conditions("fontaine") {
+			if c.Key == SamplesWait {
+				return c.Detail
+			}
+		}
+		return ""
+	}
+	zone := cfg.Districts[slices.IndexFunc(cfg.Districts, func(d district.District) bool { return d.ID == "fontaine" })].Zone
+	rests := func(m time.Month) time.Time { // the day from which on a month rests on samples
+		return time.Date(2026, m, 1, 0, 0, 0, 0, zone).Add(-restsOnBefore).UTC().Truncate(24 * time.Hour)
+	}
+	publish := func(m time.Month) {
+		must(st.AppendFigures(t.Context(), []ledger.Figure{ledger.Figure{District: "fontaine", Subject: "_", Kind: "import_wh", Period: timegrid.Month(time.Date(2026, m, 10, 0, 0, 0, 0, zone), zone), Unit: "Wh",
+			Method: "balance", MethodVersion: "1", CreatedAt: now, Version: 1}.Sealed()}))
+	}
+	must(a.tidy(t.Context(), now))
+	if got, want := first(), rests(time.April); !got.Equal(want) {
+		t.Errorf("samples are left from %v on, want those that April rests on, from %v", got, want)
+	}
+	if got := waits(); !strings.Contains(got, "2026-04: quartier audit --district fontaine --month 2026-04 --close") {
+		t.Errorf("the alarm says %q, want it to name April and what publishes it", got)
+	}
+	publish(time.April)
+	must(a.tidy(t.Context(), now))
+	if got := waits(); !strings.Contains(got, "2026-05") || !first().Equal(rests(time.May)) {
+		t.Errorf("with April published the alarm says %q, and samples are left from %v on", got, first())
+	}
+	for m := time.May; m <= time.July; m++ {
+		publish(m)
+	}
+	must(a.tidy(t.Context(), now))
+	if got, want := first(), now.Add(-100*24*time.Hour); waits() != "" || !got.Equal(want) {
+		t.Errorf("with all published the alarm says %q, and samples are left from %v on, want %v", waits(), got, want)
 	}
 }

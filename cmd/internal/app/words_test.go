@@ -31,7 +31,7 @@ func TestFaultsHaveWords(t *testing.T) {
 func TestAlarmsHaveWords(t *testing.T) {
 	keys := []string{observe.ValueAbsurd, observe.ValueMissing, observe.SignWrong, observe.MeterStuck, observe.MeterDiffers, observe.CounterJumped, observe.SunAtNight, observe.ChargeStuck,
 		observe.ChargeJumped, observe.ClockDiffers, observe.ComfortLow, scheduler.CommandIgnored, scheduler.CommandFailed, scheduler.CommandRefused, scheduler.CommandConflict,
-		scheduler.LimitPassed, scheduler.PlanFailed, scheduler.PriceAbsurd, scheduler.PriceMissing, ClockJump, FeedSilent, PricesLate, "record-unread"}
+		scheduler.LimitPassed, scheduler.PlanFailed, scheduler.PriceAbsurd, scheduler.PriceMissing, ClockJump, FeedSilent, PricesLate, SamplesWait, "record-unread"}
 	for _, language := range []string{"en", "fr"} {
 		for _, key := range keys {
 			if console.AlarmWords(language, key) == key {

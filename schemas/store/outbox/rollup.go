@@ -113,6 +113,16 @@ func (s *Store) Retire(ctx context.Context, cutoff time.Time) (done bool, err er
 	return done, s.judge(ctx, err)
 }
 
+// Retired returns the time before which samples were removed from the database; zero where none were, and while it is away.
+func (s *Store) Retired(ctx context.Context) (time.Time, error) {
+	db, _ := s.database()
+	if db == nil {
+		return time.Time{}, nil
+	}
+	t, err := db.Retired(ctx)
+	return t, s.judge(ctx, err)
+}
+
 // Pack packs the samples of closed days in the database.
 func (s *Store) Pack(ctx context.Context, before time.Time) error {
 	db, _ := s.database()

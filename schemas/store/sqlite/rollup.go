@@ -68,6 +68,15 @@ func (s *Store) Retire(ctx context.Context, cutoff time.Time) (done bool, err er
 	return err == nil, err
 }
 
+// Retired returns the time before which samples were removed; zero where none were. The file of an outbox tells what it has removed itself, which the database has.
+func (s *Store) Retired(ctx context.Context) (time.Time, error) {
+	us, err := keeper{s}.Frozen(ctx)
+	if err != nil || us == rollup.Everything.From {
+		return time.Time{}, err
+	}
+	return store.FromMicro(us).Add(-frozenMore), nil
+}
+
 // Noted returns rows of the list of what was written.
 func (s keeper) Noted(ctx context.Context, limit int) ([]rollup.Noted, error) {
 	out, err := s.noted(ctx, "order by id limit ?", limit)
@@ -152,10 +161,13 @@ func (s keeper) Frozen(ctx context.Context) (us int64, err error) {
 	return us, s.fail("read "+frozenTo, err)
 }
 
+// frozenMore is how much longer rollups are frozen than samples are removed.
+const frozenMore = time.Hour
+
 // freeze notes in the transaction under way that samples before us are about to go. An hour more stays, whose beginning rests on them.
 func (s *Store) freeze(ctx context.Context, us int64) error {
 	_, err := s.conn.ExecContext(ctx, `insert into meta(key, value) values(?1, ?2) on conflict do update set value=excluded.value
-		where cast(value as integer)<cast(excluded.value as integer)`, frozenTo, us+time.Hour.Microseconds())
+		where cast(value as integer)<cast(excluded.value as integer)`, frozenTo, us+frozenMore.Microseconds())
 	return err
 }
 

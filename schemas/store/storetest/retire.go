@@ -41,8 +41,16 @@ func Retire(t *testing.T, s store.Store) {
 		return out
 	}
 	want := rows()
+	retired := func(want time.Time) {
+		t.Helper()
+		if got, err := s.Retired(t.Context()); err != nil || !got.Equal(want) {
+			t.Errorf("retired before %v, %v; want %v", got, err, want)
+		}
+	}
+	retired(time.Time{})
 	for range 2 {
 		retire(true)
+		retired(cutoff.Truncate(24 * time.Hour))
 		day := cutoff.Truncate(24 * time.Hour)
 		left := slices.DeleteFunc(slices.Clone(in), func(x district.Sample) bool { return x.Time.Before(day) })
 		if got := read(t, s, sp, series...); len(got) != len(left) || got[0].Time.Before(day) {

@@ -10,6 +10,18 @@ import (
 	"quartier/schemas/store/rollup"
 )
 
+// frozenMore is how much longer rollups are frozen than samples are removed.
+const frozenMore = time.Hour
+
+// Retired returns the time before which samples were removed; zero where none were.
+func (s *Store) Retired(ctx context.Context) (time.Time, error) {
+	us, err := keeper{s}.Frozen(ctx)
+	if err != nil || us <= rollup.Everything.From {
+		return time.Time{}, err
+	}
+	return store.FromMicro(us).Add(-frozenMore), nil
+}
+
 // Retire removes samples from before a day once their rollups are made: chunks and packs as wholes, and single rows where there is no hypertable or a chunk reaches beyond the day.
 func (s *Store) Retire(ctx context.Context, cutoff time.Time) (done bool, err error) {
 	cutoff = cutoff.UTC().Truncate(24 * time.Hour)
@@ -20,7 +32,7 @@ func (s *Store) Retire(ctx context.Context, cutoff time.Time) (done bool, err er
 		}
 		// a time of its own: from here on nothing of before is computed again
 		err = s.write(ctx, "retire samples", func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "update record_state set frozen_us=$1 where frozen_us<$1", store.Micro(cutoff.Add(time.Hour)))
+			_, err := tx.Exec(ctx, "update record_state set frozen_us=$1 where frozen_us<$1", store.Micro(cutoff.Add(frozenMore)))
 			return err
 		})
 		if err == nil && s.hyper {
