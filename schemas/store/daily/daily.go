@@ -55,16 +55,16 @@ type Keeper interface {
 	Keep(ctx context.Context, districtID, claim string, days []timegrid.Span, sums []Sum) error
 }
 
-// Read returns the days of a zone that start in sp: from what is kept, and from the slots of the others.
-func Read(ctx context.Context, log *slog.Logger, s Snapshot, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error) {
+// Read returns the days of a zone that start in sp: from what is kept, and from the slots of the others. Days of which a sum is damaged are among the latter; the caller takes them off the list.
+func Read(ctx context.Context, log *slog.Logger, s Snapshot, districtID, site string, sp timegrid.Span, zone *time.Location) (out []balance.Day, damaged []timegrid.Span, err error) {
 	days := daysOf(sp, zone)
 	if len(days) == 0 {
-		return []balance.Day{}, ctx.Err()
+		return []balance.Day{}, nil, ctx.Err()
 	}
 	all := timegrid.Span{Start: days[0].Start, End: days[len(days)-1].End}
 	listed, err := s.Summed(ctx, districtID, all)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	there := make(map[[2]int64]bool, len(listed))
 	for _, d := range listed {
@@ -76,11 +76,11 @@ func Read(ctx context.Context, log *slog.Logger, s Snapshot, districtID, site st
 			kept[key(d)] = true
 		}
 	}
-	out := []balance.Day{}
+	out = []balance.Day{}
 	if len(kept) > 0 {
 		sums, err := s.Sums(ctx, districtID, site, all)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		out = slices.Grow(out, len(sums))
 		for i := range sums {
@@ -91,7 +91,8 @@ func Read(ctx context.Context, log *slog.Logger, s Snapshot, districtID, site st
 			}
 			d, err := Decode(districtID, x)
 			if err != nil {
-				log.Error("sum of a day damaged, its slots are read instead", "district", districtID, "site", x.Site, "day", x.Start, "err", err)
+				log.Error("sum of a day damaged, it is made again from its slots", "district", districtID, "site", x.Site, "day", x.Start, "err", err)
+				damaged = append(damaged, timegrid.Span{Start: x.Start, End: x.End})
 				delete(kept, day)
 				continue
 			}
@@ -110,13 +111,13 @@ func Read(ctx context.Context, log *slog.Logger, s Snapshot, districtID, site st
 		}
 		more, err := FromRows(ctx, s, districtID, site, timegrid.Span{Start: days[i].Start, End: days[n-1].End}, zone)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		out = append(out, more...)
 		i = n
 	}
 	balance.SortDays(out)
-	return out, ctx.Err()
+	return out, damaged, ctx.Err()
 }
 
 // key is a day in maps.

@@ -35,8 +35,18 @@ func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp tim
 	if err != nil {
 		return nil, s.fail("read daily balances of "+districtID, err)
 	}
-	defer func() { _ = tx.Rollback() }() // it wrote nothing
-	return daily.Read(ctx, s.log, moment{s, tx}, districtID, site, sp, zone)
+	out, damaged, err := daily.Read(ctx, s.log, moment{s, tx}, districtID, site, sp, zone)
+	_ = tx.Rollback() // it wrote nothing
+	if err != nil || len(damaged) == 0 {
+		return out, err
+	}
+	err = s.write(ctx, "forget damaged sums", len(damaged), func(ctx context.Context) (func(), error) {
+		return nil, touch(ctx, s.conn, damaged, func(d *timegrid.Span) (string, time.Time) { return districtID, d.Start })
+	})
+	if err != nil { // what was read is right all the same
+		s.log.Warn("damaged sums of days stay", "district", districtID, "err", err)
+	}
+	return out, nil
 }
 
 // SumBalances keeps the sums of the civil days of zone that were over at now.

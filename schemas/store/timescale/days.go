@@ -29,12 +29,24 @@ func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp tim
 	if !storable(districtID + site) {
 		return []balance.Day{}, ctx.Err()
 	}
+	var damaged []timegrid.Span
 	// what is listed, kept and there as rows is of one moment
 	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
-		out, err = daily.Read(ctx, s.log, moment{s, tx}, districtID, site, sp, zone)
+		out, damaged, err = daily.Read(ctx, s.log, moment{s, tx}, districtID, site, sp, zone)
 		return err
 	})
-	return out, s.fail("read daily balances of "+districtID, err)
+	if err != nil || len(damaged) == 0 {
+		return out, s.fail("read daily balances of "+districtID, err)
+	}
+	err = s.write(ctx, "forget damaged sums", func(tx pgx.Tx) error {
+		b := &pgx.Batch{}
+		touch(b, damaged, func(d *timegrid.Span) (string, time.Time) { return districtID, d.Start })
+		return tx.SendBatch(ctx, b).Close()
+	})
+	if err != nil { // what was read is right all the same
+		s.log.Warn("damaged sums of days stay", "district", districtID, "err", err)
+	}
+	return out, nil
 }
 
 // SumBalances keeps the sums of the civil days of zone that were over at now, unless another process is at it.

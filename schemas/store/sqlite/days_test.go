@@ -1,0 +1,20 @@
+package sqlite
+
+import (
+	"path/filepath"
+	"testing"
+
+	"quartier/schemas/store/storetest"
+)
+
+// TestDamagedDays: a sum that was damaged on the disk is made again from its slots.
+func TestDamagedDays(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "quartier.db"), Options{})
+	storetest.DamagedDays(t, s, func() {
+		_, err := s.conn.ExecContext(t.Context(), "update day_sums set body=substr(body, 2)")
+		must(t, err)
+	}, func() (n int) {
+		must(t, s.readers.QueryRowContext(t.Context(), "select count(*) from summed_days where claim is null").Scan(&n))
+		return n
+	})
+}

@@ -1,0 +1,19 @@
+package timescale
+
+import (
+	"testing"
+
+	"quartier/schemas/store/storetest"
+)
+
+// TestDamagedDays: a sum that was damaged on the disk is made again from its slots.
+func TestDamagedDays(t *testing.T) {
+	s := openAt(t, storetest.Database(t))
+	storetest.DamagedDays(t, s, func() {
+		_, err := s.pool.Exec(t.Context(), "update day_sums set body=substr(body, 2)")
+		must(t, err)
+	}, func() (n int) {
+		must(t, s.pool.QueryRow(t.Context(), "select count(*) from summed_days where claim is null").Scan(&n))
+		return n
+	})
+}
