@@ -342,7 +342,6 @@ func BenchmarkRoundTrip(b *testing.B) {
 			}
 			return dial(ctx, e, Config{}, timeout, time.Now())
 		}
-		go l.own()
 		b.Cleanup(func() { l.Close() })
 		return func() {
 			if _, err := l.Read(b.Context(), 1, profile.Holding, 0, benchRegisters); err != nil {

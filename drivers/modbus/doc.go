@@ -1,7 +1,8 @@
 // Package modbus is the driver for devices that speak Modbus: over TCP, TLS (Modbus/TCP Security) and UDP, and in RTU frames on a serial line or through a plain
 // serial gateway; [CheckAddress] lists the forms of an address.
 //
-// A [Pool] shares one [Link] among all devices behind an address: one connection, owned by one goroutine. The link chooses the unit and sends the request in
+// A [Pool] shares one [Link] among all devices behind an address: one connection, owned by one goroutine at a time: a caller for its own
+// request where nobody else asks, else one that serves those who wait. The link chooses the unit and sends the request in
 // one step, and asks units in turn. Over TCP and TLS late answers are told by their transaction and the connection is kept after a time-out, but not after three in a
 // row. After every other error that is not a Modbus exception, and over UDP and in RTU frames after a time-out as well, it closes the connection and opens another: a late
 // answer can then never be taken for the answer to another request. (RTU frames tell nothing: there the line also stays quiet for another time-out.) A read

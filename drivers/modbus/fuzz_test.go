@@ -219,7 +219,6 @@ func FuzzRegisters(f *testing.F) {
 		}
 		l := newLinkTo("tcp://line:502", endpoint{scheme: overTCP}, Config{Timeout: time.Second}.withDefaults())
 		l.dial = func(context.Context, time.Duration) (wire, error) { return w, nil }
-		go l.own()
 		defer l.Close()
 		d := newDevice(l, district.Device{ID: "dev", Unit: 1}, &p, Config{}.withDefaults())
 		readings, err := d.Read(t.Context())

@@ -69,8 +69,8 @@ type Stats struct {
 type request struct {
 	exchange
 	ctx    context.Context
-	result chan result
-	since  time.Time // it waits
+	result chan result // nil while its caller serves it
+	since  time.Time   // it waits
 	pauses pauses
 }
 
@@ -83,17 +83,21 @@ type result struct {
 type pauses struct{ connect, between, timeout time.Duration }
 
 // Link is one connection to an address and the queue of requests to it. Its methods may be called from several goroutines.
+//
+// One goroutine at a time owns the connection. A caller that finds nobody there owns it for its own request, if nothing stands between that and its answer but the device; else
+// the owner is a goroutine that serves the queue until it is empty. So a link costs nothing while nobody asks, and a request that is alone no change of goroutines.
 type Link struct {
 	address  string
 	endpoint endpoint
 	config   Config
 	life     context.Context // ends with Close
 	end      context.CancelFunc
-	ended    chan struct{} // closed by the owner
-	wake     chan struct{}
+	ended    chan struct{} // closed by the last owner
 	dial     func(ctx context.Context, timeout time.Duration) (wire, error)
 
 	mu     sync.Mutex
+	owned  bool
+	gone   bool // ended is closed
 	queues map[uint8][]*request
 	turn   []uint8 // units with waiting requests, next first
 	units  map[uint8]*silence
@@ -103,7 +107,7 @@ type Link struct {
 	stats  Stats
 	wire   wire // set by the owner alone
 
-	// Of the owner alone.
+	// Of the owner alone, who takes them over with mu.
 	timeout time.Duration // of a library's wire, or of the last one
 	fresh   bool          // no request was answered on this connection yet
 	unheard int           // requests in a row that were not answered on this connection
@@ -121,12 +125,11 @@ func NewLink(address string, config Config) (*Link, error) {
 	l.dial = func(ctx context.Context, timeout time.Duration) (wire, error) {
 		return dial(ctx, e, l.config, timeout, time.Now())
 	}
-	go l.own()
 	return l, nil
 }
 
 func newLinkTo(address string, e endpoint, config Config) *Link {
-	l := &Link{address: address, endpoint: e, config: config, ended: make(chan struct{}), wake: make(chan struct{}, 1),
+	l := &Link{address: address, endpoint: e, config: config, ended: make(chan struct{}),
 		queues: map[uint8][]*request{}, units: map[uint8]*silence{}}
 	l.life, l.end = context.WithCancel(context.Background())
 	return l
@@ -153,6 +156,9 @@ func (l *Link) Close() error {
 	if w, ok := l.wire.(*framed); ok {
 		w.interrupt()
 	}
+	if !l.owned {
+		l.leave()
+	}
 	l.mu.Unlock()
 	select {
 	case <-l.ended:
@@ -161,14 +167,35 @@ func (l *Link) Close() error {
 	return nil
 }
 
-// do queues a request and waits for its result, the context or the end of the link.
+// leave closes the connection of a link that has ended, with mu and nobody else owning it.
+func (l *Link) leave() {
+	if l.gone {
+		return
+	}
+	l.gone = true
+	if l.wire != nil {
+		l.wire.close()
+		l.wire = nil
+	}
+	close(l.ended)
+}
+
+// do serves a request, or queues it and waits for its result, the context or the end of the link.
 func (l *Link) do(r *request) ([]uint16, error) {
 	if err := r.ctx.Err(); err != nil {
 		return nil, l.wrap(r, fmt.Errorf("%w: %w", drivers.ErrUnreachable, context.Cause(r.ctx)))
 	}
-	r.result = make(chan result, 1)
-	if err := l.enqueue(r); err != nil {
+	mine, err := l.enter(r)
+	if err != nil {
 		return nil, l.wrap(r, err)
+	}
+	if mine {
+		if values, err, served := l.serveOwn(r); served {
+			if l.life.Err() != nil && err != nil {
+				err = drivers.ErrClosed
+			}
+			return values, l.wrap(r, err)
+		}
 	}
 	select {
 	case got := <-r.result:
@@ -187,35 +214,50 @@ func (l *Link) wrap(r *request, err error) error {
 	return fmt.Errorf("modbus %s unit %d: %s: %w", l.address, r.unit, r.exchange, err)
 }
 
-func (l *Link) enqueue(r *request) error {
+// enter makes the caller the owner for its own request, or queues it and sees that there is an owner.
+func (l *Link) enter(r *request) (mine bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.life.Err() != nil {
-		return drivers.ErrClosed
+		return false, drivers.ErrClosed
 	}
 	if err := l.refuse(r.unit); err != nil {
-		return err
+		return false, err
 	}
 	r.since = time.Now()
+	if !l.owned {
+		l.owned = true
+		if l.ready(r) {
+			return true, nil
+		}
+		defer func() { go l.own() }()
+	}
 	q := l.queues[r.unit]
 	if len(q) >= l.config.Queue {
-		return fmt.Errorf("%w: %d requests wait already", drivers.ErrUnreachable, len(q))
+		return false, fmt.Errorf("%w: %d requests wait already", drivers.ErrUnreachable, len(q))
 	}
 	if len(q) == 0 {
 		l.turn = append(l.turn, r.unit)
 	}
+	r.result = make(chan result, 1)
 	l.queues[r.unit] = append(q, r)
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-	return nil
+	return false, nil
 }
 
-// next takes the first request of the unit whose turn it is, and sends the unit to the end of the row.
+// ready reports whether a request could be sent at this moment, on a connection on which its caller can stop waiting for the answer.
+func (l *Link) ready(r *request) bool {
+	_, ok := l.wire.(*framed)
+	return ok && r.since.Sub(l.last) >= r.pauses.between
+}
+
+// next takes the first request of the unit whose turn it is, and sends the unit to the end of the row. Without any the caller is the owner no more.
 func (l *Link) next() *request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.life.Err() != nil {
+		l.leave()
+		return nil
+	}
 	for len(l.turn) > 0 {
 		at := l.choose()
 		unit := l.turn[at]
@@ -237,33 +279,76 @@ func (l *Link) next() *request {
 		}
 		return r
 	}
+	l.owned = false
 	return nil
 }
 
-// own is the goroutine to which the connection belongs.
+// own serves the queue until it is empty or the link ends. What came back for a request is told when the next one is on its way: while the device works, not before.
 func (l *Link) own() {
-	defer close(l.ended)
-	defer l.drop()
-	for {
-		select {
-		case <-l.life.Done():
-			return
-		case <-l.wake:
+	var last *request
+	var got result
+	tell := func() {
+		if last != nil {
+			last.result <- got
+			last = nil
 		}
-		for r := l.next(); r != nil; r = l.next() {
-			if l.life.Err() != nil {
-				return
-			}
-			values, err := l.serve(r)
-			r.result <- result{values, err}
-		}
+	}
+	for r := l.next(); r != nil; r = l.next() {
+		values, err := l.serve(r, false, tell)
+		tell()
+		last, got = r, result{values, err}
+	}
+	tell()
+}
+
+// yield ends the ownership of a caller who served its own request.
+func (l *Link) yield() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.life.Err() != nil:
+		l.leave()
+	case len(l.turn) > 0:
+		go l.own()
+	default:
+		l.owned = false
 	}
 }
 
-// serve runs one request, connecting first if need be.
-func (l *Link) serve(r *request) ([]uint16, error) {
-	begin := time.Now()
-	for attempt := 0; ; attempt++ {
+// serveOwn runs the request of the caller, who owns a connection that is ready. When served is false, the result comes by its channel.
+func (l *Link) serveOwn(r *request) (values []uint16, err error, served bool) {
+	w, begin, reused := l.wire.(*framed), r.since, !l.fresh
+	if err = w.send(r.exchange, max(l.config.Timeout, r.pauses.timeout)); err == nil {
+		var left bool
+		if values, err, left = w.receiveFor(r.ctx, r.exchange); left {
+			go func() { // an answer that nobody waits for says all the same whether the unit lives
+				_, err := w.receive(r.exchange)
+				l.settle(r, reused, begin, err)
+				l.own()
+			}()
+			return nil, fmt.Errorf("%w: %w", drivers.ErrUnreachable, context.Cause(r.ctx)), true
+		}
+	}
+	err, again := l.settle(r, reused, begin, err)
+	if again {
+		r.result = make(chan result, 1)
+		go func() {
+			values, err := l.serve(r, true, func() {})
+			r.result <- result{values, err}
+			l.own()
+		}()
+		return nil, nil, false
+	}
+	l.yield()
+	return values, err, true
+}
+
+// serve runs one request, connecting first if need be; again says that it was sent once before. It calls sent when the request is on its way, or when something else must be waited for.
+func (l *Link) serve(r *request, again bool, sent func()) ([]uint16, error) {
+	for begin := time.Now(); ; {
+		if _, ok := l.wire.(*framed); !ok || time.Since(l.last) < r.pauses.between {
+			sent()
+		}
 		if err := l.open(r); err != nil {
 			return nil, err
 		}
@@ -271,40 +356,62 @@ func (l *Link) serve(r *request) ([]uint16, error) {
 			return nil, fmt.Errorf("%w: %w", drivers.ErrUnreachable, context.Cause(r.ctx))
 		}
 		reused := !l.fresh
-		values, err := l.wire.do(r.exchange, max(l.config.Timeout, r.pauses.timeout))
-		l.last = time.Now()
-		kind := classify(err)
-		if kind == timedOut && l.endpoint.rtu() {
-			l.quiet = l.last.Add(l.timeout)
+		values, err := l.exchange(r, sent)
+		err, broken := l.settle(r, reused, begin, err)
+		if !broken || again {
+			return values, err
 		}
-		l.count(r.unit, kind, reused, err, begin, maxTime(l.last, l.quiet))
-		if kind != timedOut {
-			l.unheard = 0
-		} else {
-			l.unheard++
-		}
-		switch kind {
-		case answered:
-			l.fresh = false
-			return values, nil
-		case exception:
-			l.fresh = false
-			return nil, fmt.Errorf("%w: %w", drivers.ErrRejected, err)
-		case noUnit: // the gateway itself is well
-			l.fresh = false
-			return nil, fmt.Errorf("%w: %w", drivers.ErrUnreachable, err)
-		}
-		if kind != timedOut || !l.wire.inStep() || l.unheard >= mostUnheard {
-			l.drop() // an answer may still be on its way, or the stream is out of step: never use this connection again
-		}
-		switch {
-		case kind == broken && reused && !r.write() && attempt == 0:
-			continue // the device had closed an idle connection
-		case kind == garbage:
-			return nil, fmt.Errorf("%w: %w", drivers.ErrGarbage, err)
-		}
-		return nil, fmt.Errorf("%w: %w", drivers.ErrUnreachable, err)
+		again = true
 	}
+}
+
+// exchange sends a request and waits for its answer.
+func (l *Link) exchange(r *request, sent func()) ([]uint16, error) {
+	timeout := max(l.config.Timeout, r.pauses.timeout)
+	w, ok := l.wire.(*framed)
+	if !ok {
+		return l.wire.do(r.exchange, timeout)
+	}
+	err := w.send(r.exchange, timeout)
+	sent()
+	if err != nil {
+		return nil, err
+	}
+	return w.receive(r.exchange)
+}
+
+// settle draws the conclusions from what became of a request that held the line since begin, and gives its error the contract's kind. again says that it may be sent once more: the
+// device had closed an idle connection.
+func (l *Link) settle(r *request, reused bool, begin time.Time, err error) (out error, again bool) {
+	l.last = time.Now()
+	kind := classify(err)
+	if kind == timedOut && l.endpoint.rtu() {
+		l.quiet = l.last.Add(l.timeout)
+	}
+	l.count(r.unit, kind, reused, err, begin, maxTime(l.last, l.quiet))
+	if kind != timedOut {
+		l.unheard = 0
+	} else {
+		l.unheard++
+	}
+	switch kind {
+	case answered:
+		l.fresh = false
+		return nil, false
+	case exception:
+		l.fresh = false
+		return fmt.Errorf("%w: %w", drivers.ErrRejected, err), false
+	case noUnit: // the gateway itself is well
+		l.fresh = false
+		return fmt.Errorf("%w: %w", drivers.ErrUnreachable, err), false
+	}
+	if kind != timedOut || !l.wire.inStep() || l.unheard >= mostUnheard {
+		l.drop() // an answer may still be on its way, or the stream is out of step: never use this connection again
+	}
+	if kind == garbage {
+		return fmt.Errorf("%w: %w", drivers.ErrGarbage, err), false
+	}
+	return fmt.Errorf("%w: %w", drivers.ErrUnreachable, err), kind == broken && reused && !r.write() && l.life.Err() == nil
 }
 
 // open makes sure of a connection for the time-out that the request wants.

@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type framed struct {
 	conn           net.Conn
 	r              *bufio.Reader
 	transaction    uint16
+	deadline       time.Time // of the answer to the last request
 	anyUnit        bool
 	anyTransaction bool
 	torn           bool // the last answer ended in the middle of a frame
@@ -43,8 +45,17 @@ func (w *framed) interrupt() { w.conn.Close() }
 func (w *framed) inStep() bool { return !w.torn && !w.anyTransaction }
 
 func (w *framed) do(x exchange, timeout time.Duration) ([]uint16, error) {
-	if err := w.conn.SetDeadline(time.Now().Add(timeout)); err != nil {
+	if err := w.send(x, timeout); err != nil {
 		return nil, err
+	}
+	return w.receive(x)
+}
+
+// send sends a request, whose answer may take until timeout has passed.
+func (w *framed) send(x exchange, timeout time.Duration) error {
+	w.deadline = time.Now().Add(timeout)
+	if err := w.conn.SetDeadline(w.deadline); err != nil {
+		return err
 	}
 	w.transaction++
 	b := binary.BigEndian.AppendUint16(w.out[:0], w.transaction)
@@ -53,8 +64,14 @@ func (w *framed) do(x exchange, timeout time.Duration) ([]uint16, error) {
 	binary.BigEndian.PutUint16(b[4:], uint16(len(b)-6))
 	if _, err := w.conn.Write(b); err != nil {
 		w.torn = true // TLS streams are unusable after a write that timed out
-		return nil, deadline(err)
+		return deadline(err)
 	}
+	return nil
+}
+
+// receive waits for the answer to the request that was sent last. After a time-out it may be called again: nothing of the answer is lost.
+func (w *framed) receive(x exchange) ([]uint16, error) {
+	w.torn = false
 	for range maxStale {
 		f, err := readFrame(w.r, w.in[:])
 		if err != nil {
@@ -70,6 +87,27 @@ func (w *framed) do(x exchange, timeout time.Duration) ([]uint16, error) {
 		return x.decode(f.pdu)
 	}
 	return nil, fmt.Errorf("%w: %d answers to other requests", errGarbage, maxStale)
+}
+
+// receiveFor is receive for a caller who may stop waiting: left says that ctx has ended before the answer came, for which somebody else is to wait now.
+func (w *framed) receiveFor(ctx context.Context, x exchange) (values []uint16, err error, left bool) {
+	if ctx.Done() == nil {
+		values, err = w.receive(x)
+		return values, err, false
+	}
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		w.conn.SetReadDeadline(time.Unix(1, 0)) // where that fails, the read fails as well
+	})
+	if values, err = w.receive(x); stop() {
+		return values, err, false
+	}
+	<-interrupted
+	if !errors.Is(err, errTimedOut) || !time.Now().Before(w.deadline) || w.conn.SetReadDeadline(w.deadline) != nil {
+		return values, err, false
+	}
+	return nil, nil, true
 }
 
 // deadline names a time-out as such.
@@ -88,7 +126,7 @@ type frame struct {
 	begun       bool   // on error: a part of it was read
 }
 
-// readFrame reads one frame, its protocol data unit into room for maxFrame bytes. A header that is none is errGarbage: where the next frame begins is not known then.
+// readFrame reads one frame, its protocol data unit into room for maxFrame bytes, from a reader that has as much. What it could not read whole stays to be read. A header that is none is errGarbage: where the next frame begins is not known then.
 func readFrame(r *bufio.Reader, room []byte) (frame, error) {
 	head, err := r.Peek(7)
 	if err != nil {
@@ -102,13 +140,15 @@ func readFrame(r *bufio.Reader, room []byte) (frame, error) {
 	if protocol != 0 || length < 2 || length > maxFrame-6 {
 		return f, fmt.Errorf("%w: frame of protocol %d and %d bytes", errGarbage, protocol, length)
 	}
-	if _, err := r.Discard(7); err != nil {
+	whole, err := r.Peek(6 + length)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
 		return f, err
 	}
-	f.pdu = room[:length-1]
-	if _, err := io.ReadFull(r, f.pdu); err != nil {
-		return f, err
-	}
+	f.pdu = room[:copy(room, whole[7:])]
+	_, err = r.Discard(len(whole))
 	f.begun = false
-	return f, nil
+	return f, err
 }

@@ -53,7 +53,6 @@ func linkOver(t *testing.T, config Config, dial func() (wire, error)) *Link {
 	t.Helper()
 	l := newLinkTo("tcp://line:502", endpoint{scheme: overTCP, target: "line:502"}, config.withDefaults())
 	l.dial = func(context.Context, time.Duration) (wire, error) { return dial() }
-	go l.own()
 	t.Cleanup(func() { l.Close() })
 	return l
 }
