@@ -138,9 +138,9 @@ func (p *Poller) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// moments is in how many moments of a period devices are read. To wake for one device costs several times what its read costs, so that those of one moment are
-// read together; and yet no more at once than a tenth of all.
-const moments = 10
+// moments is in how many moments of a period devices are read. To wake for one device costs several times what its read costs, and to make the samples of a moment
+// durable costs more than the samples, so that those of one moment are read together; and yet no more at once than a fifth of all.
+const moments = 5
 
 // offset is how long after the start device i of n is read first.
 func offset(i, n int, period time.Duration) time.Duration {

@@ -318,7 +318,7 @@ func TestSubscription(t *testing.T) {
 	})
 }
 
-// TestOffset: devices are read in the order given, a tenth of them at each of ten moments of the period, and where they are fewer each at its own.
+// TestOffset: devices are read in the order given, a fifth of them at each of five moments of the period, and where they are fewer each at its own.
 func TestOffset(t *testing.T) {
 	for _, n := range []int{1, 7, 20, 50, 200, 1000} {
 		at := map[time.Duration]int{}
@@ -331,11 +331,11 @@ func TestOffset(t *testing.T) {
 			last = o
 			at[o]++
 		}
-		if want := min(n, 10); len(at) != want {
+		if want := min(n, moments); len(at) != want {
 			t.Errorf("%d devices are read at %d moments, want %d", n, len(at), want)
 		}
 		for o, together := range at {
-			if most := (n + 9) / 10; together > most {
+			if most := (n + moments - 1) / moments; together > most {
 				t.Errorf("%d of %d devices are read together, after %v, want at most %d", together, n, o, most)
 			}
 		}

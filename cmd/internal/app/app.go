@@ -286,7 +286,7 @@ func carbonOf(source *tariff.Carbon, slot timegrid.Span) (float64, bool) {
 	return v[0], true
 }
 
-// gatherTime is how long a sample may wait for others, to share their transaction: 200 devices read each second are 20 of them a second, and not 200.
+// gatherTime is how long a sample may wait for others, to share their transaction: 200 devices read each second are 5 of them a second, and not 200.
 const gatherTime = 50 * time.Millisecond
 
 // sink takes what was read: first to the record, then to everybody else. What the disk does not take is in the record's memory, and control goes on.

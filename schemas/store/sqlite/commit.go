@@ -146,12 +146,12 @@ func (s *Store) transaction(jobs []*job) (err error) {
 	}
 	// a statement is never interrupted half-way: SQLite would end the whole transaction, and the next statement would write alone
 	whole := context.Background()
-	if _, err := s.conn.ExecContext(whole, "begin immediate"); err != nil {
+	if _, err := s.begin.exec(); err != nil {
 		return notBegun{err}
 	}
 	defer func() {
 		if err != nil {
-			_, _ = s.conn.ExecContext(whole, "rollback") // an error means that SQLite has done it already
+			_, _ = s.rollback.exec() // an error means that SQLite has done it already
 		}
 	}()
 	if s.stale {
@@ -167,20 +167,20 @@ func (s *Store) transaction(jobs []*job) (err error) {
 			}
 			continue
 		}
-		if _, err := s.conn.ExecContext(whole, "savepoint one"); err != nil {
+		if _, err := s.savepoint.exec(); err != nil {
 			return err
 		}
 		if j.run(); j.err != nil {
 			// where the disk refuses, SQLite may have ended the transaction, and this fails
-			if _, err := s.conn.ExecContext(whole, "rollback to one"); err != nil {
+			if _, err := s.undo.exec(); err != nil {
 				return err
 			}
 		}
-		if _, err := s.conn.ExecContext(whole, "release one"); err != nil {
+		if _, err := s.releases.exec(); err != nil {
 			return err
 		}
 	}
-	if _, err := s.conn.ExecContext(whole, "commit"); err != nil {
+	if _, err := s.commits.exec(); err != nil {
 		return err
 	}
 	s.stale = false

@@ -47,14 +47,15 @@ type Store struct {
 	queueMu sync.Mutex
 	queue   []*job // the writes that wait, in the order of the calls
 
-	db                   *sql.DB    // the pool of the writing connection
-	conn                 *sql.Conn  // the writing connection
-	many                 *statement // writes rowsAtOnce samples
-	one                  *statement // writes one sample
-	stages, packs, marks *statement // write one row of staged, of packs, of dirty
-	newest               *statement
-	prepared             []*statement
-	stale                bool // the file has an outbox, and this store does not write it; guarded by writing
+	db                                                  *sql.DB    // the pool of the writing connection
+	conn                                                *sql.Conn  // the writing connection
+	many                                                *statement // writes rowsAtOnce samples
+	one                                                 *statement // writes one sample
+	stages, packs, marks                                *statement // write one row of staged, of packs, of dirty
+	newest                                              *statement
+	begin, commits, rollback, savepoint, undo, releases *statement // of transaction
+	prepared                                            []*statement
+	stale                                               bool // the file has an outbox, and this store does not write it; guarded by writing
 
 	readers *sql.DB
 
@@ -150,6 +151,8 @@ func (s *Store) open(ctx context.Context) error {
 		text string
 	}{{&s.many, 4 * rowsAtOnce, insertText(rowsAtOnce)}, {&s.one, 4, insertText(1)}, {&s.stages, 2, "insert into staged(row_count, body) values(?, ?)"},
 		{&s.packs, 5, "insert into packs(series_id, from_us, to_us, row_count, body) values(?, ?, ?, ?, ?)"},
+		{&s.begin, 0, "begin immediate"}, {&s.commits, 0, "commit"}, {&s.rollback, 0, "rollback"},
+		{&s.savepoint, 0, "savepoint one"}, {&s.undo, 0, "rollback to one"}, {&s.releases, 0, "release one"},
 		{&s.newest, 2, newestQuery}, {&s.marks, 3, "insert into dirty(from_us, to_us, body) values(?, ?, ?)"}} {
 		if *p.to, err = s.prepare(ctx, p.text, p.args); err != nil {
 			return err
