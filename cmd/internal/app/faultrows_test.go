@@ -154,7 +154,7 @@ func faultRows() []fault {
 	i, e = price(func(p []float64) ([]float64, error) { return p[:len(p)/2], nil })
 	add(fault{group: "feed", name: "missing hours", alarm: scheduler.PriceMissing, says: "values for"}, i, e)
 
-	tables := []string{"samples", "staged", "packs", "setpoints", "plans", "balances"}
+	tables := []string{"samples", "staged", "packs", "joint_packs", "setpoints", "plans", "balances"}
 	add(fault{group: "store", name: "disk full", alarm: "disk-refuses", says: "no space left"}, func(s *stage) {
 		db := s.file()
 		defer db.Close()

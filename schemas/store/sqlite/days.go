@@ -13,9 +13,10 @@ import (
 	"quartier/schemas/timegrid"
 )
 
-// querier is the readers, or a transaction of one.
+// querier is a connection, a pool of them or a transaction.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
 // moment gives the record at one moment to package daily.

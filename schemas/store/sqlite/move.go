@@ -46,7 +46,7 @@ func (s *Store) moveInSlices(ctx context.Context) error {
 	left := m.lines
 	for ended := false; !ended; {
 		n, rows := 0, 0
-		for n < len(left) && rows < s.sliceRows {
+		for n < len(left) && (rows < s.sliceRows || groupOf(left[n].id) == groupOf(left[n-1].id)) { // a group is not cut
 			rows += int(left[n].count)
 			n++
 		}
@@ -160,7 +160,13 @@ func (s *Store) pack(ctx context.Context, m *move, lines []line) error {
 	if err != nil {
 		return err
 	}
-	for _, l := range lines {
+	s.joint.rows = 0 // of a transaction that was undone
+	for i, l := range lines {
+		if i > 0 && groupOf(l.id) != groupOf(lines[i-1].id) {
+			if err := s.writeJoint(ctx); err != nil {
+				return err
+			}
+		}
 		have, known := tops[l.id]
 		switch {
 		case known:
@@ -170,6 +176,11 @@ func (s *Store) pack(ctx context.Context, m *move, lines []line) error {
 			if have, err = s.newest.number(l.id, int64(math.MinInt64)); err != nil {
 				return err
 			}
+			joint, err := s.newestJoint(ctx, s.conn, l.id)
+			if err != nil {
+				return err
+			}
+			have = max(have, joint)
 		}
 		rows := m.sorter.of(l)
 		tops[l.id] = max(have, rows[len(rows)-1].Micro)
@@ -177,14 +188,23 @@ func (s *Store) pack(ctx context.Context, m *move, lines []line) error {
 		if err := s.insertSamples(ctx, []int64{l.id}, rows[:late]); err != nil {
 			return err
 		}
-		for part := range slices.Chunk(rows[late:], packRows) {
+		rows = rows[late:]
+		h, err := s.holdersOf(ctx, groupOf(l.id))
+		if err != nil {
+			return err
+		}
+		if 0 < len(rows) && len(rows) < s.jointRows && (h.until == math.MinInt64 || rows[0].Micro > h.until-stray) {
+			s.joint.add(l.id, rows)
+			continue
+		}
+		for part := range slices.Chunk(rows, packRows) {
 			s.body = seal(appendRun(s.body[:0], l.id, part))
 			if _, err := s.packs.exec(l.id, part[0].Micro, part[len(part)-1].Micro, int64(len(part)), s.body); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return s.writeJoint(ctx)
 }
 
 // knownTops returns the time of the newest sample of each series as far as it is known, or a later one; it is of the writer. Another process may have written
@@ -195,8 +215,8 @@ func (s *Store) knownTops(ctx context.Context) (map[int64]int64, error) {
 		return nil, err
 	}
 	if s.tops == nil || version != s.topsOf {
-		s.tops, s.topsOf = map[int64]int64{}, version
-		if err := s.conn.QueryRowContext(ctx, "select not exists(select 1 from packs) and not exists(select 1 from samples)").Scan(&s.fresh); err != nil {
+		s.tops, s.topsOf, s.joints = map[int64]int64{}, version, nil
+		if err := s.conn.QueryRowContext(ctx, "select not exists(select 1 from packs) and not exists(select 1 from joint_packs) and not exists(select 1 from samples)").Scan(&s.fresh); err != nil {
 			s.tops = nil
 			return nil, err
 		}

@@ -29,7 +29,7 @@ func moveNow(t testing.TB, s *Store) {
 func inTables(t *testing.T, s *Store) (staged, packs, samples int) {
 	t.Helper()
 	must(t, s.readers.QueryRowContext(t.Context(), `select (select coalesce(sum(row_count), 0) from staged where damaged is null),
-		(select coalesce(sum(row_count), 0) from packs), (select count(*) from samples)`).Scan(&staged, &packs, &samples))
+		(select coalesce(sum(row_count), 0) from packs) + (select coalesce(sum(row_count), 0) from joint_packs), (select count(*) from samples)`).Scan(&staged, &packs, &samples))
 	return staged, packs, samples
 }
 

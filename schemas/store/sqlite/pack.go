@@ -22,6 +22,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 //
 // A mixed pack begins with a zero byte, as no run does, and is one sample each of many series: their number, and for each the change of the id of its series, the change of
 // time, the flags and the reversed value. Where many devices are read at one moment that is less than half of what runs take.
+//
+// Joint packs are in joint.go.
 
 // appendMixed adds samples of many series to an empty pack.
 func appendMixed(b []byte, ids []int64, rows []batch.Row) []byte {
@@ -105,16 +107,36 @@ func seal(b []byte) []byte {
 
 // unpack hands over the runs of a pack, whose rows hold until the next call of yield. The error matches errDamaged, and then nothing may be true of what was yielded.
 func unpack(b []byte, yield func(id int64, rows []batch.Row)) error {
+	body, err := checked(b)
+	switch {
+	case err != nil:
+		return err
+	case isJoint(body):
+		j, err := parseJoint(body)
+		if err != nil {
+			return err
+		}
+		return j.all(yield)
+	case len(body) > 0 && body[0] == 0:
+		return unpackMixed(body, yield)
+	}
+	return unpackRuns(body, yield)
+}
+
+// checked returns a pack without its checksum, which is right.
+func checked(b []byte) (body []byte, err error) {
 	if len(b) < 4 {
-		return fmt.Errorf("%w: %d bytes", errDamaged, len(b))
+		return nil, fmt.Errorf("%w: %d bytes", errDamaged, len(b))
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
 	if got := crc32.Checksum(body, castagnoli); got != sum {
-		return fmt.Errorf("%w: checksum %08x, written %08x", errDamaged, got, sum)
+		return nil, fmt.Errorf("%w: checksum %08x, written %08x", errDamaged, got, sum)
 	}
-	if len(body) > 0 && body[0] == 0 {
-		return unpackMixed(body, yield)
-	}
+	return body, nil
+}
+
+// unpackRuns hands over runs.
+func unpackRuns(body []byte, yield func(id int64, rows []batch.Row)) error {
 	at := 0
 	next := func() uint64 {
 		v, n := binary.Uvarint(body[at:])

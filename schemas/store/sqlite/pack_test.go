@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -90,6 +92,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(appendRun(nil, 3, []batch.Row{{Micro: 1, Value: 2.5, Flags: 16}, {Micro: 9, Value: 2.5}}))
 	f.Add(appendMixed(nil, []int64{3, 4}, []batch.Row{{Micro: 1, Value: 2.5, Flags: 16}, {Series: 1, Micro: 9, Value: 2.5}}))
 	f.Add([]byte{1, 255, 255, 255, 255, 15})
+	f.Add(jointOf(t0.UnixMicro()))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		n := 0
 		if err := unpack(seal(slices.Clone(body)), func(_ int64, rows []batch.Row) { n += len(rows) }); err != nil && !errors.Is(err, errDamaged) {
@@ -102,19 +105,27 @@ func FuzzUnpack(f *testing.F) {
 }
 
 // TestMoves writes samples at random, often again at a time that was written, moves them on and ages them in between, opens the file anew and looks through a second
-// store on the same file: each always answers what was written last.
+// store on the same file: each always answers what was written last. There are few series or many, each with packs of its own or with its neighbours in joint ones.
 func TestMoves(t *testing.T) {
+	for _, series := range []int{3, 40} {
+		t.Run(fmt.Sprint(series), func(t *testing.T) { testMoves(t, series) })
+	}
+}
+
+func testMoves(t *testing.T, series int) {
 	path := filepath.Join(t.TempDir(), "quartier.db")
 	s := openAt(t, path, Options{})
 	other := openAt(t, path, Options{})
 	s.sliceRows = 1
 	rng := rand.New(rand.NewPCG(1, 2))
-	names := []district.SeriesID{"fontaine/ecole/pv/power_kw", "fontaine/ecole/meter/power_kw", "fontaine/piscine/meter/power_kw"}
+	var names []district.SeriesID
 	want := map[district.SeriesID]map[int64]district.Sample{}
-	for _, n := range names {
+	for i := range series {
+		n := district.SeriesID(fmt.Sprintf("fontaine/ecole/pv%02d/power_kw", i))
+		names = append(names, n)
 		want[n] = map[int64]district.Sample{}
 	}
-	front := 0
+	front, joint := 0, 0
 	check := func(turn int, s *Store) {
 		t.Helper()
 		from, to := t0.Add(time.Duration(rng.IntN(front+1))*time.Second), t0.Add(time.Duration(front+10)*time.Second)
@@ -162,8 +173,12 @@ func TestMoves(t *testing.T) {
 			} else {
 				front++
 			}
+			if series > 3 && rng.IntN(3) > 0 && n <= directRows { // one series or several, some of them seldom
+				name = names[rng.IntN(rng.IntN(len(names))+1)]
+			}
 			in = append(in, district.Sample{Series: name, Time: store.Instant(t0.Add(time.Duration(at) * time.Second)), Value: float64(rng.IntN(1000)), Source: district.FromDevice})
 		}
+		s.jointRows = []int{0, 3, jointRows}[rng.IntN(3)]
 		by := s
 		if rng.IntN(8) == 0 {
 			by = other
@@ -193,9 +208,27 @@ func TestMoves(t *testing.T) {
 				return nil, s.unpackBefore(ctx, id, store.Micro(t0.Add(time.Duration(front/2)*time.Second)))
 			}))
 		}
+		if rng.IntN(25) == 0 {
+			cutoff := t0.Add(time.Duration(rng.IntN(front/3+1)) * time.Second)
+			_, err := s.age(t.Context(), cutoff, false)
+			must(t, err)
+			for _, of := range want {
+				newest := int64(math.MinInt64)
+				for us := range of {
+					newest = max(newest, us)
+				}
+				maps.DeleteFunc(of, func(us int64, _ district.Sample) bool { return us < newest && us < store.Micro(cutoff) })
+			}
+		}
 		if turn%7 == 0 {
 			check(turn, s)
 			check(turn, other)
+			var n int
+			must(t, s.readers.QueryRowContext(t.Context(), "select count(*) from joint_packs").Scan(&n))
+			joint = max(joint, n)
 		}
+	}
+	if joint < 3 {
+		t.Errorf("%d joint packs at most: the test tests nothing of them", joint)
 	}
 }

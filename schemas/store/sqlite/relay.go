@@ -188,6 +188,7 @@ func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed in
 	if err != nil {
 		return 0, err
 	}
+	groups := map[int64]bool{}
 	for _, name := range names {
 		id, ok, err := s.lookup(ctx, name)
 		if err != nil {
@@ -196,12 +197,23 @@ func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed in
 		if !ok {
 			continue
 		}
+		if g := groupOf(id); !groups[g] {
+			groups[g] = true
+			n, err := s.ageGroup(ctx, g, to)
+			if removed += n; err != nil {
+				return removed, err
+			}
+		}
+		newest, err := s.newestJoint(ctx, s.readers, id)
+		if err != nil {
+			return removed, s.fail("age "+string(name), err)
+		}
 		n, err := s.agePacks(ctx, id, to)
 		if removed += n; err != nil {
 			return removed, err
 		}
 		n, err = s.remove(ctx, to, "samples", "series_id, time_us", "time_us<?1 and series_id=?3 and time_us<max((select max(time_us) from samples where series_id=?3),"+
-			" coalesce((select max(to_us) from packs where series_id=?3), -9223372036854775808))", id)
+			" coalesce((select max(to_us) from packs where series_id=?3), ?4), ?4)", id, newest)
 		if removed += n; err != nil {
 			return removed, err
 		}
@@ -257,6 +269,32 @@ func (s *Store) agePacks(ctx context.Context, id, to int64) (removed int64, err 
 		}
 		return nil, s.unpackBefore(ctx, id, bound)
 	})
+	return removed, err
+}
+
+// ageGroup removes what joint packs hold from before a time.
+func (s *Store) ageGroup(ctx context.Context, group, to int64) (removed int64, err error) {
+	var some bool
+	if err := s.readers.QueryRowContext(ctx, "select exists(select 1 from joint_packs where group_id=? and from_us<?)", group, to).Scan(&some); err != nil || !some {
+		return 0, s.fail("age samples", err)
+	}
+	for more := true; more && err == nil; {
+		var n int64
+		err = s.write(ctx, "age samples", alone, func(ctx context.Context) (func(), error) {
+			bound, err := s.ageBound(ctx, to)
+			if err != nil {
+				return nil, err
+			}
+			if _, err := s.conn.ExecContext(ctx, "delete from damaged_packs where series_id=? and to_us<?", -1-group, bound); err != nil {
+				return nil, err
+			}
+			n, more, err = s.ageJoint(ctx, group, bound)
+			return nil, err
+		})
+		if err == nil {
+			removed += n
+		}
+	}
 	return removed, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"sort"
 	"strings"
 	"time"
@@ -216,7 +217,7 @@ func (s *Store) readPage(ctx context.Context, page []batch.Row, id, from, to int
 		return page, false, err
 	}
 	staged := s.staged.between(id, from, to)
-	packed, more, err := s.packed(ctx, nil, id, from, to)
+	packed, more, err := s.packed(ctx, id, from, to)
 	if err != nil {
 		return page, false, err
 	}
@@ -274,6 +275,11 @@ func (s *Store) Latest(ctx context.Context, series []district.SeriesID, asOf tim
 		return nil, s.fail("read the latest samples", err)
 	}
 	defer st.Close()
+	joints, err := s.readers.PrepareContext(ctx, jointAt)
+	if err != nil {
+		return nil, s.fail("read the latest samples", err)
+	}
+	defer joints.Close()
 	for _, name := range series {
 		id, ok, err := s.lookup(ctx, name)
 		if err != nil {
@@ -282,7 +288,7 @@ func (s *Store) Latest(ctx context.Context, series []district.SeriesID, asOf tim
 		if !ok {
 			continue
 		}
-		r, ok, err := s.latest(ctx, packs, st, id, store.Micro(asOf))
+		r, ok, err := s.latest(ctx, packs, joints, st, id, store.Micro(asOf))
 		if err != nil {
 			return nil, s.fail("read the latest of "+string(name), err)
 		}
@@ -295,7 +301,7 @@ func (s *Store) Latest(ctx context.Context, series []district.SeriesID, asOf tim
 }
 
 // latest returns the newest sample of a series at or before a time.
-func (s *Store) latest(ctx context.Context, packs, single *sql.Stmt, id, at int64) (r batch.Row, ok bool, err error) {
+func (s *Store) latest(ctx context.Context, packs, joints, single *sql.Stmt, id, at int64) (r batch.Row, ok bool, err error) {
 	r, ok = s.staged.latest(id, at)
 	for before, sound := at, false; !sound; {
 		var from int64
@@ -317,6 +323,11 @@ func (s *Store) latest(ctx context.Context, packs, single *sql.Stmt, id, at int6
 		} else if there && (!ok || p.Micro > r.Micro) {
 			r, ok = p, true
 		}
+	}
+	if p, there, err := latestJoint(ctx, s.readers, joints.QueryRowContext(ctx, groupOf(id), min(at, math.MaxInt64-stray)+stray), id, at, s.suspect); err != nil {
+		return r, false, err
+	} else if there && (!ok || p.Micro > r.Micro) {
+		r, ok = p, true
 	}
 	var row batch.Row
 	if err := single.QueryRowContext(ctx, id, at).Scan(&row.Micro, &row.Value, &row.Flags); err != nil && !errors.Is(err, sql.ErrNoRows) {

@@ -52,6 +52,7 @@ type Store struct {
 	many                                                *statement // writes rowsAtOnce samples
 	one                                                 *statement // writes one sample
 	stages, packs, marks                                *statement // write one row of staged, of packs, of dirty
+	jointPacks                                          *statement
 	newest                                              *statement
 	begin, commits, rollback, savepoint, undo, releases *statement // of transaction
 	prepared                                            []*statement
@@ -69,7 +70,10 @@ type Store struct {
 	sliceRows  int
 	tops       map[int64]int64 // see knownTops
 	topsOf     int64
-	fresh      bool // what is not in tops has no sample before
+	fresh      bool               // what is not in tops has no sample before
+	joints     map[int64]*holders // by group; they hold as long as tops do
+	joint      jointWriter        // room for the next joint pack
+	jointRows  int
 	background sync.WaitGroup
 
 	book   batch.Book    // of the names of series
@@ -94,7 +98,7 @@ const busyTimeout = 10 * time.Second
 // Open opens the record at path, which it makes when it is not there, and brings its schema up to date. It refuses a file that a newer
 // Quartier wrote, and one that is no database.
 func Open(ctx context.Context, path string, opts Options) (*Store, error) {
-	s := &Store{path: path, log: opts.Log, outbox: opts.Outbox, writing: make(chan struct{}, 1), ended: make(chan struct{}), ids: map[district.SeriesID]int64{}, sliceRows: sliceRows}
+	s := &Store{path: path, log: opts.Log, outbox: opts.Outbox, writing: make(chan struct{}, 1), ended: make(chan struct{}), ids: map[district.SeriesID]int64{}, sliceRows: sliceRows, jointRows: jointRows}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -153,6 +157,7 @@ func (s *Store) open(ctx context.Context) error {
 		{&s.packs, 5, "insert into packs(series_id, from_us, to_us, row_count, body) values(?, ?, ?, ?, ?)"},
 		{&s.begin, 0, "begin immediate"}, {&s.commits, 0, "commit"}, {&s.rollback, 0, "rollback"},
 		{&s.savepoint, 0, "savepoint one"}, {&s.undo, 0, "rollback to one"}, {&s.releases, 0, "release one"},
+		{&s.jointPacks, 5, "insert into joint_packs(group_id, until_us, from_us, row_count, body) values(?, ?, ?, ?, ?)"},
 		{&s.newest, 2, newestQuery}, {&s.marks, 3, "insert into dirty(from_us, to_us, body) values(?, ?, ?)"}} {
 		if *p.to, err = s.prepare(ctx, p.text, p.args); err != nil {
 			return err
@@ -261,7 +266,7 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	now := time.Now().Unix()
 	if last := s.countedAt.Load(); s.count.Load() < 0 || now-last > int64(countEvery.Seconds()) && s.countedAt.CompareAndSwap(last, now) {
 		var n int64
-		if err := s.readers.QueryRowContext(ctx, "select (select count(*) from samples) + (select coalesce(sum(row_count), 0) from packs) +"+
+		if err := s.readers.QueryRowContext(ctx, "select (select count(*) from samples) + (select coalesce(sum(row_count), 0) from packs) + (select coalesce(sum(row_count), 0) from joint_packs) +"+
 			" (select coalesce(sum(row_count), 0) from staged where damaged is null)").Scan(&n); err != nil {
 			return st, s.fail("count samples", err)
 		}

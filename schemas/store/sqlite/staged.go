@@ -13,8 +13,8 @@ import (
 )
 
 // Samples are written three ways. A write of up to directRows is one row of the table staged: a pack of all its series, which costs a thirtieth of rows of
-// their own. When stageRows wait there, they go on together, sorted, as runs of packRows of one series into the table packs; those that are older than what the series has
-// already, such as corrections, go into the table samples, as a larger write does at once. Of the same series and time, what is staged stands before a row of
+// their own. When stageRows wait there, they go on together, sorted, as runs of packRows of one series into the table packs, or where a series has few with those of its neighbours
+// into the table joint_packs; those that are older than what the series has already, such as corrections, go into the table samples, as a larger write does at once. Of the same series and time, what is staged stands before a row of
 // samples, and that before a pack: so the later written one stays. Samples only move from staged to packs to samples; who reads in that order misses none.
 const (
 	directRows = 20_000
@@ -243,8 +243,31 @@ func (s *Store) stage(ids []int64, rows []batch.Row) (seq int64, pack []byte, er
 	return seq, bytes.Clone(s.body), err
 }
 
-// packed appends samples of a series in a span to page, until there are pageRows; more says that there may be others. Damaged packs are left out.
-func (s *Store) packed(ctx context.Context, page []batch.Row, id, from, to int64) (out []batch.Row, more bool, err error) {
+// packed returns samples of a series in a span from packs of both kinds, up to some time and at least one when more says that there may be others.
+func (s *Store) packed(ctx context.Context, id, from, to int64) (page []batch.Row, more bool, err error) {
+	own, moreOwn, err := s.fromPacks(ctx, nil, id, from, to)
+	if err != nil {
+		return nil, false, err
+	}
+	joint, moreJoint, err := s.fromJoint(ctx, id, from, to)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(joint) == 0 {
+		return own, moreOwn, nil
+	}
+	last := to
+	if moreOwn {
+		last = own[len(own)-1].Micro
+	}
+	if moreJoint {
+		last = min(last, joint[len(joint)-1].Micro)
+	}
+	return merge(nil, own, joint, last), moreOwn || moreJoint, nil
+}
+
+// fromPacks appends samples of a series in a span to page, until there are pageRows; more says that there may be others. Damaged packs are left out.
+func (s *Store) fromPacks(ctx context.Context, page []batch.Row, id, from, to int64) (out []batch.Row, more bool, err error) {
 	rows, err := s.readers.QueryContext(ctx, "select from_us, body from packs where series_id=?1 and from_us<?3 and from_us>="+
 		"coalesce((select max(from_us) from packs where series_id=?1 and from_us<=?2), ?2) order by from_us", id, from, to)
 	if err != nil {
@@ -262,9 +285,7 @@ func (s *Store) packed(ctx context.Context, page []batch.Row, id, from, to int64
 		}
 		had := len(page)
 		if err := unpack(body, func(_ int64, run []batch.Row) {
-			i := sort.Search(len(run), func(i int) bool { return run[i].Micro >= from })
-			j := sort.Search(len(run), func(i int) bool { return run[i].Micro >= to })
-			page = append(page, run[min(i, j):j]...)
+			page = append(page, within(run, from, to)...)
 		}); err != nil {
 			page = page[:had]
 			s.suspect(packKey{id, start})
@@ -316,13 +337,21 @@ func (s *Store) unpackBefore(ctx context.Context, id, bound int64) error {
 			}
 			continue
 		}
-		for _, r := range unpacked { // a row that is there was written later
-			if _, err := s.conn.ExecContext(ctx, "insert into samples(series_id, time_us, value, flags) values(?, ?, ?, ?) on conflict do nothing",
-				id, r.Micro, r.Value, int64(r.Flags)); err != nil {
-				return err
-			}
+		if err := s.keepRows(ctx, id, unpacked); err != nil {
+			return err
 		}
 		if _, err := s.conn.ExecContext(ctx, "delete from packs where series_id=? and from_us=?", id, p.from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepRows writes samples of a series into the table samples, in the transaction under way; a row that is there was written later.
+func (s *Store) keepRows(ctx context.Context, id int64, rows []batch.Row) error {
+	for _, r := range rows {
+		if _, err := s.conn.ExecContext(ctx, "insert into samples(series_id, time_us, value, flags) values(?, ?, ?, ?) on conflict do nothing",
+			id, r.Micro, r.Value, int64(r.Flags)); err != nil {
 			return err
 		}
 	}
