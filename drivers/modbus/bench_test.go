@@ -108,7 +108,7 @@ func pollDevices() {
 		if err != nil {
 			panic(err)
 		}
-		sink, closeRecord = poll.Gather(50*time.Millisecond, record.Append), record.Close
+		sink, closeRecord = record.Append, record.Close
 	}
 	pool := NewPool(Config{})
 	var polled []poll.Device
@@ -124,7 +124,7 @@ func pollDevices() {
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	poller := poll.New(polled, poll.Config{Sink: sink})
+	poller := poll.New(polled, poll.Config{Sink: sink, Gather: 50 * time.Millisecond})
 	poller.Run(ctx)
 	pprof.StopCPUProfile() // nothing without one
 	pool.Close()

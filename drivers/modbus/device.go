@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"quartier/drivers"
@@ -31,9 +32,9 @@ type Device struct {
 	once    sync.Once
 	err     error // of release
 
-	all   []target  // the points that can be read
-	walks bool      // one of them lies in a SunSpec model
-	room  sync.Pool // of *room
+	all   []target             // the points that can be read
+	walks bool                 // one of them lies in a SunSpec model
+	room  atomic.Pointer[room] // of the last read, for the next
 
 	writer  *command.Writer
 	learned chan learned // holds the one copy of what was learned of the device
@@ -140,11 +141,11 @@ func (d *Device) Read(ctx context.Context, names ...string) ([]drivers.Reading, 
 	if len(names) == 0 && known.plan == nil {
 		d.keep(p, known)
 	}
-	room, _ := d.room.Get().(*room)
+	room := d.room.Swap(nil)
 	if room == nil {
 		room = newRoom(p)
 	}
-	defer d.room.Put(room)
+	defer d.room.Store(room)
 	values, err := d.fetch(ctx, p, room)
 	out := make([]drivers.Reading, 0, len(targets))
 	for i := range targets {

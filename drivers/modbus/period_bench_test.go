@@ -37,11 +37,12 @@ func BenchmarkPeriod(b *testing.B) {
 	defer record.Close()
 	times := &readingTimes{last: map[string]time.Time{}}
 	var longest atomic.Int64 // of a write, in ns: a disk that hangs holds up the readings of which it has not taken the last
-	write := poll.Gather(50*time.Millisecond, func(ctx context.Context, samples []district.Sample) error {
+	write := func(ctx context.Context, samples []district.Sample) error {
 		begin := time.Now()
 		defer func() { longest.Store(max(longest.Load(), int64(time.Since(begin)))) }()
+		times.take(samples)
 		return record.Append(ctx, samples)
-	})
+	}
 	pool := NewPool(Config{})
 	defer pool.Close()
 	var polled []poll.Device
@@ -57,10 +58,7 @@ func BenchmarkPeriod(b *testing.B) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	poller := poll.New(polled, poll.Config{Sink: func(ctx context.Context, samples []district.Sample) error {
-		times.take(samples)
-		return write(ctx, samples)
-	}})
+	poller := poll.New(polled, poll.Config{Sink: write, Gather: 50 * time.Millisecond})
 	wg.Go(func() { poller.Run(ctx) })
 	for b.Loop() {
 		time.Sleep(settle)
@@ -92,12 +90,16 @@ type readingTimes struct {
 func (r *readingTimes) take(samples []district.Sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, _, id, _, _ := samples[0].Series.Parts()
-	at := samples[0].Time
-	if was, ok := r.last[id]; ok {
-		r.gaps = append(r.gaps, at.Sub(was))
+	for _, s := range samples {
+		_, _, id, point, _ := s.Series.Parts()
+		if point != "register_0" { // one of each reading
+			continue
+		}
+		if was, ok := r.last[id]; ok {
+			r.gaps = append(r.gaps, s.Time.Sub(was))
+		}
+		r.last[id] = s.Time
 	}
-	r.last[id] = at
 }
 
 func (r *readingTimes) begin() {

@@ -11,14 +11,9 @@ import (
 // mostGathered is how many samples are passed on at once, however short they waited.
 const mostGathered = 5000
 
-// Gather returns a sink that passes on what many devices say within wait of each other as one call: what a durable write costs is mostly the write, not the
+// gatherer passes on what many devices say within wait of each other as one call: what a durable write costs is mostly the write, not the
 // samples. A caller waits until its samples are written, for wait longer than without. When the joint call fails, each caller's samples are offered by
 // themselves, so that one device's fault is no other's.
-func Gather(wait time.Duration, sink Sink) Sink {
-	g := &gatherer{wait: wait, sink: sink}
-	return g.add
-}
-
 type gatherer struct {
 	wait time.Duration
 	sink Sink
@@ -35,16 +30,23 @@ type gathering struct {
 	err     error // after done
 }
 
-func (g *gatherer) add(ctx context.Context, samples []district.Sample) error {
+// add passes on what fill appends, at most so many samples, and returns how many those were.
+func (g *gatherer) add(ctx context.Context, most int, fill func([]district.Sample) []district.Sample) (n int, err error) {
 	g.mu.Lock()
 	at := g.open
 	first := at == nil
 	if first {
-		at = &gathering{samples: make([]district.Sample, 0, max(g.last, len(samples))), full: make(chan struct{}), done: make(chan struct{})}
-		g.open = at
+		at = &gathering{samples: make([]district.Sample, 0, max(g.last, most)), full: make(chan struct{}), done: make(chan struct{})}
 	}
-	at.samples = append(at.samples, samples...)
-	if len(at.samples) >= mostGathered {
+	from := len(at.samples)
+	at.samples = fill(at.samples)
+	to := len(at.samples)
+	if from == to {
+		g.mu.Unlock()
+		return 0, nil
+	}
+	g.open = at
+	if to >= mostGathered {
 		g.open = nil
 		close(at.full)
 	}
@@ -55,13 +57,13 @@ func (g *gatherer) add(ctx context.Context, samples []district.Sample) error {
 		select {
 		case <-at.done:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return to - from, context.Cause(ctx)
 		}
 	}
 	if at.err == nil {
-		return nil
+		return to - from, nil
 	}
-	return g.sink(ctx, samples)
+	return to - from, g.sink(ctx, at.samples[from:to:to])
 }
 
 // pass waits for others, and writes for all of them. Its caller may give up; the others' samples are written all the same.

@@ -12,6 +12,18 @@ import (
 	"quartier/schemas/district"
 )
 
+// gather returns a sink that gathers.
+func gather(wait time.Duration, sink Sink) Sink {
+	g := &gatherer{wait: wait, sink: sink}
+	return func(ctx context.Context, samples []district.Sample) error {
+		n, err := g.add(ctx, len(samples), func(out []district.Sample) []district.Sample { return append(out, samples...) })
+		if n != len(samples) {
+			err = errors.Join(err, fmt.Errorf("%d samples passed on, want %d", n, len(samples)))
+		}
+		return err
+	}
+}
+
 func sampleOf(id string, v float64) []district.Sample {
 	return []district.Sample{{Series: district.NewSeriesID("d", "s", id, "power_kw"), Time: time.Now().UTC(), Value: v}}
 }
@@ -22,7 +34,7 @@ func TestGather(t *testing.T) {
 		refused := errors.New("refused")
 		var calls, got int
 		var mu sync.Mutex
-		sink := Gather(100*time.Millisecond, func(_ context.Context, samples []district.Sample) error {
+		sink := gather(100*time.Millisecond, func(_ context.Context, samples []district.Sample) error {
 			mu.Lock()
 			defer mu.Unlock()
 			calls++
@@ -69,7 +81,7 @@ func TestGather(t *testing.T) {
 func TestGatherFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s sink
-		joint := Gather(time.Hour, s.add)
+		joint := gather(time.Hour, s.add)
 		var wg sync.WaitGroup
 		begin := time.Now()
 		for i := range mostGathered {

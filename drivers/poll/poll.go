@@ -33,8 +33,10 @@ type Config struct {
 	Timeout    time.Duration // of one read; 0: the period, at least 1 s and at most 10 s
 	MaxBackoff time.Duration // longest pause between reads of a dead device; 0: 1 min
 	Refresh    time.Duration // between reads of a device that is subscribed to; 0: five periods, at most 1 min
-	Keep       int           // readings that a device delivered by itself and the sink has not come to yet, at most; 0: 10000
-	Log        *slog.Logger
+	// Gather is how long samples may wait for those of other devices, to be passed on in one call. What such a call refuses is offered again device by device. 0: each read is passed on by itself.
+	Gather time.Duration
+	Keep   int // readings that a device delivered by itself and the sink has not come to yet, at most; 0: 10000
+	Log    *slog.Logger
 }
 
 // Status is the state of one device as the poller sees it. Times are of the poller's clock.
@@ -67,6 +69,7 @@ type Poller struct {
 type polled struct {
 	Device
 	config Config
+	gather *gatherer // nil: each read is passed on by itself
 	period time.Duration
 	frozen *frozen        // of the goroutine that reads
 	series []named        // of the driver's points, in their order
@@ -106,6 +109,10 @@ func New(devices []Device, config Config) *Poller {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Poller{config: config}
+	var gather *gatherer
+	if config.Gather > 0 {
+		gather = &gatherer{wait: config.Gather, sink: config.Sink}
+	}
 	for _, d := range devices {
 		period := d.Device.Poll
 		if period <= 0 {
@@ -118,7 +125,7 @@ func New(devices []Device, config Config) *Poller {
 			series = append(series, named{pt.Name, d.Device.Series(d.District, d.Site, pt.Name)})
 			index[pt.Name] = i
 		}
-		p.devices = append(p.devices, &polled{series: series, index: index, Device: d, config: config, period: period, frozen: newFrozen(d.Device.Frozen, d.Driver.Points()), status: Status{District: d.District, Site: d.Site,
+		p.devices = append(p.devices, &polled{series: series, index: index, Device: d, config: config, gather: gather, period: period, frozen: newFrozen(d.Device.Frozen, d.Driver.Points()), status: Status{District: d.District, Site: d.Site,
 			Device: d.Device.ID, Kind: d.Device.Kind, Profile: d.Device.Profile, Period: period, Subscribed: subscribed}})
 	}
 	return p
@@ -342,42 +349,46 @@ func outlive(ctx context.Context, while time.Duration) (out context.Context, don
 // pass makes samples of readings and gives them to the sink.
 func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 	now := d.now()
-	samples := make([]district.Sample, 0, len(readings))
-	bad, place := uint64(0), -1
-	for i := range readings {
-		r := &readings[i]
-		if r.Quality == district.Bad || math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
-			bad++
-			continue
+	bad, n := uint64(0), 0
+	fill := func(samples []district.Sample) []district.Sample {
+		for i, place := 0, -1; i < len(readings); i++ {
+			r := &readings[i]
+			if r.Quality == district.Bad || math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
+				bad++
+				continue
+			}
+			at := r.Time
+			if d.config.Now != nil || at.IsZero() {
+				at = now
+			}
+			var series district.SeriesID
+			series, place = d.seriesOf(r.Point, place+1)
+			samples = append(samples, district.Sample{Series: series, Time: at.UTC(), Value: r.Value,
+				Quality: r.Quality, Source: district.FromDevice})
 		}
-		at := r.Time
-		if d.config.Now != nil || at.IsZero() {
-			at = now
-		}
-		var series district.SeriesID
-		series, place = d.seriesOf(r.Point, place+1)
-		samples = append(samples, district.Sample{Series: series, Time: at.UTC(), Value: r.Value,
-			Quality: r.Quality, Source: district.FromDevice})
+		return samples
 	}
-	d.mu.Lock()
-	d.status.Bad += bad
-	d.mu.Unlock()
-	if len(samples) == 0 {
-		return
-	}
+	var err error
 	sctx, done := outlive(ctx, settle)
-	err := d.config.Sink(sctx, samples)
+	if d.gather != nil {
+		n, err = d.gather.add(sctx, len(readings), fill)
+	} else if samples := fill(make([]district.Sample, 0, len(readings))); len(samples) > 0 {
+		n, err = len(samples), d.config.Sink(sctx, samples)
+	}
 	done()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err == nil {
-		d.status.Samples += uint64(len(samples))
+	d.status.Bad += bad
+	switch {
+	case n == 0:
+	case err == nil:
+		d.status.Samples += uint64(n)
 		d.warned = false
-		return
-	}
-	d.status.Dropped += uint64(len(samples))
-	if !d.warned {
-		d.config.Log.Error("samples not accepted", "device", d.Device.Device.ID, "samples", len(samples), "error", err)
-		d.warned = true
+	default:
+		d.status.Dropped += uint64(n)
+		if !d.warned {
+			d.config.Log.Error("samples not accepted", "device", d.Device.Device.ID, "samples", n, "error", err)
+			d.warned = true
+		}
 	}
 }

@@ -186,11 +186,11 @@ func (a *App) build(ctx context.Context, listen string) error {
 			return err
 		}
 	}
-	sink := poll.Sink(a.sink)
-	if !a.opt.Demo { // whose clock may run so fast that the wait would be long
-		sink = poll.Gather(gatherTime, a.sink)
+	wait := gatherTime
+	if a.opt.Demo { // whose clock may run so fast that the wait would be long
+		wait = 0
 	}
-	a.poller = poll.New(polled, poll.Config{Sink: sink, Now: a.sampleTime(), Timeout: 4 * time.Second, Log: a.log})
+	a.poller = poll.New(polled, poll.Config{Sink: a.sink, Gather: wait, Now: a.sampleTime(), Timeout: 4 * time.Second, Log: a.log})
 	a.console, err = console.New(console.Deps{
 		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, Conditions: a.conditions, Feeds: a.feedStatus, Alarms: &a.watch, Told: a.told, History: a.historyProgress, Profiles: a.cfg.PEDProfiles, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a}, Orders: orders{a},
 		Now: a.clock.Now, Speed: a.clock.Speed(), Version: a.opt.Version, PlanLateAfter: planLateAfter(a.cfg, a.clock), Demo: a.opt.Demo, Logger: a.log, Registry: a.registry, SecureCookie: a.cfg.File.Console.TLSCert != "",

@@ -66,39 +66,31 @@ var (
 
 // NewSamples is the function of that name, and gives for each of the names its number in the book: numbers count from 0 and stay.
 func (b *Book) NewSamples(samples []district.Sample) (out Samples, numbers []int32, err error) {
+	numbers, err = b.Fill(&out, nil, samples)
+	return out, numbers, err
+}
+
+// Fill is NewSamples into the room of out and numbers, which hold nothing of use when it returns an error.
+func (b *Book) Fill(out *Samples, numbers []int32, samples []district.Sample) ([]int32, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.number == nil {
-		b.number = make(map[district.SeriesID]int32, min(len(samples), 1000))
-	}
 	b.turn++
-	out.Rows = make([]Row, len(samples))
+	*out = Samples{Names: out.Names[:0], Rows: slices.Grow(out.Rows[:0], len(samples))[:len(samples)]}
+	numbers = numbers[:0]
 	var f store.Faults
 	last := int32(-1) // the number of the sample before
 	sorted := true
 	for i := range samples {
 		s := &samples[i]
-		n, known := b.find(last, s.Series)
-		if !known {
-			if !f.CheckSeries(s.Series) {
-				continue
-			}
-			n = int32(len(b.lines))
-			b.number[s.Series] = n
-			b.lines = append(b.lines, line{name: s.Series})
+		n := b.check(last, s, &f)
+		if n < 0 {
+			continue
 		}
+		last = n
 		l := &b.lines[n]
 		if l.turn != b.turn {
 			l.turn, l.at = b.turn, int32(len(out.Names))
 			out.Names, numbers = append(out.Names, l.name), append(numbers, n)
-		}
-		if last >= 0 {
-			b.lines[last].next = n
-		}
-		last = n
-		sec := s.Time.Unix()
-		if s.Value-s.Value != 0 || sec < surelyFrom || sec > surelyTo || s.Quality > district.Substituted || s.Source > 15 {
-			f.CheckSample(s)
 		}
 		out.Rows[i] = Row{Series: l.at, Micro: s.Time.UnixMicro(), Value: s.Value, Flags: Flags(s.Quality, s.Source)}
 		if i > 0 && sorted {
@@ -107,12 +99,50 @@ func (b *Book) NewSamples(samples []district.Sample) (out Samples, numbers []int
 		}
 	}
 	if err := f.Err(); err != nil {
-		return Samples{}, nil, err
+		return numbers, err
 	}
 	if !sorted {
 		out.sort()
 	}
-	return out, numbers, nil
+	return numbers, nil
+}
+
+// Check returns the error of NewSamples, and makes nothing of the samples.
+func (b *Book) Check(samples []district.Sample) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var f store.Faults
+	last := int32(-1)
+	for i := range samples {
+		if n := b.check(last, &samples[i], &f); n >= 0 {
+			last = n
+		}
+	}
+	return f.Err()
+}
+
+// check notes the faults of a sample, and returns the number of its series, -1 where that has no good name. last is the number of the sample before.
+func (b *Book) check(last int32, s *district.Sample, f *store.Faults) (n int32) {
+	n, known := b.find(last, s.Series)
+	if !known {
+		if !f.CheckSeries(s.Series) {
+			return -1
+		}
+		if b.number == nil {
+			b.number = map[district.SeriesID]int32{}
+		}
+		n = int32(len(b.lines))
+		b.number[s.Series] = n
+		b.lines = append(b.lines, line{name: s.Series})
+	}
+	if last >= 0 {
+		b.lines[last].next = n
+	}
+	sec := s.Time.Unix()
+	if s.Value-s.Value != 0 || sec < surelyFrom || sec > surelyTo || s.Quality > district.Substituted || s.Source > 15 {
+		f.CheckSample(s)
+	}
+	return n
 }
 
 // find returns the number of a name: mostly that of the sample before, or the one that followed it last time.

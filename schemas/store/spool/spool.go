@@ -39,6 +39,8 @@ type Store struct {
 
 	disk *semaphore.Weighted // a write takes one of everybody, so that writes may share a commit; emptying the ring takes all, so that they stay in order
 
+	book batch.Book // of the names of series that were good
+
 	mu        sync.Mutex
 	samples   ring[district.Sample]
 	setpoints ring[district.Setpoint]
@@ -127,7 +129,7 @@ func (r *ring[T]) back(rows []T) {
 // Append makes the samples durable, or keeps them in the ring when the store fails or does not answer in time. Bad samples are refused as by any
 // store, and so is a call whose context has ended.
 func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
-	if _, err := batch.NewSamples(samples); err != nil {
+	if err := s.book.Check(samples); err != nil {
 		return fmt.Errorf("store: append %d samples: %w", len(samples), err)
 	}
 	return s.try(ctx, func(ctx context.Context) error { return s.Store.Append(ctx, samples) }, func() { s.samples.put(samples) })

@@ -31,18 +31,25 @@ func insertText(rows int) string {
 
 // Append makes the samples durable, all or none.
 func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
-	packed, numbers, err := s.book.NewSamples(samples)
-	if err != nil {
+	room, _ := s.rooms.Get().(*appendRoom)
+	if room == nil {
+		room = &appendRoom{}
+	}
+	defer s.rooms.Put(room)
+	packed := &room.samples
+	var err error
+	if room.numbers, err = s.book.Fill(packed, room.numbers, samples); err != nil {
 		return fmt.Errorf("store: append %d samples: %w", len(samples), err)
 	}
 	if len(packed.Rows) == 0 {
 		return ctx.Err()
 	}
 	return s.write(ctx, fmt.Sprintf("append %d samples", len(samples)), len(packed.Rows), func(whole context.Context) (func(), error) {
-		ids, fresh, err := s.numbered(whole, packed.Names, numbers)
+		fresh, err := s.numbered(whole, room)
 		if err != nil {
 			return nil, err
 		}
+		ids := room.ids
 		var seq int64
 		var pack []byte
 		moved := func() {}
@@ -61,9 +68,9 @@ func (s *Store) Append(ctx context.Context, samples []district.Sample) error {
 		if err := s.note(ids, packed.Rows); err != nil {
 			return nil, err
 		}
-		err = s.enqueue(whole, &batch.Batch{Kind: batch.OfSamples, Samples: packed})
+		err = s.enqueue(whole, &batch.Batch{Kind: batch.OfSamples, Samples: *packed})
 		return func() {
-			s.enter(numbers, ids, fresh)
+			s.enter(room.numbers, ids, fresh)
 			if seq > 0 {
 				s.staged.add(seq, pack)
 				s.stagedRows.Add(int64(len(packed.Rows)))
@@ -99,16 +106,24 @@ func (s *Store) insertSamples(ctx context.Context, ids []int64, rows []batch.Row
 	return nil
 }
 
-// numbered is seriesIDs for names with their numbers in the book.
-func (s *Store) numbered(ctx context.Context, names []district.SeriesID, numbers []int32) (ids []int64, fresh map[district.SeriesID]int64, err error) {
-	ids = make([]int64, len(names))
-	for i, n := range numbers {
+// appendRoom is what an append needs while it lasts, and the next one can use again.
+type appendRoom struct {
+	samples batch.Samples
+	numbers []int32 // of the names, in the book
+	ids     []int64 // of the names
+}
+
+// numbered finds the rows of the series of an append, and returns those that were looked up or made now.
+func (s *Store) numbered(ctx context.Context, room *appendRoom) (fresh map[district.SeriesID]int64, err error) {
+	room.ids = room.ids[:0]
+	for _, n := range room.numbers {
 		if int(n) >= len(s.booked) || s.booked[n] == 0 {
-			return s.seriesIDs(ctx, names)
+			room.ids, fresh, err = s.seriesIDs(ctx, room.samples.Names)
+			return fresh, err
 		}
-		ids[i] = s.booked[n]
+		room.ids = append(room.ids, s.booked[n])
 	}
-	return ids, nil, nil
+	return nil, nil
 }
 
 // enter remembers the rows of series once they are committed; only the writer calls it.

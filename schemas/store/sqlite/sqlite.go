@@ -76,6 +76,7 @@ type Store struct {
 	jointRows  int
 	background sync.WaitGroup
 
+	rooms  sync.Pool     // of *appendRoom
 	book   batch.Book    // of the names of series
 	booked []int64       // their rows, by number; 0: none is known yet. It, and the two below, are of the writer
 	body   []byte        // room for the next pack
