@@ -8,6 +8,8 @@
 // A device that is said to be watched (district.Device.Frozen) and answers with exactly the same measurements for so long is frozen: it counts
 // as offline and its readings are bad until one of them moves, so that what they were ages.
 //
+// With [Config.Gather] no read waits for the sink: a disk that hangs for seconds costs no reading. Without it, each device waits for its own samples.
+//
 // Readings of quality bad are no samples: they count in [Status.Bad]. Keeping samples is the sink's affair, also while a disk fails: those that it
 // refuses are lost, and counted in [Status.Dropped].
 package poll

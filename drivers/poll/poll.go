@@ -33,7 +33,8 @@ type Config struct {
 	Timeout    time.Duration // of one read; 0: the period, at least 1 s and at most 10 s
 	MaxBackoff time.Duration // longest pause between reads of a dead device; 0: 1 min
 	Refresh    time.Duration // between reads of a device that is subscribed to; 0: five periods, at most 1 min
-	// Gather is how long samples may wait for those of other devices, to be passed on in one call. What such a call refuses is offered again device by device. 0: each read is passed on by itself.
+	// Gather is how long samples may wait for those of other devices, to be passed on in one call, while reading goes on; what such a call refuses is offered again device by device. 0: each
+	// read is passed on by itself, and the next one waits for that.
 	Gather time.Duration
 	Keep   int // readings that a device delivered by itself and the sink has not come to yet, at most; 0: 10000
 	Log    *slog.Logger
@@ -62,6 +63,7 @@ type Status struct {
 // Poller polls a fixed set of devices.
 type Poller struct {
 	config  Config
+	gather  *gatherer // nil: each read is passed on by itself
 	devices []*polled
 }
 
@@ -69,7 +71,7 @@ type Poller struct {
 type polled struct {
 	Device
 	config Config
-	gather *gatherer // nil: each read is passed on by itself
+	gather *gatherer // of the poller
 	period time.Duration
 	frozen *frozen        // of the goroutine that reads
 	series []named        // of the driver's points, in their order
@@ -109,9 +111,8 @@ func New(devices []Device, config Config) *Poller {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Poller{config: config}
-	var gather *gatherer
 	if config.Gather > 0 {
-		gather = &gatherer{wait: config.Gather, sink: config.Sink}
+		p.gather = newGatherer(config.Gather, config.Sink)
 	}
 	for _, d := range devices {
 		period := d.Device.Poll
@@ -125,7 +126,7 @@ func New(devices []Device, config Config) *Poller {
 			series = append(series, named{pt.Name, d.Device.Series(d.District, d.Site, pt.Name)})
 			index[pt.Name] = i
 		}
-		p.devices = append(p.devices, &polled{series: series, index: index, Device: d, config: config, gather: gather, period: period, frozen: newFrozen(d.Device.Frozen, d.Driver.Points()), status: Status{District: d.District, Site: d.Site,
+		p.devices = append(p.devices, &polled{series: series, index: index, Device: d, config: config, gather: p.gather, period: period, frozen: newFrozen(d.Device.Frozen, d.Driver.Points()), status: Status{District: d.District, Site: d.Site,
 			Device: d.Device.ID, Kind: d.Device.Kind, Profile: d.Device.Profile, Period: period, Subscribed: subscribed}})
 	}
 	return p
@@ -142,7 +143,15 @@ func (p *Poller) Run(ctx context.Context) {
 			wg.Go(func() { d.subscribe(ctx, s) })
 		}
 	}
-	wg.Wait()
+	if p.gather == nil {
+		wg.Wait()
+		return
+	}
+	read := make(chan struct{})
+	go func() { wg.Wait(); close(read) }()
+	sctx, done := outlive(ctx, settle)
+	defer done()
+	p.gather.run(sctx, read)
 }
 
 // moments is in how many moments of a period devices are read. To wake for one device costs several times what its read costs, and to make the samples of a moment
@@ -349,7 +358,7 @@ func outlive(ctx context.Context, while time.Duration) (out context.Context, don
 // pass makes samples of readings and gives them to the sink.
 func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 	now := d.now()
-	bad, n := uint64(0), 0
+	bad := uint64(0)
 	fill := func(samples []district.Sample) []district.Sample {
 		for i, place := 0, -1; i < len(readings); i++ {
 			r := &readings[i]
@@ -368,27 +377,33 @@ func (d *polled) pass(ctx context.Context, readings []drivers.Reading) {
 		}
 		return samples
 	}
-	var err error
-	sctx, done := outlive(ctx, settle)
-	if d.gather != nil {
-		n, err = d.gather.add(sctx, len(readings), fill)
-	} else if samples := fill(make([]district.Sample, 0, len(readings))); len(samples) > 0 {
-		n, err = len(samples), d.config.Sink(sctx, samples)
-	}
-	done()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.status.Bad += bad
-	switch {
-	case n == 0:
-	case err == nil:
-		d.status.Samples += uint64(n)
-		d.warned = false
-	default:
-		d.status.Dropped += uint64(n)
-		if !d.warned {
-			d.config.Log.Error("samples not accepted", "device", d.Device.Device.ID, "samples", n, "error", err)
-			d.warned = true
+	told := func(n int, err error) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.status.Bad += bad
+		switch {
+		case n == 0:
+		case err == nil:
+			d.status.Samples += uint64(n)
+			d.warned = false
+		default:
+			d.status.Dropped += uint64(n)
+			if !d.warned {
+				d.config.Log.Error("samples not accepted", "device", d.Device.Device.ID, "samples", n, "error", err)
+				d.warned = true
+			}
 		}
 	}
+	if d.gather != nil {
+		d.gather.add(ctx, len(readings), fill, told)
+		return
+	}
+	samples := fill(make([]district.Sample, 0, len(readings)))
+	var err error
+	if len(samples) > 0 {
+		sctx, done := outlive(ctx, settle)
+		err = d.config.Sink(sctx, samples)
+		done()
+	}
+	told(len(samples), err)
 }

@@ -238,24 +238,27 @@ func TestSinkRefuses(t *testing.T) {
 
 // TestEndLosesNothing: what was read when polling ends is still taken by a sink that is busy, and a sink that hangs holds the end up no longer than it may.
 func TestEndLosesNothing(t *testing.T) {
-	for busy, taken := range map[time.Duration]int{time.Second: 1, time.Hour: 0} {
+	for _, tt := range []struct {
+		busy, gather time.Duration
+		taken        int
+	}{{time.Second, 0, 1}, {time.Hour, 0, 0}, {time.Second, time.Minute, 1}, {time.Hour, time.Millisecond, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			var s sink
 			slow := func(ctx context.Context, samples []district.Sample) error {
 				select {
-				case <-time.After(busy):
+				case <-time.After(tt.busy):
 					return s.add(ctx, samples)
 				case <-ctx.Done():
 					return ctx.Err()
 				}
 			}
-			p := New([]Device{polledDevice("x", &device{read: good(1)}, time.Minute)}, Config{Sink: slow})
+			p := New([]Device{polledDevice("x", &device{read: good(1)}, time.Minute)}, Config{Sink: slow, Gather: tt.gather})
 			stop := start(t, p)
 			time.Sleep(100 * time.Millisecond)
 			begun := time.Now()
 			stop()
-			if took := time.Since(begun); len(s.of("x")) != taken || took > settle {
-				t.Errorf("a sink that needs %v took %d samples in %v, want %d within %v", busy, len(s.of("x")), took, taken, settle)
+			if took := time.Since(begun); len(s.of("x")) != tt.taken || took > settle {
+				t.Errorf("%+v: a sink took %d samples in %v, want them within %v", tt, len(s.of("x")), took, settle)
 			}
 		})
 	}
