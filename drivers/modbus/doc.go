@@ -3,8 +3,8 @@
 //
 // A [Pool] shares one [Link] among all devices behind an address: one connection, owned by one goroutine at a time: a caller for its own
 // request where nobody else asks, else one that serves those who wait. The link chooses the unit and sends the request in
-// one step, and asks units in turn. Over TCP and TLS late answers are told by their transaction and the connection is kept after a time-out, but not after three in a
-// row. After every other error that is not a Modbus exception, and over UDP and in RTU frames after a time-out as well, it closes the connection and opens another: a late
+// one step, and asks units in turn. Over TCP, TLS and UDP late answers are told by their transaction and the connection is kept after a time-out, but not after three in a
+// row. After every other error that is not a Modbus exception, and in RTU frames after a time-out as well, it closes the connection and opens another: a late
 // answer can then never be taken for the answer to another request. (RTU frames tell nothing: there the line also stays quiet for another time-out.) A read
 // that finds its idle connection closed is sent once more; a write never is.
 //

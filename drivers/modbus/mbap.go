@@ -18,7 +18,7 @@ const maxFrame = 260
 // maxStale is how many answers to other requests are skipped for one: more are a flood.
 const maxStale = 1000
 
-// framed is Modbus TCP framing over any stream. It does what simonvetter/modbus does not: a time-out for each request, answers in the name of another unit
+// framed is Modbus TCP framing over any stream, and over datagrams as over a stream. It does what simonvetter/modbus does not: a time-out for each request, answers in the name of another unit
 // or transaction where the address allows them, a connection that is kept after a time-out, a stream that we opened ourselves (TLS), an answer in one
 // system call where that reads its head and its body by themselves, and exceptions of gateways in whatever name they speak.
 type framed struct {

@@ -23,7 +23,7 @@ const dialTimeout = 5 * time.Second
 
 // dial connects to an endpoint. A certificate that cannot be used, on either side, is one drivers.ErrConfiguration that says which and what to do.
 func dial(ctx context.Context, e endpoint, c Config, timeout time.Duration, now time.Time) (wire, error) {
-	if e.scheme == overUDP || e.rtu() {
+	if e.rtu() {
 		return dialLibrary(e, timeout)
 	}
 	var config *tls.Config
@@ -35,6 +35,13 @@ func dial(ctx context.Context, e endpoint, c Config, timeout time.Duration, now 
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
+	if e.scheme == overUDP { // which is there as soon as it has an address
+		conn, err := (&net.Dialer{}).DialContext(ctx, "udp", e.target)
+		if err != nil {
+			return nil, err
+		}
+		return newFramed(conn, e), nil
+	}
 	open := c.Dial
 	if open == nil {
 		open = func(ctx context.Context, address string) (net.Conn, error) {

@@ -142,6 +142,43 @@ func TestUnknownUnits(t *testing.T) {
 	}
 }
 
+// TestGatewayTellsOfSilentUnit: what a gateway says of a unit that does not answer it is that unit's silence on every transport, and costs neither the connection nor another unit. In frames with
+// a header it may say so in its own name, another, or to function 0; the library, which serves RTU frames, knows 255 alone.
+func TestGatewayTellsOfSilentUnit(t *testing.T) {
+	as := func(unit uint8, pdu ...byte) modbustest.Behaviour {
+		return func(s *modbustest.Server, c net.Conn, r modbustest.Request) bool {
+			r.Header[6] = unit
+			return modbustest.Raw(s.Frame(r, pdu)...)(s, c, r)
+		}
+	}
+	for name, tr := range transports {
+		answers := map[string]modbustest.Behaviour{"its own": modbustest.Exception(11)}
+		if !tr.rtu {
+			answers["255"], answers["another"], answers["function 0"] = as(255, 0x83, 11), as(3, 0x83, 11), modbustest.PDU(0x80, 11)
+		}
+		for form, answer := range answers {
+			t.Run(name+", "+form, func(t *testing.T) {
+				t.Parallel()
+				s, files := tr.start(t)
+				s.Behave(modbustest.ForUnit(9, answer, modbustest.Good))
+				l := newLink(t, s.URL()+tr.query, Config{Timeout: 20 * time.Second, TLS: files, MinBackoff: time.Hour, MaxBackoff: time.Hour})
+				for i := range uint16(3) {
+					if err := check(t, l, 1, i); err != nil {
+						t.Fatalf("the living unit: %v", err)
+					}
+					err := check(t, l, 9, i)
+					if code, is := errors.AsType[exceptionError](err); !errors.Is(err, drivers.ErrUnreachable) || !is || code != noAnswerBehind {
+						t.Errorf("the silent unit: %v, want ErrUnreachable by exception 11", err)
+					}
+				}
+				if st := l.Stats(); st.Connects != 1 || st.Timeouts != 1 || st.Refused != 2 || st.Garbage != 0 {
+					t.Errorf("stats %+v, want one connection, and the unit asked once", st)
+				}
+			})
+		}
+	}
+}
+
 // TestConnectionOutlivesTimeouts: behind TLS, where a handshake is dear, a unit that does not answer costs the others no new connection.
 func TestConnectionOutlivesTimeouts(t *testing.T) {
 	s, files := secureServer(t)
