@@ -16,19 +16,20 @@ type aggregateKind uint32
 
 // The aggregate functions that are served, by their node ids.
 const (
-	average aggregateKind = id.AggregateFunction_Average // mean of the good values
-	total   aggregateKind = id.AggregateFunction_Total   // integral over time, in the unit of the variable times seconds
-	minimum aggregateKind = id.AggregateFunction_Minimum
-	maximum aggregateKind = id.AggregateFunction_Maximum
-	count   aggregateKind = id.AggregateFunction_Count // of good values
-	delta   aggregateKind = id.AggregateFunction_Delta // last good value less the first one
+	average     aggregateKind = id.AggregateFunction_Average     // mean of the good values
+	timeAverage aggregateKind = id.AggregateFunction_TimeAverage // mean over time, by straight lines between good values
+	total       aggregateKind = id.AggregateFunction_Total       // integral over time, in the unit of the variable times seconds
+	minimum     aggregateKind = id.AggregateFunction_Minimum
+	maximum     aggregateKind = id.AggregateFunction_Maximum
+	count       aggregateKind = id.AggregateFunction_Count // of good values
+	delta       aggregateKind = id.AggregateFunction_Delta // last good value less the first one
 )
 
 // aggregateNames are the browse names of the functions, in the order in which they are told.
 var aggregateNames = []struct {
 	kind aggregateKind
 	name string
-}{{average, "Average"}, {total, "Total"}, {minimum, "Minimum"}, {maximum, "Maximum"}, {count, "Count"}, {delta, "Delta"}}
+}{{average, "Average"}, {timeAverage, "TimeAverage"}, {total, "Total"}, {minimum, "Minimum"}, {maximum, "Maximum"}, {count, "Count"}, {delta, "Delta"}}
 
 // known reports whether the function is served.
 func (k aggregateKind) known() bool {
@@ -114,13 +115,15 @@ func aggregate(kind aggregateKind, rules aggregateRules, s stretch, at time.Time
 	switch kind {
 	case count:
 		value = int32(t.good)
-	case total:
-		integral, ok, sound := integrate(values, s, rules)
-		if !ok {
+	case total, timeAverage:
+		integral, covered, sound := integrate(values, s, rules)
+		if covered <= 0 {
 			out.Status = ua.StatusBadNoData
 			return out
 		}
-		value = integral
+		if value = integral; kind == timeAverage {
+			value = integral / covered.Seconds() // of the part that has a beginning and an end
+		}
 		if status = ua.StatusOK; !sound {
 			status = ua.StatusUncertainDataSubNormal
 		}
@@ -234,10 +237,9 @@ func (t *tally) status(r aggregateRules) ua.StatusCode {
 }
 
 // integrate is the integral of the good values over an interval by straight lines between them, in their unit times seconds. What lies before the first good value or after the last
-// one is not counted, and then, or when another value lies within, the result is not sound. Without a line through the interval there is no result.
-func integrate(values []HistoryValue, s stretch, rules aggregateRules) (sum float64, ok, sound bool) {
+// one is not counted, and then, or when another value lies within, the result is not sound. Without a line through the interval nothing is covered.
+func integrate(values []HistoryValue, s stretch, rules aggregateRules) (sum float64, covered time.Duration, sound bool) {
 	var last *HistoryValue
-	covered := time.Duration(0)
 	sound = true
 	for i := range values {
 		v := &values[i]
@@ -261,9 +263,8 @@ func integrate(values []HistoryValue, s stretch, rules aggregateRules) (sum floa
 			}
 			sum += (a + b) / 2 * to.Sub(from).Seconds()
 			covered += to.Sub(from)
-			ok = true
 		}
 		last = v
 	}
-	return sum, ok, sound && covered >= s.to.Sub(s.from)
+	return sum, covered, sound && covered >= s.to.Sub(s.from)
 }

@@ -75,6 +75,12 @@ func TestAggregates(t *testing.T) {
 		{"total across a gap", total, aggregateDefaults, 70, 90, 1000.0, good | calc},
 		{"total from before the data", total, aggregateDefaults, 0, 20, 150.0, uncertain | calc},
 		{"total over a bad value", total, aggregateDefaults, 30, 50, 800.0, uncertain | calc},
+		{"time average between values", timeAverage, aggregateDefaults, 10, 30, 20.0, good | calc},
+		{"time average, bounds between values", timeAverage, aggregateDefaults, 15, 25, 20.0, good | calc},
+		{"time average across a gap", timeAverage, aggregateDefaults, 70, 90, 50.0, good | calc},
+		{"time average from before the data", timeAverage, aggregateDefaults, 0, 20, 15.0, uncertain | calc},
+		{"time average over a bad value", timeAverage, aggregateDefaults, 30, 50, 40.0, uncertain | calc},
+		{"time average after the data", timeAverage, aggregateDefaults, 120, 150, nil, none},
 		{"total after the data", total, aggregateDefaults, 120, 150, nil, none},
 	} {
 		s := stretch{from: second(tt.from), to: second(tt.to)}

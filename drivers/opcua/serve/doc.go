@@ -9,7 +9,7 @@
 // The address space is folders, objects of types that declare their variables ([ObjectType]), and variables.
 //
 // Services: FindServers, GetEndpoints, CreateSession, ActivateSession, CloseSession, Browse, BrowseNext, TranslateBrowsePathsToNodeIds,
-// RegisterNodes, UnregisterNodes, Read, Write, HistoryRead of the values of the last day, raw or processed by aggregate functions of Part 13 (average, total, minimum, maximum, count, delta), and the subscription set with data-change items: queues, absolute and percent dead bands,
+// RegisterNodes, UnregisterNodes, Read, Write, HistoryRead of the values of the last day, raw or processed by aggregate functions of Part 13 (average, time average, total, minimum, maximum, count, delta), and the subscription set with data-change items: queues, absolute and percent dead bands,
 // sampling intervals. Everything else is BadServiceUnsupported. A publishing interval is at least 100 ms. Values are queued as they are set, whether their connection is there or not. A lost
 // connection leaves its session alive until the session times out, so that a client may come back to it, over a channel of the same certificate and as the same user; the last
 // messages are kept for Republish until they are acknowledged. Subscriptions outlive a session that timed out, or was closed without them, for their lifetime: TransferSubscriptions

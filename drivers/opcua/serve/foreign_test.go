@@ -183,7 +183,7 @@ func TestForeignModel(t *testing.T) {
 		want func(at float64) float64
 		word string
 	}{
-		"Average": {func(at float64) float64 { return at + 29.5 }, "HistorianCalculated"}, "Minimum": {func(at float64) float64 { return at }, "Good"},
+		"Average": {func(at float64) float64 { return at + 29.5 }, "HistorianCalculated"}, "TimeAverage": {func(at float64) float64 { return at + 30 }, "HistorianCalculated"}, "Minimum": {func(at float64) float64 { return at }, "Good"},
 		"Maximum": {func(at float64) float64 { return at + 59 }, "HistorianCalculated"}, "Count": {func(float64) float64 { return 60 }, "HistorianCalculated"},
 		"Delta": {func(float64) float64 { return 59 }, "HistorianCalculated"}, "Total": {func(at float64) float64 { return 60*at + 1800 }, "HistorianCalculated"},
 	} {
@@ -204,7 +204,7 @@ func TestForeignModel(t *testing.T) {
 		t.Errorf("a function that is not served: %+v", o)
 	}
 	if o := c.do(base("victor", "long enough", map[string]any{"aggregates": true}), nil); len(o.Results) != 1 || !slices.Equal(o.Results[0].Text, []string{"true",
-		"Average 2342", "Total 2344", "Minimum 2346", "Maximum 2347", "Count 2352", "Delta 2359", "Average 2342", "Total 2344", "Minimum 2346", "Maximum 2347", "Count 2352", "Delta 2359"}) {
+		"Average 2342", "TimeAverage 2343", "Total 2344", "Minimum 2346", "Maximum 2347", "Count 2352", "Delta 2359", "Average 2342", "TimeAverage 2343", "Total 2344", "Minimum 2346", "Maximum 2347", "Count 2352", "Delta 2359"}) {
 		t.Errorf("functions that are told: %+v", o)
 	}
 	o = c.do(base("olga", "correct horse", map[string]any{"access": "R"}), nil)
