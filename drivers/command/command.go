@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"quartier/drivers"
@@ -50,7 +51,7 @@ type Settings struct {
 // Commander commands one device. Its methods are called by one goroutine at a time.
 type Commander struct {
 	s      Settings
-	ours   []float64   // commands of which one is in force if nobody else commanded since; several when the fate of one is not known; none before the first
+	ours   []float64   // commands of which one is in force if nobody else commanded since; several when the fate of one is not known, that which was seen last first; none before the first
 	at     time.Time   // of the last one
 	recent []time.Time // commands of the last hour, or minute
 	before *Before     // what stood before the first command; nil: not known
@@ -231,9 +232,11 @@ func (c *Commander) remember(ctx context.Context, v float64) (float64, error) {
 	if n := len(c.before.Ours); n > 0 && c.before.Ours[n-1] == v {
 		return v, nil
 	}
-	const most = 4 // failures in a row that are kept apart
-	ours := append(append([]float64(nil), c.before.Ours...), v)
-	next := Before{Points: c.before.Points, Ours: ours[max(0, len(ours)-most):]}
+	ours := c.ours
+	if len(ours) == 0 {
+		ours = c.before.Ours
+	}
+	next := Before{Points: c.before.Points, Ours: among(ours, v)}
 	if err := c.s.Memory.Keep(c.s.Device, next); err != nil {
 		return v, fmt.Errorf("not written, since what stands before could not be kept: %w", err)
 	}
@@ -317,11 +320,20 @@ func (c *Commander) often(safe bool, now time.Time) error {
 
 // sending notes a command whose fate is not known yet.
 func (c *Commander) sending(v float64, now time.Time) {
-	const most = 4       // failures in a row that are kept apart
 	if len(c.ours) > 0 { // before the first one nothing was known of the device either
-		c.ours = append(c.ours[max(0, len(c.ours)-most):], v)
+		c.ours = among(c.ours, v)
 	}
 	c.at = now
+}
+
+// among adds a command to those of which one is in force. Of failures in a row only some are kept apart, and always the first, which was seen: a device that keeps no command stays at it.
+func among(ours []float64, v float64) []float64 {
+	const most = 5
+	out := append(slices.Clone(ours), v)
+	if len(out) > most {
+		out = slices.Delete(out, 1, 1+len(out)-most)
+	}
+	return out
 }
 
 // near reports whether two commands are the same to the device.
@@ -359,9 +371,13 @@ func (c *Commander) foreign(ctx context.Context, ours []float64) error {
 		return nil
 	}
 	for _, v := range ours {
-		if c.near(now, v) {
-			return nil
+		if !c.near(now, v) {
+			continue
 		}
+		if i := slices.Index(c.ours, v); i > 0 { // it was seen: it is what a device that keeps no other stays at
+			c.ours = slices.Insert(slices.Delete(c.ours, i, i+1), 0, v)
+		}
+		return nil
 	}
 	return fmt.Errorf("%s is at %g, and we wrote %g at %s: %w", ctl.Point, now, ours[len(ours)-1], c.at.UTC().Format(time.RFC3339), drivers.ErrConflict)
 }
