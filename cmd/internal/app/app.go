@@ -100,7 +100,7 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*App, error) {
 	if opt.Reach == nil {
 		opt.Reach = func(a string) string { return a }
 	}
-	a := &App{cfg: cfg, opt: opt, log: opt.Log, clock: opt.Clock, hub: live.NewHub(), schedulers: map[string]*scheduler.Scheduler{}, accountants: map[string]*Accountant{}, late: map[string]time.Time{},
+	a := &App{cfg: cfg, opt: opt, log: opt.Log, clock: opt.Clock, hub: live.NewHub(opt.Clock.Now), schedulers: map[string]*scheduler.Scheduler{}, accountants: map[string]*Accountant{}, late: map[string]time.Time{},
 		registry: prometheus.NewRegistry()}
 	listen := opt.Listen
 	if listen == "" {

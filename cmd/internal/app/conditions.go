@@ -100,7 +100,7 @@ func (a *App) followClock(machine time.Time) {
 		return
 	}
 	a.clock.Set(machine)
-	a.hub.Forget(machine.Add(time.Second))
+	a.hub.Forget()
 	for _, s := range a.schedulers {
 		s.ClockSet()
 	}

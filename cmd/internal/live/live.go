@@ -14,6 +14,7 @@ import (
 
 // Hub keeps the newest sample of each series. The zero value is not usable; make one with [NewHub].
 type Hub struct {
+	now    func() time.Time
 	mu     sync.RWMutex
 	latest map[district.SeriesID]district.Sample
 	subs   map[*subscriber]struct{}
@@ -26,17 +27,22 @@ type subscriber struct {
 	wake   chan struct{}
 }
 
-// NewHub returns an empty hub.
-func NewHub() *Hub {
-	return &Hub{latest: map[district.SeriesID]district.Sample{}, subs: map[*subscriber]struct{}{}}
+// ahead is how far a sample may be ahead of the clock and still count as newer than those of the present.
+const ahead = time.Second
+
+// NewHub returns an empty hub; now is the clock that stamps samples.
+func NewHub(now func() time.Time) *Hub {
+	return &Hub{now: now, latest: map[district.SeriesID]district.Sample{}, subs: map[*subscriber]struct{}{}}
 }
 
-// Publish takes samples in any order; one older than what is held for its series is ignored.
+// Publish takes samples in any order; one older than what is held for its series is ignored. What is held of a time to come gives way to what is of the present: a clock that is set back while a
+// device answers leaves a reading of before, and nothing newer would be believed until it is that late again.
 func (h *Hub) Publish(samples []district.Sample) {
 	h.mu.Lock()
+	latest := h.now().Add(ahead)
 	fresh := make([]district.Sample, 0, len(samples))
 	for _, s := range samples {
-		if old, ok := h.latest[s.Series]; ok && old.Time.After(s.Time) {
+		if old, ok := h.latest[s.Series]; ok && old.Time.After(s.Time) && (!old.Time.After(latest) || s.Time.After(latest)) {
 			continue
 		}
 		h.latest[s.Series] = s
@@ -69,12 +75,13 @@ func (s *subscriber) offer(samples []district.Sample) {
 	}
 }
 
-// Forget forgets the samples that carry a time after an instant: when a clock was set back, newer ones would be taken for older until it is that late again.
-func (h *Hub) Forget(after time.Time) {
+// Forget forgets the samples of times to come, when the clock was set back.
+func (h *Hub) Forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	latest := h.now().Add(ahead)
 	for id, s := range h.latest {
-		if s.Time.After(after) {
+		if s.Time.After(latest) {
 			delete(h.latest, id)
 		}
 	}

@@ -17,7 +17,7 @@ func sample(id string, at time.Duration, v float64) district.Sample {
 
 // TestNewestStays: a late sample never hides a newer one.
 func TestNewestStays(t *testing.T) {
-	h := NewHub()
+	h := NewHub(time.Now)
 	h.Publish([]district.Sample{sample("d/s/m/power_kw", time.Second, 2)})
 	h.Publish([]district.Sample{sample("d/s/m/power_kw", 0, 1)})
 	if s, ok := h.Latest("d/s/m/power_kw"); !ok || s.Value != 2 {
@@ -28,9 +28,40 @@ func TestNewestStays(t *testing.T) {
 	}
 }
 
+// TestClockSetBack: what was measured at times that are to come again is forgotten, also where it arrives after the clock was set, and hides nothing of the present; a device whose clock is
+// ahead is seen all the same.
+func TestClockSetBack(t *testing.T) {
+	now := t0.Add(10 * time.Minute)
+	h := NewHub(func() time.Time { return now })
+	latest := func(id string) float64 {
+		s, _ := h.Latest(district.SeriesID(id))
+		return s.Value
+	}
+	h.Publish([]district.Sample{sample("a", 10*time.Minute, 1), sample("b", -time.Minute, 1)})
+	now = t0
+	h.Forget()
+	if _, ok := h.Latest("a"); ok || latest("b") != 1 {
+		t.Errorf("%v is still held, and b is %v; want nothing and 1", latest("a"), latest("b"))
+	}
+	h.Publish([]district.Sample{sample("a", 10*time.Minute, 2)}) // it was on its way
+	h.Publish([]district.Sample{sample("a", 0, 3)})
+	if v := latest("a"); v != 3 {
+		t.Errorf("latest = %v, want 3 of the present", v)
+	}
+	h.Publish([]district.Sample{sample("a", -time.Second, 4)})
+	if v := latest("a"); v != 3 {
+		t.Errorf("latest = %v, want the newer 3", v)
+	}
+	h.Publish([]district.Sample{sample("c", time.Hour, 5)})
+	h.Publish([]district.Sample{sample("c", time.Hour+time.Second, 6)})
+	if v := latest("c"); v != 6 {
+		t.Errorf("latest = %v of a device that is an hour ahead, want 6", v)
+	}
+}
+
 // TestSlowSubscriberGetsTheNewest: publishing never waits for a reader, who then sees the newest value.
 func TestSlowSubscriberGetsTheNewest(t *testing.T) {
-	h := NewHub()
+	h := NewHub(time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
 	ch := h.Subscribe(ctx, "d/")
 	for i := range 1000 {
@@ -57,7 +88,7 @@ func TestSlowSubscriberGetsTheNewest(t *testing.T) {
 
 // TestConcurrentUse is meant for the race detector.
 func TestConcurrentUse(t *testing.T) {
-	h := NewHub()
+	h := NewHub(time.Now)
 	ctx, cancel := context.WithCancel(t.Context())
 	ch := h.Subscribe(ctx, "")
 	go func() {
