@@ -74,6 +74,7 @@ func TestFrozenDevice(t *testing.T) {
 		for i := range 10 * 60 {
 			time.Sleep(time.Second)
 			counting.put("import_kwh", 100+float64(i/20)/10)
+			m.put("import_kwh", 100+float64(min(i, 1))/100)
 			m.put("status", float64(i%2))
 			m.put("limit_a", float64(6+i%10))
 			if i == 55 && status("gateway").Frozen {
@@ -96,4 +97,36 @@ func TestFrozenDevice(t *testing.T) {
 			t.Errorf("it moves again: %+v", st)
 		}
 	})
+}
+
+// TestHeldIsNotFrozen: a connection that control holds at nothing, a battery at rest and a meter whose counter is as coarse as what flows is small stand still and are alive; they are frozen once their
+// counter should have counted, or where a voltage was seen to move while nothing flowed, and stands still too.
+func TestHeldIsNotFrozen(t *testing.T) {
+	points := (&meter{}).Points()
+	for _, tt := range []struct {
+		name   string
+		before [][3]float64 // power, voltage and counter of reads a second apart, the last one from then on
+		after  time.Duration
+		frozen bool
+	}{
+		{"held at nothing", [][3]float64{{2, 231, 100}, {1, 231.1, 100.01}, {0, 231.2, 100.02}}, 24 * time.Hour, false},
+		{"held at 9 kW, counter stopped", [][3]float64{{9, 231, 100}, {9, 231, 100.01}}, 70 * time.Second, true},
+		{"held at 9 kW, a counter of whole kWh", [][3]float64{{9, 231, 100}, {9, 231, 101}}, 12 * time.Minute, false},
+		{"the same, stopped", [][3]float64{{9, 231, 100}, {9, 231, 101}}, 15 * time.Minute, true},
+		{"a little, counter stopped", [][3]float64{{0.3, 231, 100}, {0.3, 231, 100.01}}, 3 * time.Minute, false},
+		{"nothing flows and the voltage moved before", [][3]float64{{0, 231, 100}, {0, 231.1, 100}}, 61 * time.Second, true},
+		{"the voltage moved with the power", [][3]float64{{1, 231, 100}, {0, 231.1, 100}}, time.Hour, false},
+	} {
+		f := newFrozen(time.Minute, points)
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		var err error
+		for k := 0; k < len(tt.before)+int(tt.after/time.Second); k++ {
+			v := tt.before[min(k, len(tt.before)-1)]
+			err = f.judge(now, []drivers.Reading{{Point: "power_kw", Value: v[0]}, {Point: "voltage_v", Value: v[1]}, {Point: "import_kwh", Value: v[2]}})
+			now = now.Add(time.Second)
+		}
+		if (err != nil) != tt.frozen {
+			t.Errorf("%s: %v after %v, want frozen %v", tt.name, err, tt.after, tt.frozen)
+		}
+	}
 }

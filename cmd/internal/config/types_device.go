@@ -11,7 +11,7 @@ type Device struct {
 	Unit       int     `yaml:"unit_id" def:"1" min:"0" max:"255" doc:"Modbus unit id"`
 	SharedUnit bool    `yaml:"shared_unit" def:"false" doc:"true for one of several devices that are parts of one machine, such as the battery of a hybrid inverter, and share its address and unit id"`
 	Poll       float64 `yaml:"poll_seconds" def:"5" min:"1" max:"3600" doc:"how often it is read"`
-	Frozen     float64 `yaml:"frozen_seconds" def:"0" min:"0" max:"86400" doc:"time without any change of its measurements after which they no longer count, for gateways that repeat the last answer of a device that they lost; 0: however long. Voltages and powers move all the time; a device at rest, all at zero, is not frozen"`
+	Frozen     float64 `yaml:"frozen_seconds" def:"0" min:"0" max:"86400" doc:"time without any change of its measurements after which they no longer count, for gateways that repeat the last answer of a device that they lost; 0: however long. Voltages and powers move all the time; a device at rest is not frozen, nor a connection that is held at nothing"`
 	Control    bool    `yaml:"control" def:"false" doc:"whether Quartier may command it"`
 
 	OPCUA *DeviceOPCUA `yaml:"opcua" doc:"how its OPC UA server is entered; absent: anonymous, by the strongest security policy that the server offers, and without one on loopback"`
