@@ -132,6 +132,26 @@ func TestJudge(t *testing.T) {
 					h.tell("grid", district.PowerKW, 1+ev+0.001*at.Seconds())
 				})
 			}},
+		{name: "a meter turned round, and mended while nothing changes", key: SignWrong, device: "grid", hidden: series{"grid", district.PowerKW}, after: 3 * time.Minute,
+			make: func(h *house) []Finding {
+				h.pass(4*time.Minute, func(at time.Duration) {
+					ev := 7 * float64(at/time.Minute%2)
+					h.tell("ev", district.PowerKW, ev)
+					h.tell("grid", district.PowerKW, -1-ev+0.001*at.Seconds())
+				})
+				h.tell("ev", district.PowerKW, 0)
+				h.pass(30*time.Minute, func(at time.Duration) { h.tell("grid", district.PowerKW, -1+0.0001*at.Seconds()) })
+				h.tell("bat", district.PowerKW, -4) // what it feeds is shown as drawn
+				f, _ := h.pass(30*time.Minute, func(at time.Duration) {
+					h.tell("bat", district.SOC, 0.9-4*at.Hours()/10)
+					h.tell("grid", district.PowerKW, 3+0.0001*at.Seconds())
+				})
+				return f
+			},
+			mend: func(h *house) {
+				h.tell("bat", district.PowerKW, 0)
+				h.pass(time.Minute, func(at time.Duration) { h.tell("grid", district.PowerKW, 1+0.0001*at.Seconds()) })
+			}},
 		{name: "a meter that stands still", key: MeterStuck, device: "grid", hidden: series{"grid", district.PowerKW}, after: time.Minute,
 			make: func(h *house) []Finding {
 				h.pass(30*time.Second, nil)

@@ -165,12 +165,14 @@ type connection struct {
 	from    float64   // power of the devices when it was first shown
 	repeats int
 	read    time.Time
+	right   time.Time // since when nothing but the right sign explains what is shown; zero: it does not
 }
 
 type instant struct {
 	at             time.Time
 	gridKW, behind float64
-	seen           int // devices behind that tell their power
+	seen           int  // devices behind that tell their power
+	whole          bool // all that may feed do
 	gridAt         time.Time
 }
 
@@ -179,10 +181,13 @@ func newConnection() *connection { return &connection{votes: 1} }
 // steps of [connection.look]: how long a change may take to be told by all meters.
 const voteAfter = 20 * time.Second
 
+// confirmAfter is for how long what is shown must be possible by the right sign alone.
+const confirmAfter = 2 * time.Minute
+
 // look tells of a meter that stands still while what is behind it changes, and of one that answers a device's change the wrong way round, and hides it.
 func (c *connection) look(d *district.District, site *district.Site, live Live, now time.Time, stale time.Duration, hidden map[district.SeriesID]bool) (out []Finding) {
 	var meter *district.Device
-	in := instant{at: now}
+	in := instant{at: now, whole: true}
 	for i := range site.Devices {
 		dev := &site.Devices[i]
 		s, ok := live.Latest(dev.Series(d.ID, site.ID, district.PowerKW))
@@ -200,6 +205,8 @@ func (c *connection) look(d *district.District, site *district.Site, live Live, 
 			if ok {
 				in.behind += s.Value
 				in.seen++
+			} else if dev.Kind == district.PV || dev.Kind == district.Battery {
+				in.whole = false
 			}
 		}
 	}
@@ -213,7 +220,7 @@ func (c *connection) look(d *district.District, site *district.Site, live Live, 
 		}
 	}
 	if in.gridAt.IsZero() {
-		c.past = c.past[:0]
+		c.past, c.right = c.past[:0], time.Time{}
 		say(&c.sign, SignWrong, severityError)
 		return out
 	}
@@ -223,6 +230,7 @@ func (c *connection) look(d *district.District, site *district.Site, live Live, 
 	}
 	c.still(in, step, now)
 	c.vote(in, step)
+	c.confirm(in, step)
 	c.sign.see(c.votes < 0, "it shows less when a device draws more", now, 0, 0)
 	say(&c.stuck, MeterStuck, severityError)
 	say(&c.sign, SignWrong, severityError)
@@ -239,6 +247,20 @@ func (c *connection) still(in instant, step float64, now time.Time) {
 	c.read = in.gridAt
 	stuck := c.repeats >= 2 && math.Abs(in.behind-c.from) > step
 	c.stuck.see(stuck, fmt.Sprintf("%.3f kW all the time while the devices behind it changed by %.2f kW", in.gridKW, in.behind-c.from), now, 0, 10*time.Second)
+}
+
+// confirm takes back that the sign is wrong where nobody could vote: control that trusts no meter moves nothing by which it could be seen. What a site consumes beside its devices is never less than
+// nothing; where the wrong sign would need that for a while and the right one does not, it is the right one.
+func (c *connection) confirm(in instant, step float64) {
+	asShown, asTurned := in.gridKW-in.behind, -in.gridKW-in.behind
+	switch {
+	case !in.whole || asShown < -step/4 || asTurned > -step/4:
+		c.right = time.Time{}
+	case c.right.IsZero() || in.at.Before(c.right):
+		c.right = in.at
+	case c.votes < 0 && in.at.Sub(c.right) >= confirmAfter:
+		c.votes = 0
+	}
 }
 
 // vote compares the changes of the meter and of the devices over some seconds.
