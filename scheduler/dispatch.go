@@ -224,8 +224,10 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 			}
 			j.sun = dev.Kind == district.PV && reasonAt(dp, step) != ReasonCurtail
 		}
-		if dp != nil && !j.own && !j.blind && !j.loose && s.sender.Holding(drv, site.ID, dev.ID, st.Now) && math.Abs(w.MeasuredKW) > math.Abs(w.WantedKW) {
-			w.WantedKW = w.MeasuredKW // it may not change yet, and what it does counts
+		if dp != nil && !j.own && !j.blind && !j.loose {
+			if stands, ok := s.sender.Holding(drv, site.ID, dev.ID, st.Now, s.cfg.Wall()); ok {
+				w.WantedKW = stays(w, stands.KW)
+			}
 		}
 		switch {
 		case j.blind:
@@ -261,6 +263,15 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 	}
 	dispatch.Blind(wishesOf(jobs, func(j *job) bool { return j.blind }), importKW, exportKW, ReasonSafe+": no fresh measurement", "")
 	return jobs, group
+}
+
+// stays is what a device that may not be told anything new yet goes on with in place of what is wanted: it lowers nothing, and takes up no more than it was told.
+func stays(w *dispatch.Wish, toldKW float64) float64 {
+	does, wanted := math.Abs(w.MeasuredKW), math.Abs(w.WantedKW)
+	if does > wanted {
+		return w.MeasuredKW
+	}
+	return math.Copysign(max(does, min(wanted, math.Abs(toldKW))), w.WantedKW)
 }
 
 // deviceJob is what is known of one device before any plan or limit.

@@ -173,6 +173,17 @@ func (s *Scheduler) passing(site string, net observe.Value, importKW, exportKW f
 	s.passed[site] = p
 }
 
+// unheeding reports whether a device has not done what it was told for a while, or cannot be told.
+func (s *Scheduler) unheeding(key observe.Key, now time.Time) bool {
+	if s.sender.Failing(key.Site, key.Device) {
+		return true
+	}
+	s.judging.Lock()
+	defer s.judging.Unlock()
+	since, deaf := s.deaf[key]
+	return deaf && now.Sub(since) >= patience
+}
+
 // heeds reports whether a device does what stands in it, and keeps since when it does not. What it does on the safe side of a command is its own affair: a car that is full, a cloud.
 func (s *Scheduler) heeds(w *dispatch.Wish, soc observe.Value, powerKnown bool, now time.Time) bool {
 	key := observe.Key{Site: w.Site, Device: w.Device}

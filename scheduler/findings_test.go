@@ -92,28 +92,108 @@ type prices func() ([]float64, error)
 func (p prices) Import(timegrid.Span, time.Duration) ([]float64, error) { return p() }
 func (p prices) Export(timegrid.Span, time.Duration) ([]float64, error) { return p() }
 
-// TestHeldDeviceCounts: a device that may not be told anything new yet goes on, and the limit is kept with what it does and not with what the plan wants of it.
+// TestHeldDeviceCounts: a device that may not be told anything new yet, for its own sake or for that of its register, goes on as it does, and the limits are kept with that and not with what the plan
+// wants of it: a pump that runs on leaves no room for a car, and one that may not start takes up no sun.
 func TestHeldDeviceCounts(t *testing.T) {
-	w := newTown(t)
-	w.d.Sites[0].ImportLimitKW = 10
-	w.s.cfg.KeepToPlan = true // a battery would make room
-	w.hold = 10 * time.Minute
-	hp, ev := 4.0, 4.2
-	w.solve = func(p *problem.Problem) (*problem.Solution, error) {
-		sol := idlePlan(p)
-		sol.Device("s", "hp").PowerKW[0], sol.Device("s", "ev").PowerKW[0] = hp, ev
-		return sol, nil
+	for _, tt := range []struct {
+		name string
+		hold func(*town)
+	}{
+		{"minimum hold", func(w *town) { w.hold = 10 * time.Minute }},
+		{"writes that wear", func(w *town) { w.wear = 10 * time.Minute }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newTown(t)
+			w.d.Sites[0].ImportLimitKW, w.d.Sites[0].ExportLimitKW = 10, 5
+			w.s.cfg.Wall = w.s.cfg.Now
+			w.s.cfg.KeepToPlan = true // a battery would make room
+			tt.hold(w)
+			want := map[string]float64{}
+			w.solve = func(p *problem.Problem) (*problem.Solution, error) {
+				sol := idlePlan(p)
+				for id, kw := range want {
+					sol.Device("s", id).PowerKW[0] = kw
+				}
+				return sol, nil
+			}
+			round := func(after time.Duration, plan, does map[string]float64) {
+				t.Helper()
+				want = plan
+				w.now = w.now.Add(after)
+				w.refresh()
+				for id, kw := range does {
+					w.measure(id, district.PowerKW, kw)
+				}
+				if _, err := w.s.Replan(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				w.s.Dispatch(t.Context())
+			}
+			round(0, map[string]float64{"hp": 4, "ev": 4.2}, nil)
+			round(time.Minute, map[string]float64{"ev": 4.2}, map[string]float64{"hp": 4, "grid": 9}) // the plan has changed its mind, the pump runs on
+			if got := w.last(t, "ev"); got != 0 {
+				t.Errorf("the car got %v A: 9 kW are drawn, and with 4.2 kW of the car it is over 10 kW as long as the pump runs", got)
+			}
+			round(15*time.Minute, map[string]float64{"bat": 4}, map[string]float64{"hp": 4, "grid": 0})
+			round(5*time.Second, map[string]float64{"bat": 4}, map[string]float64{"hp": 0, "bat": 4, "grid": -5})
+			round(5*time.Second, map[string]float64{"hp": 4}, map[string]float64{"hp": 0, "bat": 4, "grid": -5}) // it would rather have the pump take the sun
+			if got := w.last(t, "bat"); got != 4 {
+				t.Errorf("the battery was told %v kW: 5 kW are fed, and without its 4 kW it is over 5 kW as long as the pump may not start", got)
+			}
+		})
 	}
-	w.s.Replan(t.Context())
-	w.s.Dispatch(t.Context())
-	hp = 0 // the plan has changed its mind, the pump runs on
-	w.now = w.now.Add(time.Minute)
-	w.refresh()
-	w.measure("hp", district.PowerKW, 4)
-	w.measure("grid", district.PowerKW, 9)
-	w.s.Replan(t.Context())
-	w.s.Dispatch(t.Context())
-	if got := w.last(t, "ev"); got != 0 {
-		t.Errorf("the car got %v A: 9 kW are drawn, and with 4.2 kW of the car it is over 10 kW as long as the pump runs", got)
+}
+
+// TestDeafBatteryHasNoShare: a battery that does not do what it is told, or cannot be told, has no share in what comes, and the other one answers for both; it is told again, and shares again once it hears.
+func TestDeafBatteryHasNoShare(t *testing.T) {
+	w := newTown(t)
+	two := *w.d.Device("s", "bat")
+	two.ID = "bat2"
+	w.d.Sites[0].Devices = append(w.d.Sites[0].Devices, two)
+	w.measure("bat2", district.PowerKW, 0)
+	w.measure("bat2", district.SOC, 0.5)
+	w.s.cfg.Prices = &evening{noon.Add(time.Hour), 0.4, 0.1}
+	w.s.cfg.Wall = w.s.cfg.Now
+	hears := true
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	after := func(rounds int) {
+		t.Helper()
+		for range rounds {
+			w.now = w.now.Add(5 * time.Second)
+			w.refresh()
+			net := 8.0
+			for _, id := range []string{"bat", "bat2"} {
+				kw := 0.0
+				if n := len(w.writes[id]); n > 0 && (id == "bat" || hears) {
+					kw = w.writes[id][n-1]
+				}
+				w.measure(id, district.PowerKW, kw)
+				net += kw
+			}
+			w.measure("grid", district.PowerKW, net)
+			w.s.Dispatch(t.Context())
+		}
+	}
+	after(3)
+	if a, b := w.last(t, "bat"), w.last(t, "bat2"); a > -3.5 || b > -3.5 {
+		t.Fatalf("batteries at %v and %v kW of 8 kW, want about half each", a, b)
+	}
+	hears = false
+	after(6)
+	for range 60 {
+		after(1)
+		if got := w.last(t, "bat"); got > -7.8 {
+			t.Fatalf("battery at %v kW of 8 kW beside one that does nothing, want all of it", got)
+		}
+	}
+	if f := w.s.Findings(); len(f) != 1 || f[0].Key != CommandIgnored || f[0].Device != "bat2" {
+		t.Errorf("found %+v, want bat2 that ignores commands", f)
+	}
+	hears = true
+	after(12)
+	if a, b := w.last(t, "bat"), w.last(t, "bat2"); a > -3.5 || b > -3.5 {
+		t.Errorf("batteries at %v and %v kW once both hear, want about half each", a, b)
 	}
 }

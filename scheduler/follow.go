@@ -3,6 +3,7 @@ package scheduler
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"quartier/optimizer/problem"
@@ -101,10 +102,36 @@ type answered struct {
 	changed map[observe.Key]time.Time
 }
 
+// pooled is a battery that answers.
+type pooled struct {
+	key     observe.Key
+	store   answer.Store
+	doesKW  float64
+	settled bool // its last change shows in what its site's meters and itself measured
+	deaf    bool // it does not do what it is told
+}
+
+// pool lists the batteries of a site that can be told something and whose state is known.
+func (s *Scheduler) pool(f *following, st observe.State, site *district.Site) (out []pooled) {
+	for k := range site.Devices {
+		key := observe.Key{Site: site.ID, Device: site.Devices[k].ID}
+		store, ok := f.stores[key]
+		now := st.Devices[key]
+		if _, reached := s.cfg.Driver(site.ID, key.Device); !ok || !reached || !now.SOC.OK || !now.PowerKW.OK || s.apart(site.ID, key.Device, st.Now) {
+			continue // it is in what the meter shows
+		}
+		at, changed := s.answered.changed[key]
+		kwh := math.Max(0, math.Min(store.CapacityKWh, now.SOC.V*site.Devices[k].Battery.CapacityKWh-f.floor[key]))
+		out = append(out, pooled{key: key, store: answer.Store{Store: store, Site: site.ID, StoredKWh: kwh}, doesKW: now.PowerKW.V, deaf: s.unheeding(key, st.Now),
+			settled: !changed || now.PowerAt.After(at) && st.SitePowerAt(site).After(at)})
+	}
+	return out
+}
+
 // answers are the powers of the batteries for what is measured now, beside a plan. It is empty where there is nothing to answer by; a battery without an answer does as planned.
 //
 // While a battery's last change does not show in what its site's meters and itself measured, its answer stands: the net power without batteries cannot be told from measurements of different
-// moments.
+// moments. One that does not do what it is told has no share in what comes, and the others answer for it; it is told what its share would be, so that it shows when it hears again.
 func (s *Scheduler) answers(st observe.State, plan *district.Plan, step int) map[observe.Key]told {
 	s.mu.Lock()
 	f := s.following
@@ -112,11 +139,22 @@ func (s *Scheduler) answers(st observe.State, plan *district.Plan, step int) map
 	if f == nil || f.plan != plan {
 		return nil
 	}
-	var keys []observe.Key
-	var stores []answer.Store
+	var all []pooled
+	for i := range s.cfg.District.Sites {
+		if site := &s.cfg.District.Sites[i]; st.SitePowerKW(site).OK {
+			all = append(all, s.pool(f, st, site)...)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	if !slices.ContainsFunc(all, func(b pooled) bool { return !b.deaf }) { // nobody answers for them
+		for i := range all {
+			all[i].deaf = false
+		}
+	}
 	room := map[string]answer.Room{}
 	net, stored := 0.0, 0.0
-	settled := true
 	for i := range s.cfg.District.Sites {
 		site := &s.cfg.District.Sites[i]
 		measured := st.SitePowerKW(site)
@@ -125,28 +163,16 @@ func (s *Scheduler) answers(st observe.State, plan *district.Plan, step int) map
 			continue
 		}
 		own := measured.V
-		for k := range site.Devices {
-			key := observe.Key{Site: site.ID, Device: site.Devices[k].ID}
-			store, ok := f.stores[key]
-			now := st.Devices[key]
-			if _, reached := s.cfg.Driver(site.ID, key.Device); !ok || !reached || !now.SOC.OK || !now.PowerKW.OK || s.apart(site.ID, key.Device, st.Now) {
-				continue // it is in what the meter shows
+		for _, b := range all {
+			if b.key.Site == site.ID && !b.deaf {
+				own, stored = own-b.doesKW, stored+b.store.StoredKWh
 			}
-			own -= now.PowerKW.V
-			if at, ok := s.answered.changed[key]; ok && (!now.PowerAt.After(at) || !st.SitePowerAt(site).After(at)) {
-				settled = false
-			}
-			kwh := math.Max(0, math.Min(store.CapacityKWh, now.SOC.V*site.Devices[k].Battery.CapacityKWh-f.floor[key]))
-			keys, stores, stored = append(keys, key), append(stores, answer.Store{Store: store, Site: site.ID, StoredKWh: kwh}), stored+kwh
 		}
 		importKW, exportKW := s.limits(site.ID)
 		room[site.ID] = answer.RoomOf(own, importKW, exportKW)
 		net += own
 	}
-	if len(keys) == 0 {
-		return nil
-	}
-	if !settled && len(s.answered.said) > 0 {
+	if len(s.answered.said) > 0 && slices.ContainsFunc(all, func(b pooled) bool { return !b.deaf && !b.settled }) {
 		return s.answered.said
 	}
 	kw, err := f.values.Power(answer.Now{At: st.Now, StoredKWh: stored, NetKW: net, ImportPrice: value(f.importPrice, step), ExportPrice: value(f.exportPrice, step)})
@@ -155,27 +181,49 @@ func (s *Scheduler) answers(st observe.State, plan *district.Plan, step int) map
 	}
 	worth := f.values.Worth(st.Now, stored)
 	said := map[observe.Key]told{}
-	for i, b := range answer.Share(stores, room, kw, f.values.Hours(st.Now)) {
-		key := keys[i]
-		rated := math.Max(stores[i].ChargeKW, stores[i].DischargeKW)
-		if was, ok := s.answered.said[key]; !ok || math.Abs(was.kw-b) > 0.01*rated {
-			s.answered.changed[key] = st.Now
+	for i, one := range shared(all, room, kw, f.values.Hours(st.Now)) {
+		b := all[i]
+		rated := math.Max(b.store.ChargeKW, b.store.DischargeKW)
+		if was, ok := s.answered.said[b.key]; !ok || math.Abs(was.kw-one) > 0.01*rated {
+			s.answered.changed[b.key] = st.Now
 		}
-		planned := b
-		if sp := plan.Site(key.Site); sp != nil {
-			if dp := sp.Device(key.Device); dp != nil {
+		planned := one
+		if sp := plan.Site(b.key.Site); sp != nil {
+			if dp := sp.Device(b.key.Device); dp != nil {
 				planned = value(dp.PowerKW, step)
 			}
 		}
-		one := told{kw: b}
-		if math.Abs(b-planned) > math.Max(0.05, 0.01*rated) {
-			one.reason = fmt.Sprintf("%s: %.1f kW planned, %.1f kW net without storage, %.1f kW expected, worth %.4f EUR/kWh, price %.4f EUR/kWh",
-				deviation(b, planned), planned, net, value(f.netKW, step), worth, value(f.importPrice, step))
+		t := told{kw: one}
+		if math.Abs(one-planned) > math.Max(0.05, 0.01*rated) {
+			t.reason = fmt.Sprintf("%s: %.1f kW planned, %.1f kW net without storage, %.1f kW expected, worth %.4f EUR/kWh, price %.4f EUR/kWh",
+				deviation(one, planned), planned, net, value(f.netKW, step), worth, value(f.importPrice, step))
 		}
-		said[key] = one
+		said[b.key] = t
 	}
 	s.answered.said = said
 	return said
+}
+
+// shared gives each battery its share: those that do what they are told share all of it, and of one that does not it is what it would have if it did.
+func shared(all []pooled, room map[string]answer.Room, kw, hours float64) []float64 {
+	of := func(which func(pooled) bool, out []float64) {
+		var stores []answer.Store
+		var at []int
+		for i, b := range all {
+			if which(b) {
+				stores, at = append(stores, b.store), append(at, i)
+			}
+		}
+		for i, one := range answer.Share(stores, room, kw, hours) {
+			out[at[i]] = one
+		}
+	}
+	out := make([]float64, len(all))
+	if slices.ContainsFunc(all, func(b pooled) bool { return b.deaf }) {
+		of(func(pooled) bool { return true }, out)
+	}
+	of(func(b pooled) bool { return !b.deaf }, out)
+	return out
 }
 
 // deviation is the reason key of a battery that does kw where planned was foreseen.

@@ -33,6 +33,7 @@ type town struct {
 	solve  func(p *problem.Problem) (*problem.Solution, error)
 	asked  []*problem.Problem
 	hold   time.Duration // of the heat pump
+	wear   time.Duration // between writes of the heat pump's register
 	d      *district.District
 	s      *Scheduler
 }
@@ -162,9 +163,10 @@ func (w *town) driver(_, id string) (drivers.Driver, bool) {
 	zero := 0.0
 	ctl, ok := map[string]drivers.Control{
 		"pv":   {Point: "limit_share", Quantity: drivers.ControlShare, Max: 1, Step: 0.01, Safe: 1, RatedKW: 20},
+		"bat2": {Point: "setpoint_kw", Quantity: drivers.ControlKW, Min: -10, Max: 10, Step: 0.1},
 		"bat":  {Point: "setpoint_kw", Quantity: drivers.ControlKW, Min: -10, Max: 10, Step: 0.1},
 		"ev":   {Point: "limit_a", Quantity: drivers.ControlAmpere, Min: 6, Max: 16, Step: 1, Pause: &zero, Safe: 16, Phases: 3, VoltageV: 230},
-		"hp":   {Point: "sg_ready", Quantity: drivers.ControlSGReady, Min: 1, Max: 4, Safe: 2, MinHold: w.hold},
+		"hp":   {Point: "sg_ready", Quantity: drivers.ControlSGReady, Min: 1, Max: 4, Safe: 2, MinHold: w.hold, MinInterval: w.wear},
 		"tank": {Point: "on", Quantity: drivers.ControlOnOff, Max: 1, Safe: 1},
 	}[id]
 	return machine{w: w, id: id, ctl: ctl}, ok

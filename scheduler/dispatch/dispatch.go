@@ -172,13 +172,19 @@ type Trouble struct {
 	Since        time.Time // of the first of the failures in a row, on the district's clock
 }
 
-// Holding reports whether a device may not be told anything new yet unless a limit asks for it.
-func (s *Sender) Holding(drv drivers.Driver, site, device string, now time.Time) bool {
+// Holding returns what stands in a device that may not be told anything new yet unless a limit asks for it, for the machine's sake or for that of a register that writes wear.
+func (s *Sender) Holding(drv drivers.Driver, site, device string, now, wall time.Time) (Standing, bool) {
 	ctl, ok := drv.Control()
+	stands, known := s.Standing(site, device)
+	if !ok || !known {
+		return Standing{}, false
+	}
+	if ctl.MinHold > 0 && now.Sub(stands.Changed).Abs() < ctl.MinHold {
+		return stands, true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.state[site+"/"+device]
-	return ok && st != nil && st.ok && ctl.MinHold > 0 && now.Sub(st.changed).Abs() < ctl.MinHold
+	return stands, ctl.MinInterval > 0 && !s.state[site+"/"+device].mayWrite(ctl.MinInterval, wall, false)
 }
 
 // Failing reports whether the last command to a device failed.
