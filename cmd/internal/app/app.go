@@ -55,8 +55,9 @@ type Options struct {
 	// Signals returns the samples of signals that come from no device, such as carbon intensity, for the slot that begins at an instant.
 	Signals func(at time.Time) []district.Sample
 
-	adjust  func(*scheduler.Config) // of every scheduler, for tests of its faults; nil: none
-	machine func() time.Time        // what the machine's clock shows, for tests in which it is set; nil: time.Now
+	beneath func(store.Store) store.Store // stands before the local record, for tests of a disk that fails; nil: nothing
+	adjust  func(*scheduler.Config)       // of every scheduler, for tests of its faults; nil: none
+	machine func() time.Time              // what the machine's clock shows, for tests in which it is set; nil: time.Now
 }
 
 // App is one process of Quartier.
@@ -113,6 +114,9 @@ func New(ctx context.Context, cfg *config.Config, opt Options) (*App, error) {
 	if a.record, err = OpenStore(ctx, cfg, a.clock.Now, opt.Log); err != nil {
 		a.unlock()
 		return nil, err
+	}
+	if opt.beneath != nil {
+		a.record.Store = opt.beneath(a.record.Store)
 	}
 	a.record.HoldInMemory(spool.Options{Log: opt.Log, Now: a.clock.Now})
 	if err := a.build(ctx, listen); err != nil {
@@ -348,6 +352,7 @@ func (a *App) Run(ctx context.Context) error {
 	fields.Go(func() error { a.poller.Run(field); return nil })
 	fields.Go(func() error { a.signalLoop(field); return nil })
 	fields.Go(func() error { a.watchLoop(field); return nil })
+	fields.Go(func() error { a.entryLoop(field); return nil })
 	fields.Go(func() error { return a.feedLoop(field) })
 	fields.Go(func() error { return a.protect("notifier", func() error { a.notifier.Run(field); return nil }) })
 	fields.Go(func() error { a.accountLoop(field); return nil })

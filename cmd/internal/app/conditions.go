@@ -39,7 +39,7 @@ type watch struct {
 	until   time.Time                // on the machine's clock: how long the jump is shown
 	book    *alarm.Book
 	queue   []store.Event
-	warned  bool
+	warned  bool // of write alone
 }
 
 // conditions are what is wrong with a district at present beside what the console sees itself: measurements that cannot be, commands that are not followed, limits that are passed, planning
@@ -77,6 +77,12 @@ func (a *App) watchLoop(ctx context.Context) {
 	for wait(ctx, watchEvery) {
 		a.followClock(a.machine())
 		a.compare(ctx)
+	}
+}
+
+// entryLoop enters into the record what the watch found, beside it: a disk that hangs keeps nobody from looking.
+func (a *App) entryLoop(ctx context.Context) {
+	for wait(ctx, watchEvery) {
 		a.write(ctx)
 	}
 }
@@ -127,14 +133,18 @@ func (a *App) compare(ctx context.Context) {
 	w.mu.Lock()
 	changes := w.book.Look(now, present)
 	w.mu.Unlock()
+	var entries []store.Event
 	for _, c := range changes {
 		e := store.Event{Time: now, Kind: store.AlarmEvent, Actor: console.WatchActor, Action: c.Key, Object: c.Object, Detail: c.Detail, Severity: c.Severity}
 		if c.What == alarm.Cleared {
 			e.Severity, e.Detail = "info", fmt.Sprintf("over after %.0f s", math.Max(0, now.Sub(c.Raised).Seconds()))
 		}
-		w.queue = append(w.queue, e)
+		entries = append(entries, e)
 	}
+	w.mu.Lock()
+	w.queue = append(w.queue, entries...)
 	w.queue = w.queue[max(0, len(w.queue)-unwritten):]
+	w.mu.Unlock()
 	a.notify(changes)
 }
 
@@ -198,18 +208,31 @@ func (w *watch) Acknowledge(key, object, by, note string, at time.Time) (alarm.A
 // write enters queued events into the record; what it does not take waits for the next time.
 func (a *App) write(ctx context.Context) {
 	w := &a.watch
-	for len(w.queue) > 0 && ctx.Err() == nil {
-		one, cancel := context.WithTimeout(ctx, time.Second)
-		err := a.record.AppendEvent(one, w.queue[0])
-		cancel()
-		if err != nil {
-			if !w.warned && ctx.Err() == nil {
-				a.log.Warn("alarms wait for the record", "count", len(w.queue), "err", err)
-			}
-			w.warned = true
+	for ctx.Err() == nil {
+		w.mu.Lock()
+		if len(w.queue) == 0 {
+			w.mu.Unlock()
 			return
 		}
-		w.queue, w.warned = w.queue[1:], false
+		e := w.queue[0]
+		w.queue = w.queue[1:]
+		w.mu.Unlock()
+		one, cancel := context.WithTimeout(ctx, time.Second)
+		err := a.record.AppendEvent(one, e)
+		cancel()
+		if err == nil {
+			w.warned = false
+			continue
+		}
+		w.mu.Lock()
+		w.queue = append([]store.Event{e}, w.queue[max(0, len(w.queue)+1-unwritten):]...)
+		n := len(w.queue)
+		w.mu.Unlock()
+		if !w.warned && ctx.Err() == nil {
+			a.log.Warn("alarms wait for the record", "count", n, "err", err)
+		}
+		w.warned = true
+		return
 	}
 }
 

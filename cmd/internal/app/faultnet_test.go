@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -197,4 +198,61 @@ func (c *cable) Close() error {
 	delete(c.gate.open, c)
 	c.gate.mu.Unlock()
 	return c.Conn.Close()
+}
+
+// buffered lets a server write without anybody who reads, as sockets do: TLS needs that where both sides have something to say at once.
+type buffered struct {
+	net.Conn
+	mu     sync.Mutex
+	out    chan []byte
+	closed bool
+}
+
+func newBuffered(c net.Conn) *buffered {
+	b := &buffered{Conn: c, out: make(chan []byte, 64)}
+	go func() {
+		for p := range b.out {
+			if _, err := c.Write(p); err != nil {
+				break
+			}
+		}
+		c.Close()
+		for range b.out { // nobody reads it any more
+		}
+	}()
+	return b
+}
+
+func (b *buffered) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, net.ErrClosed
+	}
+	b.out <- append([]byte(nil), p...)
+	return len(p), nil
+}
+
+func (b *buffered) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.closed = true
+		close(b.out)
+	}
+	return nil
+}
+
+// secured is a listener behind TLS.
+type secured struct {
+	net.Listener
+	config *tls.Config
+}
+
+func (s secured) Accept() (net.Conn, error) {
+	c, err := s.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return tls.Server(newBuffered(c), s.config), nil
 }

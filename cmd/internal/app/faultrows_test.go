@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"quartier/drivers"
@@ -93,11 +94,10 @@ func (s *stage) foreign(device, point string, v float64) {
 
 // file opens the record beside Quartier.
 func (s *stage) file() *sql.DB {
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, recordFile)+"?_pragma=busy_timeout(20000)")
+	db, err := openFile(filepath.Join(s.dir, recordFile))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	db.SetMaxOpenConns(1)
 	return db
 }
 
@@ -142,6 +142,7 @@ func faultRows() []fault {
 	add := func(f fault, inject, end func(*stage)) { out = append(out, row(f, inject, end)) }
 	out = append(out, deviceRows()...)
 	out = append(out, wayRows()...)
+	out = append(out, recordRows()...)
 
 	i, e := price(func([]float64) ([]float64, error) { return nil, errors.New("the market's server does not answer") })
 	add(fault{group: "feed", name: "prices silent", alarm: scheduler.PriceMissing, says: "does not answer"}, i, e)
@@ -154,20 +155,15 @@ func faultRows() []fault {
 	i, e = price(func(p []float64) ([]float64, error) { return p[:len(p)/2], nil })
 	add(fault{group: "feed", name: "missing hours", alarm: scheduler.PriceMissing, says: "values for"}, i, e)
 
-	tables := []string{"samples", "staged", "packs", "joint_packs", "setpoints", "plans", "balances"}
-	add(fault{group: "store", name: "disk full", alarm: "disk-refuses", says: "no space left"}, func(s *stage) {
-		db := s.file()
-		defer db.Close()
-		for _, table := range tables {
-			s.exec(db, "create trigger if not exists full_"+table+" before insert on "+table+" begin select raise(abort, 'no space left'); end")
+	var old []float64
+	i, e = price(func(p []float64) ([]float64, error) {
+		if old == nil {
+			old = append(old, p...)
+			slices.Reverse(old)
 		}
-	}, func(s *stage) {
-		db := s.file()
-		defer db.Close()
-		for _, table := range tables {
-			s.exec(db, "drop trigger full_"+table)
-		}
+		return append([]float64(nil), old[:min(len(p), len(old))]...), nil
 	})
+	add(fault{group: "feed", name: "prices of another day", why: "what they are nobody can tell by them; what is paid is the accounts' affair"}, i, e)
 
 	i, e = plans(func(planner) planner {
 		return func(ctx context.Context, _ *problem.Problem, _ *problem.Solution) (*problem.Solution, error) {
@@ -175,6 +171,7 @@ func faultRows() []fault {
 		}
 	})
 	add(fault{group: "planner", name: "out of time", alarm: scheduler.PlanFailed, says: "deadline exceeded"}, i, e)
+	add(fault{group: "planner", name: "an old plan", set: setting{planAge: 7 * time.Minute}, alarm: scheduler.PlanFailed, says: "deadline exceeded", lasts: 14 * time.Minute}, both(i, tighten(6)), both(e, loosen))
 	i, e = plans(func(planner) planner {
 		return func(context.Context, *problem.Problem, *problem.Solution) (*problem.Solution, error) {
 			panic("index out of range")
@@ -223,13 +220,16 @@ func faultRows() []fault {
 
 	add(fault{group: "clock", name: "two hours ahead", alarm: ClockJump, says: "+7200 s", stays: ClockJump, lasts: 8 * time.Minute, lies: true, why: "the accounts of two hours that were not"},
 		func(s *stage) { s.setClock(2 * time.Hour) }, nil)
+	add(fault{group: "clock", name: "ten minutes back", alarm: ClockJump, says: "-600 s", stays: ClockJump, lasts: 8 * time.Minute, lies: true, why: "ten minutes are there twice"},
+		func(s *stage) { s.setClock(-10 * time.Minute) }, nil)
 	add(fault{group: "clock", name: "a second ahead and back", after: 4 * time.Minute}, func(s *stage) { s.setClock(time.Second) }, func(s *stage) { s.setClock(0) })
-	add(fault{group: "clock", name: "summer time ends", at: time.Date(2026, 10, 25, 0, 45, 0, 0, time.UTC), lasts: 20 * time.Minute, after: 6 * time.Minute}, func(*stage) {}, nil)
+	add(fault{group: "clock", name: "summer time begins", set: setting{at: time.Date(2026, 3, 29, 0, 50, 0, 0, time.UTC)}, lasts: 9 * time.Minute, after: 3 * time.Minute}, func(*stage) {}, nil)
+	add(fault{group: "clock", name: "summer time ends", set: setting{at: time.Date(2026, 10, 25, 0, 50, 0, 0, time.UTC)}, lasts: 9 * time.Minute, after: 3 * time.Minute}, func(*stage) {}, nil)
 
 	add(fault{group: "operator", name: "a lower limit"}, tighten(4), loosen)
 	add(fault{group: "operator", name: "no draw at all"}, tighten(0), loosen)
-	add(fault{group: "operator", name: "no feed at all", at: noon}, func(s *stage) { s.ask(scheduler.RequestExportLimit, 0) }, func(s *stage) { s.withdraw(scheduler.RequestExportLimit) })
-	add(fault{group: "operator", name: "limits at odds", at: noon, excess: 4 * time.Minute, why: "nothing may flow either way: the battery follows what flows, a step of the sun behind it"}, func(s *stage) { s.ask(scheduler.RequestImportLimit, 0); s.ask(scheduler.RequestExportLimit, 0) },
+	add(fault{group: "operator", name: "no feed at all", set: setting{at: noon}}, func(s *stage) { s.ask(scheduler.RequestExportLimit, 0) }, func(s *stage) { s.withdraw(scheduler.RequestExportLimit) })
+	add(fault{group: "operator", name: "limits at odds", set: setting{at: noon}, excess: 4 * time.Minute, why: "nothing may flow either way: the battery follows what flows, a step of the sun behind it"}, func(s *stage) { s.ask(scheduler.RequestImportLimit, 0); s.ask(scheduler.RequestExportLimit, 0) },
 		func(s *stage) { s.withdraw(scheduler.RequestImportLimit); s.withdraw(scheduler.RequestExportLimit) })
 	add(fault{group: "operator", name: "a flood of requests"}, func(s *stage) {
 		for k := range 5000 {
@@ -251,6 +251,9 @@ func deviceRows() (out []fault) {
 	i, e = turned("grid")
 	add(fault{name: "connection's power of the wrong sign", alarm: "meter-differs|sign-wrong", object: "grid", lasts: 8 * time.Minute, after: 10 * time.Minute, excess: 4 * time.Minute,
 		why: "until the counters have counted 50 Wh twice, nothing tells that it is wrong"}, i, e)
+	i, e = fails("grid", sim.Reversed)
+	add(fault{name: "connection's meter turned round", alarm: "sign-wrong", object: "grid", lasts: 12 * time.Minute, after: 30 * time.Minute, stays: "counter-jumped|limit-passed", lies: true, excess: 8 * time.Minute,
+		why: "until two changes of devices were seen, nothing tells that it is wrong"}, i, e)
 	i, e = shows("grid", district.PowerKW, nan)
 	add(fault{name: "connection's power is no number", alarm: "value-missing", object: "grid"}, i, e)
 	i, e = shows("grid", district.PowerKW, always(1e6))
@@ -267,13 +270,20 @@ func deviceRows() (out []fault) {
 	i, e = shows("pv", district.PowerKW, always(-4))
 	add(fault{name: "sun at night", alarm: "sun-at-night", object: "pv"}, i, e)
 	i, e = turned("pv")
-	add(fault{name: "inverter of the wrong sign", at: noon, alarm: "sign-wrong", object: "pv"}, i, e)
+	add(fault{name: "inverter of the wrong sign", set: setting{at: noon}, alarm: "sign-wrong", object: "pv"}, i, e)
+	i, e = fails("pv", sim.Deaf)
+	add(fault{name: "inverter ignores commands", set: setting{at: noon, full: true}, alarm: scheduler.CommandIgnored, object: "pv", excess: 4*time.Minute + cycle,
+		why: "a full battery and no car: nothing else can take what a deaf inverter feeds"},
+		both(i, func(s *stage) { s.world.Unplug(ref("charger")); s.ask(scheduler.RequestExportLimit, 1) }), both(e, func(s *stage) { s.withdraw(scheduler.RequestExportLimit) }))
+	i, e = fails("pv", sim.Forgetful)
+	add(fault{name: "inverter keeps no command", set: setting{at: noon, full: true}, alarm: scheduler.CommandFailed, object: "pv", says: "read back", excess: 4*time.Minute + cycle, why: "an inverter that cannot be limited feeds"},
+		both(i, func(s *stage) { s.world.Unplug(ref("charger")); s.ask(scheduler.RequestExportLimit, 1) }), both(e, func(s *stage) { s.withdraw(scheduler.RequestExportLimit) }))
 	i, e = shows("battery", district.SOC, func(v float64) float64 { return math.Mod(v+0.3, 1) })
 	add(fault{name: "state of charge jumps", alarm: "charge-jumped", object: "battery", stays: "charge-jumped"}, i, e)
 	i, e = shows("battery", district.SOC, always(7))
 	add(fault{name: "state of charge absurd", alarm: "value-absurd", object: "battery"}, i, e)
 	i, e = fails("battery", sim.Broken)
-	add(fault{name: "battery refuses to work", planned: true, alarm: scheduler.CommandIgnored, object: "battery"}, both(i, tighten(3)), both(e, loosen))
+	add(fault{name: "battery refuses to work", set: setting{planned: true}, alarm: scheduler.CommandIgnored, object: "battery"}, both(i, tighten(3)), both(e, loosen))
 	i, e = fails("battery", sim.Exceptions)
 	add(fault{name: "battery answers with exceptions", alarm: "device-lost", object: "battery"}, i, e)
 	i, e = fails("battery", sim.Garbage)
@@ -312,6 +322,10 @@ func wayRows() (out []fault) {
 	add(fault{name: "every third answer lost", alarm: "device-lost", object: "", excess: time.Minute, why: "readings are late by their repetition"}, i, e)
 	i, e = way(weather{dark: true}, gridGate, roofGate, garageGate, cellarGate)
 	add(fault{name: "all links lost", alarm: "device-lost", object: "grid"}, i, e)
+	add(fault{name: "certificate ended", set: setting{secure: true}, alarm: "device-lost", object: "charger", says: "is valid from"}, both(tighten(6), func(s *stage) {
+		s.ca.show(garageHost, time.Now().Add(-time.Minute))
+		s.net.reset(garageGate)
+	}), both(loosen, func(s *stage) { s.ca.show(garageHost, time.Now().AddDate(1, 0, 0)) }))
 	add(fault{name: "servers started anew"}, func(s *stage) {
 		for _, g := range []string{gridGate, roofGate, garageGate, cellarGate} {
 			s.net.reset(g)

@@ -19,7 +19,7 @@ import (
 // fault is one row of the campaign: what fails, and what Quartier makes of it.
 type fault struct {
 	group, name string
-	at          time.Time     // when the house is looked at: evening, noon
+	set         setting
 	lasts       time.Duration // 0: four minutes
 	after       time.Duration // of recovery; 0: six minutes
 	inject, end func(s *stage)
@@ -28,7 +28,6 @@ type fault struct {
 	says        string // what its detail must hold
 	stays       string // an alarm that is still shown after recovery, as it says by itself
 	excess      time.Duration
-	planned     bool // batteries keep to the plan, so that the house is in the state that is meant
 	lies        bool // what the meter counts is not what flows: the accounts cannot know
 	why         string
 }
@@ -117,7 +116,7 @@ func TestSoakFaults(t *testing.T) {
 		dir := fastDir(t)
 		t.Run(fmt.Sprintf("%d %s and %s", n, a.name, b.name), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, dir, cmp.Or(a.at, evening), false)
+				s := newStage(t, dir, setting{at: a.set.at})
 				s.run(2*time.Minute + wait[0])
 				a.inject(s)
 				s.run(wait[1])
@@ -160,15 +159,11 @@ func fastDir(t *testing.T) string {
 
 // run plays a row.
 func (f fault) run(t *testing.T, dir string) verdict {
-	at := f.at
-	if at.IsZero() {
-		at = evening
-	}
 	lasts, after, excess := cmp.Or(f.lasts, 4*time.Minute), cmp.Or(f.after, 6*time.Minute), cmp.Or(f.excess, cycle)
-	s := newStage(t, dir, at, f.planned)
+	s := newStage(t, dir, f.set)
 	defer func() {
 		if t.Failed() {
-			t.Logf("log:\n%s", s.log)
+			t.Logf("story:\n%slog:\n%s", s.story(), s.log)
 		}
 	}()
 	s.run(4 * time.Minute)
@@ -229,9 +224,6 @@ func (f fault) expects(a console.Alarm) bool {
 func (f fault) judge(t *testing.T, s *stage, v *verdict, other, left []console.Alarm) {
 	t.Helper()
 	long, most := s.excess()
-	if long.Seconds() > v.AllowedS {
-		t.Log(s.story())
-	}
 	if long.Seconds() > v.AllowedS {
 		t.Errorf("the limit was passed for %v at a stretch, by %.2f kW at most; %v s are allowed", long, most, v.AllowedS)
 	}

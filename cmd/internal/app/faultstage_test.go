@@ -42,14 +42,15 @@ const (
 	faultSite     = "maison"
 	gridGate      = "tableau.maison.example:502"
 	roofGate      = "toit.maison.example:502"
-	garageGate    = "garage.maison.example:502"
+	garageHost    = "garage.maison.example"
+	garageGate    = garageHost + ":502"
 	cellarGate    = "cave.maison.example:502"
 )
 
 // stage is the whole of Quartier on the house of testdata/faults.yaml, in a bubble of simulated time: the wiring of [New] with the real store, drivers, planner and console over a
 // network in memory, against the physics of package sim behind its own Modbus servers.
 type stage struct {
-	planned bool // batteries keep to the plan
+	setting
 	t       *testing.T
 	dir     string
 	cfg     *config.Config
@@ -65,6 +66,8 @@ type stage struct {
 	skew    time.Duration // of the machine's clock against the bubble's
 	token   string
 	log     *lines
+	disk    *hangingDisk
+	ca      *authority // of the garage's gateway, where that is behind TLS
 
 	truth     []moment
 	watchFrom int // begin of what is judged in truth
@@ -102,14 +105,27 @@ func ref(device string) sim.Ref {
 	return sim.Ref{District: faultDistrict, Site: faultSite, Device: device}
 }
 
-// charging is for how long the battery is charged before a stage begins, so that it is neither full nor empty.
-const charging = 75 * time.Minute
+// setting is how a stage is found.
+type setting struct {
+	at      time.Time     // zero: in the evening
+	planned bool          // batteries keep to the plan, so that the house is in the state that is meant
+	full    bool          // the battery is full
+	secure  bool          // the garage's gateway is behind TLS
+	planAge time.Duration // after which a plan does not count any more; 0: as always
+}
 
-// newStage starts everything at an instant. It runs within a bubble.
-func newStage(t *testing.T, dir string, at time.Time, planned bool) *stage {
+// newStage starts everything. It runs within a bubble.
+func newStage(t *testing.T, dir string, set setting) *stage {
 	t.Helper()
+	if set.at.IsZero() {
+		set.at = evening
+	}
+	at, charging := set.at, 75*time.Minute // at 2.5 kW, so that it is neither full nor empty
+	if set.full {
+		charging *= 3
+	}
 	time.Sleep(time.Until(at))
-	s := &stage{t: t, dir: dir, planned: planned, net: newNetwork(), log: &lines{}}
+	s := &stage{t: t, dir: dir, setting: set, net: newNetwork(), log: &lines{}}
 	text, err := os.ReadFile("testdata/faults.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -141,9 +157,20 @@ func newStage(t *testing.T, dir string, at time.Time, planned bool) *stage {
 		t.Fatal(err)
 	}
 	if s.ends, err = endpoint.Start(context.Background(), s.world, s.cfg.Districts, nil, endpoint.WithListen(func(address string) (net.Listener, error) {
-		return s.net.listen(strings.TrimPrefix(address, "tcp://"))
+		address = strings.TrimPrefix(address, "tcp://")
+		l, err := s.net.listen(address)
+		if err == nil && set.secure && address == garageGate {
+			s.ca = newAuthority(s)
+			s.ca.show(garageHost, at.AddDate(0, 0, 30))
+			l = secured{l, s.ca.config()}
+		}
+		return l, err
 	})); err != nil {
 		t.Fatal(err)
+	}
+	if set.secure {
+		dev := s.cfg.Districts[0].Device(faultSite, "charger")
+		dev.Address, dev.TLS = "modbus+tls://"+garageGate, &district.TLSFiles{CAFile: s.ca.file}
 	}
 	s.prices = &priceFeed{of: s.cfg.Tariffs[s.cfg.Districts[0].Tariff]}
 	s.start()
@@ -160,6 +187,7 @@ func (s *stage) start() {
 	}
 	clock := NewClock(s.machine(), 1)
 	s.app, err = New(context.Background(), s.cfg, Options{Log: log, Clock: clock, Version: "test", Listen: "127.0.0.1:0", Listener: consoleListener, Dial: s.net.dial, machine: s.machine,
+		beneath: func(st store.Store) store.Store { s.disk = &hangingDisk{Store: st}; return s.disk },
 		adjust: func(c *scheduler.Config) {
 			own := func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error) {
 				// a bubble's time stands still while the search thinks: it ends by rounds
@@ -176,6 +204,9 @@ func (s *stage) start() {
 			}
 			c.Reckon = func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) { return own(ctx, p, nil) }
 			c.Prices, c.KeepToPlan = s.prices, s.planned
+			if s.planAge > 0 {
+				c.PlanMaxAge = s.planAge
+			}
 		}})
 	if err != nil {
 		s.t.Fatal(err)
@@ -309,7 +340,7 @@ func (s *stage) recorded() (got, want units.WattHours, err error) {
 	}
 	defer st.Close()
 	step := s.cfg.Districts[0].Step
-	sp := timegrid.NewSpan(timegrid.Floor(s.truth[0].at, step), timegrid.Floor(s.truth[len(s.truth)-1].at.Add(-10*time.Second), step))
+	sp := timegrid.NewSpan(timegrid.Ceil(s.truth[0].at.Add(-time.Second), step), timegrid.Floor(s.truth[len(s.truth)-1].at.Add(-10*time.Second), step))
 	acc, err := NewAccountant(s.cfg, &s.cfg.Districts[0], st)
 	if err != nil {
 		return 0, 0, err
@@ -324,6 +355,9 @@ func (s *stage) recorded() (got, want units.WattHours, err error) {
 	sum := balance.Sum(rows)
 	from, to := s.truth[0], moment{}
 	for _, m := range s.truth {
+		if !m.at.After(sp.Start) {
+			from = m
+		}
 		if !m.at.After(sp.End) {
 			to = m
 		}
