@@ -105,11 +105,15 @@ func (a *Adaptive) Forecast(past Past) []float64 {
 		}
 	}
 	out := make([]float64, a.lead)
+	last := math.NaN() // not looked for yet: in a past that knows little it is far
 	var x [features]float64
 	for k := range out {
 		mean, ok := a.look(v, len(v), k, &x)
 		if !ok {
-			mean = a.last(v)
+			if math.IsNaN(last) {
+				last = newest(v)
+			}
+			mean = last
 			out[k] = math.Max(a.min, math.Min(a.max, mean))
 			continue
 		}
@@ -137,13 +141,17 @@ func (a *Adaptive) Plain(past Past) []float64 {
 		a.kept = append(a.kept, origin{})
 	}
 	out := make([]float64, a.lead)
+	last := math.NaN() // not looked for yet: in a past that knows little it is far
 	var x [features]float64
 	for k := range out {
 		y, ok := a.look(v, len(v), k, &x)
 		if ok {
 			y += a.begin(k) * x[4]
 		} else {
-			y = a.last(v)
+			if math.IsNaN(last) {
+				last = newest(v)
+			}
+			y = last
 		}
 		out[k] = math.Max(a.min, math.Min(a.max, y))
 	}
@@ -164,7 +172,8 @@ func (a *Adaptive) Forget(n int) {
 
 func (a *Adaptive) begin(k int) float64 { return math.Exp(-float64(k+1) * a.step.Hours() / a.fade) }
 
-func (a *Adaptive) last(v []float64) float64 {
+// newest is the last value that is known, 0 without any.
+func newest(v []float64) float64 {
 	for i := len(v) - 1; i >= 0; i-- {
 		if !math.IsNaN(v[i]) {
 			return v[i]
