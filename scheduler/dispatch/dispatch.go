@@ -29,6 +29,7 @@ type sent struct {
 	ok      bool
 	own     bool      // it was given its own control
 	at      time.Time // of the last write, on the wall clock
+	round   time.Time // when it was last decided on, on the wall clock
 	writes  []time.Time
 	changed time.Time // of the last change of value, on the district's clock
 	outcome district.Outcome
@@ -66,7 +67,13 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 		line.Outcome, line.Detail = district.Refused, "the profile declares no control"
 		return s.log(w, line, false)
 	}
+	if math.IsNaN(w.WantedKW) && !own {
+		line.WantedKW, line.Outcome, line.Detail = 0, district.Refused, "the wanted power is no number"
+		return s.log(w, line, false)
+	}
 	st := s.of(w)
+	since := wall.Sub(st.round)
+	st.round = wall
 	var cmd Command
 	switch {
 	case own:
@@ -81,10 +88,11 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	urgent := own || w.Safe || w.Changed && (st.own || w.Kind == district.Battery || math.Abs(cmd.SentKW) <= math.Abs(st.kw)+1e-9)
 	ramped := false
 	if !urgent {
-		cmd, ramped = s.ramp(ctl, cmd, st, wall)
+		cmd, ramped = s.ramp(ctl, cmd, st, since)
 	}
 	line.Command, line.SentKW = cmd.Text, cmd.SentKW
 	same := st.ok && st.own == own && (own || near(ctl, st.value, cmd.Value, urgent))
+	differs := st.own != own || !near(ctl, st.value, cmd.Value, urgent) // from what it took last, whatever became of the commands since
 	refresh := ctl.Reversion > 0 && wall.Sub(st.at) >= ctl.Reversion/2 && !own || w.Stubborn && wall.Sub(st.at) >= max(repeatAfter, ctl.MinInterval)
 	held := func(why string, d time.Duration) (district.Setpoint, bool) {
 		line.Outcome, line.Detail = district.Held, fmt.Sprintf("%s: %g s", why, d.Seconds())
@@ -94,7 +102,7 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	switch {
 	case same && !refresh:
 		return line, false
-	case !same && !urgent && st.ok && ctl.MinHold > 0 && now.Sub(st.changed).Abs() < ctl.MinHold: // a clock that was set back holds nothing for longer
+	case !same && !urgent && differs && !st.changed.IsZero() && ctl.MinHold > 0 && now.Sub(st.changed).Abs() < ctl.MinHold: // a clock that was set back holds nothing for longer
 		return held("hold", ctl.MinHold)
 	case !same && !own && !w.Safe && ctl.MinInterval > 0 && !st.mayWrite(ctl.MinInterval, wall, urgent):
 		return held("interval", ctl.MinInterval)
@@ -134,8 +142,11 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	st.failed = 0
 	s.mu.Lock()
 	st.err, st.trouble = nil, time.Time{}
+	if differs {
+		st.changed = now
+	}
 	if !same {
-		st.changed, st.kw, st.text = now, cmd.SentKW, cmd.Text
+		st.kw, st.text = cmd.SentKW, cmd.Text
 	}
 	st.ok, st.own, st.value = true, own, cmd.Value
 	s.mu.Unlock()
@@ -261,12 +272,12 @@ func near(ctl drivers.Control, a, b float64, exact bool) bool {
 	return math.Abs(a-b) <= tolerance
 }
 
-// ramp brings a command to within what the device may change since the last one.
-func (s *Sender) ramp(ctl drivers.Control, cmd Command, st *sent, wall time.Time) (Command, bool) {
-	if ctl.RampPerS <= 0 || !st.ok || st.own || ctl.Quantity == drivers.ControlSGReady || ctl.Quantity == drivers.ControlOnOff {
+// ramp brings a command to within what the device may change since it was last decided on: a machine that stood still for long changes no faster for that.
+func (s *Sender) ramp(ctl drivers.Control, cmd Command, st *sent, since time.Duration) (Command, bool) {
+	if ctl.RampPerS <= 0 || math.IsNaN(st.value) || st.own || ctl.Quantity == drivers.ControlSGReady || ctl.Quantity == drivers.ControlOnOff {
 		return cmd, false
 	}
-	most := ctl.RampPerS * wall.Sub(st.at).Seconds()
+	most := ctl.RampPerS * since.Seconds()
 	v := clamp(cmd.Value, st.value-most, st.value+most)
 	if near(ctl, v, cmd.Value, true) {
 		return cmd, false

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,22 @@ func TestRamp(t *testing.T) {
 	if len(lines) != 3 || lines[1].Outcome != district.Clipped || lines[1].Detail != "ramp: 1 /s" || lines[2].Outcome != district.Applied || lines[2].SentKW != 18 {
 		t.Errorf("ledger: %+v; want the start, the ramp and the arrival", lines)
 	}
+	for range 120 { // at rest for ten minutes
+		s.Send(t.Context(), f, Wish{Site: "s", Device: "bat", Kind: district.Battery, WantedKW: 18, Reason: "sun"}, 50, 1, now, now, false)
+		now = now.Add(5 * time.Second)
+	}
+	s.Send(t.Context(), f, Wish{Site: "s", Device: "bat", Kind: district.Battery, WantedKW: 0, Reason: "idle"}, 50, 1, now, now, false)
+	if got := f.writes[len(f.writes)-1]; got != 13 {
+		t.Errorf("after a rest: %v kW within a round of 5 s, want 13 kW", got)
+	}
+	f.err = drivers.ErrUnreachable
+	s.Send(t.Context(), f, Wish{Site: "s", Device: "bat", Kind: district.Battery, WantedKW: 0, Reason: "idle"}, 50, 1, now, now.Add(5*time.Second), false)
+	f.err = nil
+	now = now.Add(10 * time.Second)
+	s.Send(t.Context(), f, Wish{Site: "s", Device: "bat", Kind: district.Battery, WantedKW: 0, Reason: "idle"}, 50, 1, now, now, false)
+	if got := f.writes[len(f.writes)-1]; got != 8 {
+		t.Errorf("after a command that failed: %v kW, want 8 kW, 5 kW from what it took last", got)
+	}
 	s.Send(t.Context(), f, Wish{Site: "s", Device: "bat", Kind: district.Battery, WantedKW: -40, Changed: true, Reason: "import limit"}, 50, 1, now, now, false)
 	if got := f.writes[len(f.writes)-1]; got != -40 {
 		t.Errorf("what a limit needs: %v kW, want -40 kW at once", got)
@@ -106,6 +123,51 @@ func TestLimitDoesNotWait(t *testing.T) {
 	}
 	if got := f.writes[len(f.writes)-1]; got != 0 {
 		t.Errorf("3 kW at most are %v A, want a pause: 6 A are 4.14 kW", got)
+	}
+}
+
+// TestAFailureEndsNoHold: a machine that was switched on a moment ago is not switched off because a command between failed: that is repeated, and the hold goes on.
+func TestAFailureEndsNoHold(t *testing.T) {
+	f := &fake{ctl: drivers.Control{Point: "on", Quantity: drivers.ControlOnOff, Max: 1, MinHold: 10 * time.Minute, Reversion: 2 * time.Minute}}
+	s := NewSender("d")
+	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	send := func(after time.Duration, kw float64) district.Setpoint {
+		now = now.Add(after)
+		line, _ := s.Send(t.Context(), f, Wish{Site: "s", Device: "tank", Kind: district.WaterHeater, WantedKW: kw, MaxKW: 2, Reason: "r"}, 2, 1, now, now, false)
+		return line
+	}
+	send(0, 2)
+	f.err = drivers.ErrUnreachable
+	if line := send(time.Minute, 2); line.Outcome != district.Failed { // its reversion would end
+		t.Fatalf("a refresh: %+v", line)
+	}
+	f.err = nil
+	n := len(f.writes)
+	if line := send(2*time.Minute, 0); line.Outcome != district.Held || len(f.writes) != n {
+		t.Errorf("off after three minutes of ten: %+v, %v written; want it held", line, f.writes[n:])
+	}
+	if send(5*time.Second, 2); len(f.writes) != n+1 || f.writes[n] != 1 {
+		t.Errorf("%v written, want the command that stands repeated", f.writes[n:])
+	}
+	if line := send(8*time.Minute, 0); line.Outcome != district.Applied {
+		t.Errorf("off after its hold: %+v", line)
+	}
+}
+
+// TestNoNumberIsNoCommand: what is no number is refused with a line in the ledger, and nothing is written; own control is given all the same.
+func TestNoNumberIsNoCommand(t *testing.T) {
+	for _, ctl := range []drivers.Control{battery, charger, sun, {Point: "on", Quantity: drivers.ControlOnOff, Max: 1}, {Point: "sg_ready", Quantity: drivers.ControlSGReady, Min: 1, Max: 4, Safe: 2}} {
+		f := &fake{ctl: ctl}
+		s := NewSender("d")
+		now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+		w := Wish{Site: "s", Device: "x", WantedKW: math.NaN(), Reason: "r"}
+		line, worth := s.Send(t.Context(), f, w, 10, 1, now, now, false)
+		if !worth || line.Outcome != district.Refused || math.IsNaN(line.WantedKW) || len(f.writes) > 0 {
+			t.Errorf("%s: %+v with %v written, want a refusal", ctl.Quantity, line, f.writes)
+		}
+		if line, _ := s.Send(t.Context(), f, w, 10, 1, now, now, true); line.Outcome != district.SafeMode {
+			t.Errorf("%s: own control: %+v", ctl.Quantity, line)
+		}
 	}
 }
 
