@@ -69,7 +69,7 @@ func TestFaults(t *testing.T) {
 	var results []verdict
 	t.Run("rows", func(t *testing.T) {
 		for k, f := range faultRows() {
-			if testing.Short() && k%2 != 0 { // make soak plays them all
+			if testing.Short() && k%2 != 0 { // who is in haste plays every other one
 				continue
 			}
 			t.Run(f.group+"/"+strings.ReplaceAll(f.name, " ", "-"), func(t *testing.T) {
