@@ -7,6 +7,23 @@
 // which devices a limit holds back and what they would take without it, so that one is not let go as soon as its own measurement shows that the limit is kept. It gets its
 // own control back when for [ReleaseAfter] nothing had to be held back, or the limit was not what kept it low.
 //
+// # The gate
+//
+// Whatever wants it, a command reaches a device only through [Sender]:
+//
+//	range            never outside what the device takes, nor what is no number; its driver holds that once more
+//	side             what a limit lowers ends not above it, what it lifts not below
+//	ramp             no faster than the profile says, from round to round, also after a rest and after a failure; what a limit tightens and own control do not wait
+//	minimum hold     a machine is left on or off for its time, also where a command between failed; what a limit tightens, own control and safe states do not wait
+//	rate of writes   a register that wears is written once in its interval; a limit may use the writes that the last hour has left, own control and safe states always get through
+//	nothing twice    what stands is not written again, but before the device would revert, and once a minute to one that does not do it
+//	failures         are tried again after 2 s, 4 s and so on, up to a minute
+//	ownership        what somebody else commands is a conflict and stays, also when Quartier stops; an owner's limit is not exceeded (package command)
+//	read-back        every write is read back; what the device keeps instead is in the ledger
+//	interlocks       a device that is locked out is written to by nobody, one whose state says that it is full or empty is not told to go on, one without a car has its own control
+//
+// While a limit is passed, whoever lowers what is drawn does so at once ([Hold]): a hold, a ramp or an interval would keep it from what the plan wants anyway.
+//
 // # Safe states
 //
 // What a device is told where the plan cannot be followed. "Own control" is what its profile says by restore: what stood before our first command, its safe value, or nothing

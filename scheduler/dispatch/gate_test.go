@@ -245,3 +245,138 @@ func TestZeroSaysWhatItDoes(t *testing.T) {
 		t.Errorf("1 kW: %q", got)
 	}
 }
+
+// TestToldAgain: a device that does not do what it was told is told again once a minute, and one whose register wears no more often than that allows.
+func TestToldAgain(t *testing.T) {
+	for interval, want := range map[time.Duration]int{0: 6, 2 * time.Minute: 3} {
+		ctl := charger
+		ctl.MinInterval = interval
+		f := &fake{ctl: ctl}
+		s := NewSender("d")
+		now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+		for range 61 {
+			s.Send(t.Context(), f, Wish{Site: "s", Device: "ev", Kind: district.EVCharger, WantedKW: 7, Stubborn: true, Reason: "r"}, 22, 1, now, now, false)
+			now = now.Add(5 * time.Second)
+		}
+		if len(f.writes) != want {
+			t.Errorf("interval %v: %d writes in five minutes, want %d", interval, len(f.writes), want)
+		}
+	}
+}
+
+// TestSafeStateGetsThrough: neither a hold nor a ramp nor a register that had all its writes keeps a device from its safe state.
+func TestSafeStateGetsThrough(t *testing.T) {
+	ctl := battery
+	ctl.MinInterval, ctl.MinHold, ctl.RampPerS = 30*time.Minute, time.Hour, 0.1
+	f := &fake{ctl: ctl}
+	s := NewSender("d")
+	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	for _, kw := range []float64{20, -20, -21, -22} { // a limit's, as many as the hour has
+		s.Send(t.Context(), f, Wish{Site: "s", Device: "bat", Kind: district.Battery, WantedKW: kw, Changed: true, Reason: "limit"}, 50, 1, now, now, false)
+		now = now.Add(time.Second)
+	}
+	if len(f.writes) != 2 {
+		t.Fatalf("%v written, want the two that the hour has", f.writes)
+	}
+	line, _ := s.Send(t.Context(), f, Wish{Site: "s", Device: "bat", Kind: district.Battery, Safe: true, Reason: "safe"}, 50, 0, now, now, false)
+	if line.Outcome != district.SafeMode || f.writes[len(f.writes)-1] != 0 {
+		t.Errorf("%+v, %v written; want 0 kW at once", line, f.writes)
+	}
+}
+
+// answering is a device that answers as a test says.
+type answering struct {
+	fake
+	tries int
+	keeps func(v float64) (float64, error)
+}
+
+func (a *answering) Write(_ context.Context, name string, v float64) (drivers.Reading, error) {
+	a.tries++
+	kept, err := a.keeps(v)
+	return drivers.Reading{Point: name, Value: kept}, err
+}
+
+// TestFailuresAreTriedWithPatience: a device that takes no command is tried again after 2, 4, 8 s and so on up to a minute, also where a limit is in need, and nobody counts on what it took before.
+func TestFailuresAreTriedWithPatience(t *testing.T) {
+	fails := false
+	a := &answering{fake: fake{ctl: charger}, keeps: func(v float64) (float64, error) {
+		if fails {
+			return 0, drivers.ErrUnreachable
+		}
+		return v, nil
+	}}
+	s := NewSender("d")
+	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	send := func(kw float64) {
+		s.Send(t.Context(), a, Wish{Site: "s", Device: "ev", Kind: district.EVCharger, WantedKW: kw, Changed: true, Reason: "limit"}, 22, 1, now, now, false)
+		now = now.Add(time.Second)
+	}
+	send(11)
+	if st, ok := s.Standing("s", "ev"); !ok || st.KW < 10 || s.Failing("s", "ev") {
+		t.Fatalf("standing %+v, %v", st, ok)
+	}
+	fails, a.tries = true, 0
+	for range 2 + 4 + 8 + 16 + 32 + 60 + 60 {
+		send(7)
+	}
+	if a.tries != 7 {
+		t.Errorf("tried %d times in three minutes, want 7", a.tries)
+	}
+	if _, ok := s.Standing("s", "ev"); ok || !s.Failing("s", "ev") {
+		t.Error("what stood before a failure is still counted on")
+	}
+	fails = false
+	for range 61 {
+		send(7)
+	}
+	if st, ok := s.Standing("s", "ev"); !ok || st.KW > 7 || s.Failing("s", "ev") {
+		t.Errorf("after the failure: standing %+v, %v", st, ok)
+	}
+}
+
+// TestOwnersLimitIsSaid: where the device keeps less than was commanded, because its owner limits it, the ledger has that and what it stands for.
+func TestOwnersLimitIsSaid(t *testing.T) {
+	ctl := sun
+	ctl.Restore, ctl.RatedKW, ctl.Step = drivers.RestorePrevious, 40, 0.01
+	a := &answering{fake: fake{ctl: ctl}, keeps: func(v float64) (float64, error) { return min(v, 0.6), nil }}
+	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	line, _ := NewSender("d").Send(t.Context(), a, Wish{Site: "s", Device: "pv", Kind: district.PV, WantedKW: -36, Reason: "sun"}, 40, 1, now, now, false)
+	if line.Outcome != district.Clipped || line.SentKW != -24 || line.Detail != "owner's limit: 60 %" || line.ReadBack != 0.6 {
+		t.Errorf("%+v, want what the owner allows", line)
+	}
+}
+
+// TestSmallChanges: a change that is not worth a write waits, but not where a limit asks for it, which is rounded to the limit's side.
+func TestSmallChanges(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		changed, raised bool
+		kw, want        float64
+	}{{"as planned", false, false, 10.1, 10}, {"a limit of draw", true, false, 9.96, 9.5}, {"a limit of feed", true, true, 10.1, 10.5}} {
+		ctl := battery
+		ctl.Min, ctl.Max, ctl.Step = -50, 50, 0.5
+		f := &fake{ctl: ctl}
+		s := NewSender("d")
+		now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+		w := Wish{Site: "s", Device: "bat", Kind: district.Battery, WantedKW: 10, Reason: "r"}
+		s.Send(t.Context(), f, w, 50, 1, now, now, false)
+		w.WantedKW, w.Changed, w.Raised = tt.kw, tt.changed, tt.raised
+		s.Send(t.Context(), f, w, 50, 1, now, now.Add(time.Second), false)
+		if got := f.writes[len(f.writes)-1]; got != tt.want {
+			t.Errorf("%s: %v kW, want %v kW", tt.name, got, tt.want)
+		}
+	}
+	fine := battery
+	fine.Min, fine.Max, fine.Step = -50, 50, 0.01
+	f := &fake{ctl: fine}
+	s := NewSender("d")
+	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	for _, w := range []Wish{{WantedKW: 10}, {WantedKW: 10.1}, {WantedKW: 9.9, Changed: true}} {
+		w.Site, w.Device, w.Kind, w.Reason = "s", "bat", district.Battery, "r"
+		s.Send(t.Context(), f, w, 50, 1, now, now, false)
+	}
+	if len(f.writes) != 2 || f.writes[1] != 9.9 {
+		t.Errorf("%v written, want 10 and 9.9 kW", f.writes)
+	}
+}

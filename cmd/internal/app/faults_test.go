@@ -104,7 +104,9 @@ func TestSoakFaults(t *testing.T) {
 	if err != nil {
 		t.Skip("QUARTIER_SOAK is no duration")
 	}
-	rows := slices.DeleteFunc(faultRows(), func(f fault) bool { return f.group == "clock" || f.group == "store" })
+	rows := slices.DeleteFunc(faultRows(), func(f fault) bool {
+		return slices.Contains([]string{"clock", "store", "process"}, f.group) || f.set.secure
+	})
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 1))
 	for begin, n := time.Now(), 0; time.Since(begin) < span; n++ {
