@@ -1,12 +1,14 @@
 package scheduler
 
 import (
+	"context"
 	"errors"
 	"math"
 	"strings"
 	"testing"
 	"time"
 
+	"quartier/drivers"
 	"quartier/optimizer/problem"
 	"quartier/schemas/district"
 	"quartier/schemas/timegrid"
@@ -195,5 +197,101 @@ func TestDeafBatteryHasNoShare(t *testing.T) {
 	after(12)
 	if a, b := w.last(t, "bat"), w.last(t, "bat2"); a > -3.5 || b > -3.5 {
 		t.Errorf("batteries at %v and %v kW once both hear, want about half each", a, b)
+	}
+}
+
+// unreachable is a device whose commands do not arrive.
+type unreachable struct {
+	machine
+	tries *int
+}
+
+func (u unreachable) Write(context.Context, string, float64) (drivers.Reading, error) {
+	*u.tries++
+	return drivers.Reading{}, drivers.ErrUnreachable
+}
+
+// TestDeafChargerIsMadeUpFor: a car that goes on charging, because its charger does not do what it is told or cannot be told, counts with what it draws: a battery makes up for it, the charger is told
+// again, and an alarm names it.
+func TestDeafChargerIsMadeUpFor(t *testing.T) {
+	for _, key := range []string{CommandIgnored, CommandFailed} {
+		t.Run(key, func(t *testing.T) {
+			w := newTown(t)
+			w.s.cfg.Wall = w.s.cfg.Now
+			w.s.cfg.KeepToPlan = true
+			w.d.Sites[0].ImportLimitKW = 10
+			tries := 0
+			if key == CommandFailed {
+				w.s.cfg.Driver = func(site, id string) (drivers.Driver, bool) {
+					d, ok := w.driver(site, id)
+					if id == "ev" {
+						return unreachable{d.(machine), &tries}, ok
+					}
+					return d, ok
+				}
+			}
+			if _, err := w.s.Replan(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			net := 0.0
+			rounds := func(n int) {
+				t.Helper()
+				for range n {
+					w.now = w.now.Add(5 * time.Second)
+					w.refresh()
+					bat := 0.0
+					if n := len(w.writes["bat"]); n > 0 {
+						bat = w.writes["bat"][n-1]
+					}
+					net = 6 + 7 + bat
+					w.measure("bat", district.PowerKW, bat)
+					w.measure("ev", district.PowerKW, 7)
+					w.measure("grid", district.PowerKW, net)
+					w.s.Dispatch(t.Context())
+				}
+			}
+			rounds(7)
+			if net > 10.05 {
+				t.Errorf("%.1f kW drawn half a minute after the car was to pause, limit 10 kW", net)
+			}
+			told := len(w.writes["ev"]) + tries
+			rounds(26)
+			if net > 10.05 {
+				t.Errorf("%.1f kW drawn later, limit 10 kW", net)
+			}
+			if again := len(w.writes["ev"]) + tries - told; again < 1 || again > 4 {
+				t.Errorf("the charger was told %v A, again %d times in two minutes; want it told about once a minute", w.writes["ev"], again)
+			}
+			if f := w.s.Findings(); len(f) != 1 || f[0].Key != key || f[0].Device != "ev" {
+				t.Errorf("found %+v, want %s of the charger", f, key)
+			}
+		})
+	}
+}
+
+// TestDeafIsToldTheLimit: where nothing else can keep a limit, a charger that ignores commands is told what the limit needs of it all the same, and not what was planned, for when it hears again.
+func TestDeafIsToldTheLimit(t *testing.T) {
+	w := newTown(t)
+	w.s.cfg.Wall = w.s.cfg.Now
+	w.s.cfg.KeepToPlan = true
+	w.d.Sites[0].ImportLimitKW = 10
+	w.measure("bat", district.SOC, 0.05)
+	w.solve = func(p *problem.Problem) (*problem.Solution, error) {
+		sol := idlePlan(p)
+		sol.Device("s", "ev").PowerKW[0] = 7
+		return sol, nil
+	}
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 24 {
+		w.now = w.now.Add(5 * time.Second)
+		w.refresh()
+		w.measure("ev", district.PowerKW, 7)
+		w.measure("grid", district.PowerKW, 13)
+		w.s.Dispatch(t.Context())
+	}
+	if got := w.last(t, "ev"); got != 0 {
+		t.Errorf("told %v A, want a pause: 13 kW are drawn, 3 too many, and 4 kW are below its least", got)
 	}
 }

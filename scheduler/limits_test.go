@@ -284,6 +284,7 @@ func TestSafeStates(t *testing.T) {
 		{name: "devices not measured, import limited", load: 5, imp: 12, stale: []string{"ev", "bat", "pv", "hp", "tank"}, want: with(map[string]float64{"ev": 8, "bat": 0})},
 		{name: "devices not measured, export limited", load: 5, exp: 5, stale: []string{"ev", "bat", "pv", "hp", "tank"}, want: with(map[string]float64{"bat": 0, "pv": 0.25})},
 		{name: "one device not measured: the others keep the limit", load: 5, imp: 12, stale: []string{"bat"}, want: with(map[string]float64{"ev": 0, "bat": 0})},
+		{name: "one device not measured: nothing is asked of it", load: 5, imp: 8, stale: []string{"bat"}, want: with(map[string]float64{"ev": 0, "tank": 0, "bat": 0})},
 		{name: "paused", load: 5, imp: 5, want: with(map[string]float64{"bat": -10, "tank": 0, "hp": 1}), prepare: func(p *plant) {
 			p.s.Pause(Pause{Site: "s", Device: "ev", Reason: "work", Until: p.now.Add(time.Hour)})
 		}},

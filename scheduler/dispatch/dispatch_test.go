@@ -135,7 +135,7 @@ func TestHoldTogether(t *testing.T) {
 		var groups []Group
 		net := 0.0
 		for range rapid.IntRange(1, 4).Draw(t, "sites") {
-			g := Group{NetKW: rapid.Float64Range(-30, 30).Draw(t, "net"), ImportLimitKW: rapid.Float64Range(30, 60).Draw(t, "own import"), ExportLimitKW: rapid.Float64Range(30, 60).Draw(t, "own export")}
+			g := Group{NetKW: rapid.Float64Range(-30, 30).Draw(t, "net"), ImportLimitKW: rapid.Float64Range(0, 60).Draw(t, "own import"), ExportLimitKW: rapid.Float64Range(0, 60).Draw(t, "own export")}
 			for range rapid.IntRange(0, 3).Draw(t, "devices") {
 				w := &Wish{Kind: rapid.SampledFrom([]district.Kind{district.Battery, district.EVCharger, district.PV}).Draw(t, "kind"), MinKW: -20, MaxKW: 20}
 				if w.Kind != district.EVCharger {

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -372,11 +373,11 @@ func TestSmallChanges(t *testing.T) {
 	f := &fake{ctl: fine}
 	s := NewSender("d")
 	now := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
-	for _, w := range []Wish{{WantedKW: 10}, {WantedKW: 10.1}, {WantedKW: 9.9, Changed: true}} {
+	for _, w := range []Wish{{WantedKW: 10}, {WantedKW: 10.1}, {WantedKW: 9.9, Changed: true}, {WantedKW: 0}, {WantedKW: 0.1}} {
 		w.Site, w.Device, w.Kind, w.Reason = "s", "bat", district.Battery, "r"
 		s.Send(t.Context(), f, w, 50, 1, now, now, false)
 	}
-	if len(f.writes) != 2 || f.writes[1] != 9.9 {
-		t.Errorf("%v written, want 10 and 9.9 kW", f.writes)
+	if !slices.Equal(f.writes, []float64{10, 9.9, 0, 0.1}) { // nothing at all is not a little
+		t.Errorf("%v written, want 10, 9.9, 0 and 0.1 kW", f.writes)
 	}
 }
