@@ -31,7 +31,6 @@ type Books struct {
 	district   *district.District
 	store      store.Store
 	accountant *Accountant
-	reporter   *Reporter
 	now        func() time.Time
 }
 
@@ -41,7 +40,7 @@ func NewBooks(cfg *config.Config, d *district.District, st store.Store, now func
 	if err != nil {
 		return nil, err
 	}
-	return &Books{cfg: cfg, district: d, store: st, accountant: acc, reporter: NewReporter(cfg, st, now), now: now}, nil
+	return &Books{cfg: cfg, district: d, store: st, accountant: acc, now: now}, nil
 }
 
 // Audit is a closed month held against what its raw samples give now.
@@ -188,7 +187,7 @@ func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figu
 	if err != nil {
 		return nil, nil, err
 	}
-	f := &figures{books: b, month: month, at: b.now()}
+	f := &figures{books: b, reporter: NewReporter(b.cfg, &recalled{records: b.store}, b.now), month: month, at: b.now()}
 	f.energies(district.DistrictSite, bySite[district.DistrictSite], in)
 	for i := range d.Sites {
 		f.energies(d.Sites[i].ID, bySite[d.Sites[i].ID], in)
@@ -199,8 +198,13 @@ func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figu
 	if err := f.rules(ctx, bySite, in); err != nil {
 		return nil, nil, err
 	}
+	members := make([]*district.Member, len(d.Members))
 	for i := range d.Members {
-		if err := f.member(&d.Members[i], bySite, in); err != nil {
+		members[i] = &d.Members[i]
+	}
+	slices.SortStableFunc(members, func(a, b *district.Member) int { return strings.Compare(a.Site, b.Site) }) // what they rest on is read once for each site
+	for _, m := range members {
+		if err := f.member(ctx, m, bySite, in); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -23,48 +23,58 @@ const (
 	comparisonCoverage = 0.95
 )
 
-// EnergyAvoided estimates what a member used less in a month than it would have in the same weather, by the twelve months before the configured change. ok is false where no
-// change is configured or the month lies before it; an outcome that may not be spoken of is refused, with its reasons.
-func (r *Reporter) EnergyAvoided(ctx context.Context, d *district.District, m *district.Member, month timegrid.Span) (o baseline.Outcome, ok bool, err error) {
+// Avoided is an estimate of the energy that a member avoided in a month, with what it rests on.
+type Avoided struct {
+	baseline.Outcome
+	Before []baseline.Observation // the twelve months before the change
+	Month  []baseline.Observation // the month itself; empty where too little of it was measured
+	Until  string                 // the day of the change, as configured
+}
+
+// EnergyAvoided estimates what a member used less in a month than it would have in the same weather, by the twelve months before the configured change; rows are its site's rows of the month. ok is false
+// where no change is configured or the month lies before it; an outcome that may not be spoken of is refused, with its reasons.
+func (r *Reporter) EnergyAvoided(ctx context.Context, d *district.District, m *district.Member, month timegrid.Span, rows []balance.Row) (a Avoided, ok bool, err error) {
 	about := r.cfg.District(d.ID)
 	if about == nil || about.Baseline.Until == "" {
-		return o, false, nil
+		return a, false, nil
 	}
-	day, err := timegrid.ParseDay(about.Baseline.Until, d.Zone)
+	a.Until = about.Baseline.Until
+	day, err := timegrid.ParseDay(a.Until, d.Zone)
 	if err != nil {
-		return o, false, err
+		return a, false, err
 	}
 	if month.Start.Before(day.Start) {
-		return o, false, nil
+		return a, false, nil
 	}
 	first := day.Start.In(d.Zone)
-	var before []baseline.Observation
 	for i := range 12 {
 		sp := timegrid.Month(time.Date(first.Year(), first.Month()-12+time.Month(i), 1, 12, 0, 0, 0, d.Zone), d.Zone)
-		obs, complete, err := r.observe(ctx, d, m, sp)
+		past, err := r.store.Balances(ctx, d.ID, m.Site, sp)
 		if err != nil {
-			return o, false, err
+			return a, false, err
 		}
-		if complete {
-			before = append(before, obs)
+		obs, complete, err := r.observe(ctx, d, m, sp, past)
+		if err != nil {
+			return a, false, err
 		}
+		if !complete {
+			return a, false, nil // a baseline of twelve months does not exist
+		}
+		a.Before = append(a.Before, obs)
 	}
-	if len(before) < 12 {
-		return o, false, nil // a baseline of twelve months does not exist
-	}
-	model, err := baseline.Fit(before, baseline.Options{})
+	model, err := baseline.Fit(a.Before, baseline.Options{})
 	if err != nil {
-		return o, false, fmt.Errorf("app: baseline of %s: %w", m.ID, err)
+		return a, false, fmt.Errorf("app: baseline of %s: %w", m.ID, err)
 	}
-	var after []baseline.Observation
-	obs, complete, err := r.observe(ctx, d, m, month)
+	obs, complete, err := r.observe(ctx, d, m, month, rows)
 	if err != nil {
-		return o, false, err
+		return a, false, err
 	}
 	if complete {
-		after = append(after, obs)
+		a.Month = append(a.Month, obs)
 	}
-	return model.Avoided(after, comparisonConfidence), true, nil
+	a.Outcome = model.Avoided(a.Month, comparisonConfidence)
+	return a, true, nil
 }
 
 // Comparison returns what the report of a month says of the energy that a member avoided, in both languages; nil without a baseline.
@@ -77,10 +87,16 @@ func (r *Reporter) Comparison(ctx context.Context, districtID, memberID, month s
 	if err != nil {
 		return nil, err
 	}
-	o, ok, err := r.EnergyAvoided(ctx, d, d.Member(memberID), sp)
+	m := d.Member(memberID)
+	rows, err := r.store.Balances(ctx, d.ID, m.Site, sp)
+	if err != nil {
+		return nil, err
+	}
+	a, ok, err := r.EnergyAvoided(ctx, d, m, sp, rows)
 	if err != nil || !ok {
 		return nil, err
 	}
+	o := a.Outcome
 	out := &console.Comparison{Verdict: string(o.Verdict())}
 	if i, ok := o.Estimate(); ok {
 		out.AvoidedKWh, out.LowKWh, out.HighKWh, out.Confidence = &i.KWh, &i.LowKWh, &i.HighKWh, &i.Confidence
@@ -90,13 +106,9 @@ func (r *Reporter) Comparison(ctx context.Context, districtID, memberID, month s
 	return out, nil
 }
 
-// observe returns a member's consumption and weather of a month, and whether enough of both was measured.
-func (r *Reporter) observe(ctx context.Context, d *district.District, m *district.Member, month timegrid.Span) (baseline.Observation, bool, error) {
+// observe returns a member's consumption and weather of a month with its site's rows, and whether enough of both was measured.
+func (r *Reporter) observe(ctx context.Context, d *district.District, m *district.Member, month timegrid.Span, rows []balance.Row) (baseline.Observation, bool, error) {
 	o := baseline.Observation{Span: month}
-	rows, err := r.store.Balances(ctx, d.ID, m.Site, month)
-	if err != nil {
-		return o, false, err
-	}
 	covered := 0.0
 	for _, row := range rows {
 		covered += row.Coverage

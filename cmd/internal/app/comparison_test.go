@@ -84,7 +84,11 @@ func TestEnergyAvoidedOnReports(t *testing.T) {
 			}
 			month := timegrid.Month(change, d.Zone)
 			rep := NewReporter(cfg, measured{rs}, func() time.Time { return month.End })
-			o, ok, err := rep.EnergyAvoided(t.Context(), d, m, month)
+			of, err := measured{rs}.Balances(t.Context(), d.ID, m.Site, month)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o, ok, err := rep.EnergyAvoided(t.Context(), d, m, month, of)
 			if err != nil || ok != (tt.verdict != "") || ok && o.Verdict() != tt.verdict {
 				t.Fatalf("%v, %v, %v: %v; want %s", ok, o.Verdict(), o.Reasons(), err, tt.verdict)
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"quartier/cmd/internal/report"
@@ -14,6 +15,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/ledger"
 	"quartier/schemas/savings"
+	"quartier/schemas/savings/baseline"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
@@ -30,16 +32,24 @@ var (
 	byRules   = method{savings.RulesName, "1"}
 	byKey     = method{"sharing", "1"}
 	byBill    = method{"bill-effect", "1"}
+	byWeather = methodOf(baseline.Version)
 )
+
+// methodOf takes a name and a version apart that are written together.
+func methodOf(text string) method {
+	name, version, _ := strings.Cut(text, "/")
+	return method{name, version}
+}
 
 type method struct{ name, version string }
 
 // figures collects the figures of a month.
 type figures struct {
-	books *Books
-	month timegrid.Span
-	at    time.Time
-	out   []ledger.Figure
+	books    *Books
+	reporter *Reporter // what members' reports say
+	month    timegrid.Span
+	at       time.Time
+	out      []ledger.Figure
 }
 
 func (f *figures) add(subject, kind string, value float64, unit string, m method, inputs ...ledger.Input) {
@@ -214,8 +224,38 @@ func (b *Books) stored(ctx context.Context, site string, dev *district.Device, m
 	return begin, end, err
 }
 
+// avoided adds what a member used less than it would have in the same weather, with the interval that is never to be left out beside it; nothing where the outcome is refused. Months of the past count as
+// they are in the record, where they are rows of closed months; the month itself as it was recomputed.
+func (f *figures) avoided(ctx context.Context, m *district.Member, rows []balance.Row, from []ledger.Input) error {
+	b := f.books
+	a, ok, err := f.reporter.EnergyAvoided(ctx, b.district, m, f.month, rows)
+	if err != nil || !ok {
+		return err
+	}
+	i, ok := a.Estimate()
+	if !ok {
+		return nil
+	}
+	past, weather := ledger.NewHasher("balances "+b.district.ID+"/"+m.Site+" of the twelve months before "+a.Until), ledger.NewHasher("outdoor temperatures of "+b.district.ID)
+	past.Text(a.Until)
+	past.Values(i.Confidence)
+	for _, o := range a.Before {
+		past.Values(o.EnergyKWh, o.Days)
+		weather.Values(o.DailyMeansC...)
+	}
+	for _, o := range a.Month {
+		weather.Values(o.DailyMeansC...)
+	}
+	from = append(append([]ledger.Input{}, from...), past.Input(), weather.Input())
+	subject := "member/" + m.ID
+	for kind, kwh := range map[string]float64{"energy_avoided_kwh": i.KWh, "energy_avoided_low_kwh": i.LowKWh, "energy_avoided_high_kwh": i.HighKWh} {
+		f.add(subject, kind, kwh, "kWh", byWeather, from...)
+	}
+	return nil
+}
+
 // member adds what a member's report says.
-func (f *figures) member(m *district.Member, bySite map[string][]balance.Row, in *inputs) error {
+func (f *figures) member(ctx context.Context, m *district.Member, bySite map[string][]balance.Row, in *inputs) error {
 	b := f.books
 	rows, whole := bySite[m.Site], bySite[district.DistrictSite]
 	if len(rows) == 0 {
@@ -240,7 +280,7 @@ func (f *figures) member(m *district.Member, bySite map[string][]balance.Row, in
 		}
 	}
 	from := append(in.of(district.DistrictSite), h.Input())
-	parts := b.reporter.Parts(b.district.ID, m, rows, whole)
+	parts := f.reporter.Parts(b.district.ID, m, rows, whole)
 	var own, shared, grid units.WattHours
 	for _, p := range parts {
 		own, shared, grid = own+p.Own, shared+p.Shared, grid+p.Grid
@@ -252,9 +292,12 @@ func (f *figures) member(m *district.Member, bySite map[string][]balance.Row, in
 	}{{"consumption_wh", own + shared + grid}, {"own_wh", own}, {"shared_wh", shared}, {"grid_wh", grid}} {
 		f.add(subject, x.kind, float64(x.wh), "Wh", byKey, from...)
 	}
+	if err := f.avoided(ctx, m, rows, append(in.of(m.Site), h.Input())); err != nil {
+		return err
+	}
 	data := &report.Data{Language: "en"}
 	site := b.district.Site(m.Site)
-	if err := b.reporter.bill(data, about, site, m, rows, parts); err != nil {
+	if err := f.reporter.bill(data, about, site, m, rows, parts); err != nil {
 		return err
 	}
 	if data.Bill == nil {

@@ -117,12 +117,12 @@ func (r *Reporter) Data(ctx context.Context, d *district.District, m *district.M
 	if err := r.bill(out, about, site, m, rows, parts); err != nil {
 		return nil, err
 	}
-	o, ok, err := r.EnergyAvoided(ctx, d, m, month)
+	avoided, ok, err := r.EnergyAvoided(ctx, d, m, month, rows)
 	if err != nil {
 		return nil, err
 	}
 	if ok {
-		out.Comparison = report.Compare(o, report.Method(o, language, d.Zone))
+		out.Comparison = report.Compare(avoided.Outcome, report.Method(avoided.Outcome, language, d.Zone))
 	}
 	return out, nil
 }
