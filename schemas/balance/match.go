@@ -19,6 +19,7 @@ type Match struct {
 	MostProductionWh  units.WattHours // largest g of a slot
 	MostConsumptionWh units.WattHours // largest l of a slot
 	MostImportWh      units.WattHours // largest -ne of a slot, at least 0
+	MostUnstoredWh    units.WattHours // largest import less export of a slot if nothing had been stored, at least 0
 	MostNetWh         units.WattHours // largest |ne| of a slot
 	NetWh             units.WattHours // sum of ne
 	PassedWh          units.WattHours // sum of |ne|
@@ -34,7 +35,7 @@ type Match struct {
 // matchOf returns the Match of one slot.
 func matchOf(r *Row) Match {
 	g, l, ne := r.ProductionWh, r.ConsumptionWh(), -r.NetWh()
-	m := Match{Slots: 1, MostProductionWh: max(0, g), MostConsumptionWh: max(0, l), MostImportWh: max(0, -ne), MostNetWh: max(ne, -ne), NetWh: ne, PassedWh: max(ne, -ne)}
+	m := Match{Slots: 1, MostProductionWh: max(0, g), MostConsumptionWh: max(0, l), MostImportWh: max(0, -ne), MostUnstoredWh: max(0, r.DischargeWh-r.ChargeWh-ne), MostNetWh: max(ne, -ne), NetWh: ne, PassedWh: max(ne, -ne)}
 	if l > g {
 		m.Deficits = 1
 	}
@@ -71,6 +72,7 @@ func (m *Match) Merge(o *Match) {
 	m.MostProductionWh = max(m.MostProductionWh, o.MostProductionWh)
 	m.MostConsumptionWh = max(m.MostConsumptionWh, o.MostConsumptionWh)
 	m.MostImportWh = max(m.MostImportWh, o.MostImportWh)
+	m.MostUnstoredWh = max(m.MostUnstoredWh, o.MostUnstoredWh)
 	m.MostNetWh = max(m.MostNetWh, o.MostNetWh)
 	m.NetWh += o.NetWh
 	m.PassedWh += o.PassedWh

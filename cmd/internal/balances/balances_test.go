@@ -14,6 +14,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/daily"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
@@ -30,6 +31,26 @@ type record struct {
 	rows     []balance.Row
 	carriers []balance.CarrierRow
 	days     []balance.Day // nil: none are kept
+	rollups  []rollup.Row
+	errors   []district.ForecastError
+}
+
+func (r *record) Rollup(_ context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, _ *time.Location, yield func(rollup.Row) error) error {
+	for _, id := range series {
+		for _, x := range r.rollups {
+			if x.Series != id || step != rollup.Quarter || !sp.Contains(x.Start) {
+				continue
+			}
+			if err := yield(x); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *record) ForecastErrors(context.Context, string, timegrid.Span) ([]district.ForecastError, error) {
+	return r.errors, nil
 }
 
 func (r *record) Balances(_ context.Context, d, site string, sp timegrid.Span) (out []balance.Row, err error) {

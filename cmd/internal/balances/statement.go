@@ -14,6 +14,7 @@ import (
 	"quartier/schemas/balance/ped"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
@@ -23,6 +24,8 @@ type Store interface {
 	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
 	BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error)
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
+	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
+	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
 }
 
 // Query is what a statement is asked for.
@@ -87,7 +90,7 @@ type KPI struct {
 	Inputs   []string `json:"inputs"`
 	Note     string   `json:"note,omitempty"`
 	Boundary string   `json:"boundary"`
-	Coverage float64  `json:"coverage" doc:"share of the span that was measured"`
+	Coverage float64  `json:"coverage" doc:"share of what the indicator needs of the span that was measured"`
 }
 
 // Make reads the record and returns the statement.
@@ -108,6 +111,9 @@ func Make(ctx context.Context, st Store, q Query) (*Statement, error) {
 	in := kpi.Input{Boundary: boundaryName(q.Site), Period: q.Span, Step: d.Step, Days: days, ConnectionKW: d.ImportLimitKW, Zone: d.Zone}
 	if s := d.Site(q.Site); s != nil {
 		in.ConnectionKW = s.ImportLimitKW
+	}
+	if in.Observed, err = observe(ctx, st, q); err != nil {
+		return nil, err
 	}
 	for _, v := range kpi.Compute(in) {
 		out.KPIs = append(out.KPIs, KPI{ID: v.ID, Version: v.Version, NameEN: v.NameEN, NameFR: v.NameFR, Value: v.Value, Reason: v.Reason, Unit: v.Unit, Formula: v.Formula, Inputs: v.Inputs, Note: v.Note,

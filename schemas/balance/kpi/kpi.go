@@ -26,6 +26,11 @@ type Definition struct {
 	Inputs  []string // series of the metering step, and what else it needs
 	Note    string   // what the figure is easily taken for and is not
 	compute func(*steps) (float64, string)
+
+	// of what is observed beside the balance, in place of compute: its value, and of how many hours of how many, or of which forecasts
+	of    func(*Observed) (float64, string)
+	over  func(*Observed) (measured, hours float64)
+	ahead func(*Observed) *Errors
 }
 
 // Value is an indicator of one boundary and period.
@@ -47,6 +52,7 @@ type Input struct {
 	Days         []balance.Day  // of the boundary, by start; the first and the last may be cut by the period
 	ConnectionKW float64        // power of the connection at the boundary; 0 or +Inf: none is known
 	Zone         *time.Location // of months; nil: UTC
+	Observed     *Observed      // nil: nothing but the days was read
 }
 
 // Why there is no value.
@@ -60,7 +66,7 @@ const (
 )
 
 // All returns the definitions in the order in which tables show them.
-func All() []Definition { return append([]Definition(nil), registry...) }
+func All() []Definition { return slices.Concat(registry, observed) }
 
 // Compute returns the value of every indicator.
 func Compute(in Input) []Value {
@@ -69,15 +75,17 @@ func Compute(in Input) []Value {
 	if h := in.Period.Duration().Hours(); h > 0 {
 		coverage = s.total.CoveredHours / h
 	}
-	out := make([]Value, len(registry))
-	for i := range registry {
-		d := &registry[i]
+	all := All()
+	out := make([]Value, len(all))
+	for i := range all {
+		d := &all[i]
 		out[i] = Value{Definition: d, Boundary: in.Boundary, Period: in.Period, Step: in.Step, Coverage: coverage}
-		if s.total.Slots == 0 {
-			out[i].Reason = noRows
-			continue
+		v, reason := 0.0, noRows
+		if d.of != nil {
+			v, reason, out[i].Coverage = d.value(&in)
+		} else if s.total.Slots > 0 {
+			v, reason = d.compute(s)
 		}
-		v, reason := d.compute(s)
 		if reason != "" || math.IsNaN(v) || math.IsInf(v, 0) {
 			out[i].Reason = reason
 			continue

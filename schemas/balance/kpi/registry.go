@@ -69,6 +69,12 @@ var registry = []Definition{
 	{ID: "peak_import_kw", Version: 1, NameEN: "Peak import", NameFR: "Pointe de soutirage", Unit: "kW", Formula: "max over steps of -ne / dt", Inputs: []string{"ne"}, compute: func(s *steps) (float64, string) {
 		return s.match.MostImportWh.KWh() / s.dt, ""
 	}},
+	{ID: "peak_reduction", Version: 1, NameEN: "Peak reduction by storage", NameFR: "Réduction de la pointe par le stockage", Unit: "1", Formula: "1 - max(-ne) / max(-ne - s+ + s-)", Inputs: []string{"ne", "s+", "s-"},
+		Note: "against the same steps without storage, with cars and heat as they were; below 0 where storage made a higher peak",
+		compute: func(s *steps) (float64, string) {
+			most := s.match.MostUnstoredWh.KWh()
+			return 1 - s.match.MostImportWh.KWh()/most, when(most > 0, "nothing would have been drawn")
+		}},
 	{ID: "load_match_index", Version: 1, NameEN: "Load match index", NameFR: "Indice d'adéquation à la demande", Unit: "1", Formula: "(1/N) sum min(1, (g + s-)/l), l > 0", Inputs: []string{"g", "l", "s-"},
 		Note: "a mean of ratios, which is not self-sufficiency",
 		compute: func(s *steps) (float64, string) {

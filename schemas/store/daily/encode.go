@@ -85,7 +85,7 @@ func visit(c coder, d *balance.Day) {
 	whole(c, &substituted)
 	t.Substituted = substituted != 0
 	whole(c, &m.Slots, &m.Consuming, &m.Deficits, &m.Hours, &m.ConsumingHours)
-	wh(c, &m.MostProductionWh, &m.MostConsumptionWh, &m.MostImportWh, &m.MostNetWh, &m.NetWh, &m.PassedWh, &m.MostSurplusWh, &m.MostDeficitWh)
+	wh(c, &m.MostProductionWh, &m.MostConsumptionWh, &m.MostImportWh, &m.MostUnstoredWh, &m.MostNetWh, &m.NetWh, &m.PassedWh, &m.MostSurplusWh, &m.MostDeficitWh)
 	floats(c, &m.Mismatch, &m.Covered, &m.NetSpread, &m.MostSurplus)
 }
 
