@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,6 +84,13 @@ func TestMonthIsClosedFromRawSamples(t *testing.T) {
 		if f.Kind == "shared_wh" && strings.HasPrefix(f.Subject, "member/") {
 			sum["shared with members"] += f.Value
 		}
+		if strings.HasPrefix(f.Subject, "member/") && strings.HasPrefix(f.Kind, "bill_effect_") {
+			if f.Kind == "bill_effect_eur" {
+				sum["bills"] += f.Value
+			} else {
+				sum["bills by period"] += f.Value
+			}
+		}
 		if len(f.Inputs) == 0 || !f.Intact() || f.Version != 1 || f.Period != month {
 			t.Errorf("figure %+v", f)
 		}
@@ -91,6 +99,9 @@ func TestMonthIsClosedFromRawSamples(t *testing.T) {
 		if !kinds[k] {
 			t.Errorf("no figure %s", k)
 		}
+	}
+	if math.Abs(sum["bills"]-sum["bills by period"]) > 1e-9 || sum["bills"] == 0 {
+		t.Errorf("shared energy changed bills by %v EUR, by period %v EUR", sum["bills"], sum["bills by period"])
 	}
 	byKind := map[string]float64{}
 	for _, f := range written {

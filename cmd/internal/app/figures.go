@@ -311,6 +311,14 @@ func (f *figures) member(ctx context.Context, m *district.Member, bySite map[str
 		}
 		prices.Values(p.AvoidedEURPerKWh(true), p.AvoidedEURPerKWh(false))
 	}
-	f.add(subject, "bill_effect_eur", float64(savings.LocalSolarEUR(data.Bill.EffectEUR())), "EUR", byBill, append(from, prices.Input())...)
+	from = append(from, prices.Input())
+	f.add(subject, "bill_effect_eur", float64(savings.LocalSolarEUR(data.Bill.EffectEUR())), "EUR", byBill, from...)
+	byPeriod := map[string]float64{}
+	for _, l := range data.Bill.Lines {
+		byPeriod[l.Period] += l.EffectEUR()
+	}
+	for period, eur := range byPeriod {
+		f.add(subject, "bill_effect_"+period+"_eur", float64(savings.LocalSolarEUR(eur)), "EUR", byBill, from...)
+	}
 	return nil
 }

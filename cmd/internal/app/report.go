@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"quartier/cmd/internal/config"
+	"quartier/cmd/internal/console"
 	"quartier/cmd/internal/report"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
@@ -17,6 +18,7 @@ import (
 	"quartier/schemas/sharing/bill"
 	"quartier/schemas/store"
 	"quartier/schemas/store/rollup"
+	"quartier/schemas/tariff"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 )
@@ -254,7 +256,46 @@ func (r *Reporter) bill(out *report.Data, about *config.District, site *district
 			last = x
 		}
 	}
-	b := &report.Bill{Tariff: name, AvoidedEUR: effect.Total.AvoidedEUR, PaidEUR: effect.Total.PaidEUR, PriceEUR: last.PriceEURPerKWh, ExciseExempt: last.ExciseExempt, Key: about.Sharing.Key}
-	out.Bill = b
+	out.Bill = &report.Bill{Tariff: name, AvoidedEUR: effect.Total.AvoidedEUR, PaidEUR: effect.Total.PaidEUR, PriceEUR: last.PriceEURPerKWh, ExciseExempt: last.ExciseExempt, Key: about.Sharing.Key}
+	for _, l := range effect.Lines {
+		period := string(l.Period)
+		if t.Kind == tariff.Series || t.Kind == tariff.Dynamic {
+			period = "market"
+		}
+		out.Bill.Lines = append(out.Bill.Lines, report.BillLine{Period: period, From: l.From, SharedWh: l.SharedWh, PriceEUR: (l.AvoidedEUR + l.DueEUR()) / l.SharedWh.KWh(), AvoidedEUR: l.AvoidedEUR, NetworkEUR: l.NetworkEUR,
+			ExciseEUR: l.ExciseEUR, PaidEUR: l.PaidEUR})
+		network := l.Price.NetworkSource
+		if l.Term.Network != nil {
+			network = "" // that of the operation's terms
+		}
+		for _, x := range []report.BillSource{{What: "price", Text: l.Price.Source}, {What: "network", Text: network}, {What: "excise", Text: l.Price.ExciseSource}, {What: "vat", Rate: l.Price.VAT, Text: l.Price.VATSource},
+			{What: "sharing", Text: l.Term.Source}} {
+			if x.Text != "" && !slices.Contains(out.Bill.Sources, x) {
+				out.Bill.Sources = append(out.Bill.Sources, x)
+			}
+		}
+	}
 	return nil
+}
+
+// Bill returns what shared energy changed on a member's bill of a month, from its site's rows and the district's; nil where no energy is shared on bills.
+func (r *Reporter) Bill(districtID string, m *district.Member, month timegrid.Span, rows, whole []balance.Row) (*console.MemberBill, error) {
+	d := r.district(districtID)
+	if d == nil || d.Site(m.Site) == nil {
+		return nil, fmt.Errorf("app: bill of %s/%s: %w", districtID, m.ID, store.ErrNotFound)
+	}
+	data := &report.Data{Language: m.Language, Month: month}
+	if err := r.bill(data, r.cfg.District(districtID), d.Site(m.Site), m, rows, r.Parts(districtID, m, rows, whole)); err != nil || data.Bill == nil {
+		return nil, err
+	}
+	b := data.Bill
+	out := &console.MemberBill{Tariff: b.Tariff, AvoidedEUR: b.AvoidedEUR, PaidEUR: b.PaidEUR, EffectEUR: b.EffectEUR(), Lines: []console.BillLine{}, Sources: []console.BillSource{}}
+	for _, l := range b.Lines {
+		out.Lines = append(out.Lines, console.BillLine{Period: l.Period, From: l.From, SharedKWh: l.SharedWh.KWh(), PriceEURPerKWh: l.PriceEUR, AvoidedEUR: l.AvoidedEUR, NetworkEUR: l.NetworkEUR, ExciseEUR: l.ExciseEUR,
+			PaidEUR: l.PaidEUR, EffectEUR: l.EffectEUR()})
+	}
+	for _, x := range b.Sources {
+		out.Sources = append(out.Sources, console.BillSource(x))
+	}
+	return out, nil
 }

@@ -52,6 +52,7 @@ type MemberView struct {
 	Days     []MemberEnergy `json:"days" doc:"empty without consent to the load curve"`
 	Shared   Totals         `json:"district_total" doc:"of the whole district in the month"`
 	Reports  bool           `json:"reports" doc:"the monthly report can be downloaded"`
+	Bill     *MemberBill    `json:"bill" doc:"what shared energy changed on the bill of a month that is over; null where none is shared on bills, or a price is not known"`
 	// Avoided is no bill effect and is not added to one.
 	Avoided *Comparison `json:"energy_avoided" doc:"estimate against a baseline of twelve months, of a month that is over; null without one"`
 }
@@ -201,6 +202,9 @@ func (s *Server) getMember(ctx context.Context, in *memberInput) (*struct{ Body 
 	whole := balance.Sum(all)
 	out.Shared = totals(&whole, month, d.Step, now)
 	if s.deps.Reports != nil && out.Complete && len(rows) > 0 {
+		if out.Bill, err = s.deps.Reports.Bill(d.ID, m, month, rows, all); err != nil {
+			s.log.WarnContext(ctx, "no bill on a member's page", "member", d.ID+"/"+m.ID, "month", out.Month, "err", err)
+		}
 		if out.Avoided, err = s.deps.Reports.Comparison(ctx, d.ID, m.ID, out.Month); err != nil {
 			return nil, s.broken(ctx, "comparing a member with its baseline", err)
 		}

@@ -118,6 +118,38 @@ type Reports interface {
 	Shares(districtID string) []float64
 	// Comparison returns what the report of a month says of the member's consumption against a baseline of twelve months; nil without one.
 	Comparison(ctx context.Context, districtID, memberID, month string) (*Comparison, error)
+	// Bill returns what shared energy changed on the member's bill of a month, by tariff period, from its site's rows and the district's; nil where no energy is shared on bills. It is an error where a price is not known.
+	Bill(districtID string, m *district.Member, month timegrid.Span, rows, whole []balance.Row) (*MemberBill, error)
+}
+
+// MemberBill is what shared energy changed on a member's bill, by contract.
+type MemberBill struct {
+	Tariff     string       `json:"tariff" doc:"name of the supply contract"`
+	AvoidedEUR float64      `json:"avoided_eur" doc:"what the supplier no longer bills"`
+	PaidEUR    float64      `json:"paid_eur" doc:"for the shared energy"`
+	EffectEUR  float64      `json:"effect_eur" doc:"how much lower the bill is; below zero it is higher"`
+	Lines      []BillLine   `json:"lines" doc:"by tariff period, while its prices held"`
+	Sources    []BillSource `json:"sources" doc:"of the dated rows of prices and charges"`
+}
+
+// BillLine is the bill in one tariff period.
+type BillLine struct {
+	Period         string    `json:"period" enum:"base,hp,hc,blue_hp,blue_hc,white_hp,white_hc,red_hp,red_hc,market"`
+	From           time.Time `json:"from" doc:"first slot with shared energy"`
+	SharedKWh      float64   `json:"shared_kwh"`
+	PriceEURPerKWh float64   `json:"price_eur_per_kwh" doc:"of the contract; of market prices the mean by energy"`
+	AvoidedEUR     float64   `json:"avoided_eur"`
+	NetworkEUR     float64   `json:"network_eur" doc:"that stays due"`
+	ExciseEUR      float64   `json:"excise_eur" doc:"that stays due"`
+	PaidEUR        float64   `json:"paid_eur"`
+	EffectEUR      float64   `json:"effect_eur"`
+}
+
+// BillSource is the publication, law or contract of a row.
+type BillSource struct {
+	What string  `json:"what" enum:"price,network,excise,vat,sharing"`
+	Rate float64 `json:"rate" doc:"of vat, a share"`
+	Text string  `json:"text"`
 }
 
 // Comparison is what may be said of the energy that a member avoided. The figures are those of the outcome: none when it is refused.

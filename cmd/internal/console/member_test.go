@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 	"testing"
+	"time"
 
 	"quartier/cmd/internal/console"
 )
@@ -53,11 +54,37 @@ func TestMemberMonth(t *testing.T) {
 	if status, _ := b.do("GET", "/api/districts/fontaine/members/m-003/report?month=2026-01", nil); status != 404 {
 		t.Errorf("the report of a member who did not agree answered %d, want 404", status)
 	}
+	if v.Bill != nil {
+		t.Errorf("a month that is not over is billed: %+v", v.Bill)
+	}
 	if v.Avoided != nil {
 		t.Errorf("a month that is not over is compared: %+v", v.Avoided)
 	}
 	if len(v.Months) != 1 || v.Months[0] != "2026-01" {
 		t.Errorf("months %v, want [2026-01]", v.Months)
+	}
+}
+
+// TestMemberBill: a month that is over has its bill by tariff period, whose lines sum to it; a month whose prices are not known has none, and the rest of the page.
+func TestMemberBill(t *testing.T) {
+	f := start(t)
+	f.world.Advance(31 * 24 * time.Hour)
+	b := f.signedIn("operator")
+	v := get[console.MemberView](b, "/api/districts/fontaine/members/m-001?month=2026-01")
+	if v.Bill == nil || len(v.Bill.Lines) != 2 || len(v.Bill.Sources) == 0 {
+		t.Fatalf("the bill of a month that is over is %+v", v.Bill)
+	}
+	var effect, kwh float64
+	for _, l := range v.Bill.Lines {
+		effect, kwh = effect+l.EffectEUR, kwh+l.SharedKWh
+	}
+	if math.Abs(effect-v.Bill.EffectEUR) > 1e-9 || kwh != 62 {
+		t.Errorf("lines of %v EUR and %v kWh, the bill says %v EUR", effect, kwh, v.Bill.EffectEUR)
+	}
+	f.world.Advance(60 * 24 * time.Hour)
+	b = f.signedIn("operator")
+	if v := get[console.MemberView](b, "/api/districts/fontaine/members/m-001?month=2026-02"); v.Bill != nil || v.Member.ID != "m-001" {
+		t.Errorf("a month without data is billed: %+v", v)
 	}
 }
 

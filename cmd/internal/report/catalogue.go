@@ -15,6 +15,12 @@ type catalogue struct {
 
 	Exact, ExactNote, Consumption, FromOwn, FromShared, FromGrid, Avoided, Paid, Effect, NoSharing string
 
+	BillLines, BillPeriod, BillEnergy, BillPrice, BillNetwork, BillExcise, BillAvoided, BillPaid, BillEffect, BillTotal, BillSince, BillLine, BillVAT, BillSources string // the bill by tariff period
+
+	PeriodBase, PeriodHP, PeriodHC, PeriodBlueHP, PeriodBlueHC, PeriodWhiteHP, PeriodWhiteHC, PeriodRedHP, PeriodRedHC, PeriodMarket string
+
+	SourcePrice, SourceNetwork, SourceExcise, SourceSharing string
+
 	Estimate, EstimateNote, LessSure, MoreSure, LessUnsure, MoreUnsure, ModelFailed, NoComparison, NotAdded string
 
 	Method, MethodDays, MethodTemperature, MethodHeating, MethodCooling string
@@ -61,6 +67,12 @@ var catalogues = map[string]catalogue{
 		Exact: "Ce qui est exact", ExactNote: "compteurs et contrats", Consumption: "Consommation", FromOwn: "du toit du bâtiment", FromShared: "des autres toits du quartier", FromGrid: "du réseau",
 		Avoided: "Non facturé par votre fournisseur", Paid: "Payé pour l’énergie partagée", Effect: "Effet sur votre facture",
 		NoSharing: "Aucune énergie n’est partagée sur votre facture.",
+
+		BillLines: "L’énergie partagée par période tarifaire", BillPeriod: "Période", BillEnergy: "Énergie (kWh)", BillPrice: "Prix du contrat (€/kWh)", BillNetwork: "Réseau dû (€)", BillExcise: "Accise due (€)",
+		BillAvoided: "Non facturé (€)", BillPaid: "Payé (€)", BillEffect: "Effet (€)", BillTotal: "Total", BillSince: "%s, dès le %s", BillLine: "%s : %s", BillVAT: "TVA %s : %s", BillSources: "Tarifs et taxes. %s.",
+		PeriodBase: "base", PeriodHP: "heures pleines", PeriodHC: "heures creuses", PeriodBlueHP: "jours bleus, heures pleines", PeriodBlueHC: "jours bleus, heures creuses", PeriodWhiteHP: "jours blancs, heures pleines",
+		PeriodWhiteHC: "jours blancs, heures creuses", PeriodRedHP: "jours rouges, heures pleines", PeriodRedHC: "jours rouges, heures creuses", PeriodMarket: "prix du marché (moyenne)",
+		SourcePrice: "Prix : %s", SourceNetwork: "Réseau : %s", SourceExcise: "Accise : %s", SourceSharing: "Partage : %s",
 
 		Estimate: "Ce qui est estimé", EstimateNote: "comparaison, avec son incertitude",
 		LessSure:     "Par rapport à ce que votre logement aurait probablement consommé par ce temps, vous avez économisé environ %s (entre %s et %s kWh, intervalle à %s).",
@@ -123,6 +135,12 @@ var catalogues = map[string]catalogue{
 		Exact: "What is exact", ExactNote: "meters and contracts", Consumption: "Consumption", FromOwn: "from the building’s roof", FromShared: "from the district’s other roofs", FromGrid: "from the grid",
 		Avoided: "Not billed by your supplier", Paid: "Paid for shared energy", Effect: "Effect on your bill",
 		NoSharing: "No energy is shared on your bill.",
+
+		BillLines: "Shared energy by tariff period", BillPeriod: "Period", BillEnergy: "Energy (kWh)", BillPrice: "Price of the contract (€/kWh)", BillNetwork: "Network due (€)", BillExcise: "Excise due (€)",
+		BillAvoided: "Not billed (€)", BillPaid: "Paid (€)", BillEffect: "Effect (€)", BillTotal: "Total", BillSince: "%s, from %s", BillLine: "%s: %s", BillVAT: "VAT %s: %s", BillSources: "Prices and taxes. %s.",
+		PeriodBase: "base", PeriodHP: "peak hours", PeriodHC: "off-peak hours", PeriodBlueHP: "blue days, peak hours", PeriodBlueHC: "blue days, off-peak hours", PeriodWhiteHP: "white days, peak hours",
+		PeriodWhiteHC: "white days, off-peak hours", PeriodRedHP: "red days, peak hours", PeriodRedHC: "red days, off-peak hours", PeriodMarket: "market price (mean)",
+		SourcePrice: "Price: %s", SourceNetwork: "Network: %s", SourceExcise: "Excise: %s", SourceSharing: "Sharing: %s",
 
 		Estimate: "What is estimated", EstimateNote: "a comparison, with its uncertainty",
 		LessSure:     "Compared with what your home would probably have used in this weather, you saved about %s (between %s and %s kWh, %s interval).",

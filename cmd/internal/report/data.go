@@ -76,6 +76,31 @@ type Bill struct {
 	PriceEUR     float64 // EUR/kWh paid for shared energy
 	ExciseExempt bool
 	Key          string // "dynamic" or "static"
+
+	Lines   []BillLine   // the sums above by period of the tariff, in its order
+	Sources []BillSource // of the prices and charges behind the lines
+}
+
+// BillLine is the part of a [Bill] in one period of the tariff while its prices held.
+type BillLine struct {
+	Period     string    // base, hp, hc, blue_hp to red_hc; market: a price for each slot
+	From       time.Time // first slot
+	SharedWh   units.WattHours
+	PriceEUR   float64 // EUR/kWh of the contract; of market prices the mean by energy
+	AvoidedEUR float64 // what the supplier no longer bills
+	NetworkEUR float64 // network charge that it bills all the same
+	ExciseEUR  float64 // excise that it bills all the same
+	PaidEUR    float64 // for the shared energy
+}
+
+// EffectEUR is how much lower the bill is; below zero it is higher.
+func (l BillLine) EffectEUR() float64 { return l.AvoidedEUR - l.PaidEUR }
+
+// BillSource is the publication, law or contract of a dated row behind a bill.
+type BillSource struct {
+	What string  // price, network, excise, vat or sharing
+	Rate float64 // of vat, a share in [0, 1]
+	Text string
 }
 
 // EffectEUR is how much lower the bill is; below zero it is higher.
@@ -143,9 +168,28 @@ func (d *Data) Validate() error {
 	}
 	if b := d.Bill; b != nil && (math.IsNaN(b.EffectEUR()) || math.IsInf(b.EffectEUR(), 0)) {
 		bad("the bill's effect is no number")
+	} else if b != nil {
+		b.check(d.Language, bad)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("report of %s: %w", d.Member.ID, err)
 	}
 	return nil
+}
+
+// check says what is wrong with the lines of a bill.
+func (b *Bill) check(language string, bad func(format string, args ...any)) {
+	var avoided, paid float64
+	for i, l := range b.Lines {
+		if _, ok := catalogues[language].periods()[l.Period]; !ok && catalogues[language].Lang != "" {
+			bad("line %d of the bill is of period %q, which no tariff has", i, l.Period)
+		}
+		if l.SharedWh <= 0 {
+			bad("line %d of the bill has %d Wh", i, l.SharedWh)
+		}
+		avoided, paid = avoided+l.AvoidedEUR, paid+l.PaidEUR
+	}
+	if off := max(math.Abs(avoided-b.AvoidedEUR), math.Abs(paid-b.PaidEUR)); len(b.Lines) > 0 && !(off < 1e-6) {
+		bad("the bill's lines are %.6f EUR off its sums", off)
+	}
 }

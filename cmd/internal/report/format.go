@@ -140,3 +140,8 @@ func (w writer) hours(from, to int) string {
 	}
 	return fmt.Sprintf("From %d:00 to %d:00", from, to)
 }
+
+// dayOf is a date within the report's year.
+func (w writer) dayOf(t time.Time) string {
+	return strings.TrimSuffix(w.date(t), " "+t.In(w.zone).Format("2006"))
+}

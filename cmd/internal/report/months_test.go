@@ -43,7 +43,7 @@ func TestMonthWithoutSun(t *testing.T) {
 		x := &d.Days[i]
 		x.GridWh, x.SharedWh = x.GridWh+x.SharedWh, 0
 	}
-	d.Bill.AvoidedEUR, d.Bill.PaidEUR = 0, 0
+	d.Bill.AvoidedEUR, d.Bill.PaidEUR, d.Bill.Lines = 0, 0, nil
 	d.District.ProductionWh, d.District.ExportWh, d.District.ImportWh = 0, 0, d.District.ConsumptionWh
 	d.Habits = &Habits{}
 	for h := range 24 {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/go-pdf/fpdf"
@@ -35,21 +36,23 @@ func RenderPDF(w io.Writer, d *Data) error {
 	if err != nil {
 		return err
 	}
-	for _, height := range chartHeights {
-		s := &sheet{pdf: v.newPDF(), view: v, chartHeight: height}
-		if s.draw() > sheetH-marginY {
-			continue
+	for _, bill := range []billDetail{billWithSources, billByPeriod, billSum} { // the page has all of it where the sheet has no room
+		for _, height := range chartHeights {
+			s := &sheet{pdf: v.newPDF(), view: v, chartHeight: height, bill: bill}
+			if s.draw() > sheetH-marginY {
+				continue
+			}
+			if err := s.pdf.Output(w); err != nil {
+				return fmt.Errorf("report of %s: write PDF: %w", d.Member.ID, err)
+			}
+			return nil
 		}
-		if err := s.pdf.Output(w); err != nil {
-			return fmt.Errorf("report of %s: write PDF: %w", d.Member.ID, err)
-		}
-		return nil
 	}
 	return fmt.Errorf("report of %s: the text does not fit one sheet", d.Member.ID)
 }
 
 // chartHeights are the heights of the daily chart, mm, that are tried until the sheet holds everything.
-var chartHeights = []float64{42, 36, 30, 24, 18}
+var chartHeights = []float64{42, 36, 30, 24, 18, 14}
 
 // newPDF returns a document of one empty sheet with its metadata and fonts.
 func (v *view) newPDF() *fpdf.Fpdf {
@@ -78,7 +81,17 @@ type sheet struct {
 	*view
 	pdf         *fpdf.Fpdf
 	chartHeight float64
+	bill        billDetail
 }
+
+// billDetail is how much of the bill a sheet says.
+type billDetail int
+
+const (
+	billSum         billDetail = iota
+	billByPeriod               // by tariff period
+	billWithSources            // and from which publications its prices are
+)
 
 // printable replaces what the fonts do not have: the narrow space by the ordinary unbreakable one.
 func printable(text string) string { return strings.ReplaceAll(text, thin, nbsp) }
@@ -176,7 +189,11 @@ func (s *sheet) draw() float64 {
 	s.font("B", 8, grey)
 	s.at(marginX, y+2.6, s.text.How)
 	s.font("", 7.6, grey)
-	y = s.block(marginX, y+3.9, innerW, 3.6, strings.Join(s.How, " ")) + 2.5
+	how := strings.Join(s.How, " ")
+	if sources := s.BillSources(); s.bill >= billWithSources && sources != "" {
+		how += " " + sources
+	}
+	y = s.block(marginX, y+3.9, innerW, 3.6, how) + 2.5
 	s.stroke(rule)
 	s.pdf.SetLineWidth(0.2)
 	s.pdf.Line(marginX, y, sheetW-marginX, y)
@@ -226,18 +243,30 @@ func (s *sheet) head(x, y, w float64, title, note string) float64 {
 
 func (s *sheet) exactBox(x, y, w float64) float64 {
 	y = s.head(x, y, w, s.text.Exact, s.text.ExactNote)
-	for _, l := range s.Exact {
-		style, indent := "", 0.0
+	lines := s.Exact
+	if i := slices.IndexFunc(lines, func(l line) bool { return l.Label == s.text.Avoided }); s.bill >= billByPeriod && i >= 0 {
+		lines = slices.Insert(slices.Clone(lines), i+1, s.billLines()...)
+	}
+	for _, l := range lines {
+		style, indent, size, height := "", 0.0, 9.0, 4.9
 		if l.Strong {
 			style = "B"
 		}
 		if l.Indent {
 			indent = 3
 		}
-		s.font(style, 9, ink)
-		s.at(x+pad+indent, y+3.6, l.Label)
-		s.right(x+w-pad, y+3.6, l.Value)
-		y += 4.9
+		if l.Small {
+			size, height = 7.8, 3.7
+		}
+		s.font(style, size, ink)
+		parts := s.lines(l.Label, w-2*pad-indent-s.pdf.GetStringWidth(printable(l.Value))-2)
+		for i, part := range parts {
+			s.at(x+pad+indent, y+0.74*height, part)
+			if i == len(parts)-1 {
+				s.right(x+w-pad, y+0.74*height, l.Value)
+			}
+			y += height
+		}
 	}
 	if s.ExactFoot != "" {
 		s.font("", 8, grey)

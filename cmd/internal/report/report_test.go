@@ -46,9 +46,11 @@ func sample(t testing.TB) *Data {
 		Member: Member{ID: "martin", Name: "Famille Martin", Site: "Tour Renoir", DeliveryPoint: "21231000000102", Share: 1, ConsentSince: time.Date(2025, 10, 1, 0, 0, 0, 0, loc)},
 		District: District{Name: "Fontaine Nord", ProductionWh: 41_862_000, ConsumptionWh: 118_440_000, ImportWh: 83_127_000, ExportWh: 6_110_000, Coverage: 0.998,
 			SavedEUR: 412.37, SavedCarbonKg: 96.4},
-		Issuer:     Issuer{Name: "Régie de la Fontaine", Address: "1 place de la Fontaine, 21000 Dijon", Contact: "Maison du projet, 03 80 00 00 00, bonjour@example.org"},
-		Coverage:   29.0 / 31,
-		Bill:       &Bill{Tariff: "Tarif Bleu Base", AvoidedEUR: 8.43, PaidEUR: 6.20, PriceEUR: 0.10, ExciseExempt: true, Key: "dynamic"},
+		Issuer:   Issuer{Name: "Régie de la Fontaine", Address: "1 place de la Fontaine, 21000 Dijon", Contact: "Maison du projet, 03 80 00 00 00, bonjour@example.org"},
+		Coverage: 29.0 / 31,
+		Bill: &Bill{Tariff: "Tarif Bleu Base", AvoidedEUR: 8.43, PaidEUR: 6.20, PriceEUR: 0.10, ExciseExempt: true, Key: "dynamic",
+			Lines:   []BillLine{{Period: "base", From: month.Start, SharedWh: 62_000, PriceEUR: 0.1940, NetworkEUR: 3.60, AvoidedEUR: 8.43, PaidEUR: 6.20}},
+			Sources: []BillSource{{What: "price", Text: "arrêté du 30 janvier 2026"}, {What: "network", Text: "TURPE 7"}, {What: "vat", Rate: 0.2, Text: "CGI art. 278"}, {What: "sharing", Text: "convention du 1er octobre 2025"}}},
 		Carbon:     &Carbon{ConsumptionKg: 4.9, AvoidedKg: 1.8, Scope: "direct", Source: "RTE éco2mix"},
 		Comparison: &Comparison{verdict: baseline.NotSignificant, interval: baseline.Interval{KWh: 12, LowKWh: -20, HighKWh: 44, Confidence: 0.8}, method: "Modèle E = a × jours + b × DJU, base 18 °C, ajusté sur 2024-10 à 2025-09, version 1."},
 		Habits:     &Habits{},
@@ -99,7 +101,8 @@ func cases(t testing.TB) map[string]*Data {
 		house.SharedWh, house.GridWh = house.SharedWh+x.SharedWh, house.GridWh+x.GridWh
 	}
 	house.ConsumptionWh = house.OwnWh + house.SharedWh + house.GridWh
-	house.Bill = &Bill{Tariff: "Tarif Bleu HP/HC", AvoidedEUR: 0.90, PaidEUR: 0.93, PriceEUR: 0.10, Key: "static"}
+	house.Bill = &Bill{Tariff: "Tarif Bleu HP/HC", AvoidedEUR: 0.90, PaidEUR: 0.93, PriceEUR: 0.10, Key: "static", Lines: []BillLine{{Period: "hp", From: full.Month.Start, SharedWh: 5_000, PriceEUR: 0.2065, NetworkEUR: 0.30, ExciseEUR: 0.1833, AvoidedEUR: 0.5492, PaidEUR: 0.50},
+		{Period: "hc", From: full.Month.Start, SharedWh: 4_300, PriceEUR: 0.1579, NetworkEUR: 0.16, ExciseEUR: 0.1682, AvoidedEUR: 0.3508, PaidEUR: 0.43}}}
 	house.Comparison = &Comparison{verdict: baseline.UsedLess, interval: baseline.Interval{KWh: 61.4, LowKWh: 18.2, HighKWh: 104.6, Confidence: 0.8}, method: "Model E = a × days + b × HDD, base 18 °C, fitted on 2024-10 to 2025-09, version 1."}
 	house.District.Baseline = "The same district without a battery and without control of charging."
 
@@ -107,7 +110,23 @@ func cases(t testing.TB) map[string]*Data {
 	private.Days, private.Habits, private.Comparison, private.Bill = nil, nil, nil, nil
 	private.Coverage, private.Member.Share = 1, 0.0156
 	private.District.SavedEUR, private.District.SavedCarbonKg = math.NaN(), math.NaN()
-	return map[string]*Data{"flat-fr": full, "house-en": house, "month-fr": private}
+
+	// Tempo's colours, with a price that rose in the month
+	tempo := sample(t)
+	tempo.Bill.Tariff, tempo.Bill.Lines = "Tarif Bleu Tempo", nil
+	for i, x := range []struct {
+		period   string
+		day      int
+		kwh, eur float64
+	}{{"blue_hp", 1, 20, 0.1494}, {"blue_hp", 15, 10, 0.1612}, {"blue_hc", 1, 12, 0.1232}, {"white_hp", 7, 8, 0.1730}, {"red_hp", 20, 7, 0.6468}, {"red_hc", 21, 5, 0.1460}} {
+		l := BillLine{Period: x.period, From: full.Month.Start.AddDate(0, 0, x.day-1), SharedWh: units.WattHours(1000 * x.kwh), PriceEUR: x.eur, NetworkEUR: 0.05808 * x.kwh, PaidEUR: 0.1 * x.kwh}
+		l.AvoidedEUR = l.PriceEUR*x.kwh - l.NetworkEUR
+		if tempo.Bill.Lines = append(tempo.Bill.Lines, l); i == 0 {
+			tempo.Bill.AvoidedEUR, tempo.Bill.PaidEUR = 0, 0
+		}
+		tempo.Bill.AvoidedEUR, tempo.Bill.PaidEUR = tempo.Bill.AvoidedEUR+l.AvoidedEUR, tempo.Bill.PaidEUR+l.PaidEUR
+	}
+	return map[string]*Data{"flat-fr": full, "house-en": house, "month-fr": private, "tempo-fr": tempo}
 }
 
 func render(t testing.TB, d *Data) (page, pdf []byte) {
@@ -335,8 +354,17 @@ func TestPage(t *testing.T) {
 		if count["h1"] != 1 || count["main"] != 1 || count["svg"] != 1 || count["desc"] != 1 || count["script"] != 0 {
 			t.Errorf("%s: elements %v", name, count)
 		}
-		if rows := count["tr"]; len(d.Days) > 0 && rows != len(d.Days)+1 || len(d.Days) == 0 && rows != 0 {
-			t.Errorf("%s: %d rows for %d days", name, rows, len(d.Days))
+		want := 0
+		if len(d.Days) > 0 {
+			want += len(d.Days) + 1
+		}
+		if d.Bill != nil {
+			if want += len(d.Bill.Lines) + 1; len(d.Bill.Lines) > 1 {
+				want++ // the sum
+			}
+		}
+		if count["tr"] != want {
+			t.Errorf("%s: %d rows of tables, want %d", name, count["tr"], want)
 		}
 		if bytes.Contains(page, []byte("%!")) || bytes.Contains(page, []byte("ZgotmplZ")) {
 			t.Errorf("%s: a text was not filled in", name)

@@ -34,6 +34,7 @@ type line struct {
 	Label, Value string
 	Strong       bool
 	Indent       bool
+	Small        bool
 }
 
 // newView writes the report's words.

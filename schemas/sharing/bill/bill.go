@@ -39,12 +39,16 @@ type Line struct {
 	From       time.Time // first slot
 	SharedWh   units.WattHours
 	AvoidedEUR float64 // off the supplier's bill
-	DueEUR     float64 // stays on the supplier's bill although the energy was shared: network and excise
+	NetworkEUR float64 // stays on the supplier's bill although the energy was shared
+	ExciseEUR  float64 // likewise; 0 where shared energy is exempt of it
 	PaidEUR    float64 // for the shared energy
 
 	Price tariff.Price // that held
 	Term  Term
 }
+
+// DueEUR returns what stays on the supplier's bill although the energy was shared.
+func (l Line) DueEUR() float64 { return l.NetworkEUR + l.ExciseEUR }
 
 // EffectEUR returns what the member saved; below 0 it lost.
 func (l Line) EffectEUR() float64 { return l.AvoidedEUR - l.PaidEUR }
@@ -87,8 +91,8 @@ func Of(t *tariff.Tariff, terms []Term, slots []Slot) (Effect, error) {
 			energies = units.Split(s.SharedWh, weights)
 		}
 		for i, p := range parts {
-			due := terms[k].due(t, p.Price)
-			at := key{p.Price.Period, p.Price.ImportEURPerKWh, due, k, p.Price.ValidFrom}
+			network, excise := terms[k].due(t, p.Price)
+			at := key{p.Price.Period, p.Price.ImportEURPerKWh, network + excise, k, p.Price.ValidFrom}
 			if len(t.Prices.Values) > 0 || t.Fed {
 				at.price = 0 // prices of a series change with each slot: one line
 			}
@@ -100,8 +104,9 @@ func Of(t *tariff.Tariff, terms []Term, slots []Slot) (Effect, error) {
 			}
 			kwh := energies[i].KWh()
 			l.SharedWh += energies[i]
-			l.AvoidedEUR += kwh * (p.Price.ImportEURPerKWh - due)
-			l.DueEUR += kwh * due
+			l.AvoidedEUR += kwh * (p.Price.ImportEURPerKWh - network - excise)
+			l.NetworkEUR += kwh * network
+			l.ExciseEUR += kwh * excise
 			l.PaidEUR += kwh * terms[k].PriceEURPerKWh
 		}
 	}
@@ -113,7 +118,8 @@ func Of(t *tariff.Tariff, terms []Term, slots []Slot) (Effect, error) {
 		out.Lines = append(out.Lines, *l)
 		out.Total.SharedWh += l.SharedWh
 		out.Total.AvoidedEUR += l.AvoidedEUR
-		out.Total.DueEUR += l.DueEUR
+		out.Total.NetworkEUR += l.NetworkEUR
+		out.Total.ExciseEUR += l.ExciseEUR
 		out.Total.PaidEUR += l.PaidEUR
 	}
 	if len(out.Lines) > 0 {
@@ -128,8 +134,8 @@ func held(terms []Term, at time.Time) (int, bool) {
 	return i - 1, i > 0 && (terms[i-1].Until.IsZero() || at.Before(terms[i-1].Until))
 }
 
-// due returns what stays due on a shared kWh.
-func (r Term) due(t *tariff.Tariff, p tariff.Price) float64 {
+// due returns what stays due on a shared kWh: the network charge, and excise.
+func (r Term) due(t *tariff.Tariff, p tariff.Price) (network, excise float64) {
 	if r.Network != nil {
 		v, ok := r.Network[p.Period]
 		if !ok {
@@ -140,7 +146,10 @@ func (r Term) due(t *tariff.Tariff, p tariff.Price) float64 {
 			p.NetworkEURPerKWh *= 1 + p.VAT
 		}
 	}
-	return p.WithdrawalFee(r.ExciseExempt)
+	if !r.ExciseExempt {
+		excise = p.ExciseEURPerKWh
+	}
+	return p.NetworkEURPerKWh, excise
 }
 
 // rank orders periods as the tariff lists them.

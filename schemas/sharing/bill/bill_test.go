@@ -62,7 +62,7 @@ func TestWorkedExample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if x := e.Total; len(e.Lines) != 1 || x.SharedWh != 62_000 || !near(x.AvoidedEUR/62, tt.avoided, 5e-5) || !near(x.EffectEUR()/62, tt.net, 1e-4) || !near((x.AvoidedEUR+x.DueEUR)/62, 0.1940, 1e-12) {
+		if x := e.Total; len(e.Lines) != 1 || x.SharedWh != 62_000 || !near(x.AvoidedEUR/62, tt.avoided, 5e-5) || !near(x.EffectEUR()/62, tt.net, 1e-4) || !near((x.AvoidedEUR+x.DueEUR())/62, 0.1940, 1e-12) {
 			t.Errorf("at %g EUR/kWh, exempt %v: %+v, want %g and %g EUR/kWh", tt.price, tt.exempt, x, tt.avoided, tt.net)
 		}
 		if tt.price == 0.10 && tt.exempt && !near(e.Total.EffectEUR(), 2.23, 0.005) {

@@ -523,6 +523,17 @@ func (w *World) Comparison(_ context.Context, _, _, month string) (*console.Comp
 		EN: []string{"Compared with what your home would probably have used in this weather: an estimated 12 kWh less (between −20 and +44 kWh, 80% interval). Not yet significant."}}, nil
 }
 
+// Bill is as [console.Reports] says: peak and off-peak hours, for January alone.
+func (w *World) Bill(_ string, _ *district.Member, month timegrid.Span, _, _ []balance.Row) (*console.MemberBill, error) {
+	if !month.Contains(time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC)) {
+		return nil, fmt.Errorf("bill: tariff spot: no price in its series at %s", month.Start.Format(time.RFC3339))
+	}
+	return &console.MemberBill{Tariff: "Tarif Bleu HP/HC", AvoidedEUR: 8.43, PaidEUR: 6.20, EffectEUR: 2.23, Lines: []console.BillLine{
+		{Period: "hp", From: month.Start, SharedKWh: 40, PriceEURPerKWh: 0.2081, AvoidedEUR: 6, NetworkEUR: 2.324, PaidEUR: 4, EffectEUR: 2},
+		{Period: "hc", From: month.Start, SharedKWh: 22, PriceEURPerKWh: 0.1635, AvoidedEUR: 2.43, NetworkEUR: 1.167, PaidEUR: 2.2, EffectEUR: 0.23}},
+		Sources: []console.BillSource{{What: "price", Text: "arrêté tarifaire"}, {What: "vat", Rate: 0.2, Text: "CGI art. 278"}}}, nil
+}
+
 // Report is as [console.Reports] says, with a page that holds its arguments alone.
 func (w *World) Report(_ context.Context, districtID, memberID, month, format, language string) ([]byte, error) {
 	if month < "2020-01" {
