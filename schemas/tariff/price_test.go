@@ -2,6 +2,7 @@ package tariff
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -260,5 +261,29 @@ func TestCarbon(t *testing.T) {
 	}
 	if _, err := (&Carbon{ID: "eco2mix", Kind: CarbonSignal}).At(start); err == nil {
 		t.Error("a signal has a value, want an error")
+	}
+}
+
+// TestDatedCarbon: RTE's means of 2023 and 2024 hold in their years alone, in the zone of the rows; a slot without a row is an error and no zero; publications are those of the span.
+func TestDatedCarbon(t *testing.T) {
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	year := func(y int) time.Time { return time.Date(y, 1, 1, 0, 0, 0, 0, paris) }
+	c := &Carbon{ID: "rte", Kind: CarbonDated, Source: "RTE", Rows: []CarbonRow{{From: year(2023), GPerKWh: 32, Vintage: "2023", Source: "bilan électrique"}, {From: year(2024), Until: year(2025), GPerKWh: 21.7, Vintage: "2024", Source: "bilan électrique"}}}
+	last := timegrid.NewSpan(year(2024).Add(-time.Hour), year(2024).Add(time.Hour))
+	if v, err := c.Values(last, 30*time.Minute); err != nil || !slices.Equal(v, []float64{32, 32, 21.7, 21.7}) {
+		t.Errorf("around the new year: %v, %v", v, err)
+	}
+	for _, at := range []time.Time{year(2023).Add(-time.Second), year(2025)} {
+		if v, err := c.At(at); err == nil || !strings.Contains(err.Error(), "no row at") {
+			t.Errorf("at %v: %v, %v", at, v, err)
+		}
+	}
+	for want, sp := range map[string]timegrid.Span{"bilan électrique, 2023; bilan électrique, 2024": last, "bilan électrique, 2024": timegrid.NewSpan(year(2024), year(2026)), "RTE": timegrid.NewSpan(year(2025), year(2026))} {
+		if got := c.Publications(sp); got != want {
+			t.Errorf("publications of %v are %q, want %q", sp, got, want)
+		}
 	}
 }

@@ -333,7 +333,7 @@ func (b *Books) terms(in *inputs, month timegrid.Span, step time.Duration, signa
 	}
 	tariff, factors := ledger.NewHasher("tariff "+b.district.Tariff), ledger.NewHasher("carbon "+b.district.Carbon)
 	about := b.cfg.Carbon[b.district.Carbon]
-	factors.Text(strings.Join([]string{about.Scope, about.Basis, about.Method, about.Source}, "\x1f"))
+	factors.Text(strings.Join([]string{about.Scope, about.Basis, about.Method, b.accountant.carbon.Publications(month)}, "\x1f"))
 	i, k := 0, 0
 	for s := range month.Slots(step) {
 		at := s.Start.UnixMicro()

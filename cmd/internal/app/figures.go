@@ -90,7 +90,7 @@ func (f *figures) energies(subject string, rows []balance.Row, in *inputs) {
 func (f *figures) carbon(rows []balance.Row, in *inputs) error {
 	b := f.books
 	c := b.cfg.Carbon[b.district.Carbon]
-	about := carbon.About{Scope: c.Scope, Basis: c.Basis, Source: c.Source}
+	about := carbon.About{Scope: c.Scope, Basis: c.Basis, Source: b.accountant.carbon.Publications(f.month)}
 	if about.Source == "" {
 		about.Source = b.district.Carbon
 	}

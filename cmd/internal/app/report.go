@@ -184,7 +184,7 @@ func (r *Reporter) fill(out *report.Data, d *district.District, m *district.Memb
 	habits := &report.Habits{}
 	carbon := &report.Carbon{Scope: "direct"}
 	if c, ok := r.cfg.Carbon[d.Carbon]; ok {
-		carbon.Scope, carbon.Source = c.Scope, c.Source
+		carbon.Scope, carbon.Source = c.Scope, r.cfg.Sources[d.Carbon].Publications(out.Month)
 	}
 	intensity := map[time.Time]float64{}
 	for _, w := range whole {

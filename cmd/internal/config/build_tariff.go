@@ -154,7 +154,19 @@ func (b *builder) carbon(s *Carbon, path string) *tariff.Carbon {
 		out.Name = s.ID
 	}
 	b.fedCarbon(s, path)
+	zone := b.zone(s.Zone, path+".time_zone")
+	for i, r := range s.Rows {
+		p := fmt.Sprintf("%s.rows[%d]", path, i)
+		row := tariff.CarbonRow{From: day(r.From, zone), Until: day(r.Until, zone), GPerKWh: r.GPerKWh, Vintage: r.Vintage, Source: r.Source}
+		if n := len(out.Rows); n > 0 {
+			b.follows(p, r.From, row.From, out.Rows[n-1].From, out.Rows[n-1].Until)
+		}
+		b.endsAfter(p, r.From, r.Until, row.From, row.Until)
+		out.Rows = append(out.Rows, row)
+	}
 	switch {
+	case s.Kind == "dated":
+		out.Kind = tariff.CarbonDated
 	case s.Kind == "constant" && !b.has(path+".g_per_kwh"):
 		b.say(path, "g_per_kwh is missing: a constant source needs it (gCO2e/kWh)")
 	case s.Kind == "series" && s.File == nil:

@@ -44,7 +44,7 @@
 //	        source: Tarif Bleu TTC 2026-02-01; EDF OA surplus
 //
 //	carbon:
-//	  - {id: eco2mix, kind: series, feed: eco2mix, source: RTE éco2mix}   # in the record, which the feed or an import fills; with file: of a file; or kind constant
+//	  - {id: eco2mix, kind: series, feed: eco2mix, source: RTE éco2mix}   # in the record, which the feed or an import fills; with file: of a file; kind dated: rows with dates, such as a yearly factor; or kind constant
 //
 //	districts:
 //	  - id: fontaine

@@ -11,6 +11,7 @@ import (
 
 	"quartier/schemas/district"
 	"quartier/schemas/tariff"
+	"quartier/schemas/timegrid"
 )
 
 // Summary writes what was understood: the districts with their sites, devices and installed power, tariffs and carbon sources with what they are valid for, and how
@@ -32,6 +33,10 @@ func (c *Config) Summary(w io.Writer) error {
 		switch x.Kind {
 		case tariff.CarbonConstant:
 			what = fmt.Sprintf("%g g/kWh", x.GPerKWh)
+		case tariff.CarbonDated:
+			if n := len(x.Rows); n > 0 {
+				what = fmt.Sprintf("%d rows, %g g/kWh from %s", n, x.Rows[n-1].GPerKWh, x.Rows[n-1].From.Format(time.DateOnly))
+			}
 		case tariff.CarbonSignal:
 			if what = "from the record"; f.Feed != "" {
 				what += ", which feed " + f.Feed + " fills"
@@ -39,7 +44,7 @@ func (c *Config) Summary(w io.Writer) error {
 		case tariff.CarbonSeries:
 			what = "file, " + spanOf(x.Intensity.Span().Start, x.Intensity.Span().End, len(x.Intensity.Values))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s, %s, %s\t%s\n", x.ID, what, x.Scope, x.Basis, x.Method, cmp.Or(x.Source, "-"))
+		fmt.Fprintf(t, "%s\t%s\t%s, %s, %s\t%s\n", x.ID, what, x.Scope, x.Basis, x.Method, cmp.Or(newestFactor(x), "-"))
 	}
 	if len(c.File.Feeds) > 0 {
 		fmt.Fprintln(t, "\nFEED\tKIND\tOF\tEVERY\tSILENT AFTER\tUSED BY")
@@ -250,4 +255,13 @@ func newestSource(t *tariff.Tariff) string {
 		}
 	}
 	return "-"
+}
+
+// newestFactor returns where the newest values of a source of carbon intensity are from.
+func newestFactor(c *tariff.Carbon) string {
+	if n := len(c.Rows); n > 0 {
+		from := c.Rows[n-1].From
+		return c.Publications(timegrid.Span{Start: from, End: from.Add(time.Second)})
+	}
+	return c.Source
 }

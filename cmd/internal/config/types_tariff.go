@@ -100,12 +100,23 @@ type SeriesFile struct {
 type Carbon struct {
 	ID      string      `yaml:"id" required:"true" pattern:"id" doc:"short name by which districts refer to it"`
 	Name    string      `yaml:"name" doc:"name for people; absent: the id"`
-	Kind    string      `yaml:"kind" required:"true" enum:"constant,series" doc:"constant: one number; series: values in time, of a file or, without one, of the district's record, which an import or a feed fills"`
-	GPerKWh float64     `yaml:"g_per_kwh" min:"0" max:"3000" doc:"kind constant: the intensity; kind series: what is assumed where the record has none"`
+	Kind    string      `yaml:"kind" required:"true" enum:"constant,dated,series" doc:"constant: one number; dated: rows with dates, such as a yearly factor; series: values in time, of a file or, without one, of the district's record, which an import or a feed fills"`
+	GPerKWh float64     `yaml:"g_per_kwh" min:"0" max:"3000" doc:"kind constant: the intensity; kind series: what is assumed where the record has none; kind dated: where no row holds"`
+	Zone    string      `yaml:"time_zone" def:"Europe/Paris" doc:"IANA time zone of the rows' dates"`
+	Rows    []CarbonRow `yaml:"rows" when:"kind=dated" required:"true" doc:"dated factors; a row holds until the next begins"`
 	File    *SeriesFile `yaml:"file" when:"kind=series" doc:"file of intensities; absent: the record"`
 	Feed    string      `yaml:"feed" when:"kind=series" doc:"id of the feed that fills the record; absent: an import does"`
 	Scope   string      `yaml:"scope" def:"direct" enum:"direct,lifecycle" doc:"direct: combustion alone; lifecycle: with fuels and construction"`
 	Basis   string      `yaml:"basis" def:"production" enum:"production,consumption" doc:"production: of the country's plants; consumption: with imports"`
 	Method  string      `yaml:"method" def:"average" enum:"average,marginal" doc:"average: an inventory; marginal: the effect of a decision"`
 	Source  string      `yaml:"source" doc:"publication that the values are taken from"`
+}
+
+// CarbonRow is a carbon intensity from a day on.
+type CarbonRow struct {
+	From    string  `yaml:"from" required:"true" pattern:"date" doc:"first day"`
+	Until   string  `yaml:"until" pattern:"date" doc:"first day on which it no longer holds; absent: until the next row begins"`
+	GPerKWh float64 `yaml:"g_per_kwh" required:"true" min:"0" max:"3000" doc:"the intensity"`
+	Vintage string  `yaml:"vintage" doc:"year or edition of the publication"`
+	Source  string  `yaml:"source" required:"true" doc:"publication that the row is taken from"`
 }
