@@ -21,9 +21,12 @@ import (
 // written in any way that JSON has (1e3 and 1000.0 are); coefficients are exact decimals, see [ParseCoefficient]. An id may be a consumer and a producer, as storage is.
 //
 // The error is [Faults], every one with its place, or one of reading.
-func Decode(in io.Reader) (*Operation, error) {
-	d := &decoder{scanner: newScanner(in), given: map[string]bool{}}
-	err := d.document()
+func Decode(in io.Reader) (*Operation, error) { return decode(in, leastAhead) }
+
+// decode reads arrays of at least so many bytes beside the document; 0: none.
+func decode(in io.Reader, least int) (*Operation, error) {
+	d := &decoder{scanner: newScanner(in), given: map[string]bool{}, ahead: newAhead(least)}
+	err := d.together(d.document())
 	var bad syntaxError
 	if errors.As(err, &bad) {
 		d.faults.add("", "%s", bad.text)
@@ -46,7 +49,9 @@ type decoder struct {
 	shares               map[string]Coefficient
 	flat                 map[string][]Coefficient
 	pairs                map[string]map[string][]Coefficient
-	length               int // of the first series: what to make room for
+	length               int // of the longest series: what to make room for
+	read                 int // values of the last series
+	ahead                *ahead
 }
 
 func (d *decoder) document() error {
@@ -67,9 +72,13 @@ func (d *decoder) document() error {
 		case "coefficients":
 			return d.coefficients()
 		case "consumers":
-			return unique(d, name, &d.consumers, func(id string) ([]units.WattHours, error) { return series(d, quickEnergy, parseEnergy, name, id) })
+			return unique(d, name, &d.consumers, func(id string) ([]units.WattHours, error) {
+				return series(d, d.consumers, id, quickEnergy, parseEnergy, name, id)
+			})
 		case "producers":
-			return unique(d, name, &d.producers, func(id string) ([]units.WattHours, error) { return series(d, quickEnergy, parseEnergy, name, id) })
+			return unique(d, name, &d.producers, func(id string) ([]units.WattHours, error) {
+				return series(d, d.producers, id, quickEnergy, parseEnergy, name, id)
+			})
 		}
 		d.faults.add(place(name), "is unknown, want step_minutes, key, shares, coefficients, consumers and producers")
 		return d.skip(0)
@@ -152,7 +161,7 @@ func (d *decoder) coefficients() error {
 			return d.skip(0)
 		}
 		if !nested {
-			v, err := series(d, quickCoefficient, parseCoefficient, "coefficients", id)
+			v, err := series(d, d.flat, id, quickCoefficient, parseCoefficient, "coefficients", id)
 			d.flat[id] = v
 			return err
 		}
@@ -167,17 +176,29 @@ func (d *decoder) coefficients() error {
 				d.faults.add(place("coefficients", id, consumer), "comes twice")
 				return d.skip(0)
 			}
-			v, err := series(d, quickCoefficient, parseCoefficient, "coefficients", id, consumer)
+			v, err := series(d, of, consumer, quickCoefficient, parseCoefficient, "coefficients", id, consumer)
 			of[consumer] = v
 			return err
 		})
 	})
 }
 
-// series takes an array of numbers; a value that is none is a fault at its place, and 0.
+// series takes the array of numbers of an id; a value that is none is a fault at its place, and 0. An array that is read apart is put into the map later, and what is returned is nil.
+func series[V ~int64](d *decoder, to map[string][]V, id string, quick func(text []byte) (V, int), parse func(word []byte) (V, error), where ...any) ([]V, error) {
+	var late []V
+	if d.apart(func(sub *decoder) (err error) {
+		late, err = numbersOf(sub, quick, parse, where...)
+		return err
+	}, func() { to[id] = late }) {
+		return nil, nil
+	}
+	return numbersOf(d, quick, parse, where...)
+}
+
+// numbersOf reads an array of numbers.
 //
-// Plain numbers that are parted by commas alone are read by quick, which takes them from the buffer and returns how many bytes they have, or 0: nearly all of a file's time goes there.
-func series[V ~int64](d *decoder, quick func(text []byte) (V, int), parse func(word []byte) (V, error), where ...any) ([]V, error) {
+// Plain numbers that are parted by commas and spaces alone are read by quick, which takes them from the buffer and returns how many bytes they have, or 0: nearly all of a file's time goes there.
+func numbersOf[V ~int64](d *decoder, quick func(text []byte) (V, int), parse func(word []byte) (V, error), where ...any) ([]V, error) {
 	if d.next() != '[' {
 		d.faults.add(place(where...), "is %s, want an array of numbers", d.kind())
 		return nil, d.skip(0)
@@ -190,6 +211,9 @@ func series[V ~int64](d *decoder, quick func(text []byte) (V, int), parse func(w
 				break
 			}
 			d.at += n + 1
+			for d.at < d.end && d.buf[d.at] == ' ' {
+				d.at++
+			}
 			out = append(out, v)
 		}
 		k := len(out)
@@ -200,7 +224,7 @@ func series[V ~int64](d *decoder, quick func(text []byte) (V, int), parse func(w
 		out = append(out, v)
 		return err
 	})
-	d.length = max(d.length, len(out))
+	d.read, d.length = len(out), max(d.length, len(out))
 	return out, err
 }
 
