@@ -1,51 +1,34 @@
 package sharing
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
-	"math"
-	"slices"
 
 	"quartier/schemas/units"
 )
 
-// Entitled returns what each member may use of the produced energy by fixed shares: k_i * P in whole watt-hours, together the whole watt-hours of sum k * P. Each is rounded
-// down and the rest goes to the largest remainders, ties to the lower index, so that nobody is a watt-hour away from the exact product.
-func Entitled(produced units.WattHours, shares []float64) ([]units.WattHours, error) {
-	if produced < 0 {
-		return nil, fmt.Errorf("sharing: produced energy %d Wh is negative", produced)
+// Entitled returns what each member may use of the energy that is produced in each step by fixed shares, in Wh by member and step: what [Operation.Allocate] gives by the static key to members who consume all
+// that there is. What a member consumes less stays surplus and is nobody else's, so that the smaller of the two is its allocation. Shares are in [0, 1], at most 1 together, as their shortest decimals say.
+func Entitled(produced []units.WattHours, shares []float64) ([][]units.WattHours, error) {
+	if len(shares) == 0 {
+		return nil, nil
 	}
-	sum := 0.0
-	for i, k := range shares {
-		if !(k >= 0 && k <= 1) {
-			return nil, fmt.Errorf("sharing: share %g of member %d is outside [0, 1]", k, i)
+	o := &Operation{StepMinutes: 15, Key: Static, Producers: []Participant{{"production", produced}}}
+	var errs []error
+	for i, share := range shares {
+		c, err := CoefficientOf(share)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sharing: share of member %d: %w", i, err))
 		}
-		sum += k
+		o.Shares = append(o.Shares, c)
+		o.Consumers = append(o.Consumers, Participant{fmt.Sprint("member ", i), produced})
 	}
-	if sum > 1+1e-9 {
-		return nil, fmt.Errorf("sharing: shares sum to %g, more than 1", sum)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
-	out, remainders := make([]units.WattHours, len(shares)), make([]float64, len(shares))
-	rest := min(produced, whole(sum*float64(produced)))
-	order := make([]int, len(shares))
-	for i, k := range shares {
-		exact := k * float64(produced)
-		out[i] = min(whole(exact), rest)
-		remainders[i], order[i] = exact-float64(out[i]), i
-		rest -= out[i]
+	a, err := o.Allocate()
+	if err != nil {
+		return nil, fmt.Errorf("sharing: fixed shares: %w", err)
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(remainders[b], remainders[a]) })
-	for _, i := range order {
-		if rest == 0 || remainders[i] <= 0 {
-			break
-		}
-		out[i]++
-		rest--
-	}
-	return out, nil
-}
-
-// whole rounds down, but for a product such as 0.29*100 that falls short of its whole watt-hours by the last bits of a float.
-func whole(wh float64) units.WattHours {
-	return units.WattHours(math.Floor(wh + 1e-9 + wh*1e-15))
+	return a.Allocated, nil
 }

@@ -1,17 +1,18 @@
 package sharing
 
 import (
+	"math"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// keys are shares whose exact value is known: parts of one whole, each at most the rest.
+// keys are shares whose exact value is known: decimal parts of one whole, each at most the rest.
 var keys = rapid.Custom(func(t *rapid.T) (k struct {
 	parts []int64 // of whole
 	whole int64
 }) {
-	k.whole = rapid.Int64Range(1, 100_000).Draw(t, "whole")
+	k.whole = rapid.SampledFrom([]int64{1, 10, 100, 10_000, 1_000_000}).Draw(t, "whole")
 	left := k.whole
 	for range rapid.IntRange(1, 20).Draw(t, "members") {
 		part := rapid.Int64Range(0, left).Draw(t, "part")
@@ -29,15 +30,19 @@ func TestEntitled(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		key := keys.Draw(t, "key")
 		p := rapid.Int64Range(0, 1<<32).Draw(t, "produced")
+		step := rapid.IntRange(0, 2).Draw(t, "step")
+		produced := []wh{7, 7, 7}
+		produced[step] = wh(p)
 		shares, together := make([]float64, len(key.parts)), int64(0)
 		for i, part := range key.parts {
 			shares[i] = float64(part) / float64(key.whole)
 			together += part
 		}
-		e, err := Entitled(wh(p), shares)
+		all, err := Entitled(produced, shares)
 		if err != nil {
 			t.Fatal(err)
 		}
+		e := column(all, step)
 		sum, least, most := int64(0), int64(-1), int64(-1) // remainders: the least that was rounded up, the most that was not
 		for i, got := range e {
 			floor, rem := key.parts[i]*p/key.whole, key.parts[i]*p%key.whole
@@ -66,14 +71,14 @@ func TestEntitled(t *testing.T) {
 }
 
 func TestEntitledRefused(t *testing.T) {
-	for _, err := range []error{second(Entitled(-1, nil)), second(Entitled(1, []float64{0.6, 0.6})), second(Entitled(1, []float64{-0.1}))} {
+	for _, err := range []error{second(Entitled([]wh{-1}, []float64{1})), second(Entitled([]wh{1}, []float64{0.6, 0.6})), second(Entitled([]wh{1}, []float64{-0.1})), second(Entitled([]wh{1}, []float64{math.NaN()}))} {
 		if err == nil {
 			t.Error("accepted, want an error")
 		}
 	}
 }
 
-func second(_ []wh, err error) error { return err }
+func second(_ [][]wh, err error) error { return err }
 
 // TestUnused: on the worked example the static key wastes 50, 200 and 160 Wh that others draw; who left it is named.
 func TestUnused(t *testing.T) {
@@ -82,17 +87,23 @@ func TestUnused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sums := make([]wh, 3)
-	for k := range o.Steps() {
-		e, err := Entitled(o.Producers[0].Wh[k]+o.Producers[1].Wh[k], []float64{0.2, 0.3, 0.5})
-		if err != nil {
-			t.Fatal(err)
-		}
+	sums, produced := make([]wh, 3), make([]wh, o.Steps())
+	for k := range produced {
+		produced[k] = o.Producers[0].Wh[k] + o.Producers[1].Wh[k]
+	}
+	e, err := Entitled(produced, []float64{0.2, 0.3, 0.5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range produced {
 		drawn := make([]wh, 3)
 		for i := range drawn {
 			drawn[i] = o.Consumers[i].Wh[k] - a.Allocated[i][k]
+			if least := min(e[i][k], o.Consumers[i].Wh[k]); least != a.Allocated[i][k] {
+				t.Errorf("step %d: member %d is entitled to %d Wh and consumes %d Wh, and is given %d Wh", k, i, e[i][k], o.Consumers[i].Wh[k], a.Allocated[i][k])
+			}
 		}
-		for i, v := range Unused(e, column(a.Allocated, k), drawn) {
+		for i, v := range Unused(column(e, k), column(a.Allocated, k), drawn) {
 			sums[i] += v
 		}
 	}

@@ -30,7 +30,7 @@ var (
 	byMargin  = method{"marginal-of-import", "1"}
 	byArrival = method{savings.BaselineName, "1"}
 	byRules   = method{savings.RulesName, "1"}
-	byKey     = method{"sharing", "1"}
+	byKey     = method{"sharing", "2"} // 2: fixed shares are exact decimals, rounded as every other allocation
 	byBill    = method{"bill-effect", "1"}
 	byWeather = methodOf(baseline.Version)
 )
@@ -280,7 +280,10 @@ func (f *figures) member(ctx context.Context, m *district.Member, bySite map[str
 		}
 	}
 	from := append(in.of(district.DistrictSite), h.Input())
-	parts := f.reporter.Parts(b.district.ID, m, rows, whole)
+	parts, err := f.reporter.Parts(b.district.ID, m, rows, whole)
+	if err != nil {
+		return err
+	}
 	var own, shared, grid units.WattHours
 	for _, p := range parts {
 		own, shared, grid = own+p.Own, shared+p.Shared, grid+p.Grid

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"quartier/cmd/internal/config"
@@ -28,6 +29,29 @@ type Reporter struct {
 	cfg   *config.Config
 	store records
 	now   func() time.Time
+	last  entitlements
+}
+
+// entitlements remembers the last ones: all members of a district are asked about one after the other, and share what the district fed.
+type entitlements struct {
+	mu       sync.Mutex
+	produced []units.WattHours
+	shares   []float64
+	of       [][]units.WattHours // by member and step
+}
+
+func (e *entitlements) get(produced []units.WattHours, shares []float64) ([][]units.WattHours, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if slices.Equal(e.produced, produced) && slices.Equal(e.shares, shares) {
+		return e.of, nil
+	}
+	of, err := sharing.Entitled(produced, shares)
+	if err != nil {
+		return nil, err
+	}
+	e.produced, e.shares, e.of = produced, shares, of
+	return of, nil
 }
 
 // records is what reports are made from.
@@ -114,7 +138,10 @@ func (r *Reporter) Data(ctx context.Context, d *district.District, m *district.M
 			out.District.Baseline = about.Baseline.FR
 		}
 	}
-	parts := r.Parts(d.ID, m, rows, whole)
+	parts, err := r.Parts(d.ID, m, rows, whole)
+	if err != nil {
+		return nil, err
+	}
 	r.fill(out, d, m, rows, whole, parts)
 	if err := r.bill(out, about, site, m, rows, parts); err != nil {
 		return nil, err
@@ -131,31 +158,35 @@ func (r *Reporter) Data(ctx context.Context, d *district.District, m *district.M
 
 // Parts returns the member's part of each of the site's slots; whole are the district's rows of the same time. By the default key the site's shared energy is split by the member's share of the site; by a static key the
 // member gets its fixed share of what the district's sites fed, within what it drew itself.
-func (r *Reporter) Parts(districtID string, m *district.Member, rows, whole []balance.Row) []sharing.Part {
+func (r *Reporter) Parts(districtID string, m *district.Member, rows, whole []balance.Row) ([]sharing.Part, error) {
 	out := sharing.Parts(rows, m.ShareOfSite)
 	shares := r.Shares(districtID)
 	if shares == nil {
-		return out
+		return out, nil
 	}
 	me := slices.IndexFunc(r.cfg.District(districtID).Members, func(x config.Member) bool { return x.ID == m.ID })
 	if me < 0 {
-		return out
+		return out, nil
 	}
 	fed := map[time.Time]units.WattHours{}
 	for _, w := range whole {
-		fed[w.Start] = w.ExportWh + w.SharedWh
+		fed[w.Start] = max(0, w.ExportWh+w.SharedWh)
 	}
+	produced := make([]units.WattHours, len(rows))
 	for i, row := range rows {
+		produced[i] = fed[row.Start]
+	}
+	entitled, err := r.last.get(produced, shares)
+	if err != nil {
+		return nil, fmt.Errorf("app: members of %s: %w", districtID, err)
+	}
+	for i := range out {
 		drawn := out[i].Shared + out[i].Grid
 		// what others leave unused is not given to it, so what they draw does not matter
-		entitled, err := sharing.Entitled(fed[row.Start], shares)
-		if err != nil {
-			continue // negative energies do not come out of balance rows
-		}
-		out[i].Shared = min(drawn, entitled[me])
+		out[i].Shared = min(drawn, entitled[me][i])
 		out[i].Grid = drawn - out[i].Shared
 	}
-	return out
+	return out, nil
 }
 
 // Shares returns the members' shares of the shared production, in their order, where the district shares by a static key; nil elsewhere.
@@ -284,8 +315,12 @@ func (r *Reporter) Bill(districtID string, m *district.Member, month timegrid.Sp
 	if d == nil || d.Site(m.Site) == nil {
 		return nil, fmt.Errorf("app: bill of %s/%s: %w", districtID, m.ID, store.ErrNotFound)
 	}
+	parts, err := r.Parts(districtID, m, rows, whole)
+	if err != nil {
+		return nil, err
+	}
 	data := &report.Data{Language: m.Language, Month: month}
-	if err := r.bill(data, r.cfg.District(districtID), d.Site(m.Site), m, rows, r.Parts(districtID, m, rows, whole)); err != nil || data.Bill == nil {
+	if err := r.bill(data, r.cfg.District(districtID), d.Site(m.Site), m, rows, parts); err != nil || data.Bill == nil {
 		return nil, err
 	}
 	b := data.Bill

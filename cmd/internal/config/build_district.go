@@ -83,7 +83,7 @@ func (b *builder) members(f *District, path string, d *district.District, sites 
 		case static && m.ShareOfProduction == nil && !b.has(p+".share_of_production"):
 			b.say(p, "share_of_production is missing: the static key needs it")
 		case static && m.ShareOfProduction != nil:
-			if production += *m.ShareOfProduction; production > 1+1e-9 {
+			if production += *m.ShareOfProduction; production > 1+1e-12 { // as the key is shared by
 				b.say(p+".share_of_production", "the members have shares of %.4g together up to here, more than 1", production)
 			}
 		case !static && m.ShareOfProduction != nil:

@@ -154,11 +154,11 @@ func (s *Server) months(ctx context.Context, d *district.District) ([]string, er
 }
 
 // parts returns a member's part of each of its site's rows, as the report counts it.
-func (s *Server) parts(d *district.District, m *district.Member, rows, whole []balance.Row) []sharing.Part {
+func (s *Server) parts(d *district.District, m *district.Member, rows, whole []balance.Row) ([]sharing.Part, error) {
 	if s.deps.Reports != nil {
 		return s.deps.Reports.Parts(d.ID, m, rows, whole)
 	}
-	return sharing.Parts(rows, m.ShareOfSite)
+	return sharing.Parts(rows, m.ShareOfSite), nil
 }
 
 func (s *Server) getMember(ctx context.Context, in *memberInput) (*struct{ Body MemberView }, error) {
@@ -184,7 +184,10 @@ func (s *Server) getMember(ctx context.Context, in *memberInput) (*struct{ Body 
 	if err != nil {
 		return nil, s.broken(ctx, "reading the district's balance", err)
 	}
-	parts := s.parts(d, m, rows, all)
+	parts, err := s.parts(d, m, rows, all)
+	if err != nil {
+		return nil, s.broken(ctx, "sharing out a member's month", err)
+	}
 	var total sharing.Part
 	i := 0
 	for day := range month.Days(d.Zone) {

@@ -112,7 +112,11 @@ func (s *Server) monthParts(ctx context.Context, d *district.District, month tim
 		if err != nil {
 			return out, s.broken(ctx, "reading the balance of "+m.Site, err)
 		}
-		for k, p := range s.parts(d, m, rows, whole) {
+		parts, err := s.parts(d, m, rows, whole)
+		if err != nil {
+			return out, s.broken(ctx, "sharing out the month of "+m.ID, err)
+		}
+		for k, p := range parts {
 			out.sums[i].Add(p)
 			if shares == nil {
 				continue
@@ -133,20 +137,24 @@ func (s *Server) monthParts(ctx context.Context, d *district.District, month tim
 // unused sums what stayed unused of each member's fixed share while others drew from the grid.
 func unused(whole []balance.Row, steps map[time.Time][]sharing.Part, shares []float64) ([]units.WattHours, error) {
 	out := make([]units.WattHours, len(shares))
-	given, drawn := make([]units.WattHours, len(shares)), make([]units.WattHours, len(shares))
-	for _, row := range whole {
+	given, drawn, due := make([]units.WattHours, len(shares)), make([]units.WattHours, len(shares)), make([]units.WattHours, len(shares))
+	produced := make([]units.WattHours, len(whole))
+	for k, row := range whole {
+		produced[k] = max(0, row.ExportWh+row.SharedWh)
+	}
+	entitled, err := sharing.Entitled(produced, shares)
+	if err != nil {
+		return nil, fmt.Errorf("console: %w", err)
+	}
+	for k, row := range whole {
 		parts := steps[row.Start]
 		if parts == nil {
 			continue
 		}
-		entitled, err := sharing.Entitled(max(0, row.ExportWh+row.SharedWh), shares)
-		if err != nil {
-			return nil, fmt.Errorf("console: %w", err)
-		}
 		for i, p := range parts {
-			given[i], drawn[i] = p.Shared, p.Grid
+			given[i], drawn[i], due[i] = p.Shared, p.Grid, entitled[i][k]
 		}
-		for i, wh := range sharing.Unused(entitled, given, drawn) {
+		for i, wh := range sharing.Unused(due, given, drawn) {
 			out[i] += wh
 		}
 	}

@@ -113,7 +113,7 @@ type Reports interface {
 	// month has no data.
 	Report(ctx context.Context, districtID, memberID, month, format, language string) ([]byte, error)
 	// Parts returns the member's part of each of its site's rows, as the report counts it; whole are the district's rows of the same time.
-	Parts(districtID string, m *district.Member, rows, whole []balance.Row) []sharing.Part
+	Parts(districtID string, m *district.Member, rows, whole []balance.Row) ([]sharing.Part, error)
 	// Shares returns the members' shares of the shared production, in their order, where a static key shares it; nil elsewhere.
 	Shares(districtID string) []float64
 	// Comparison returns what the report of a month says of the member's consumption against a baseline of twelve months; nil without one.

@@ -505,8 +505,8 @@ func (w *World) Paused() []console.Override {
 }
 
 // Parts is as [console.Reports] says, by the default key.
-func (w *World) Parts(_ string, m *district.Member, rows, _ []balance.Row) []sharing.Part {
-	return sharing.Parts(rows, m.ShareOfSite)
+func (w *World) Parts(_ string, m *district.Member, rows, _ []balance.Row) ([]sharing.Part, error) {
+	return sharing.Parts(rows, m.ShareOfSite), nil
 }
 
 // Shares is as [console.Reports] says.
