@@ -258,7 +258,7 @@ func balanceTable(w io.Writer, s *balances.Statement) error {
 func positiveTable(t io.Writer, p *balances.PED, zone *time.Location) {
 	x := &p.Profile
 	fmt.Fprintf(t, "\nPOSITIVE-ENERGY BALANCE by %s v%d: %s\n", x.ID, x.Version, x.NameEN)
-	fmt.Fprintf(t, "choices\t%s boundary%s, %s factors, netted by the %s, k_exp %g, %s, %s calorific value\n", x.Boundary, inside(x.Sites), x.FactorKind, strings.Replace(x.Netting, "step", "metering step", 1), x.KExp, x.Basis, x.Calorific)
+	fmt.Fprintf(t, "choices\t%s boundary%s%s, %s factors, netted by the %s, k_exp %g, %s, %s calorific value\n", x.Boundary, inside(x.Sites), excluding(x.Excluded), x.FactorKind, strings.Replace(x.Netting, "step", "metering step", 1), x.KExp, x.Basis, x.Calorific)
 	for _, f := range x.Factors {
 		dates := ""
 		if f.From != "" {
@@ -322,6 +322,13 @@ func inside(sites []string) string {
 		return ""
 	}
 	return " around " + strings.Join(sites, ", ")
+}
+
+func excluding(uses []string) string {
+	if len(uses) == 0 {
+		return ""
+	}
+	return " without " + strings.Join(uses, ", ")
 }
 
 func percent(share float64) string {

@@ -92,6 +92,14 @@ func (r *CarrierRow) Add(o *CarrierRow) {
 	r.Method |= o.Method
 }
 
+// WithoutCars returns the row as a row of electricity with the charging of cars outside its boundary: what passes it is netted again without them, so that sun which charged a car is exported.
+func (r *Row) WithoutCars() CarrierRow {
+	out := r.Electric()
+	net := r.NetWh() - r.CarsWh
+	out.DeliveredWh, out.ExportedWh, out.ConsumedWh = max(0, net), max(0, -net), out.ConsumedWh-r.CarsWh
+	return out
+}
+
 // Electric returns an electrical row in the terms of every carrier.
 func (r *Row) Electric() CarrierRow {
 	method := r.Method

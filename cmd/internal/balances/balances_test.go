@@ -197,6 +197,32 @@ func TestStatement(t *testing.T) {
 	}
 }
 
+// TestUsesLeftOut: three hours of a district whose cars take 3 kWh of 4 from the grid, 2 of its sun, and 5 where 1 kWh is fed: without them 1 kWh is delivered and 2 and 6 are exported. Profiles with and without stand side by side.
+func TestUsesLeftOut(t *testing.T) {
+	d := &district.District{ID: "d", Zone: paris, Step: time.Hour}
+	st, at := &record{}, date(2026, 1, 1)
+	for i, r := range []balance.Row{{ImportWh: 4000, CarsWh: 3000, OtherWh: 1000}, {ProductionWh: 2000, CarsWh: 2000}, {ProductionWh: 6000, ExportWh: 1000, CarsWh: 5000}} {
+		r.District, r.Site, r.Step, r.Start, r.Coverage = "d", "_", time.Hour, at.UTC().Add(time.Duration(i)*time.Hour), 1
+		st.rows = append(st.rows, r)
+	}
+	with, without := profile("with", 1), profile("without", 1)
+	without.Excluded = []ped.Use{ped.Mobility}
+	for _, kept := range []*Kept{nil, {}} {
+		s, err := Make(t.Context(), st, Query{District: d, Site: "_", Span: timegrid.NewSpan(at, at.Add(3*time.Hour)), Step: DefaultStep(timegrid.NewSpan(at, at.Add(3*time.Hour))), Profiles: []*ped.Profile{with, without, with}, Kept: kept})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range [][2]float64{{4, 1}, {1, 8}, {4, 1}} {
+			if r := s.PED[i].Balances[0]; r.PEIKWh != want[0] || r.PEEKWh != want[1] {
+				t.Errorf("by %s %v kWh were delivered and %v exported, want %v", s.PED[i].Profile.ID, r.PEIKWh, r.PEEKWh, want)
+			}
+		}
+		if !reflect.DeepEqual(s.PED[1].Profile.Excluded, []string{"mobility"}) || len(s.PED[0].Profile.Excluded) > 0 {
+			t.Errorf("the uses left out are %v and %v", s.PED[0].Profile.Excluded, s.PED[1].Profile.Excluded)
+		}
+	}
+}
+
 // TestFactorsThatLack: a profile without a factor for a carrier that is metered says so, and the others stand.
 func TestFactorsThatLack(t *testing.T) {
 	d := &district.District{ID: "d", Zone: paris, Step: time.Hour}

@@ -62,7 +62,7 @@ func (p *part) pieces(netting ped.Netting, frame ped.Frame, cuts []time.Time) []
 	if p.days != nil {
 		return ped.PiecesOf(p.days, netting)
 	}
-	return ped.Gather(together(p.rows, p.others), netting, frame, cuts...)
+	return ped.Gather(together(p.rows, p.others, nil), netting, frame, cuts...)
 }
 
 // parted reads a span of a site, in order of time: the days that an end of the span or a cut falls into slot by slot, the others by their sums.
@@ -102,20 +102,27 @@ func parted(ctx context.Context, st Store, d *district.District, site string, sp
 }
 
 // together returns electricity and the other carriers in the same terms, by start.
-func together(rows []balance.Row, others []balance.CarrierRow) []balance.CarrierRow {
+func together(rows []balance.Row, others []balance.CarrierRow, without []ped.Use) []balance.CarrierRow {
 	out := make([]balance.CarrierRow, 0, len(rows)+len(others))
 	k := 0
 	for i := range rows {
 		for ; k < len(others) && others[k].Start.Before(rows[i].Start); k++ {
 			out = append(out, others[k])
 		}
-		out = append(out, rows[i].Electric())
+		if slices.Contains(without, ped.Mobility) {
+			out = append(out, rows[i].WithoutCars())
+		} else {
+			out = append(out, rows[i].Electric())
+		}
 	}
 	return append(out, others[k:]...)
 }
 
-// boundary returns the rows of several sites inside a boundary by start, which [ped.Gather] nets with each other. A site that meters a carrier counts for its coverage as much as each of the others.
-func boundary(ctx context.Context, st Store, d *district.District, sites []string, sp timegrid.Span) ([]balance.CarrierRow, error) {
+// boundary returns the rows of several sites inside a boundary by start, or of the whole district where none is named, which [ped.Gather] nets with each other, without the uses that are left out of it. A site that meters a carrier counts for its coverage as much as each of the others.
+func boundary(ctx context.Context, st Store, d *district.District, sites []string, without []ped.Use, sp timegrid.Span) ([]balance.CarrierRow, error) {
+	if len(sites) == 0 {
+		sites = []string{district.DistrictSite}
+	}
 	var out []balance.CarrierRow
 	metering := map[balance.Carrier]int{} // sites that meter a carrier
 	for _, site := range sites {
@@ -123,7 +130,7 @@ func boundary(ctx context.Context, st Store, d *district.District, sites []strin
 		if err := p.read(ctx, st, d, site, sp); err != nil {
 			return nil, err
 		}
-		rows := together(p.rows, p.others)
+		rows := together(p.rows, p.others, without)
 		here := map[balance.Carrier]bool{}
 		for i := range rows {
 			here[rows[i].Carrier] = true

@@ -96,7 +96,7 @@ func sameAsRows(t *testing.T, st *record, d *district.District, s *Statement, sp
 		for _, site := range sites {
 			rows, _ := st.Balances(t.Context(), "d", site, sp)
 			others, _ := st.Carriers(t.Context(), "d", site, "", sp)
-			all = append(all, together(rows, others)...)
+			all = append(all, together(rows, others, nil)...)
 		}
 		want, err := p.Of(ped.Gather(all, p.Netting, frame, sp.Start, sp.End), sp, frame)
 		if err != nil {

@@ -33,9 +33,9 @@ type keptDays struct {
 }
 
 // gather returns the pieces of a span; last is where the record ends. A nil Kept reads everything.
-func (k *Kept) gather(ctx context.Context, st Store, d *district.District, sites []string, netting ped.Netting, sp timegrid.Span, last time.Time, frame ped.Frame, cuts ...time.Time) ([]ped.Piece, error) {
+func (k *Kept) gather(ctx context.Context, st Store, d *district.District, sites []string, without []ped.Use, netting ped.Netting, sp timegrid.Span, last time.Time, frame ped.Frame, cuts ...time.Time) ([]ped.Piece, error) {
 	read := func(sp timegrid.Span) ([]ped.Piece, error) {
-		rows, err := boundary(ctx, st, d, sites, sp)
+		rows, err := boundary(ctx, st, d, sites, without, sp)
 		if err != nil {
 			return nil, fmt.Errorf("balances: rows of sites of %s: %w", d.ID, err)
 		}
@@ -53,7 +53,7 @@ func (k *Kept) gather(ctx context.Context, st Store, d *district.District, sites
 	if k == nil || !whole || !old.Start.Before(old.End) {
 		return read(sp)
 	}
-	past, err := k.past(d.ID+"/"+string(netting)+"/"+strings.Join(sites, ","), old, read)
+	past, err := k.past(d.ID+"/"+string(netting)+"/"+strings.Join(sites, ",")+"/"+strings.Join(texts(without), ","), old, read)
 	if err != nil {
 		return nil, err
 	}

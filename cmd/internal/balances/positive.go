@@ -29,6 +29,7 @@ type Profile struct {
 	Builtin     bool     `json:"builtin"`
 	Boundary    string   `json:"boundary" enum:"geographical,functional,virtual"`
 	Sites       []string `json:"sites" doc:"inside the boundary; empty: all"`
+	Excluded    []string `json:"excluded_uses" doc:"uses that are left out of the boundary, such as mobility"`
 	FactorKind  string   `json:"factor_kind" enum:"nren,ren,tot,final"`
 	Netting     string   `json:"netting" enum:"step,hour,day,month,year"`
 	KExp        float64  `json:"k_exp" doc:"weight of export"`
@@ -120,9 +121,9 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 	var out []PED
 	for _, p := range q.Profiles {
 		var pieces []ped.Piece
-		if len(p.Sites) > 1 {
+		if len(p.Sites) > 1 || len(p.Excluded) > 0 {
 			var err error
-			if pieces, err = q.Kept.gather(ctx, st, d, p.Sites, p.Netting, all, known.End, frame, cuts...); err != nil {
+			if pieces, err = q.Kept.gather(ctx, st, d, p.Sites, p.Excluded, p.Netting, all, known.End, frame, cuts...); err != nil {
 				return nil, err
 			}
 		} else {
@@ -174,7 +175,7 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 
 // Describe returns a profile as statements tell it; its dates are days of the zone.
 func Describe(p *ped.Profile, zone *time.Location) Profile {
-	out := Profile{ID: p.ID, Version: p.Version, NameEN: p.NameEN, NameFR: p.NameFR, Note: p.Note, Builtin: p.Builtin, Boundary: p.Boundary, Sites: append([]string{}, p.Sites...), FactorKind: string(p.Kind), Netting: string(p.Netting),
+	out := Profile{ID: p.ID, Version: p.Version, NameEN: p.NameEN, NameFR: p.NameFR, Note: p.Note, Builtin: p.Builtin, Boundary: p.Boundary, Sites: append([]string{}, p.Sites...), Excluded: texts(p.Excluded), FactorKind: string(p.Kind), Netting: string(p.Netting),
 		KExp: p.KExp, Symmetric: p.Symmetric(), Calorific: p.Calorific, Basis: p.Basis, MinCoverage: p.MinCoverage, Factors: []Factor{}, LeftOut: texts(p.LeftOut)}
 	date := func(t time.Time) string {
 		if t.IsZero() {

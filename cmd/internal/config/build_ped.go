@@ -99,6 +99,16 @@ func (b *builder) profilesPED(f *File) {
 func (b *builder) profilePED(f *PEDProfile, path string, zone *time.Location) *ped.Profile {
 	p := &ped.Profile{ID: f.ID, Version: f.Version, NameFR: cmp.Or(f.NameFR, f.ID), NameEN: cmp.Or(f.NameEN, f.ID), Note: f.Note, Boundary: f.Boundary, Sites: f.Sites,
 		Kind: ped.Kind(f.FactorKind), Netting: ped.Netting(f.Netting), KExp: f.KExp, Calorific: f.Calorific, Basis: f.Basis, MinCoverage: f.MinCoverage}
+	for i, use := range f.Excluded {
+		switch at := join(path, fmt.Sprintf("exclude_uses[%d]", i)); {
+		case ped.Use(use) != ped.Mobility:
+			b.say(at, "%q is none of the uses that are metered apart: %s", use, ped.Mobility)
+		case slices.Contains(p.Excluded, ped.Use(use)):
+			b.say(at, "%q is there twice", use)
+		default:
+			p.Excluded = append(p.Excluded, ped.Use(use))
+		}
+	}
 	seen := map[string]string{}
 	for i := range f.Carriers {
 		at := join(path, fmt.Sprintf("carriers[%d]", i))

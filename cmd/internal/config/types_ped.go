@@ -9,6 +9,7 @@ type PEDProfile struct {
 	Note        string       `yaml:"note" doc:"the choices in words, and what they follow"`
 	Boundary    string       `yaml:"boundary" def:"geographical" enum:"geographical,functional,virtual" doc:"geographical: the limit of the parcels; functional: of the networks that serve the buildings; virtual: with what is owned or contracted elsewhere"`
 	Sites       []string     `yaml:"sites" doc:"ids of the sites that lie inside the boundary; absent: the whole district"`
+	Excluded    []string     `yaml:"exclude_uses" doc:"uses that are left out of the boundary: mobility, the charging of cars; public lighting that has a site of its own is left out by sites"`
 	FactorKind  string       `yaml:"factor_kind" required:"true" enum:"nren,ren,tot,final" doc:"nren, ren, tot: non-renewable, renewable or total primary energy; final: energies as metered, each factor 1"`
 	Netting     string       `yaml:"netting" def:"step" enum:"step,hour,day,month,year" doc:"step at which delivery and export are netted; step: the metering step"`
 	KExp        float64      `yaml:"k_exp" def:"1" min:"0" max:"1" doc:"weight of export (EN ISO 52000-1); 0: export is not counted"`

@@ -63,6 +63,12 @@ type Carrier struct {
 	Factors []Factor
 }
 
+// Use is what energy is used for.
+type Use string
+
+// Mobility is the charging of cars, as their charging points meter it.
+const Mobility Use = "mobility"
+
 // Profile is a calculation profile.
 type Profile struct {
 	ID      string
@@ -73,6 +79,7 @@ type Profile struct {
 
 	Boundary string   // "geographical", "functional" or "virtual"
 	Sites    []string // of the district, that lie inside the boundary; empty: all
+	Excluded []Use    // uses that are left out of the boundary: what is delivered and exported is what it would be without them
 	Kind     Kind
 	Netting  Netting
 	KExp     float64 // weight of export in [0, 1]; 0: export is not counted (EN ISO 52000-1, step A)

@@ -404,6 +404,8 @@ export const en = {
   'ped.interval': 'nine in ten from {low} to {high}',
   'ped.noprojection': 'No projection to the year’s end: too few days were measured in this year and the last.',
   'ped.choices': 'Choices and factors',
+  'ped.without': 'without {uses}',
+  'ped.use.mobility': 'mobility',
   'ped.boundary': 'Boundary',
   'ped.boundary.geographical': 'geographical',
   'ped.boundary.functional': 'functional',

@@ -405,6 +405,8 @@ export const fr: Record<Key, string> = {
   'ped.interval': 'neuf fois sur dix de {low} à {high}',
   'ped.noprojection': 'Pas de projection à la fin de l’année : trop peu de jours mesurés cette année et la précédente.',
   'ped.choices': 'Choix et facteurs',
+  'ped.without': 'sans {uses}',
+  'ped.use.mobility': 'mobilité',
   'ped.boundary': 'Frontière',
   'ped.boundary.geographical': 'géographique',
   'ped.boundary.functional': 'fonctionnelle',
