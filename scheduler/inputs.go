@@ -46,8 +46,9 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 		bySite[r.Site] = append(bySite[r.Site], r)
 	}
 	if s.foresight.Observe(s.series(bySite, span)) {
-		s.relearn()
+		nudge(s.learn)
 	}
+	nudge(s.grow)
 	for i := range d.Sites {
 		site := &d.Sites[i]
 		own := bySite[site.ID]
@@ -58,14 +59,13 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 				sunNow -= st.Devices[observe.Key{Site: site.ID, Device: dev.ID}].PowerKW.Or(0)
 			}
 		}
-		// what lamps will draw is known, which a forecaster that learns does not know
-		if kw, ok := s.foresight.Forecast(site.ID, district.ForecastLoad, in.start, in.steps); ok && !s.cfg.KeepToPlan && !lit(site) {
+		if kw, ok := s.foresight.Forecast(site.ID, district.ForecastLoad, in.start, in.steps); ok && !s.cfg.KeepToPlan {
 			in.loadKW[site.ID] = kw
 		} else {
 			load := s.withoutLighting(site, past(own, span, d.Step, otherWh, st.LoadKW(site)))
 			in.loadKW[site.ID] = forecast.Similar(load, st.Now, in.start, in.steps, d.Zone, forecast.Settings{Days: f.SimilarDays, LookBack: f.LookBackDays, Fade: f.Fade, Min: 0, Max: math.Inf(1)})
-			s.addLighting(site, in.loadKW[site.ID], in)
 		}
+		s.addLighting(site, in.loadKW[site.ID], in) // what lamps will draw is known
 		if peak > 0 {
 			if kw, ok := s.foresight.Forecast(site.ID, district.ForecastSun, in.start, in.steps); ok && !s.cfg.KeepToPlan {
 				in.sunKW[site.ID] = kw

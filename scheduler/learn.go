@@ -26,7 +26,7 @@ func foresight(cfg *Config) *foresee.District {
 			peak[cfg.District.Sites[i].ID] = kw
 		}
 	}
-	return foresee.New(foresee.Settings{District: cfg.District.ID, Step: cfg.District.Step, Ahead: cfg.Horizon, Zone: cfg.District.Zone, PeakKW: peak})
+	return foresee.New(foresee.Settings{District: cfg.District.ID, Step: cfg.District.Step, Ahead: cfg.Horizon, Zone: cfg.District.Zone, PeakKW: peak, Share: cfg.LearnShare})
 }
 
 // peakKW is the installed solar power of a site.
@@ -39,13 +39,17 @@ func peakKW(site *district.Site) (kw float64) {
 	return kw
 }
 
-// series are what forecasts learn from.
+// series are what forecasts learn from: sun, and load without what lamps drew by their schedule, which is known.
 func (s *Scheduler) series(bySite map[string][]balance.Row, span timegrid.Span) foresee.Record {
 	r := foresee.Record{Start: span.Start, Series: map[foresee.Key][]float64{}}
 	for i := range s.cfg.District.Sites {
 		site := &s.cfg.District.Sites[i]
 		add := func(quantity string, pick func(balance.Row) units.WattHours) {
-			r.Series[foresee.Key{Site: site.ID, Quantity: quantity}] = past(bySite[site.ID], span, s.cfg.District.Step, pick, unknown).Values
+			kw := past(bySite[site.ID], span, s.cfg.District.Step, pick, unknown)
+			if quantity == district.ForecastLoad {
+				kw = s.withoutLighting(site, kw)
+			}
+			r.Series[foresee.Key{Site: site.ID, Quantity: quantity}] = kw.Values
 		}
 		add(district.ForecastLoad, otherWh)
 		if peakKW(site) > 0 {
@@ -115,31 +119,45 @@ func (s *Scheduler) sky(slot timegrid.Span) (forecast.Sky, bool) {
 	return sky, !math.IsNaN(sky.GlobalWm2)
 }
 
-// relearn asks for forecasts that learn anew from the record.
-func (s *Scheduler) relearn() {
+// nudge leaves a word for a loop that may be busy.
+func nudge(c chan<- struct{}) {
 	select {
-	case s.learn <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
 
-// learnLoop learns from the record whenever that is worth it, beside planning and dispatch, but not more often than every few plans.
+// learnLoop has the forecasts learn, beside planning and dispatch: from the record whenever that is worth it, but not more often than every few plans, and what is due from time to time.
 func (s *Scheduler) learnLoop(ctx context.Context) {
+	anew := time.NewTimer(0)
+	defer anew.Stop()
+	may := false // learn from the record
 	for {
+		record := s.learn
+		if !may {
+			record = nil
+		}
+		what, learn := "the record", s.Learn
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.learn:
+		case <-anew.C:
+			may = true
+			continue
+		case <-record:
+			may = false
+			anew.Reset(3 * s.cfg.ReplanEvery)
+		case <-s.grow:
+			what, learn = "the last weeks", s.foresight.Grow
 		}
-		begun := time.Now()
-		if err := s.survive("learning", func() error { return s.Learn(ctx) }); err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("forecasts have not learned from the record", "district", s.cfg.District.ID, "err", err)
+		begun := s.cfg.Wall()
+		if err := s.survive("learning", func() error { return learn(ctx) }); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("forecasts have not learned", "district", s.cfg.District.ID, "from", what, "err", err)
 		} else if err == nil {
-			s.cfg.Log.Debug("forecasts have learned from the record", "district", s.cfg.District.ID, "seconds", time.Since(begun).Seconds())
-			s.Wake()
-		}
-		if !sleep(ctx, 3*s.cfg.ReplanEvery) {
-			return
+			s.cfg.Log.Debug("forecasts have learned", "district", s.cfg.District.ID, "from", what, "seconds", s.cfg.Wall().Sub(begun).Seconds())
+			if what == "the record" {
+				s.Wake()
+			}
 		}
 	}
 }

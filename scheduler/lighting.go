@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"quartier/drivers"
@@ -41,11 +40,6 @@ func (s *Scheduler) withoutLighting(site *district.Site, past forecast.Past) for
 		}
 	}
 	return past
-}
-
-// lit reports whether the site has street lighting.
-func lit(site *district.Site) bool {
-	return slices.ContainsFunc(site.Devices, func(d district.Device) bool { return d.Lighting != nil })
 }
 
 // addLighting puts the lighting of the horizon on the forecast of the rest.

@@ -68,7 +68,8 @@ type Config struct {
 	PlanOnly               bool          // plan and show, command nothing
 	KeepToPlan             bool          // batteries do as planned whatever the net power turns out to be, and forecasts do not learn: what control is compared with
 
-	Forecast Forecast
+	Forecast   Forecast
+	LearnShare float64 // of one processor that learning to forecast may take, beside control; default 0.25, 1: all of it
 	// Carbon returns the carbon intensity of what the grid gives in a slot, gCO2e/kWh, where it is known beforehand: a constant, or the values of a file. Nil, or
 	// false: it is foreseen from the recorded signal.
 	Carbon func(slot timegrid.Span) (gPerKWh float64, known bool)
@@ -99,7 +100,8 @@ type Scheduler struct {
 	sender *dispatch.Sender
 	guard  *dispatch.Guard
 	wake   chan struct{}
-	learn  chan struct{}
+	learn  chan struct{} // forecasts, from the record
+	grow   chan struct{} // what of forecasts is due from time to time
 
 	foresight *foresee.District
 
@@ -160,6 +162,9 @@ func New(cfg Config) (*Scheduler, error) {
 	def(&cfg.Stale, time.Minute)
 	def(&cfg.PlanMaxAge, 2*time.Hour)
 	def(&cfg.Forecast.Fade, 2*time.Hour)
+	if cfg.LearnShare <= 0 {
+		cfg.LearnShare = 0.25
+	}
 	if cfg.Forecast.SimilarDays <= 0 {
 		cfg.Forecast.SimilarDays = 5
 	}
@@ -169,7 +174,7 @@ func New(cfg Config) (*Scheduler, error) {
 	if cfg.Horizon < cfg.District.Step {
 		return nil, fmt.Errorf("scheduler: horizon %v is shorter than the step %v of %s", cfg.Horizon, cfg.District.Step, cfg.District.ID)
 	}
-	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), requests: map[requestKey]Request{}, began: map[string]bool{}, costs: map[string]*order.Cost{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}},
+	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), grow: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), requests: map[requestKey]Request{}, began: map[string]bool{}, costs: map[string]*order.Cost{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}},
 		judge: observe.NewJudge(cfg.District), deaf: map[observe.Key]time.Time{}, does: map[observe.Key]string{}, passed: map[string]over{}}, nil
 }
 

@@ -160,12 +160,14 @@ func (a *Adaptive) Plain(past Past) []float64 {
 
 // Forget drops the oldest n slots of the past, which the pasts of later calls must then begin without. What was learned from them stays.
 func (a *Adaptive) Forget(n int) {
-	n = min(n, a.seen)
+	if a.scale > 0 { // otherwise nothing was ever known
+		n = min(n, a.seen)
+	}
 	if n <= 0 || a.first.IsZero() {
 		return
 	}
 	a.first = a.first.Add(time.Duration(n) * a.step)
-	a.seen -= n
+	a.seen = max(0, a.seen-n)
 	a.sums = meanCache{}
 	a.kept, a.kinds = append([]origin(nil), a.kept[min(n, len(a.kept)):]...), append([]int8(nil), a.kinds[min(n, len(a.kinds)):]...)
 }

@@ -29,6 +29,13 @@ func (s *speech) plain(x *sight) {
 	s.by[0][quantiles] = x.plain
 }
 
+// move shifts what the plain expert says, to no less than low.
+func (s *speech) move(by, low float64) {
+	for q := range s.by[0] {
+		s.by[0][q] = math.Max(low, s.by[0][q]+by)
+	}
+}
+
 // judge knows what the experts were worth for some leads, and how well bands held.
 type judge struct {
 	loss [3][quantiles]float64
@@ -43,8 +50,8 @@ const (
 	judgeWidest    = 1.2   // logarithm
 )
 
-// hear learns from a slot that came.
-func (j *judge) hear(s *speech, y float64, perDay int) {
+// hear learns from a slot that came; there are three of every origin, an origin an hour.
+func (j *judge) hear(s *speech, y float64) {
 	if !s.open || !s.forests {
 		return
 	}
@@ -69,7 +76,7 @@ func (j *judge) hear(s *speech, y float64, perDay int) {
 		j.wide[i] = math.Max(-judgeWidest, math.Min(judgeWidest, j.wide[i]))
 	}
 	j.n++
-	by := math.Max(1/j.n, 1/(judgeMemory*3*float64(perDay)))
+	by := math.Max(1/j.n, 1/(judgeMemory*3*24))
 	for e := range s.by {
 		for i, l := range Levels {
 			d := y - s.by[e][i]

@@ -19,9 +19,11 @@ type Distribution struct {
 // Probabilistic forecasts quantiles. Three experts speak for every lead: a quantile regression forest on the residuals of [Adaptive], another on the deviation from the median of four
 // weeks or, for the sun, on the share of a clear sky learned from the last two weeks, and the mean of the last seven days with the present deviation fading, around which the last four
 // weeks spread. Quantile by quantile, where that plain one had the lower loss of late it speaks alone; otherwise the forests do, each with a weight that falls with its loss. What the band held
-// of late widens or narrows it, so that it keeps what it promises. The forests are grown anew every other week.
+// of late widens or narrows it, so that it keeps what it promises. Before there are forests, [Adaptive] speaks, with that spread around it. The forests are grown anew every other week, by Forecast, or
+// beside it: see [Probabilistic.Beside].
 //
-// A forecast is a function of the past that is passed in, whatever was asked before. It is not safe for use by several goroutines at once.
+// A forecast is a function of the past that is passed in, whatever was asked before; with forests that are grown beside, of when that was as well. It is not safe for use by several goroutines
+// at once.
 type Probabilistic struct {
 	step    time.Duration
 	lead    int
@@ -32,10 +34,11 @@ type Probabilistic struct {
 	max     float64
 	loc     *time.Location
 	mean    *Adaptive
-	made    [][]float32 // Adaptive's forecasts of every origin; nil where forgotten
-	spoken  [][]speech  // of the origins whose slots are still to come
+	made    [][]float32 // Adaptive's forecasts of every origin, of one slot an hour, see heard; nil where forgotten
+	spoken  [][]speech  // of the origins whose slots are still to come, of one slot an hour
 	seen    int         // origins
-	grown   int         // day of the forests
+	grown   int         // day of the past up to which the forests learned
+	beside  bool        // they are grown by somebody else
 	forests [2]*forest
 	judges  []judge // by lead, three hours each
 	sumV    []float64
@@ -64,7 +67,7 @@ func NewProbabilistic(step time.Duration, lead int, loc *time.Location, set Sett
 }
 
 // Forecast learns from the values of the past that it has not seen yet, and predicts the slots from the past's end on; NaN is a gap. The past begins at the same instant in every call and only
-// grows. Within the first two weeks the quantiles are those of the plain expert; before anything is known all is zero.
+// grows. Before anything is known all is zero.
 func (p *Probabilistic) Forecast(past Past) Distribution {
 	v := past.Values
 	if p.mean.first.IsZero() {
@@ -78,7 +81,7 @@ func (p *Probabilistic) Forecast(past Past) Distribution {
 	for q := range d.Quantile {
 		d.Quantile[q] = make([]float64, p.lead)
 	}
-	said := p.speak(v, p.mean.Forecast(past))
+	said := p.speak(v, p.mean.Forecast(past), 0, 1)
 	for k := range said {
 		mean, all := p.judges[k/(3*p.hour)].settle(&said[k])
 		bound := func(y float64) float64 { return math.Max(p.min, math.Min(p.max, y)) }
@@ -98,8 +101,8 @@ func (p *Probabilistic) origin(v []float64, past Past) {
 	}
 	for at := len(v) - p.hour; at < len(v); at++ { // slots that came
 		for o := p.seen - 1; o >= 0 && p.spoken[o] != nil && at-o*p.hour < p.lead; o-- {
-			if k := at - o*p.hour; !math.IsNaN(v[at]) {
-				p.judges[k/(3*p.hour)].hear(&p.spoken[o][k], v[at], p.perDay)
+			if k := at - o*p.hour; k%p.hour == p.heard(o) && !math.IsNaN(v[at]) {
+				p.judges[k/(3*p.hour)].hear(&p.spoken[o][k/p.hour], v[at])
 			}
 		}
 	}
@@ -109,30 +112,39 @@ func (p *Probabilistic) origin(v []float64, past Past) {
 	if old := p.seen - (probabilisticDays+2)*p.perDay/p.hour; old >= 0 {
 		p.made[old] = nil
 	}
-	if day := len(v) / p.perDay; len(v)%p.perDay == 0 && day >= probabilisticFirst && (p.grown == 0 || day >= p.grown+probabilisticRefit) {
-		p.learn(v)
-		p.grown = day
+	if !p.beside && len(v)%p.perDay == 0 {
+		if l, ok := p.lesson(v); ok {
+			l.Learn()
+			p.Take(l)
+		}
 	}
 	adaptive := p.mean.Forecast(Past{Start: past.Start, Step: past.Step, Values: v})
-	made := make([]float32, len(adaptive))
-	for k, y := range adaptive {
-		made[k] = float32(y)
+	made := make([]float32, 0, p.lead/p.hour+1)
+	for k := p.heard(p.seen); k < p.lead; k += p.hour {
+		made = append(made, float32(adaptive[k]))
 	}
 	p.made[p.seen] = made
-	p.spoken[p.seen] = p.speak(v, adaptive)
+	p.spoken[p.seen] = p.speak(v, adaptive, p.heard(p.seen), p.hour)
 }
 
-// speak asks the experts.
-func (p *Probabilistic) speak(v, adaptive []float64) []speech {
-	out := make([]speech, p.lead)
+// heard is the first of the leads of an origin that are learned from: one an hour, and those of other origins lie between.
+func (p *Probabilistic) heard(origin int) int { return origin % p.hour }
+
+// speak asks the experts for every stride-th lead.
+func (p *Probabilistic) speak(v, adaptive []float64, first, stride int) []speech {
+	out := make([]speech, 0, p.lead/stride+1)
 	var x sight
-	for k := range out {
-		s := &out[k]
+	for k := first; k < p.lead; k += stride {
+		out = append(out, speech{})
+		s := &out[len(out)-1]
 		if !p.look(v, len(v), k, adaptive[k], &x) {
 			s.nothing(adaptive[k])
 			continue
 		}
 		s.plain(&x)
+		if p.forests[0] == nil {
+			s.move(adaptive[k]-x.plain, x.low)
+		}
 		if x.s == 0 { // night
 			s.nothing(math.Max(0, x.plain))
 			continue
@@ -153,40 +165,98 @@ func (p *Probabilistic) speak(v, adaptive []float64) []speech {
 	return out
 }
 
-// learn grows the forests from what is known.
-func (p *Probabilistic) learn(v []float64) {
-	r := &rows{width: width}
+// Beside leaves it to the caller to grow the forests from now on, or not: growing them takes a hundred times as long as a forecast, for which who asks for one may not wait.
+func (p *Probabilistic) Beside(on bool) { p.beside = on }
+
+// Due has the next lesson given whenever the last one was.
+func (p *Probabilistic) Due() { p.grown = 0 }
+
+// Lesson is what forests are grown from. It has nothing in common with the forecaster that it came from, and so may be learned while that is used.
+type Lesson struct {
+	rows    rows
+	y       [2][]float32
+	seed    uint64
+	forests [2]*forest
+}
+
+// Lesson returns what forests are to be grown from now, of the past that was passed to Forecast last; false where those that there are will do, or too little is known.
+func (p *Probabilistic) Lesson(past Past) (*Lesson, bool) {
+	if p.seen == 0 {
+		return nil, false
+	}
+	return p.lesson(past.Values[:min(len(past.Values), (p.seen-1)*p.hour)])
+}
+
+// Learn grows the forests; it takes up to about a second.
+func (l *Lesson) Learn() {
+	for e := range l.y {
+		l.rows.y, l.rows.ranked = l.y[e], clipped(l.y[e])
+		l.forests[e] = growForest(&l.rows, probabilisticGrowth, l.seed+uint64(e))
+	}
+}
+
+// Take puts the forests of a lesson in the place of those before.
+func (p *Probabilistic) Take(l *Lesson) {
+	if l.forests[0] != nil {
+		p.forests = l.forests
+	}
+}
+
+// lesson gathers what is known. A day without enough is not asked again before the next is due.
+func (p *Probabilistic) lesson(v []float64) (*Lesson, bool) {
+	day := len(v) / p.perDay
+	if day < probabilisticFirst || p.grown != 0 && day < p.grown+probabilisticRefit {
+		return nil, false
+	}
+	p.grown = day
+	l := &Lesson{rows: rows{width: width}, seed: uint64(len(v))}
 	first := max(2*p.perDay, len(v)-probabilisticDays*p.perDay)
-	stride := max(1, (len(v)-first)/p.hour*p.lead/probabilisticRows)
-	for p.lead > 1 && common(stride, p.lead) > 1 { // so that rows are of all leads
+	leads := (p.lead + p.hour - 1) / p.hour
+	stride := max(1, (len(v)-first)/p.hour*leads/probabilisticRows)
+	for leads > 1 && common(stride, leads) > 1 { // so that rows are of all leads
 		stride++
 	}
 	var x sight
-	var y [2][]float32
 	i := 0
 	for o := (first + p.hour - 1) / p.hour; o*p.hour < len(v); o++ {
-		for k, adaptive := range p.made[o] {
+		for j, adaptive := range p.made[o] {
 			if i++; i%stride != 0 {
 				continue
 			}
+			k := p.heard(o) + j*p.hour
 			at := o*p.hour + k
 			if at >= len(v) || math.IsNaN(v[at]) || !p.look(v, o*p.hour, k, float64(adaptive), &x) || x.s <= 0 {
 				continue
 			}
-			r.x = append(r.x, x.x[:]...)
-			r.w = append(r.w, float32(x.s))
-			for e := range y {
-				y[e] = append(y[e], float32((v[at]-x.anchor[e])/x.s))
+			l.rows.x = append(l.rows.x, x.x[:]...)
+			l.rows.w = append(l.rows.w, float32(x.s))
+			for e := range l.y {
+				l.y[e] = append(l.y[e], float32((v[at]-x.anchor[e])/x.s))
 			}
 		}
 	}
-	if len(r.w) < 4*probabilisticGrowth.leaf {
-		return
+	return l, len(l.rows.w) >= 4*probabilisticGrowth.leaf
+}
+
+// Plain is what the forecast is held against, see [Adaptive.Plain].
+func (p *Probabilistic) Plain(past Past) []float64 { return p.mean.Plain(past) }
+
+// Forget drops the oldest slots of the past, so many whole days as there are in n slots, which the pasts of later calls must then begin without; it returns how many slots these are. What was
+// learned from them stays.
+func (p *Probabilistic) Forget(n int) int {
+	n = min(n, (p.seen-1)*p.hour) / p.perDay * p.perDay
+	if n <= 0 {
+		return 0
 	}
-	for e := range y {
-		r.y, r.ranked = y[e], clipped(y[e])
-		p.forests[e] = growForest(r, probabilisticGrowth, uint64(len(v)+e))
+	p.mean.Forget(n)
+	origins := n / p.hour
+	p.made, p.spoken = append([][]float32(nil), p.made[origins:]...), append([][]speech(nil), p.spoken[origins:]...)
+	p.sumV, p.sumC = append([]float64(nil), p.sumV[n:]...), append([]float64(nil), p.sumC[n:]...)
+	p.seen -= origins
+	if p.grown != 0 {
+		p.grown = max(1, p.grown-n/p.perDay)
 	}
+	return n
 }
 
 func common(a, b int) int {

@@ -145,6 +145,53 @@ func TestQuantilesAreAFunctionOfThePast(t *testing.T) {
 	})
 }
 
+// TestForestsThatGrowBeside: learned from outside they are the same, they wait to be asked for, and a past that is cut short at its begin changes next to nothing.
+func TestForestsThatGrowBeside(t *testing.T) {
+	s := series(t, testdata.Traces(), "citylearn2022/homes_hourly.csv.gz", func(name string) bool { return strings.HasPrefix(name, "load_") })
+	past := func(from, to int) Past {
+		return Past{Start: s.start.Add(time.Duration(from) * s.step), Step: s.step, Values: s.v[from:to:to]}
+	}
+	alone, beside := NewProbabilistic(s.step, 24, time.UTC, Settings{Max: math.Inf(1)}), NewProbabilistic(s.step, 24, time.UTC, Settings{Max: math.Inf(1)})
+	beside.Beside(true)
+	if _, ok := beside.Lesson(past(0, 0)); ok {
+		t.Error("of nothing there is something to learn")
+	}
+	for day := 1; day <= 40; day++ {
+		p := past(0, day*24)
+		beside.Forecast(p)
+		l, ok := beside.Lesson(p)
+		if ok != (day == 14 || day == 28) {
+			t.Fatalf("day %d: to be learned from %v", day, ok)
+		}
+		if ok {
+			l.Learn()
+			beside.Take(l)
+		}
+	}
+	a, b := alone.Forecast(past(0, 40*24)), beside.Forecast(past(0, 40*24))
+	for k := range a.Mean { // their forests spoke from one hour later on
+		if math.Abs(a.Mean[k]-b.Mean[k]) > 0.02*a.Mean[k] {
+			t.Errorf("slot %d: %g, beside %g", k, a.Mean[k], b.Mean[k])
+		}
+	}
+	if n := beside.Forget(24*10 + 5); n != 240 {
+		t.Fatalf("%d slots are forgotten, want 240", n)
+	}
+	c := beside.Forecast(past(240, 40*24))
+	for k := range c.Mean {
+		if math.Abs(c.Mean[k]-b.Mean[k]) > 0.02*b.Mean[k] {
+			t.Errorf("slot %d: %g, before it forgot %g", k, c.Mean[k], b.Mean[k])
+		}
+	}
+	for day := 41; day <= 42; day++ {
+		p := past(240, day*24)
+		beside.Forecast(p)
+		if _, ok := beside.Lesson(p); ok != (day == 42) {
+			t.Errorf("day %d: to be learned from %v", day, ok)
+		}
+	}
+}
+
 // BenchmarkQuality tells how good the forecasts of the recorded years are, a day ahead at every hour from the fifth week on; see [quality]. QUARTIER_FORECAST_DATA names a folder of more series:
 // files .csv or .csv.gz whose first column is the time, of which columns whose names begin with load or pv are taken.
 func BenchmarkQuality(b *testing.B) {

@@ -1,9 +1,9 @@
 // Package foresee foresees what the sites of a district draw and what their sun gives, learns from what came, and keeps count of how wrong it was.
 //
-// Each series has a [forecast.Adaptive] of its own, which gives up lead by lead what similar days foresee better, and its errors at a few leads; the net power of the district has a
-// [forecast.Spread] of its errors at all leads. They learn from the
-// record once, see [District.Train], and from every slot that closes since, see [District.Observe]. Time and memory are bounded: [TrainDays] are learned from, and of a series no more than
-// half as much again is kept.
+// Each series has a [forecast.Probabilistic] of its own, which gives up lead by lead and quantile by quantile what similar days foresee better, and its errors at a few leads; the net power of the
+// district has a [forecast.Spread] of its errors at all leads. They learn from the record once, see [District.Train], from every slot that closes since, see [District.Observe], and every
+// other week anew what takes long, see [District.Grow]. Train and Grow belong beside control, and take no more than a share of a processor. Time and memory are bounded: [TrainDays] are learned
+// from, and of a series no more than half as much again is kept.
 package foresee
 
 import (
@@ -25,7 +25,7 @@ const (
 	warmDays = 22            // of which forecasts are made again while learning, so that their errors are known
 	slack    = 2 * time.Hour // how late slots may be known
 	readyFor = 2             // days that must be known before a series is foreseen by what was learned
-	outcomes = 5             // of a spread; the outer two are the 10th and 90th percentile
+	outcomes = 5             // of a spread, as many as forecast.Levels; the outer two are the 10th and 90th percentile, the middle one the median
 )
 
 // Leads are how far ahead errors are counted.
@@ -49,6 +49,7 @@ type Settings struct {
 	Ahead    time.Duration // how far a plan reaches
 	Zone     *time.Location
 	PeakKW   map[string]float64 // of the sun by site
+	Share    float64            // of a processor that learning may take; 0: all of one
 }
 
 // District foresees the series of one district. Its methods may be called from several goroutines.
@@ -80,7 +81,8 @@ type state struct {
 	set    Settings
 	lead   int
 	start  time.Time
-	n      int // slots
+	n      int  // slots
+	live   bool // forests are grown by Grow
 	series map[Key]*series
 	order  []Key // of the series: sums are the same in every run
 	net    *series
@@ -89,24 +91,15 @@ type state struct {
 
 type series struct {
 	values   []float64
-	model    *forecast.Adaptive // nil: of the net power
-	spread   *forecast.Spread   // of the net power alone: at all leads
-	errors   map[when][]float64 // of the other series: the newest, measured less forecast, kW
-	ahead    []float64          // the newest forecast, from the end of the values on
-	plain    []float64          // what similar days say
+	model    *forecast.Probabilistic // nil: of the net power
+	spread   *forecast.Spread        // of the net power alone: at all leads
+	ahead    []float64               // the newest forecast, from the end of the values on: what is expected
+	quantile [][]float64             // of it, by forecast.Levels; of the net power none
+	plain    []float64               // what similar days say
 	min, max float64
 	guesses  map[int64][]guess // by slot of the target
 	known    int
 }
-
-// when is which forecasts have errors in common.
-type when struct {
-	lead time.Duration
-	hour int // of the day, UTC, at which they were made
-}
-
-// keepErrors is how many errors a series keeps for each lead and hour.
-const keepErrors = 20
 
 // guess is a forecast that waits for what it is about.
 type guess struct {
@@ -137,7 +130,8 @@ func (d *District) Recall(rows []district.ForecastError) {
 	}
 }
 
-// Train learns from a record, in the place of what was learned before. It takes a second of processor time or so for each series and minds ctx; meanwhile the forecasts of before are given.
+// Train learns from a record, in the place of what was learned before. It takes some seconds of processor time for each series, so many times as long as the settings' share says, and minds ctx;
+// meanwhile the forecasts of before are given.
 func (d *District) Train(ctx context.Context, r Record) error {
 	st := newState(d.set, r.Start)
 	replay := map[tallyKey]*district.ForecastError{}
@@ -161,16 +155,30 @@ func (d *District) Train(ctx context.Context, r Record) error {
 	}
 	perDay := int(24 * time.Hour / d.set.Step)
 	quiet := max(0, n-warmDays*perDay)
+	pace := newPace(ctx, d.set.Share)
 	for t := range n {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		st.extend(t, r)
-		if t >= quiet && st.end().Equal(st.end().Truncate(time.Hour)) {
-			st.foresee(true)
+		switch {
+		case t < quiet && t%perDay == 0:
+			for _, k := range st.order { // learn a day
+				st.series[k].model.Forecast(st.past(st.series[k]))
+				pace.rest()
+			}
+		case t >= quiet && st.end().Equal(st.end().Truncate(time.Hour)):
+			st.foresee(true, pace.rest)
 		}
 	}
-	st.foresee(true)
+	st.foresee(true, pace.rest)
+	st.live = true
+	for _, x := range st.series {
+		x.model.Beside(true)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	st.count = d.count
@@ -194,11 +202,12 @@ func (s *state) end() time.Time        { return s.at(s.n) }
 func (s *state) of(k Key) *series {
 	x := s.series[k]
 	if x == nil {
-		x = &series{errors: map[when][]float64{}, guesses: map[int64][]guess{}, max: math.Inf(1)}
+		x = &series{guesses: map[int64][]guess{}, max: math.Inf(1)}
 		if peak, ok := s.set.PeakKW[k.Site]; ok && k.Quantity == district.ForecastSun {
 			x.max = peak
 		}
-		x.model = forecast.NewAdaptive(s.set.Step, s.lead, s.set.Zone, forecast.Settings{Max: x.max})
+		x.model = forecast.NewProbabilistic(s.set.Step, s.lead, s.set.Zone, forecast.Settings{Max: x.max, Ratio: k.Quantity == district.ForecastSun})
+		x.model.Beside(s.live)
 		for range s.n {
 			x.values = append(x.values, math.NaN())
 		}
@@ -250,11 +259,6 @@ func (s *state) came(k Key, x *series, at time.Time, v float64) {
 		return
 	}
 	for _, g := range guesses {
-		if x.errors != nil {
-			w := when{g.lead, at.Add(-g.lead).UTC().Hour()}
-			all := append(x.errors[w], v-g.kw)
-			x.errors[w] = all[max(0, len(all)-keepErrors):]
-		}
 		e := s.count(k, g.lead, at.Truncate(24*time.Hour), g.replayed)
 		e.Count++
 		e.AbsoluteKW += math.Abs(v - g.kw)
@@ -279,18 +283,23 @@ func pinball(v, q, p float64) float64 {
 	return (1 - p) * (q - v)
 }
 
-// foresee makes the forecasts from the end of what is known on. Those of full hours wait for what comes.
-func (s *state) foresee(replayed bool) {
+func (s *state) past(x *series) forecast.Past {
+	return forecast.Past{Start: s.start, Step: s.set.Step, Values: x.values}
+}
+
+// foresee makes the forecasts from the end of what is known on. Those of full hours wait for what comes. Between two series it calls rest.
+func (s *state) foresee(replayed bool, rest func()) {
 	hour := s.end().Equal(s.end().Truncate(time.Hour))
 	s.net.ahead, s.net.plain = make([]float64, s.lead), make([]float64, s.lead)
 	for _, k := range s.order {
 		x := s.series[k]
-		past := forecast.Past{Start: s.start, Step: s.set.Step, Values: x.values}
-		x.ahead = x.model.Forecast(past)
+		said := x.model.Forecast(s.past(x))
+		x.ahead, x.quantile = said.Mean, said.Quantile[:]
 		if hour {
-			x.plain = x.model.Plain(past)
+			x.plain = x.model.Plain(s.past(x))
 			s.wait(x, replayed)
 		}
+		rest()
 		sign := 1.0
 		if k.Quantity == district.ForecastSun {
 			sign = -1
@@ -320,24 +329,21 @@ func (s *state) wait(x *series, replayed bool) {
 		if i >= len(x.ahead) {
 			continue
 		}
-		g := guess{lead: lead, kw: x.ahead[i], plain: x.plain[i], replayed: replayed}
-		g.banded = x.band(end, lead, i, &g.band)
+		g := guess{lead: lead, kw: x.ahead[i], plain: x.plain[i], replayed: replayed, banded: true}
+		if x.spread != nil {
+			g.banded = x.spread.Errors(end, i, g.band[:])
+			for q := range g.band {
+				g.band[q] = math.Max(x.min, math.Min(x.max, x.ahead[i]+g.band[q]))
+			}
+		} else {
+			for q := range g.band {
+				g.band[q] = x.quantile[q][i]
+			}
+			g.kw = g.band[outcomes/2]
+		}
 		slot := end.Add(lead).UnixNano() / int64(s.set.Step)
 		x.guesses[slot] = append(x.guesses[slot], g)
 	}
-}
-
-// band writes the outcomes of a slot, slots after an end that is a full hour.
-func (x *series) band(end time.Time, lead time.Duration, slot int, out *[outcomes]float64) (ok bool) {
-	if x.spread != nil {
-		ok = x.spread.Errors(end, slot, out[:])
-	} else {
-		ok = forecast.Quantiles(slices.Clone(x.errors[when{lead, end.UTC().Hour()}]), out[:])
-	}
-	for i := range out {
-		out[i] = math.Max(x.min, math.Min(x.max, x.ahead[slot]+out[i]))
-	}
-	return ok
 }
 
 // forget drops what is older than needed.
@@ -346,7 +352,7 @@ func (s *state) forget() {
 	if s.n < (TrainDays+TrainDays/2)*perDay {
 		return
 	}
-	drop := s.n - TrainDays*perDay
+	drop := (s.n - TrainDays*perDay) / perDay * perDay
 	for _, x := range s.series {
 		x.model.Forget(drop)
 		x.known = 0

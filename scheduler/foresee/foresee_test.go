@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"quartier/schemas/district"
@@ -59,7 +60,7 @@ func window(r Record, from, to, length int) Record {
 }
 
 func newDistrict() *District {
-	return New(Settings{District: "d", Step: step, Ahead: 36 * time.Hour, Zone: time.UTC, PeakKW: map[string]float64{"s": 6}})
+	return New(Settings{District: "d", Step: step, Ahead: 24 * time.Hour, Zone: time.UTC, PeakKW: map[string]float64{"s": 6}})
 }
 
 func trained(t *testing.T, r Record) *District {
@@ -73,7 +74,7 @@ func trained(t *testing.T, r Record) *District {
 
 func forecastOf(t *testing.T, d *District, k Key, slot int) []float64 {
 	t.Helper()
-	f, ok := d.Forecast(k.Site, k.Quantity, monday.Add(time.Duration(slot)*step), 36)
+	f, ok := d.Forecast(k.Site, k.Quantity, monday.Add(time.Duration(slot)*step), 24)
 	if !ok {
 		t.Fatalf("%v is not foreseen from slot %d", k, slot)
 	}
@@ -82,7 +83,7 @@ func forecastOf(t *testing.T, d *District, k Key, slot int) []float64 {
 
 // TestErrorsAreCounted: what was learned is at no lead far worse than similar days, which it gives where they were better of late, and the band that is to hold 80 % holds about that.
 func TestErrorsAreCounted(t *testing.T) {
-	d := trained(t, lived(60))
+	d := trained(t, lived(45))
 	sums := map[Key]map[int]*district.ForecastError{}
 	for _, e := range d.Changed() {
 		if !e.Replayed || e.District != "d" || e.Banded > e.Count || e.Day != e.Day.Truncate(24*time.Hour) {
@@ -98,12 +99,14 @@ func TestErrorsAreCounted(t *testing.T) {
 		sums[k][e.LeadMinutes].Add(e)
 	}
 	for _, k := range []Key{loadKey, sunKey, netKey} {
+		wrong, plain := 0.0, 0.0
 		for _, lead := range Leads {
 			e := sums[k][int(lead/time.Minute)]
 			if e == nil || e.Count < 400 {
 				t.Fatalf("%v at %v: %+v", k, lead, e)
 			}
-			if e.AbsoluteKW > 1.1*e.PersistenceKW {
+			wrong, plain = wrong+e.AbsoluteKW, plain+e.PersistenceKW
+			if e.AbsoluteKW > 1.2*e.PersistenceKW {
 				t.Errorf("%v at %v: %.3f kW wrong, similar days %.3f kW", k, lead, e.AbsoluteKW/float64(e.Count), e.PersistenceKW/float64(e.Count))
 			}
 			if share := float64(e.Covered) / float64(e.Banded); share < 0.6 || share > 0.97 {
@@ -112,6 +115,9 @@ func TestErrorsAreCounted(t *testing.T) {
 			if e.PinballKW <= 0 || e.PinballKW/float64(e.Banded) > e.AbsoluteKW/float64(e.Count) {
 				t.Errorf("%v at %v: pinball loss %g kW of %g kW", k, lead, e.PinballKW, e.AbsoluteKW)
 			}
+		}
+		if wrong > 1.1*plain {
+			t.Errorf("%v: %.2f times as wrong as similar days", k, wrong/plain)
 		}
 	}
 	if again := d.Changed(); len(again) != 0 {
@@ -185,7 +191,7 @@ func TestWhenToLearn(t *testing.T) {
 	if !late.Observe(window(r, 12*perDay, 34*perDay, 22*perDay)) {
 		t.Error("a record that went on without us is not worth learning")
 	}
-	if _, ok := late.Forecast("s", district.ForecastLoad, monday.Add(34*24*time.Hour), 36); ok {
+	if _, ok := late.Forecast("s", district.ForecastLoad, monday.Add(34*24*time.Hour), 24); ok {
 		t.Error("something is foreseen from four weeks ago")
 	}
 }
@@ -220,7 +226,7 @@ func TestNoSlotIsCountedTwice(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	r := lived(30)
 	d := trained(t, r)
-	for day := 30; day < 130; day++ {
+	for day := 30; day < 95; day++ {
 		for k, v := range r.Series {
 			r.Series[k] = append(v, v[len(v)-7*perDay:len(v)-6*perDay]...)
 		}
@@ -234,7 +240,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if n := len(d.tally); n > (keepDays+3)*len(Leads)*3*2 {
 		t.Errorf("%d rows are kept", n)
 	}
-	forecastOf(t, d, loadKey, 130*perDay)
+	forecastOf(t, d, loadKey, 95*perDay)
 }
 
 // TestPrior: errors before any is known grow with what is expected and are as likely up as down.
@@ -255,6 +261,47 @@ func TestTrainingEnds(t *testing.T) {
 	if err := newDistrict().Train(ctx, lived(30)); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+}
+
+// TestGrowth: what is due every other week is learned when it is asked for, not when a slot comes, and as well as by a record that holds all of it.
+func TestGrowth(t *testing.T) {
+	r := lived(54)
+	d := trained(t, window(r, 0, 30*perDay, 30*perDay))
+	for slot := 30 * perDay; slot <= 54*perDay; slot++ {
+		d.Observe(window(r, slot-22*perDay, slot, 22*perDay))
+	}
+	before := forecastOf(t, d, loadKey, 54*perDay)
+	if err := d.Grow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.mu.Lock()
+	d.state.foresee(false, func() {})
+	d.mu.Unlock()
+	after := forecastOf(t, d, loadKey, 54*perDay)
+	if reflect.DeepEqual(before, after) {
+		t.Error("nothing was learned that was due for ten days")
+	}
+	if _, ok := d.lesson(d.state, loadKey); ok {
+		t.Error("it is due at once again")
+	}
+	if _, ok := d.lesson(newState(d.set, monday), loadKey); ok {
+		t.Error("what was learned from is not what is known now")
+	}
+}
+
+// TestLearningRests for as long as its share of the processor says.
+func TestLearningRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		p := newPace(t.Context(), 0.25)
+		for range 10 {
+			time.Sleep(paceLeast) // work
+			p.rest()
+		}
+		if took := time.Since(begun); took != 40*paceLeast {
+			t.Errorf("ten stretches took %v, each with its rest %v", took, 4*paceLeast)
+		}
+	})
 }
 
 func BenchmarkTrain(b *testing.B) {

@@ -47,10 +47,10 @@ func (d *District) Observe(r Record) (behind bool) {
 	for t := first; t <= last; t++ {
 		s.extend(t, r)
 		if hour := s.end(); hour.Equal(hour.Truncate(time.Hour)) && t < last {
-			s.foresee(false)
+			s.foresee(false, func() {})
 		}
 	}
-	s.foresee(false)
+	s.foresee(false, func() {})
 	s.forget()
 	for k := range d.tally {
 		if age := s.end().Sub(time.Unix(k.day, 0)); age > keepDays*24*time.Hour && !d.changed[k] || age > 3*keepDays*24*time.Hour {

@@ -20,7 +20,7 @@ type ForecastError struct {
 	Replayed bool `json:"replayed"`
 
 	Count         int64   `json:"count"`          // of slots
-	AbsoluteKW    float64 `json:"absolute_kw"`    // sum of |measured - forecast|
+	AbsoluteKW    float64 `json:"absolute_kw"`    // sum of |measured - forecast|; of load and sun of the median, of the net power of what was expected
 	PersistenceKW float64 `json:"persistence_kw"` // the same of similar days with the present deviation fading
 	MeasuredKW    float64 `json:"measured_kw"`    // sum of |measured|
 	Banded        int64   `json:"banded"`         // of the slots that had a band

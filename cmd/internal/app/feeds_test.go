@@ -293,6 +293,20 @@ func TestMarket(t *testing.T) {
 			t.Errorf("at %v: %v, want %v", c.at, v, c.want)
 		}
 	}
+	if v, ok := m.repeated(now.Add(9*time.Hour + 15*time.Minute)); !ok || v != 0.22 {
+		t.Errorf("the calendar says %v, %v", v, ok)
+	}
+	for i := range samples { // no two days alike
+		m.keep(district.Sample{Time: samples[i].Time, Value: samples[i].Value + 1e-6*float64(i)})
+	}
+	now = now.Add(15 * time.Minute)
+	if v, ok := m.repeated(now); ok {
+		t.Errorf("of prices without a calendar one says %v", v)
+	}
+	now = now.Add(-15 * time.Minute)
+	for _, s := range samples {
+		m.keep(s)
+	}
 	tar := cfg.Tariffs["live"]
 	if _, err := tar.ImportAt(now); err == nil {
 		t.Error("a bill has a price that nobody published")

@@ -3,12 +3,14 @@ package app
 import (
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"time"
 
 	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/feed"
+	"quartier/optimizer/forecast"
 	"quartier/schemas/district"
 	"quartier/schemas/timegrid"
 )
@@ -18,6 +20,7 @@ const (
 	marketPast     = 3 * 366             // days of recorded prices that are read
 	marketLookBack = 21                  // days back from which a price is foreseen
 	marketDays     = 5                   // similar days that are averaged
+	marketCalendar = 35 * 24 * time.Hour // of published prices in which a calendar is looked for
 	marketAgain    = time.Minute         // between two attempts to read the record
 	marketTime     = 30 * time.Second    // that reading the record may take
 	marketAhead    = 3 * 24 * time.Hour  // for which the record may have prices already
@@ -39,6 +42,16 @@ type market struct {
 	price  map[int64]float64 // by quarter-hour since the epoch
 	loaded bool
 	tried  time.Time
+
+	calendarMu sync.Mutex
+	calendar   calendar
+}
+
+// calendar is what the prices that are published let foresee where they follow one to the digit, as those of a supplier may; empty where they do not.
+type calendar struct {
+	asked int64     // quarter-hour
+	from  time.Time // by the clock of the market's zone, as if it were UTC
+	price []float64
 }
 
 // sampleReader is the part of the record that a market needs.
@@ -133,9 +146,44 @@ func (m *market) keep(s district.Sample) {
 	m.price[quarter(s.Time)] = s.Value
 }
 
-// foreseen returns the published price of an instant, or the mean of the same time of the last similar days, or what the configuration assumes.
+// repeated returns the price of an instant that a calendar of the published prices says.
+func (m *market) repeated(at time.Time) (float64, bool) {
+	now := m.now()
+	m.calendarMu.Lock()
+	defer m.calendarMu.Unlock()
+	// a calendar goes by the clock: as if it were UTC, so that a day has 24 hours
+	clock := func(t time.Time) time.Time {
+		l := t.In(m.zone)
+		return time.Date(l.Year(), l.Month(), l.Day(), l.Hour(), l.Minute(), 0, 0, time.UTC)
+	}
+	if c := &m.calendar; c.asked != quarter(now) {
+		end := m.until(now)
+		if end.IsZero() {
+			end = timegrid.Floor(now, marketStep)
+		}
+		*c = calendar{asked: quarter(now), from: clock(end)}
+		past := forecast.Past{Start: c.from.Add(-marketCalendar), Step: marketStep, Values: make([]float64, marketCalendar/marketStep)}
+		for i := range past.Values {
+			past.Values[i] = math.NaN()
+			t := past.Start.Add(time.Duration(i) * marketStep)
+			if v, ok := m.published(time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), 0, 0, m.zone)); ok {
+				past.Values[i] = v
+			}
+		}
+		c.price, _ = forecast.Repeats(past, int(marketAhead/marketStep), time.UTC)
+	}
+	if i := int(clock(at).Sub(m.calendar.from) / marketStep); i >= 0 && i < len(m.calendar.price) {
+		return m.calendar.price[i], true
+	}
+	return 0, false
+}
+
+// foreseen returns the published price of an instant, or what their calendar says, or the mean of the same time of the last similar days, or what the configuration assumes.
 func (m *market) foreseen(at time.Time) (float64, bool) {
 	if v, ok := m.published(at); ok {
+		return v, true
+	}
+	if v, ok := m.repeated(at); ok {
 		return v, true
 	}
 	local := at.In(m.zone)

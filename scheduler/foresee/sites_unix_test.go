@@ -1,0 +1,84 @@
+//go:build unix
+
+package foresee
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// processor is the time that this process has had of processors, s.
+func processor() float64 {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // never fails
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
+
+// BenchmarkSites tells what forecasts of 20 sites with load and sun in quarter-hours take of a processor: seconds to learn from the record once, and a day after that, with a fourteenth of what
+// is due every other week.
+func BenchmarkSites(b *testing.B) {
+	const days, quarters = 62, 96
+	hours := lived(days)
+	all := Record{Start: monday, Series: map[Key][]float64{}}
+	for s := range 20 {
+		for k, v := range hours.Series {
+			q := make([]float64, 0, days*quarters)
+			for i := range v {
+				for range 4 {
+					q = append(q, v[(i+s*perDay)%len(v)]*(1+0.1*rand.Float64()))
+				}
+			}
+			all.Series[Key{fmt.Sprintf("s%d", s), k.Quantity}] = q
+		}
+	}
+	part := func(from, to, length int) Record {
+		out := Record{Start: monday.Add(time.Duration(from) * 15 * time.Minute), Series: map[Key][]float64{}}
+		for k, v := range all.Series {
+			w := append(make([]float64, 0, length), v[from:to]...)
+			for len(w) < length {
+				w = append(w, math.NaN())
+			}
+			out.Series[k] = w
+		}
+		return out
+	}
+	for b.Loop() {
+		d := New(Settings{District: "d", Step: 15 * time.Minute, Ahead: 36 * time.Hour, Zone: time.UTC})
+		begun := processor()
+		if err := d.Train(b.Context(), part(0, TrainDays*quarters, TrainDays*quarters)); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(processor()-begun, "s/train")
+		begun = processor()
+		var longest time.Duration
+		for slot := TrainDays * quarters; slot < (TrainDays+1)*quarters; slot++ {
+			one := time.Now()
+			d.Observe(part(slot-22*quarters, slot, 22*quarters))
+			longest = max(longest, time.Since(one))
+		}
+		day := processor() - begun
+		for _, x := range d.state.series {
+			x.model.Forecast(d.state.past(x))
+			x.model.Due()
+		}
+		begun = processor()
+		if err := d.Grow(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		grow := processor() - begun
+		b.ReportMetric(day, "s/day-of-slots")
+		b.ReportMetric(grow, "s/growth")
+		b.ReportMetric(day+grow/14, "s/day")
+		b.ReportMetric(longest.Seconds(), "s/longest-slot")
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		b.ReportMetric(float64(m.HeapAlloc)/1e6, "MB")
+		runtime.KeepAlive(d)
+	}
+}
