@@ -75,7 +75,15 @@ func (s *Scheduler) netErrors(in inputs) answer.Errors {
 			sun[t] += v
 		}
 	}
-	return foresee.Prior(load, sun)
+	return foresee.Prior(load, sun, s.weatherDoubt())
+}
+
+// weatherDoubt is how many times as wrong as usual what rests on the published weather may be: once more for each day that nothing new was published, up to three times.
+func (s *Scheduler) weatherDoubt() float64 {
+	if s.cfg.WeatherAge == nil {
+		return 1
+	}
+	return math.Max(1, math.Min(3, 1+s.cfg.WeatherAge().Hours()/24))
 }
 
 // clearSky is what is foreseen of a site's sun before anything was recorded: its inverters under the sky that is published, or a mean one, nearing what they give now.

@@ -75,6 +75,8 @@ type Config struct {
 	Carbon func(slot timegrid.Span) (gPerKWh float64, known bool)
 	// Weather returns what is published of a quantity of the weather in a slot, in its stored unit: outdoor_c, irradiance_w_m2; false where nothing is. Nil: there is no such source.
 	Weather func(quantity string, slot timegrid.Span) (value float64, published bool)
+	// WeatherAge is how old that is, on the district's clock; nil: as new as can be.
+	WeatherAge func() time.Duration
 	// Basis says on what a plan rests of what comes from outside; nil: nothing is said.
 	Basis func(from, to time.Time) []district.Basis
 	// CarbonAssumed is the intensity where nothing is recorded either.

@@ -245,12 +245,16 @@ func TestMemoryIsBounded(t *testing.T) {
 
 // TestPrior: errors before any is known grow with what is expected and are as likely up as down.
 func TestPrior(t *testing.T) {
-	f := Prior([]float64{1, 10}, []float64{0, 0})
+	f := Prior([]float64{1, 10}, []float64{0, 0}, 3)
 	var a, b [5]float64
 	f(0, a[:])
 	f(1, b[:])
 	if math.Abs(a[0]+1.2816*0.4) > 1e-3 || a[2] != 0 || math.Abs(a[4]+a[0]) > 1e-9 || math.Abs(b[0]-10*a[0]) > 1e-9 {
 		t.Errorf("%v and %v", a, b)
+	}
+	Prior([]float64{0}, []float64{10}, 1.5)(0, a[:])
+	if math.Abs(a[0]-1.5*b[0]) > 1e-9 {
+		t.Errorf("of old weather %v, of load %v", a, b)
 	}
 }
 

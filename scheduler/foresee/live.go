@@ -127,8 +127,9 @@ func (d *District) NetErrors(from time.Time) (func(slot int, out []float64), boo
 	}, true
 }
 
-// Prior are the errors that are counted with before any is known: a normal distribution with two fifths of what a slot's load and sun are expected to be.
-func Prior(loadKW, sunKW []float64) func(slot int, out []float64) {
+// Prior are the errors that are counted with before any is known: a normal distribution with two fifths of what a slot's load and sun are expected to be, of the sun so many times as much as wider
+// says, at least 1: what it rests on may be old.
+func Prior(loadKW, sunKW []float64, wider float64) func(slot int, out []float64) {
 	const share = 0.4
 	return func(slot int, out []float64) {
 		load, sun := 0.0, 0.0
@@ -138,7 +139,7 @@ func Prior(loadKW, sunKW []float64) func(slot int, out []float64) {
 		if slot < len(sunKW) {
 			sun = sunKW[slot]
 		}
-		sigma := share * math.Hypot(load, sun)
+		sigma := share * math.Hypot(load, max(1, wider)*sun)
 		for i := range out {
 			out[i] = sigma * math.Sqrt2 * math.Erfinv(2*(float64(i)+0.5)/float64(len(out))-1)
 		}

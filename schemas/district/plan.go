@@ -36,7 +36,7 @@ type Basis struct {
 	Issued    time.Time `json:"issued,omitzero"`    // of its last document; zero: there was none
 	Published time.Time `json:"published,omitzero"` // end of what is published; zero: nothing is
 	Beyond    string    `json:"beyond,omitempty"`   // what holds after that: similar-days or constant; empty: nothing of the plan lies there
-	Silent    bool      `json:"silent,omitempty"`   // the source does not answer any more
+	Silent    bool      `json:"silent,omitempty"`   // the source does not answer any more, or says nothing new
 }
 
 // SitePlan is the part of a plan that concerns one site.

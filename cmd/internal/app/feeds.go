@@ -33,12 +33,16 @@ const FeedFolder = "feeds"
 // AgeHours is the quantity of how old a feed's document was when the slot began that its value is about.
 const AgeHours = "age_h"
 
+// newsEvery is how long a source of a kind has nothing new to say at most: a weather model is run every few hours, prices are published once a day, the carbon intensity every quarter-hour.
+var newsEvery = map[string]time.Duration{config.OpenMeteo: 24 * time.Hour, config.Entsoe: 36 * time.Hour, config.Eco2mix: 3 * time.Hour}
+
 // source is a feed at work.
 type source struct {
 	*feed.Feed
 	id, kind  string
 	districts []*district.District // whose record takes its values
 	silent    time.Duration
+	stuck     time.Duration
 	record    string                    // the signal of the record; empty: the feed's id
 	done      map[district.SeriesID]had // what the record has of the last days
 	read      bool
@@ -136,8 +140,8 @@ func openFeeds(cfg *config.Config, markets map[string]*market, now func() time.T
 			return err
 		}
 		hours := func(h float64) time.Duration { return time.Duration(h * float64(time.Hour)) }
-		opt := feed.Options{Dir: filepath.Join(cfg.File.DataDir, FeedFolder), Every: hours(f.Every / 60), Timeout: hours(f.Timeout / 3600), Silent: hours(f.Silent), Now: now, Log: log}
-		out = append(out, &source{Feed: feed.New(src, opt), id: f.ID, kind: f.Kind, districts: of, silent: opt.Silent, record: record, done: map[district.SeriesID]had{}})
+		opt := feed.Options{Dir: filepath.Join(cfg.File.DataDir, FeedFolder), Every: hours(f.Every / 60), Timeout: hours(f.Timeout / 3600), Silent: hours(f.Silent), Stuck: max(hours(f.Silent), newsEvery[f.Kind]), Now: now, Log: log}
+		out = append(out, &source{Feed: feed.New(src, opt), id: f.ID, kind: f.Kind, districts: of, silent: opt.Silent, stuck: opt.Stuck, record: record, done: map[district.SeriesID]had{}})
 		return nil
 	}
 	for _, f := range cfg.File.Feeds {
@@ -306,6 +310,22 @@ func (a *App) weatherOf(d *district.District) func(quantity string, slot timegri
 	return nil
 }
 
+// weatherAge returns how long ago the source of a district's weather had something new to say; nil without a feed.
+func (a *App) weatherAge(d *district.District) func() time.Duration {
+	for _, s := range a.feeds {
+		if s.kind == config.OpenMeteo && s.districts[0] == d {
+			return func() time.Duration {
+				now := a.clock.Now()
+				if at := s.Status(now).Renewed; !at.IsZero() {
+					return now.Sub(at)
+				}
+				return 0
+			}
+		}
+	}
+	return nil
+}
+
 // basis says on what a plan from an instant on rests, of what comes from outside.
 func (a *App) basis(d *district.District, from, to time.Time) []district.Basis {
 	var out []district.Basis
@@ -315,7 +335,7 @@ func (a *App) basis(d *district.District, from, to time.Time) []district.Basis {
 		}
 		now := a.clock.Now()
 		st := s.Status(now)
-		b := district.Basis{Source: s.id, Published: st.Until, Issued: cmp.Or(st.Issued, st.Answered), Silent: st.Silent}
+		b := district.Basis{Source: s.id, Published: st.Until, Issued: cmp.Or(st.Issued, st.Answered), Silent: st.Silent || st.Stuck}
 		switch s.kind {
 		case config.OpenMeteo:
 			b.Input, b.Beyond = "weather", "similar-days"
@@ -359,6 +379,13 @@ func (a *App) feedAlarms(districtID string) []console.Alarm {
 			out = append(out, console.Alarm{Key: FeedSilent, Severity: "warning", Since: cmp.Or(st.Answered, st.Failing).Add(s.silent), Object: object, Detail: detail})
 			continue
 		}
+		if st.Stuck {
+			detail := s.id + ": nothing new since " + st.Renewed.In(s.districts[i].Zone).Format("2006-01-02 15:04")
+			if !st.Until.IsZero() {
+				detail += "; published until " + st.Until.In(s.districts[i].Zone).Format("2006-01-02 15:04")
+			}
+			out = append(out, console.Alarm{Key: FeedStuck, Severity: "warning", Since: st.Renewed.Add(s.stuck), Object: object, Detail: detail})
+		}
 		tomorrow := timegrid.Day(timegrid.Day(now, marketZone).End, marketZone)
 		late := timegrid.Day(now, marketZone).Start.In(marketZone)
 		late = time.Date(late.Year(), late.Month(), late.Day(), priceHour, 0, 0, 0, marketZone)
@@ -372,6 +399,7 @@ func (a *App) feedAlarms(districtID string) []console.Alarm {
 // The alarms of feeds.
 const (
 	FeedSilent = "feed-silent" // no sound answer for longer than silent_hours
+	FeedStuck  = "feed-stuck"  // it answers, and says nothing new for longer than its kind may
 	PricesLate = "prices-late" // the prices of the next day are not all published in the afternoon
 )
 
@@ -393,6 +421,8 @@ func (a *App) feedStatus() []console.Feed {
 		switch {
 		case st.Silent:
 			f.State = "silent"
+		case st.Stuck:
+			f.State = "stuck"
 		case st.Failures > 0:
 			f.State = "failing"
 		case st.Answered.IsZero():

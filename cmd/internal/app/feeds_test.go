@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -344,7 +345,7 @@ func TestFeedAddress(t *testing.T) {
 func TestAlarmsAreKept(t *testing.T) {
 	start := time.Date(2026, 11, 20, 10, 5, 0, 0, time.UTC)
 	clock := NewClock(start, 1)
-	p := &publisher{t: t, now: func() time.Time { return start }}
+	p := &publisher{t: t, now: clock.Now}
 	srv := httptest.NewServer(p)
 	defer srv.Close()
 	p.hours.Store(24)
@@ -452,5 +453,70 @@ func TestAlarmsAreKept(t *testing.T) {
 	defer mu.Unlock()
 	if posts[0] != "raised feed-silent rue-verte/_/co2" || len(posts) != 6 || !strings.HasPrefix(posts[5], "cleared ") {
 		t.Errorf("told %v", posts)
+	}
+}
+
+// TestSourcesThatSayNothingNew are told, each after the time of its kind, however well they answer; and what rests on old weather is doubted.
+func TestSourcesThatSayNothingNew(t *testing.T) {
+	start := time.Date(2026, 11, 20, 10, 5, 0, 0, time.UTC)
+	clock := NewClock(start, 1)
+	stuckAt := start
+	p := &publisher{t: t, now: func() time.Time { return stuckAt }}
+	srv := httptest.NewServer(p)
+	defer srv.Close()
+	p.hours.Store(24)
+	a, err := New(t.Context(), fedHouse(t, t.TempDir(), srv.URL), Options{Clock: clock, Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := a.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	stuck := func(after time.Duration) (out []string) {
+		t.Helper()
+		clock.Set(start.Add(after))
+		for _, s := range a.feeds {
+			if err := s.Fetch(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, x := range a.feedAlarms("rue-verte") {
+			switch x.Key {
+			case FeedStuck:
+				out = append(out, x.Object)
+			case FeedSilent:
+				t.Errorf("%s answers and is called silent", x.Object)
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	age := a.weatherAge(&a.cfg.Districts[0])
+	for _, c := range []struct {
+		after time.Duration
+		want  []string
+	}{
+		{0, nil},
+		{7 * time.Hour, []string{"rue-verte/_/co2"}},
+		{30 * time.Hour, []string{"rue-verte/_/co2", "rue-verte/_/meteo"}},
+		{40 * time.Hour, []string{"rue-verte/_/co2", "rue-verte/_/meteo", "rue-verte/_/spot"}},
+	} {
+		if got := stuck(c.after); !slices.Equal(got, c.want) {
+			t.Errorf("after %v %v are stuck, want %v", c.after, got, c.want)
+		}
+		if got := age(); got < c.after || got > c.after+time.Minute {
+			t.Errorf("after %v the weather is %v old", c.after, got)
+		}
+	}
+	for _, f := range a.feedStatus() {
+		if f.State != "stuck" {
+			t.Errorf("%s is %s", f.ID, f.State)
+		}
+	}
+	stuckAt = start.Add(41 * time.Hour)
+	if got := stuck(41 * time.Hour); len(got) > 0 {
+		t.Errorf("%v say something new and are stuck", got)
 	}
 }

@@ -150,7 +150,7 @@ type Feed struct {
 	ID        string     `json:"id"`
 	Kind      string     `json:"kind" enum:"open_meteo,entso_e,eco2mix"`
 	Districts []string   `json:"districts" doc:"names of the districts that use it"`
-	State     string     `json:"state" enum:"waiting,sound,failing,silent" doc:"waiting: not asked yet; failing: the last answer was not sound; silent: for longer than it may"`
+	State     string     `json:"state" enum:"waiting,sound,failing,silent,stuck" doc:"waiting: not asked yet; failing: the last answer was not sound; silent: for longer than it may; stuck: it answers, and says nothing new"`
 	Answered  *time.Time `json:"answered" doc:"its last sound answer"`
 	Issued    *time.Time `json:"issued" doc:"what its last document says of itself"`
 	Published *time.Time `json:"published_until" doc:"end of what is published"`

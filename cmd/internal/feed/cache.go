@@ -16,6 +16,7 @@ type cached struct {
 	Place    string    `json:"place"`   // of the source: a document about another one is not taken
 	Address  string    `json:"address"` // SHA-256 of the address that it came from, hex: its marks are sent to the same address alone
 	Fetched  time.Time `json:"fetched"`
+	Renewed  time.Time `json:"renewed"` // when a document said something new; zero: that is not known
 	ETag     string    `json:"etag,omitempty"`
 	Modified string    `json:"last_modified,omitempty"`
 	Body     []byte    `json:"body"`

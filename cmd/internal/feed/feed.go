@@ -41,6 +41,7 @@ type Options struct {
 	RetryUpTo time.Duration // longest wait after a failure; default 1 h
 	MaxBytes  int64         // of a document, unpacked; default 4 MiB
 	Silent    time.Duration // age of the last answer from which the source counts as silent; default 6 h
+	Stuck     time.Duration // age of the last news from which it counts as stuck, however well it answers; default 36 h
 	Client    *http.Client  // nil: [NewClient]
 	Now       func() time.Time
 	Log       *slog.Logger
@@ -67,6 +68,7 @@ type Status struct {
 	Tried    time.Time // last time that it was asked
 	Answered time.Time // last time that it answered as it should, also before a restart
 	Issued   time.Time // of the last document, as it says itself; zero: it does not say
+	Renewed  time.Time // last time that a document said more or something else than those before, also before a restart
 	Until    time.Time // end of what is published
 	Next     time.Time // when it is asked again
 	Failing  time.Time // first of the failures in a row; zero: the last answer was sound
@@ -74,6 +76,7 @@ type Status struct {
 	Err      string    // of the last failure, without secrets; empty after a success
 	Refused  int       // pieces of the last document that could not be taken
 	Silent   bool      // for longer than it may
+	Stuck    bool      // it answers, and has said nothing new for longer than it may
 }
 
 // New returns a feed that has the document of the disk, if there is one, and asks nobody before Run.
@@ -88,6 +91,7 @@ func New(src Source, opt Options) *Feed {
 	def(&opt.RetryFrom, 30*time.Second)
 	def(&opt.RetryUpTo, time.Hour)
 	def(&opt.Silent, 6*time.Hour)
+	def(&opt.Stuck, 36*time.Hour)
 	if opt.MaxBytes <= 0 {
 		opt.MaxBytes = 4 << 20
 	}
@@ -139,7 +143,13 @@ func (f *Feed) adopt() (taken bool) {
 		return false
 	}
 	f.last = c
-	f.take(b)
+	if f.take(b) {
+		f.status.Renewed = c.Fetched
+		if !c.Renewed.IsZero() && c.Renewed.Before(c.Fetched) {
+			f.status.Renewed = c.Renewed
+		}
+		f.last.Renewed = f.status.Renewed
+	}
 	f.status.Answered = c.Fetched
 	return true
 }
@@ -270,8 +280,11 @@ func (f *Feed) Fetch(ctx context.Context) error {
 	f.last.Fetched = now
 	if !a.unchanged {
 		f.last = cached{Place: f.src.Place, Address: digest(address), Fetched: now, ETag: a.etag, Modified: a.modified, Body: a.body}
-		f.take(b)
+		if f.take(b) {
+			f.status.Renewed = now
+		}
 	}
+	f.last.Renewed = f.status.Renewed
 	keep := f.last
 	f.mu.Unlock()
 	for i, r := range b.Refused {
@@ -302,10 +315,11 @@ func (f *Feed) keep(c cached) {
 	f.unkept = err != nil
 }
 
-// take puts the values of a document over those that are known; it is called under mu.
-func (f *Feed) take(b Bulletin) {
+// take puts the values of a document over those that are known and reports whether any is news; it is called under mu.
+func (f *Feed) take(b Bulletin) (news bool) {
 	cutoff := f.opt.Now().Add(-keepPast)
 	for q, s := range b.Series {
+		news = news || says(f.series[q], s, cutoff)
 		f.series[q] = over(f.series[q], s, cutoff)
 	}
 	f.status.Issued, f.status.Refused, f.status.Until = b.Issued, len(b.Refused), time.Time{}
@@ -314,6 +328,21 @@ func (f *Feed) take(b Bulletin) {
 			f.status.Until = end
 		}
 	}
+	return news
+}
+
+// says reports whether a series goes on for longer than one that is known, or says otherwise, of what ends after cutoff.
+func says(known, s timegrid.Series, cutoff time.Time) bool {
+	for i, v := range s.Values {
+		slot := timegrid.Span{Start: s.Start.Add(time.Duration(i) * s.Step), End: s.Start.Add(time.Duration(i+1) * s.Step)}
+		if math.IsNaN(v) || !slot.End.After(cutoff) || slot.Start.Before(known.Start) && len(known.Values) > 0 {
+			continue
+		}
+		if was, ok := mean(known, slot); !ok || math.Abs(was-v) > 1e-9*math.Max(1, math.Abs(v)) {
+			return true
+		}
+	}
+	return false
 }
 
 // over puts a series over another, on the finer of their steps, and drops what is before cutoff.
@@ -353,5 +382,6 @@ func (f *Feed) Status(now time.Time) Status {
 		since = s.Failing
 	}
 	s.Silent = !since.IsZero() && now.Sub(since) > f.opt.Silent
+	s.Stuck = !s.Silent && !s.Renewed.IsZero() && now.Sub(s.Renewed) > f.opt.Stuck
 	return s
 }

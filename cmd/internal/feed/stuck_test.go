@@ -18,13 +18,22 @@ func TestStuckSource(t *testing.T) {
 	opt, _ := options(t, t.TempDir())
 	src := Source{Name: "carbon", Place: "carbon", Types: []string{"application/json"}, URL: func(time.Time) string { return srv.URL },
 		Read: func(data []byte) (Bulletin, error) { return ReadEco2mix(data, time.UTC) }}
-	for range 2 { // the second time after a restart
+	now := noon
+	opt.Now = func() time.Time { return now }
+	for _, later := range []time.Duration{0, 60 * time.Hour} { // the second time after a restart
 		f := New(src, opt)
 		if err := f.Fetch(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if got, want := f.Status(noon).Issued, time.Date(2026, 3, 29, 1, 30, 0, 0, time.UTC); !got.Equal(want) {
 			t.Errorf("issued %v, want %v: the end of the newest rate", got, want)
+		}
+		now = noon.Add(later)
+		if err := f.Fetch(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if st := f.Status(now); st.Stuck != (later > 0) || st.Silent || !st.Renewed.Equal(noon) {
+			t.Errorf("%v later stuck %v, silent %v, new at %v", later, st.Stuck, st.Silent, st.Renewed)
 		}
 	}
 }

@@ -176,6 +176,7 @@ export const en = {
   'feeds.state.sound': 'answers',
   'feeds.state.failing': 'last answer failed',
   'feeds.state.silent': 'silent',
+  'feeds.state.stuck': 'says nothing new',
   'feeds.answered': 'answered {age} ago',
   'feeds.never': 'never answered',
   'feeds.until': 'published until {when}',

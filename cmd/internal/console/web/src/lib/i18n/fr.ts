@@ -177,6 +177,7 @@ export const fr: Record<Key, string> = {
   'feeds.state.sound': 'répond',
   'feeds.state.failing': 'dernière réponse en échec',
   'feeds.state.silent': 'muette',
+  'feeds.state.stuck': 'ne dit plus rien de nouveau',
   'feeds.answered': 'a répondu il y a {age}',
   'feeds.never': 'n’a jamais répondu',
   'feeds.until': 'publié jusqu’à {when}',
