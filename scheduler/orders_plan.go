@@ -29,14 +29,16 @@ type wishes struct {
 
 // wishes returns the orders that reach into a plan, but the one with the id that is left out.
 func (s *Scheduler) wishes(now time.Time, in inputs, without string) wishes {
+	return s.wishesOf(slices.DeleteFunc(s.Orders(), func(o order.Order) bool { return o.ID == without }), now, in)
+}
+
+func (s *Scheduler) wishesOf(orders []order.Order, now time.Time, in inputs) wishes {
 	w := wishes{now: now, start: in.start, step: in.step, steps: in.steps, price: in.importPrice, zone: s.cfg.District.Zone}
-	for _, o := range s.Orders() {
+	for _, o := range orders {
 		if o.Source == order.FromSystem && o.End.IsZero() { // who makes one refreshes it, and nobody says until when
 			o.End = in.start.Add(RequestHorizon)
 		}
-		if o.ID != without {
-			w.orders = append(w.orders, o)
-		}
+		w.orders = append(w.orders, o)
 	}
 	return w
 }

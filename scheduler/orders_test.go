@@ -378,6 +378,69 @@ func TestCost(t *testing.T) {
 	}
 }
 
+// TestTrial: what an order would cost is what it is found to cost once it is given; it is not given, a bad one is refused, and where no plan can tell it is said why.
+func TestTrial(t *testing.T) {
+	w := newTown(t)
+	keep(w)
+	solve := func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) {
+		return optimizer.Plan(ctx, p, optimizer.Settings{TimeLimit: 20 * time.Second, Gap: 0.01, Workers: 1})
+	}
+	w.solve = func(p *problem.Problem) (*problem.Solution, error) { return solve(t.Context(), p) }
+	w.s.cfg.Reckon = solve
+	limit := order.Order{Site: "s", Kind: order.ImportLimit, Value: 6, Author: "olga", Reason: "trial", End: w.now.Add(12 * time.Hour)}
+	try := func(o order.Order) (order.Order, Unpriced) {
+		t.Helper()
+		got, why, err := w.s.Try(t.Context(), o)
+		if err != nil || (got.Cost == nil) != (why != Priced) {
+			t.Fatalf("%+v, %q, %v", got, why, err)
+		}
+		return got, why
+	}
+	if _, why := try(limit); why != NoPlan {
+		t.Errorf("without a plan: %q", why)
+	}
+	planned(t, w)
+	tried, _ := try(limit)
+	if c := tried.Cost; c.Low > c.EUR+1e-9 || c.High < c.EUR-1e-9 || c.High < -1e-6 || c.Hours != 36 {
+		t.Errorf("it would cost %+v", c)
+	}
+	if n := len(w.s.Orders()); n != 0 {
+		t.Errorf("a trial left %d orders", n)
+	}
+	later := limit
+	later.Start, later.End = w.now.Add(72*time.Hour), w.now.Add(73*time.Hour)
+	if _, why := try(later); why != BeyondPlan {
+		t.Errorf("in three days: %q", why)
+	}
+	if _, why := try(order.Order{Site: "s", Device: "bat", Kind: order.LockOut, Author: "olga", Reason: "trial", Start: w.now.Add(time.Hour)}); why != NotPlanned {
+		t.Errorf("a lock-out of later: %q", why)
+	}
+	var faults order.Faults
+	bad := limit
+	bad.Value = -1
+	if _, _, err := w.s.Try(t.Context(), bad); !errors.As(err, &faults) {
+		t.Errorf("a limit below zero: %v", err)
+	}
+	// a minute later, with another order given meanwhile that the plan does not know yet
+	w.now = w.now.Add(time.Minute)
+	other := give(t, w, order.Order{Site: "s", Device: "hp", Kind: order.Quiet, From: "00:00", To: "00:00"})
+	again, _ := try(limit)
+	if _, err := w.s.EndOrder(t.Context(), other.ID, "olga"); err != nil {
+		t.Fatal(err)
+	}
+	if again.Cost.High < -1e-6 {
+		t.Errorf("beside another order it would cost %+v", again.Cost)
+	}
+	w.now = w.now.Add(-time.Minute)
+	given := give(t, w, limit)
+	planned(t, w)
+	w.s.cost(t.Context())
+	o := w.s.Orders()[0]
+	if o.ID != given.ID || o.Cost == nil || o.Cost.Low > tried.Cost.High+1e-6 || o.Cost.High < tried.Cost.Low-1e-6 {
+		t.Errorf("given it costs %+v, tried %+v", o.Cost, tried.Cost)
+	}
+}
+
 // TestCostWithoutAPlan: a reckoning that panics, ends with nothing or with a plan that is none leaves the order without a cost, and control goes on.
 func TestCostWithoutAPlan(t *testing.T) {
 	for name, by := range map[string]func(*problem.Problem) (*problem.Solution, error){

@@ -25,6 +25,16 @@ func (o orders) Give(ctx context.Context, districtID string, given order.Order) 
 	return s.Order(ctx, given)
 }
 
+// Try is as the console's Orders says.
+func (o orders) Try(ctx context.Context, districtID string, asked order.Order) (order.Order, string, error) {
+	s := o.a.schedulers[districtID]
+	if s == nil {
+		return asked, "", fmt.Errorf("app: district %s is not under control: %w", districtID, store.ErrNotFound)
+	}
+	tried, unpriced, err := s.Try(ctx, asked)
+	return tried, string(unpriced), err
+}
+
 // End is as the console's Orders says.
 func (o orders) End(ctx context.Context, districtID, id, who string) (order.Order, error) {
 	s := o.a.schedulers[districtID]

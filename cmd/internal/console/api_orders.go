@@ -20,6 +20,8 @@ import (
 type Orders interface {
 	// Give checks an order, keeps it and puts it in force from its start on. The error of a bad one is [order.Faults].
 	Give(ctx context.Context, districtID string, o order.Order) (order.Order, error)
+	// Try says what an order would cost without giving it: its Cost, or why there is none. The error of a bad one is [order.Faults].
+	Try(ctx context.Context, districtID string, o order.Order) (tried order.Order, unpriced string, err error)
 	// End ends an order before its time; the error of one that is not there or has ended wraps [store.ErrNotFound].
 	End(ctx context.Context, districtID, id, who string) (order.Order, error)
 	// Open lists the orders of a district that hold or are to hold, those of building systems among them, with what they cost.
@@ -61,8 +63,8 @@ type OrderInfo struct {
 	Cost       *OrderCost    `json:"cost" doc:"null: not reckoned"`
 }
 
-// NewOrder is an order to be given.
-type NewOrder struct {
+// OrderWish is what an order asks for.
+type OrderWish struct {
 	Kind   order.Kind `json:"kind" enum:"power,own_control,comfort_range,comfort,away,ready_by,quiet_hours,import_limit,export_limit,lock_out"`
 	Site   string     `json:"site,omitempty" maxLength:"100" doc:"absent: the district itself, for a limit"`
 	Device string     `json:"device,omitempty" maxLength:"100"`
@@ -70,9 +72,25 @@ type NewOrder struct {
 	High   float64    `json:"high,omitempty" doc:"upper end of comfort_range, °C"`
 	From   string     `json:"from,omitempty" doc:"of quiet_hours, each day, local time such as 22:00"`
 	To     string     `json:"to,omitempty"`
-	Reason string     `json:"reason" minLength:"3" maxLength:"500"`
 	Start  *time.Time `json:"start,omitempty" doc:"absent: now"`
 	End    *time.Time `json:"end,omitempty" doc:"absent: until somebody ends it, of lock_out and quiet_hours alone"`
+}
+
+// NewOrder is an order to be given.
+type NewOrder struct {
+	OrderWish
+	Reason string `json:"reason" minLength:"3" maxLength:"500"`
+}
+
+// OrderTrial is what an order would cost.
+type OrderTrial struct {
+	Cost     *OrderCost `json:"cost" doc:"null: see unpriced"`
+	Unpriced string     `json:"unpriced" enum:",no_plan,beyond_plan,not_planned,not_reckoned" doc:"why there is no cost: there is no plan yet; the order begins after the end of the plan; a device that is taken out of control later is in no plan yet; no plan with it was found in time"`
+}
+
+type tryOrderInput struct {
+	District string `path:"district"`
+	Body     OrderWish
 }
 
 type ordersInput struct {
@@ -101,6 +119,9 @@ func (s *Server) orderRoutes() {
 	give.DefaultStatus = http.StatusCreated
 	give.Errors = []int{http.StatusNotFound, http.StatusConflict}
 	register(s, OperatorAccess, give, s.giveOrder)
+	try := write(http.MethodPost, "try-order", "/api/districts/{district}/orders/trial", "orders", "What an order would cost, without giving it: two plans are compared, which takes as long as a plan may")
+	try.Errors = []int{http.StatusNotFound, http.StatusConflict}
+	register(s, OperatorAccess, try, s.tryOrder)
 	end := write(http.MethodPost, "end-order", "/api/districts/{district}/orders/{id}/end", "orders", "End an order before its time")
 	end.Errors = []int{http.StatusNotFound, http.StatusConflict}
 	register(s, OperatorAccess, end, s.endOrder)
@@ -170,9 +191,7 @@ func describeOrder(d *district.District, o order.Order, now time.Time) OrderInfo
 	if i.State == order.Ended && o.Outcome == order.Open { // its time came while nothing was running that could say so
 		i.Outcome, i.EndedAt = order.Completed, &o.End
 	}
-	if c := o.Cost; c != nil {
-		i.Cost = &OrderCost{c.EUR, c.Low, c.High, c.Hours, c.At}
-	}
+	i.Cost = costOf(o.Cost)
 	return i
 }
 
@@ -184,28 +203,59 @@ func (s *Server) giveOrder(ctx context.Context, in *giveOrderInput) (*orderOutpu
 	if s.deps.Orders == nil {
 		return nil, huma.Error409Conflict("this Quartier controls nothing")
 	}
-	p, b := who(ctx), in.Body
-	o := order.Order{Site: b.Site, Device: b.Device, Kind: b.Kind, Value: b.Value, High: b.High, From: b.From, To: b.To, Author: p.user.Name, Source: order.FromConsole, Reason: b.Reason}
+	p := who(ctx)
+	given, err := s.deps.Orders.Give(ctx, d.ID, in.Body.order(p.user.Name, in.Body.Reason))
+	if err != nil {
+		return nil, s.faulty(ctx, "giving the order", err)
+	}
+	s.audit(ctx, p, "order-given", orderObject(given), describeText(given)+": "+given.Reason, "info")
+	return &orderOutput{describeOrder(d, given, s.deps.Now())}, nil
+}
+
+func (s *Server) tryOrder(ctx context.Context, in *tryOrderInput) (*struct{ Body OrderTrial }, error) {
+	d, err := s.district(in.District)
+	if err != nil {
+		return nil, err
+	}
+	if s.deps.Orders == nil {
+		return nil, huma.Error409Conflict("this Quartier controls nothing")
+	}
+	tried, unpriced, err := s.deps.Orders.Try(ctx, d.ID, in.Body.order(who(ctx).user.Name, "trial"))
+	if err != nil {
+		return nil, s.faulty(ctx, "trying the order", err)
+	}
+	return &struct{ Body OrderTrial }{OrderTrial{costOf(tried.Cost), unpriced}}, nil
+}
+
+func (b OrderWish) order(author, reason string) order.Order {
+	o := order.Order{Site: b.Site, Device: b.Device, Kind: b.Kind, Value: b.Value, High: b.High, From: b.From, To: b.To, Author: author, Source: order.FromConsole, Reason: reason}
 	if b.Start != nil {
 		o.Start = b.Start.UTC()
 	}
 	if b.End != nil {
 		o.End = b.End.UTC()
 	}
-	given, err := s.deps.Orders.Give(ctx, d.ID, o)
+	return o
+}
+
+// faulty answers for an order that was not taken: with each of its faults, where it has some.
+func (s *Server) faulty(ctx context.Context, doing string, err error) error {
 	var faults order.Faults
-	switch {
-	case errors.As(err, &faults):
-		var errs []error
-		for _, f := range faults {
-			errs = append(errs, &huma.ErrorDetail{Message: f.Field + ": " + f.Message, Location: "body." + f.Field})
-		}
-		return nil, huma.Error422UnprocessableEntity("the order has faults", errs...)
-	case err != nil:
-		return nil, s.broken(ctx, "giving the order", err)
+	if !errors.As(err, &faults) {
+		return s.broken(ctx, doing, err)
 	}
-	s.audit(ctx, p, "order-given", orderObject(given), describeText(given)+": "+given.Reason, "info")
-	return &orderOutput{describeOrder(d, given, s.deps.Now())}, nil
+	var errs []error
+	for _, f := range faults {
+		errs = append(errs, &huma.ErrorDetail{Message: f.Field + ": " + f.Message, Location: "body." + f.Field})
+	}
+	return huma.Error422UnprocessableEntity("the order has faults", errs...)
+}
+
+func costOf(c *order.Cost) *OrderCost {
+	if c == nil {
+		return nil
+	}
+	return &OrderCost{c.EUR, c.Low, c.High, c.Hours, c.At}
 }
 
 func (s *Server) endOrder(ctx context.Context, in *endOrderInput) (*orderOutput, error) {

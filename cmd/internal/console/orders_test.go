@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,34 @@ func TestOrdersAreGivenListedAndEnded(t *testing.T) {
 	}
 	if got := strings.Join(actions, ", "); got != "order-ended fontaine/ecole/battery-1, order-given fontaine/ecole/battery-1, order-given fontaine/ecole/battery-1" {
 		t.Errorf("audit log, newest first: %s", got)
+	}
+}
+
+// TestOrdersAreTried: what an order would cost is told to who may give it, a bad one has its faults, and none is kept.
+func TestOrdersAreTried(t *testing.T) {
+	f := start(t)
+	b := f.signedIn("operator")
+	const path = "/api/districts/fontaine/orders"
+	wish := map[string]any{"kind": "power", "site": "ecole", "device": "battery-1", "value": 5, "end": noon.Add(2 * time.Hour)}
+	var got console.OrderTrial
+	status, body := b.do("POST", path+"/trial", wish)
+	if err := json.Unmarshal(body, &got); status != 200 || err != nil || got.Cost == nil || got.Cost.EUR != 1.2 || got.Unpriced != "" {
+		t.Errorf("a trial answered %d %s", status, body)
+	}
+	wish["start"], wish["end"] = noon.AddDate(0, 0, 3), noon.AddDate(0, 0, 4)
+	got = console.OrderTrial{}
+	if status, body = b.do("POST", path+"/trial", wish); status != 200 || json.Unmarshal(body, &got) != nil || got.Cost != nil || got.Unpriced != "beyond_plan" {
+		t.Errorf("a trial of later answered %d %s", status, body)
+	}
+	wish["value"] = 5000
+	if status, body = b.do("POST", path+"/trial", wish); status != 422 || !strings.Contains(string(body), "body.value") {
+		t.Errorf("a bad trial answered %d %s", status, body)
+	}
+	if status, _ = f.signedIn("viewer").do("POST", path+"/trial", wish); status != 403 {
+		t.Errorf("a viewer's trial answered %d, want 403", status)
+	}
+	if list := get[[]console.OrderInfo](b, path); len(list) != 0 {
+		t.Errorf("trials are kept: %+v", list)
 	}
 }
 

@@ -257,6 +257,8 @@ await step('an order is given by keyboard, is listed with its reason, and ends e
   await main.page.waitForSelector('dialog[open] select')
   await main.page.selectOption('dialog[open] select >> nth=0', 'lock_out')
   await main.page.waitForFunction(() => document.querySelectorAll('dialog[open] select')[1]?.options.length > 0)
+  await main.page.waitForSelector('dialog[open] .trial:has-text("would cost")')
+  await main.page.waitForFunction(() => !document.querySelector('dialog[open] .trial')?.textContent?.includes('Reckoning'), undefined, { timeout: 60_000 })
   await main.page.fill('dialog[open] form > label:last-of-type input', 'trying a lock-out')
   await picture(main.page, 'orders-give-en-light-wide', false)
   await main.page.keyboard.press('Enter')

@@ -17,6 +17,7 @@ export type Statement = Schemas['Statement']
 export type DeviceInfo = Schemas['DeviceInfo']
 export type DeviceDetail = Schemas['DeviceDetail']
 export type OrderInfo = Schemas['OrderInfo']
+export type OrderTrial = Schemas['OrderTrial']
 export type Reading = Schemas['Reading']
 export type PlanView = Schemas['PlanView']
 export type ForecastQuality = Schemas['ForecastQuality']
@@ -96,7 +97,7 @@ async function request<T>(method: string, path: string, body?: unknown, signal?:
 
 export const api = {
   get: <T>(path: string, query?: Query, signal?: AbortSignal) => request<T>('GET', url(path, query), undefined, signal),
-  post: <T>(path: string, body: unknown) => request<T>('POST', path, body),
+  post: <T>(path: string, body: unknown, signal?: AbortSignal) => request<T>('POST', path, body, signal),
   put: <T>(path: string, body: unknown) => request<T>('PUT', path, body),
   del: (path: string) => request<void>('DELETE', path),
 }

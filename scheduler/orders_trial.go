@@ -1,0 +1,93 @@
+package scheduler
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"quartier/optimizer/problem"
+	"quartier/schemas/order"
+)
+
+// Unpriced says why a trial has no cost.
+type Unpriced string
+
+// The reasons for which a trial has no cost.
+const (
+	Priced      Unpriced = ""
+	NoPlan      Unpriced = "no_plan"     // there is none yet to compare with
+	BeyondPlan  Unpriced = "beyond_plan" // the order begins after the end of the plan
+	NotPlanned  Unpriced = "not_planned" // plans know this kind of order only once it holds: a device that is taken out later
+	NotReckoned Unpriced = "not_reckoned"
+)
+
+// Try says what an order would cost, as [order.Cost] does, without giving it: it is checked as by Order, and a plan that goes around it is held against one from the same state with the orders that there
+// are. Without a cost it says why. It waits for other trials of the district. The error of a bad order is [order.Faults].
+func (s *Scheduler) Try(ctx context.Context, o order.Order) (order.Order, Unpriced, error) {
+	now := s.cfg.Now()
+	if o.Start.IsZero() || o.Start.Before(now) {
+		o.Start = now
+	}
+	o.ID, o.District, o.Created, o.Revision, o.Outcome, o.Source = "", s.cfg.District.ID, now, 1, order.Open, order.FromConsole
+	if faults := order.Check(&o, s.cfg.District, now); len(faults) > 0 {
+		return o, NotReckoned, faults
+	}
+	select {
+	case s.trying <- struct{}{}:
+		defer func() { <-s.trying }()
+	case <-ctx.Done():
+		return o, NotReckoned, ctx.Err()
+	}
+	s.mu.Lock()
+	r := s.reckoned
+	s.mu.Unlock()
+	end := r.in.start.Add(time.Duration(r.in.steps) * r.in.step)
+	switch {
+	case s.cfg.Reckon == nil || r.solution == nil || r.solution.Objective == nil || r.solution.Bound == nil:
+		return o, NoPlan, nil
+	case !o.Start.Before(end):
+		return o, BeyondPlan, nil
+	case (o.Kind == order.OwnControl || o.Kind == order.LockOut) && o.Start.After(now):
+		return o, NotPlanned, nil
+	}
+	asked := o
+	if !o.Start.After(now) && r.state.Now.Before(o.Start) { // as if it had been given before the plan was made
+		asked.Start = r.state.Now
+	}
+	have := s.Orders()
+	base, offset, err := s.without(ctx, r, have)
+	if err == nil && base.Objective != nil && base.Bound != nil {
+		with := slices.Clone(have)
+		for _, old := range replaced(have, &asked, now) {
+			i := slices.IndexFunc(with, func(x order.Order) bool { return x.ID == old.ID })
+			with[i] = old
+		}
+		p := s.build(r.state, r.in, s.wishesOf(append(with, asked), r.state.Now, r.in))
+		var sol *problem.Solution
+		if sol, err = s.solve(p, func() (*problem.Solution, error) { return s.cfg.Reckon(ctx, p) }); err == nil && sol.Objective != nil && sol.Bound != nil {
+			same := valueOffset(s.cfg.District, p) - offset
+			o.Cost = &order.Cost{EUR: *sol.Objective - *base.Objective - same, Low: *sol.Bound - *base.Objective - same, High: *sol.Objective - *base.Bound - same,
+				Hours: float64(r.in.steps) * r.in.step.Hours(), At: r.state.Now}
+			return o, Priced, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return o, NotReckoned, ctx.Err()
+	}
+	s.cfg.Log.Debug("cost of a trial not known", "district", s.cfg.District.ID, "kind", o.Kind, "err", err)
+	return o, NotReckoned, nil
+}
+
+// without is the plan with the orders that there are: the one in force, unless orders came or went since it was made.
+func (s *Scheduler) without(ctx context.Context, r reckoned, have []order.Order) (*problem.Solution, float64, error) {
+	same := len(have) == len(r.with)
+	for _, o := range have {
+		same = same && r.with[o.ID]
+	}
+	if same {
+		return r.solution, r.offset, nil
+	}
+	p := s.build(r.state, r.in, s.wishesOf(have, r.state.Now, r.in))
+	sol, err := s.solve(p, func() (*problem.Solution, error) { return s.cfg.Reckon(ctx, p) })
+	return sol, valueOffset(s.cfg.District, p), err
+}
