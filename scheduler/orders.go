@@ -144,10 +144,14 @@ func (s *Scheduler) Restore(orders []order.Order, until time.Time) {
 			continue
 		}
 		kind, value := RequestKind(o.Kind), o.Value
-		if o.Kind == order.OwnControl {
+		switch o.Kind {
+		case order.OwnControl:
 			kind, value = RequestAvailable, 0
+		case order.LockOut:
+			value = 1
 		}
 		r := Request{Kind: kind, Site: o.Site, Device: o.Device, Value: value, Actor: o.Author, Since: s.cfg.Wall(), Until: until, order: o.ID}
+		r.Until = r.until()
 		s.requests[r.key()] = r
 	}
 }
@@ -324,15 +328,15 @@ func (s *Scheduler) asked(r *Request, now time.Time) (given, over []order.Order)
 	}
 	over = append(over, s.unsilence(r.Kind, r.Site, r.Actor, now)...)
 	kind := order.Kind(r.Kind)
-	if r.Kind == RequestAvailable {
-		if r.Value != 0 {
-			return nil, over
-		}
+	switch {
+	case r.Kind == RequestAvailable && r.Value != 0 || r.Kind == RequestLockOut && r.Value == 0:
+		return nil, over
+	case r.Kind == RequestAvailable:
 		kind = order.OwnControl
 	}
 	o := order.Order{ID: newID(), District: s.cfg.District.ID, Site: r.Site, Device: r.Device, Kind: kind, Author: r.Actor, Source: order.FromSystem,
 		Reason: "asked for by a building system", Created: now, Start: now, Revision: 1}
-	if kind != order.OwnControl {
+	if kind.Unit() != "" {
 		o.Value = r.Value
 	}
 	r.order = o.ID

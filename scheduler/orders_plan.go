@@ -35,7 +35,7 @@ func (s *Scheduler) wishes(now time.Time, in inputs, without string) wishes {
 func (s *Scheduler) wishesOf(orders []order.Order, now time.Time, in inputs) wishes {
 	w := wishes{now: now, start: in.start, step: in.step, steps: in.steps, price: in.importPrice, zone: s.cfg.District.Zone}
 	for _, o := range orders {
-		if o.Source == order.FromSystem && o.End.IsZero() { // who makes one refreshes it, and nobody says until when
+		if o.Source == order.FromSystem && o.End.IsZero() && o.Kind != order.LockOut { // who makes one refreshes it, and nobody says until when
 			o.End = in.start.Add(RequestHorizon)
 		}
 		w.orders = append(w.orders, o)

@@ -20,7 +20,9 @@ const (
 	RequestImportLimit RequestKind = "import_limit" // of a site or the district: largest power drawn, kW
 	RequestExportLimit RequestKind = "export_limit" // of a site or the district: largest power fed, kW
 	RequestComfort     RequestKind = "comfort"      // of a site: shift of its comfort bands, K
+	RequestAway        RequestKind = "away"         // of a site: nobody is there, zones may be so many K colder
 	RequestAvailable   RequestKind = "available"    // of a device under control: 0 gives it its own control back
+	RequestLockOut     RequestKind = "lock_out"     // of a device under control: 1 has nothing written to it, until it is withdrawn
 )
 
 // RequestHorizon is how long planning takes a request to go on: who makes one refreshes it, and nobody says until when.
@@ -30,7 +32,7 @@ const RequestHorizon = time.Hour
 type Request struct {
 	Kind   RequestKind
 	Site   string // empty: the district itself
-	Device string // of RequestAvailable
+	Device string // of RequestAvailable and RequestLockOut
 	Value  float64
 	Actor  string
 	Since  time.Time // the first of its refreshes; both on the machine's clock
@@ -66,7 +68,11 @@ func (s *Scheduler) check(r Request) error {
 		if site == nil || r.Device != "" || math.Abs(r.Value) > 5 {
 			return fmt.Errorf("%s: %v K is no shift of a site's comfort within 5 K", what, r.Value)
 		}
-	case RequestAvailable:
+	case RequestAway:
+		if site == nil || r.Device != "" || r.Value < 0 || r.Value > 10 {
+			return fmt.Errorf("%s: %v K is no absence of a site, 0 to 10 K colder", what, r.Value)
+		}
+	case RequestAvailable, RequestLockOut:
 		if dev := d.Device(r.Site, r.Device); dev == nil || !dev.Control || r.Value != 0 && r.Value != 1 {
 			return fmt.Errorf("%s: want 0 or 1 of a device under control, got %v", what, r.Value)
 		}
@@ -88,6 +94,7 @@ func (s *Scheduler) Request(rs ...Request) (before []float64, err error) {
 	var given, over []order.Order
 	s.mu.Lock()
 	for _, r := range rs {
+		r.Until = r.until()
 		old, ok := s.requests[r.key()]
 		ok = ok && old.Until.After(s.cfg.Wall())
 		if ok && old.Value == r.Value {
@@ -107,6 +114,14 @@ func (s *Scheduler) Request(rs ...Request) (before []float64, err error) {
 		s.Wake()
 	}
 	return before, nil
+}
+
+// until is when a request lapses: a lock-out does not. Somebody works on the device whether their building system speaks or not.
+func (r Request) until() time.Time {
+	if r.Kind == RequestLockOut && r.Value != 0 {
+		return r.Since.AddDate(100, 0, 0)
+	}
+	return r.Until
 }
 
 // Withdraw ends a request and returns its value, NaN when none was in force.

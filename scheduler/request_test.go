@@ -7,6 +7,7 @@ import (
 
 	"quartier/optimizer/problem"
 	"quartier/schemas/district"
+	"quartier/schemas/order"
 )
 
 // busy lets every device of the town draw what it can.
@@ -68,6 +69,87 @@ func TestRequestedLimitHolds(t *testing.T) {
 	}
 }
 
+// TestRequestedLockOut: nothing is written to a device that a building system locks out, however long nobody repeats it and after a restart as well, until it is withdrawn. A request to let go
+// of it does that too.
+func TestRequestedLockOut(t *testing.T) {
+	w := newTown(t)
+	w.s.cfg.KeepToPlan = true
+	w.solve = busy
+	k := keep(w)
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.s.Dispatch(t.Context())
+	last := w.last(t, "bat")
+	writes := func(s *Scheduler) int {
+		n := len(w.lines)
+		w.now = w.now.Add(time.Minute)
+		w.refresh()
+		s.Dispatch(t.Context())
+		count := 0
+		for _, l := range w.lines[n:] {
+			if l.Device == "bat" {
+				count++
+			}
+		}
+		return count
+	}
+	lock := ask(RequestLockOut, "s", "bat", 1, time.Millisecond)
+	if _, err := w.s.Request(lock); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(10 * time.Millisecond)
+	w.s.lapse(time.Now().Add(24 * time.Hour))
+	if now := w.s.cfg.Now(); !w.s.lockedOut("s", "bat", now) || len(w.s.Requests()) != 1 {
+		t.Fatalf("the lock-out of a silent building system does not hold: %v", w.s.Requests())
+	}
+	if n := writes(w.s); n != 0 || w.last(t, "bat") != last {
+		t.Errorf("%d commands to a device that is locked out", n)
+	}
+	again := newTown(t)
+	w.s.flush(t.Context())
+	var saved []order.Order
+	for _, o := range k.last {
+		saved = append(saved, o)
+	}
+	again.s.Restore(saved, time.Now().Add(time.Minute))
+	again.s.lapse(time.Now().Add(24 * time.Hour))
+	if !again.s.lockedOut("s", "bat", again.now) {
+		t.Errorf("after a restart with %+v it is not locked out", saved)
+	}
+	for _, free := range []func(){
+		func() {
+			if v := again.s.Withdraw(RequestLockOut, "s", "bat"); v != 1 {
+				t.Errorf("withdrawn %v, want 1", v)
+			}
+		},
+		func() {
+			for _, v := range []float64{1, 0} {
+				if _, err := again.s.Request(ask(RequestLockOut, "s", "bat", v, time.Minute)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+	} {
+		if free(); again.s.lockedOut("s", "bat", again.now) {
+			t.Error("it is still locked out")
+		}
+	}
+}
+
+// TestRequestedAbsence lets the zones of a site be colder in the plan of the next hour.
+func TestRequestedAbsence(t *testing.T) {
+	w := newTown(t)
+	before, _ := find[*problem.HeatPump](planned(t, w))
+	if _, err := w.s.Request(ask(RequestAway, "s", "", 3, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	after, ok := find[*problem.HeatPump](planned(t, w))
+	if last := len(after.Zone.MinC) - 1; !ok || after.Zone.MinC[0] != before.Zone.MinC[0]-3 || after.Zone.MinC[last] != before.Zone.MinC[last] {
+		t.Errorf("band from %v, before from %v", after.Zone.MinC[:6], before.Zone.MinC[:6])
+	}
+}
+
 // TestRequestsReachThePlan: the plan of the next hour keeps what is asked, a comfort shift moves the band of that hour, and a device that is not available is not planned.
 func TestRequestsReachThePlan(t *testing.T) {
 	w := newTown(t)
@@ -122,6 +204,7 @@ func TestRequestRefusesNonsense(t *testing.T) {
 	for _, r := range []Request{
 		ask("speed", "s", "", 1, time.Minute), ask(RequestImportLimit, "nowhere", "", 1, time.Minute), ask(RequestImportLimit, "s", "", -1, time.Minute),
 		ask(RequestImportLimit, "s", "", math.NaN(), time.Minute), ask(RequestComfort, "", "", 1, time.Minute), ask(RequestComfort, "s", "", 6, time.Minute),
+		ask(RequestAway, "s", "", 10.5, time.Minute), ask(RequestAway, "", "", 1, time.Minute), ask(RequestLockOut, "s", "grid", 1, time.Minute), ask(RequestLockOut, "s", "bat", 2, time.Minute),
 		ask(RequestAvailable, "s", "grid", 0, time.Minute), ask(RequestAvailable, "s", "bat", 0.5, time.Minute), ask(RequestAvailable, "s", "none", 0, time.Minute),
 	} {
 		if _, err := w.s.Request(ask(RequestImportLimit, "s", "", 5, time.Minute), r); err == nil {

@@ -22,7 +22,8 @@ type asks struct {
 }
 
 var requestKinds = map[string]scheduler.RequestKind{face.ImportLimitRequest: scheduler.RequestImportLimit, face.ExportLimitRequest: scheduler.RequestExportLimit,
-	face.ComfortRequest: scheduler.RequestComfort, face.AvailableRequest: scheduler.RequestAvailable}
+	face.ComfortRequest: scheduler.RequestComfort, face.AvailableRequest: scheduler.RequestAvailable,
+	face.AbsenceRequest: scheduler.RequestAway, face.LockOutRequest: scheduler.RequestLockOut}
 
 func newAsks(a *App) *asks {
 	q := &asks{a: a, lasts: time.Duration(a.cfg.File.Face.RequestTimeout * float64(time.Second)), lines: make(chan store.Event, 1000)}
@@ -96,9 +97,9 @@ func (q *asks) record(actor, remote, action, object, detail string) {
 func (q *asks) lapsed(districtID string, r scheduler.Request) {
 	unit := "kW"
 	switch r.Kind {
-	case scheduler.RequestComfort:
+	case scheduler.RequestComfort, scheduler.RequestAway:
 		unit = "K"
-	case scheduler.RequestAvailable:
+	case scheduler.RequestAvailable, scheduler.RequestLockOut:
 		unit = "state"
 	}
 	q.record(r.Actor, "", "request-lapsed", q.name(districtID, r), amount(r.Value, unit)+" to none: not repeated in time")

@@ -56,7 +56,7 @@ type OrderInfo struct {
 	Reason     string        `json:"reason"`
 	Created    time.Time     `json:"created"`
 	Start      time.Time     `json:"start"`
-	End        *time.Time    `json:"end" doc:"null: until somebody ends it, or of a building system: as long as it is repeated"`
+	End        *time.Time    `json:"end" doc:"null: until somebody ends it, or of a building system, but of its lock-outs: as long as it is repeated"`
 	Outcome    order.Outcome `json:"outcome" doc:"of an ended one: completed, ended (by somebody, before its time), replaced, lapsed (no longer repeated)"`
 	EndedAt    *time.Time    `json:"ended_at"`
 	EndedWho   string        `json:"ended_who"`

@@ -13,19 +13,19 @@
 //
 // # Requests
 //
-// Who is authorised may ask for a smaller limit of a site or of the district, for a shift of a site's comfort bands, and for a device to get its own control back; see
-// [ImportLimitRequest] and those beside it. A request holds until the time-out after it was last written: who wants it to go on writes it again before. Not a number
-// withdraws it. What is read is the request in force, whoever made it, not a number when there is none; of several writers the last one counts. The next round of dispatch
+// Who is authorised may ask for a smaller limit of a site or of the district, for a shift of a site's comfort bands, for its absence, for a device to get its own control back, and for one to be
+// locked out; see [ImportLimitRequest] and those beside it. A request holds until the time-out after it was last written: who wants it to go on writes it again before. A lock-out alone
+// holds until it is withdrawn: somebody may have their hands in the device. Not a number withdraws a request. What is read is the request in force, whoever made it, not a number when there is none; of several writers the last one counts. The next round of dispatch
 // obeys it, and it never lifts a configured limit. Each write is recorded with who made it, the old and the new value.
 //
-// # Modbus map, version 2
+// # Modbus map, version 3
 //
 // Each district is a unit, from 1. Every register can be read as holding and as input register; requests are written with function 16, whole, all of one
 // write or none. Numbers of more than one register are big-endian with the high word first, text is UTF-8 with NUL at its end, two bytes a register. There is no
 // scale: values are float32, counters float64.
 //
 //	    0  u32     magic 0x51554152 ("QUAR")
-//	    2  u16     version of the map, 2
+//	    2  u16     version of the map, 3
 //	    3  u16     number of site places
 //	    4  u16     address of the district's values, 100
 //	    5  u16     registers of the district's values
@@ -47,11 +47,11 @@
 //	  100          the district's values, float32 unless [Model.Points] says float64
 //	  360          the district's requests: import limit, export limit
 //	  400          hourly values, float32: quantity by quantity, 25 hours each
-//	 1000+100·k    site place k from 0: id (16 registers), name (32), from offset 48 its values, from 80 its requests: import limit, export limit, comfort
-//	21000+70·k     device place k from 0: id (16 registers), kind, site place (65535: none), from offset 18 its values, at 64 its request: available
+//	 1000+100·k    site place k from 0: id (16 registers), name (32), from offset 48 its values, from 80 its requests: import limit, export limit, comfort, absence
+//	21000+70·k     device place k from 0: id (16 registers), kind, site place (65535: none), from offset 18 its values, at 64 its requests: available, lock-out
 //
 // [Model.Points] is the whole table. Places are kept in [Slots]: what is added to a configuration takes the next one wherever it stands in the file, what is removed leaves its place empty,
-// and an empty place reads as id "" and not a number. So no register ever moves. A place is of an id: a device that gets another id is another device.
+// and an empty place reads as id "" and not a number. So no register ever moves, from one version to the next neither: 3 has the requests of absence and lock-out more than 2. A place is of an id: a device that gets another id is another device.
 //
 // # OPC UA
 //

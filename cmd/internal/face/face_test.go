@@ -77,7 +77,7 @@ func startFace(t *testing.T, mode string, change func(*Config)) (*Face, error) {
 func TestRegistersAreStable(t *testing.T) {
 	ds := testDistricts()
 	ds[0].Sites[0].Devices[2].Control = true
-	slots := &Slots{Version: mapVersion}
+	slots := &Slots{Version: slotsVersion}
 	before := NewModel(ds, slots).Points()
 	used := map[[2]int]string{}
 	for _, p := range before {
@@ -259,7 +259,7 @@ func TestModbusFace(t *testing.T) {
 		return regs
 	}
 	head := read(1, profile.Holding, 0, 64)
-	if head[0] != 0x5155 || head[1] != 0x4152 || head[2] != 2 || head[3] != 2 || head[4] != 100 || head[6] != 400 || head[7] != 25 || head[9] != 1000 || head[10] != 100 || head[11] != 0 {
+	if head[0] != 0x5155 || head[1] != 0x4152 || head[2] != 3 || head[3] != 2 || head[4] != 100 || head[6] != 400 || head[7] != 25 || head[9] != 1000 || head[10] != 100 || head[11] != 0 {
 		t.Errorf("header %v", head[:16])
 	}
 	if got := chars(head[32:64]); got != "Fontaine d'Ouche" {

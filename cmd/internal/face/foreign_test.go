@@ -31,7 +31,7 @@ type modbusAnswers struct {
 // checkModbus holds what a client told against what serveModbus serves; refused is the exception of a write to a value: 1 where the client may write nothing, 2 where it may make requests.
 func checkModbus(t *testing.T, got modbusAnswers, refused float64) {
 	t.Helper()
-	if got.Magic != "QUAR" || got.Version != 2 || got.Sites != 2 || got.Updates != 1 || got.Name != "Fontaine d'Ouche" {
+	if got.Magic != "QUAR" || got.Version != 3 || got.Sites != 2 || got.Updates != 1 || got.Name != "Fontaine d'Ouche" {
 		t.Errorf("header %+v", got)
 	}
 	if got.Values[0] != -40.5 || got.Values[1] != "NaN" || got.Values[2] != "NaN" || got.DoubleAt16 != 123456789.125 {

@@ -12,7 +12,7 @@ import (
 // The Modbus map; doc.go describes it.
 const (
 	mapMagic      = 0x51554152
-	mapVersion    = 2
+	mapVersion    = 3 // 2 knew no requests of absence and lock-out; what it knew stands where it stood
 	valuesAt      = 100
 	requestsAt    = 360
 	hoursAt       = 400
@@ -23,7 +23,7 @@ const (
 	maxSites      = 200
 	devicesAt     = sitesAt + maxSites*siteStride
 	deviceStride  = 70
-	deviceAsksAt  = 64
+	deviceAsksAt  = 64 // of devices under control, which no gas meter is
 	maxDevices    = (65536 - devicesAt) / deviceStride
 	maxDistricts  = 247 // unit ids of Modbus
 	noSite        = 0xFFFF
@@ -88,7 +88,7 @@ type modelDevice struct {
 // room of the map is on OPC UA alone, see [Model.Beyond].
 func NewModel(districts []district.District, slots *Slots) *Model {
 	if slots == nil {
-		slots = &Slots{Version: mapVersion}
+		slots = &Slots{Version: slotsVersion}
 	}
 	slots.Assign(districts)
 	m := &Model{byName: map[string]int{}}
@@ -179,7 +179,7 @@ func (m *Model) addDistrict(d *district.District, slots *Slots) {
 		for k, r := range []struct {
 			q   quantity
 			max float64
-		}{{importRequest, upTo(s.ImportLimitKW)}, {exportRequest, upTo(s.ExportLimitKW)}, {comfortRequest, 0}} {
+		}{{importRequest, upTo(s.ImportLimitKW)}, {exportRequest, upTo(s.ExportLimitKW)}, {comfortRequest, 0}, {absence, 0}} {
 			a.add(Variable{Name: SiteKey(d.ID, s.ID, r.q.name), Site: s.ID, Writable: true, Max: r.max}, r.q, base+siteAsksAt+2*uint16(k), room, "Sites", s.ID, "Requests", r.q.name)
 		}
 	}
@@ -205,7 +205,9 @@ func (m *Model) addDistrict(d *district.District, slots *Slots) {
 			a.add(v, q.quantity, base+q.offset, room, append(slices.Clone(path), q.name)...)
 		}
 		if dev.Control {
-			a.add(Variable{Name: DeviceKey(d.ID, site, dev.ID, AvailableRequest), Site: site, Device: dev.ID, Writable: true}, available, base+deviceAsksAt, room, append(slices.Clone(path), AvailableRequest)...)
+			for k, q := range []quantity{available, lockOut} {
+				a.add(Variable{Name: DeviceKey(d.ID, site, dev.ID, q.name), Site: site, Device: dev.ID, Writable: true}, q, base+deviceAsksAt+2*uint16(k), room, append(slices.Clone(path), q.name)...)
+			}
 		}
 	}
 	m.districts = append(m.districts, md)

@@ -20,6 +20,7 @@ var labels = map[string]label{
 	"connected": {"Car connected", "Véhicule branché"}, "charging": {"Charging", "En charge"}, "session_kwh": {"Session energy", "Énergie de la session"}, "limit_a": {"Current limit", "Limite de courant"},
 	"sg_ready": {"SG Ready", "SG Ready"}, "irradiance_w_m2": {"Irradiance", "Irradiance"}, ImportLimitRequest: {"Requested import limit", "Limite de soutirage demandée"},
 	ExportLimitRequest: {"Requested export limit", "Limite d'injection demandée"}, ComfortRequest: {"Requested comfort shift", "Décalage de confort demandé"}, AvailableRequest: {"Requested availability", "Disponibilité demandée"},
+	AbsenceRequest: {"Requested absence", "Absence demandée"}, LockOutRequest: {"Requested lock-out", "Consignation demandée"},
 }
 
 // folder is how a folder, or an object of a type, of the OPC UA server is shown.

@@ -80,7 +80,7 @@ func (d *modelDistrict) headings() []Point {
 		base := devicesAt + deviceStride*dev.slot
 		name := dev.site + "/" + dev.id
 		add(name+"/id", "id of the device", "text", base, 16)
-		add(name+"/kind", "kind of the device: 1 substation, 2 grid meter, 3 load meter, 4 solar inverter, 5 battery, 6 heat pump, 7 water heater, 8 charging point, 9 heat meter, 10 weather station", "uint16", base+16, 1)
+		add(name+"/kind", "kind of the device: 1 substation, 2 grid meter, 3 load meter, 4 solar inverter, 5 battery, 6 heat pump, 7 water heater, 8 charging point, 9 heat meter, 10 weather station, 11 gas meter", "uint16", base+16, 1)
 		add(name+"/site", "place of its site, from 0; 65535 for the district's own", "uint16", base+17, 1)
 	}
 	return out

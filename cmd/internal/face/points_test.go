@@ -84,7 +84,7 @@ func TestPointsAsFiles(t *testing.T) {
 			t.Errorf("%+v says too little", p)
 		}
 	}
-	if writable != 2*2+3*3+1 { // two of each district, three of each site, one of the battery
+	if writable != 2*2+3*4+2 { // two of each district, four of each site, two of the battery
 		t.Errorf("%d requests", writable)
 	}
 	for _, v := range NewModel(ds, nil).Variables {

@@ -116,6 +116,8 @@ const (
 	ExportLimitRequest = "export_limit_request_kw"
 	ComfortRequest     = "comfort_request_k"
 	AvailableRequest   = "available_request"
+	AbsenceRequest     = "absence_request_k"
+	LockOutRequest     = "lock_out_request"
 )
 
 var (
@@ -125,13 +127,23 @@ var (
 	available      = quantity{AvailableRequest, units.StateUnit, false, "request: 0 gives the device its own control back, 1 lets Quartier command it; not a number: none", "demande : 0 rend l'équipement à sa propre régulation, 1 laisse Quartier le commander ; non numérique : aucune"}
 )
 
+// The requests of version 3 of the Modbus map.
+var (
+	absence = quantity{AbsenceRequest, "K", false, "request: nobody is there, and zones may be this much colder; cars and hot water do not matter; not a number: somebody is",
+		"demande : absence, les zones peuvent être plus froides d'autant ; véhicules et eau chaude sans importance ; non numérique : présence"}
+	lockOut = quantity{LockOutRequest, units.StateUnit, false, "request: 1 has nothing at all written to the device, which is being worked on, until it is withdrawn by 0 or not a number, however long nobody repeats it",
+		"demande : 1 interdit toute écriture vers l'équipement, en cours d'intervention, jusqu'au retrait par 0 ou non numérique, même sans répétition"}
+)
+
 // largestKW bounds requests where the configuration names no limit.
 const largestKW = 100_000
 
 // span is the range in which values of a quantity are expected.
 func (q quantity) span() (lo, hi float64) {
 	switch {
-	case q.name == AvailableRequest, q.unit == units.ShareUnit, q.name == "plan_valid", q.name == district.Connected, q.name == district.Charging:
+	case q.name == AbsenceRequest:
+		return 0, 10
+	case q.name == AvailableRequest, q.name == LockOutRequest, q.unit == units.ShareUnit, q.name == "plan_valid", q.name == district.Connected, q.name == district.Charging:
 		return 0, 1
 	case q.name == ComfortRequest:
 		return -5, 5

@@ -61,7 +61,7 @@ func (a *asker) ask(ctx context.Context, asks []Ask) error {
 			continue
 		}
 		slack := withoutTouch * math.Max(math.Abs(v.Min), math.Abs(v.Max))
-		if math.IsInf(*x, 0) || *x < v.Min-slack || *x > v.Max+slack || v.Quantity == AvailableRequest && *x != 0 && *x != 1 {
+		if math.IsInf(*x, 0) || *x < v.Min-slack || *x > v.Max+slack || (v.Quantity == AvailableRequest || v.Quantity == LockOutRequest) && *x != 0 && *x != 1 {
 			return fmt.Errorf("face: %s: %g %s, want %g to %g: %w", v.Name, *x, v.Unit, v.Min, v.Max, ErrRange)
 		}
 		*x = math.Min(math.Max(*x, v.Min), v.Max)

@@ -117,7 +117,7 @@ func TestModbusRequests(t *testing.T) {
 	m := f.Model()
 	at := func(name string) int { return int(m.Variable(name).Register) }
 	site, dev := at("fontaine/ecole/import_limit_request_kw"), at("fontaine/ecole/bat/available_request")
-	if site != 1080 || at("fontaine/ecole/comfort_request_k") != 1084 || at("fontaine/import_limit_request_kw") != 360 || dev != devicesAt+3*deviceStride+64 {
+	if site != 1080 || at("fontaine/ecole/comfort_request_k") != 1084 || at("fontaine/ecole/absence_request_k") != 1086 || at("fontaine/ecole/bat/lock_out_request") != dev+2 || at("fontaine/import_limit_request_kw") != 360 || dev != devicesAt+3*deviceStride+64 {
 		t.Errorf("registers %d %d", site, dev)
 	}
 	c, ok := call(t, f.Addresses().Modbus)
@@ -138,10 +138,15 @@ func TestModbusRequests(t *testing.T) {
 		{"infinite", `{"write":1080,"values":[1e39]}`, 3, nil},
 		{"half a value", `{"one":1080,"value":1}`, 2, nil},
 		{"from the middle of a value", `{"write":1081,"values":[1]}`, 2, nil},
-		{"beyond the requests", `{"write":1084,"values":[1,1]}`, 2, nil},
+		{"beyond the requests", `{"write":1086,"values":[1,1]}`, 2, nil},
 		{"a measurement", `{"write":1048,"values":[1]}`, 2, nil},
 		{"the heading", `{"write":0,"values":[1]}`, 2, nil},
-		{"withdrawn", `{"write":1080,"values":[null,null,null]}`, 0, map[string]float64{}},
+		{"more absent than may be", `{"write":1086,"values":[10.5]}`, 3, nil},
+		{"limits, comfort and absence at once", `{"write":1080,"values":[50,20,-1.5,3]}`, 0, map[string]float64{"fontaine/ecole/import_limit_request_kw": 50, "fontaine/ecole/export_limit_request_kw": 20, "fontaine/ecole/comfort_request_k": -1.5, "fontaine/ecole/absence_request_k": 3}},
+		{"withdrawn", `{"write":1080,"values":[null,null,null,null]}`, 0, map[string]float64{}},
+		{"a lock-out is 0 or 1", fmt.Sprintf(`{"write":%d,"values":[0.5]}`, dev+2), 3, nil},
+		{"locked out", fmt.Sprintf(`{"write":%d,"values":[1]}`, dev+2), 0, map[string]float64{"fontaine/ecole/bat/lock_out_request": 1}},
+		{"let go", fmt.Sprintf(`{"write":%d,"values":[null]}`, dev+2), 0, map[string]float64{}},
 		{"available is 0 or 1", fmt.Sprintf(`{"write":%d,"values":[0.5]}`, dev), 3, nil},
 		{"not available", fmt.Sprintf(`{"write":%d,"values":[0]}`, dev), 0, map[string]float64{"fontaine/ecole/bat/available_request": 0}},
 		{"the end of the range", `{"write":360,"values":[900]}`, 0, map[string]float64{"fontaine/ecole/bat/available_request": 0, "fontaine/import_limit_request_kw": 900}},

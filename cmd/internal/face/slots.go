@@ -28,6 +28,9 @@ type DistrictSlots struct {
 	Devices []string `json:"devices"` // site/device; _/device for the district's own
 }
 
+// slotsVersion is that of the file. It is older than the map's: places are given as ever.
+const slotsVersion = 2
+
 // SlotsFile is the name of the file of [Slots] in the data folder.
 const SlotsFile = "face-map.json"
 
@@ -36,7 +39,7 @@ const SlotsFile = "face-map.json"
 func LoadSlots(path string) (*Slots, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &Slots{Version: mapVersion}, nil
+		return &Slots{Version: slotsVersion}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("face: register map: %w", err)
@@ -45,8 +48,8 @@ func LoadSlots(path string) (*Slots, error) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		return nil, fmt.Errorf("face: register map %s: %w", path, err)
 	}
-	if s.Version != mapVersion {
-		return nil, fmt.Errorf("face: register map %s has version %d, want %d", path, s.Version, mapVersion)
+	if s.Version != slotsVersion {
+		return nil, fmt.Errorf("face: register map %s has version %d, want %d", path, s.Version, slotsVersion)
 	}
 	for i, d := range s.Districts {
 		if slices.ContainsFunc(s.Districts[:i], func(o DistrictSlots) bool { return o.ID == d.ID }) || repeats(d.Sites) || repeats(d.Devices) {

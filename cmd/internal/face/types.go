@@ -86,11 +86,11 @@ func objectTypes() []objectType {
 	for _, q := range siteQuantities {
 		s.Variables = append(s.Variables, declared(q, false))
 	}
-	for _, q := range []quantity{importRequest, exportRequest, comfortRequest} {
+	for _, q := range []quantity{importRequest, exportRequest, comfortRequest, absence} {
 		s.Variables = append(s.Variables, declared(q, false, "Requests"))
 	}
-	out := []objectType{d, s, {Name: deviceType, Abstract: true, NameFR: "Équipement", Description: "device; one that Quartier commands may be given its own control back",
-		Variables: []typeVariable{declared(available, true)}},
+	out := []objectType{d, s, {Name: deviceType, Abstract: true, NameFR: "Équipement", Description: "device; one that Quartier commands may be given its own control back, and be locked out",
+		Variables: []typeVariable{declared(available, true), declared(lockOut, true)}},
 		{Name: meterType, Of: deviceType, Abstract: true, NameFR: "Compteur", Description: "meter of electricity", Variables: ofKind(district.GridMeter)}}
 	for _, t := range kindTypes {
 		o := objectType{Name: t.name, Of: t.of, NameFR: t.french, Description: t.en}
