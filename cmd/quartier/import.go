@@ -55,7 +55,8 @@ into the district's carbon intensity; times without a value are named and stay g
 a Publication_MarketDocument of ENTSO-E (XML), with --weather a document of Open-Meteo (JSON), of the
 feed that the district uses: what has come goes into the record, and a running service plans with the
 rest as if it had fetched it. Each piece that cannot be taken is named with its line, or its number in
-its list.`,
+its list. A file of samples and an archive may be of any length; a document of weather or prices has up to
+32 MiB and a file of carbon intensity up to 256 MiB, and a longer one is refused before anything is taken.`,
 		run: runImport}
 }
 

@@ -15,9 +15,6 @@ import (
 	"quartier/schemas/timegrid"
 )
 
-// maxDocument is how many bytes of a published document are read.
-const maxDocument = 32 << 20
-
 // published is a feed whose documents a file holds.
 type published struct {
 	source feed.Source
@@ -63,12 +60,12 @@ func feedOf(cfg *config.Config, weather, prices, carbon string) (*published, err
 
 // runFeed takes a published document: what it says of the past goes into the record, what it says of the time to come to the service.
 func (im *importer) runFeed(ctx context.Context, in io.Reader, p *published, now time.Time, notes io.Writer) error {
-	data, err := io.ReadAll(io.LimitReader(in, maxDocument+1))
+	data, err := io.ReadAll(io.LimitReader(in, feed.MaxBrought+1))
 	if err != nil {
 		return errors.Join(context.Cause(ctx), err)
 	}
-	if len(data) > maxDocument {
-		return badInput{fmt.Errorf("quartier import: the document is longer than %d bytes", maxDocument)}
+	if len(data) > feed.MaxBrought {
+		return badInput{fmt.Errorf("quartier import: the document is longer than the %d MiB that one may have: bring it in parts", feed.MaxBrought>>20)}
 	}
 	b, err := p.source.Read(data)
 	for _, r := range b.Refused {

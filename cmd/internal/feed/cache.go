@@ -37,7 +37,7 @@ func load(file, place string, maxBytes int64) (cached, error) {
 	if err != nil {
 		return cached{}, fmt.Errorf("feed: %w", err)
 	}
-	if info.Size() > 2*maxBytes+4096 { // base64 and the rest
+	if info.Size() > 3*maxBytes/2+4096 { // base64 and the rest
 		return cached{}, fmt.Errorf("feed: %s has %d bytes: it is not ours", file, info.Size())
 	}
 	data, err := os.ReadFile(file)

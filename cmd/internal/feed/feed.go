@@ -109,8 +109,14 @@ func New(src Source, opt Options) *Feed {
 	return f
 }
 
-// Put leaves a document in a feed's folder as if it had been fetched at an instant: a file that somebody brought. A running feed takes it up within seconds.
+// MaxBrought is how many bytes a document may have that somebody brought: more than one that is fetched, since a file may be of years.
+const MaxBrought = 32 << 20
+
+// Put leaves a document in a feed's folder as if it had been fetched at an instant: a file that somebody brought, of [MaxBrought] bytes at most. A running feed takes it up within seconds.
 func Put(dir string, src Source, data []byte, now time.Time) error {
+	if len(data) > MaxBrought {
+		return fmt.Errorf("feed: a document of %d bytes for %s, want %d at most", len(data), src.Name, MaxBrought)
+	}
 	return cached{Place: src.Place, Fetched: now.UTC(), Body: data}.save(filepath.Join(dir, src.Name+".json"))
 }
 
@@ -129,7 +135,7 @@ func (f *Feed) adopt() (taken bool) {
 	if err == nil {
 		f.looked = info.ModTime()
 	}
-	c, err := load(f.file(), src.Place, opt.MaxBytes)
+	c, err := load(f.file(), src.Place, max(opt.MaxBytes, MaxBrought))
 	if err != nil {
 		opt.Log.Warn("the kept document is left aside", "feed", src.Name, "err", err)
 		return false

@@ -483,3 +483,27 @@ func TestBrought(t *testing.T) {
 		t.Errorf("%v %v, %+v", v, ok, f.Status(noon))
 	}
 }
+
+// TestLongDocumentsThatWereBrought: a document that somebody brought is taken up whole, by a running feed and by one that begins, also where it is longer than one that is fetched may be; one beyond
+// the bound is refused when it is brought, and not when it is read.
+func TestLongDocumentsThatWereBrought(t *testing.T) {
+	opt, _ := options(t, t.TempDir())
+	src := source("http://127.0.0.1:1")
+	running := New(src, opt)
+	doc := document(t, "entsoe-spring-15.xml")
+	long := append(bytes.Clone(doc), bytes.Repeat([]byte("\n"), MaxBrought-len(doc))...)
+	if err := Put(opt.Dir, src, append(long, '\n'), noon); err == nil || !strings.Contains(err.Error(), fmt.Sprint(MaxBrought)) {
+		t.Errorf("a document beyond the bound: %v", err)
+	}
+	if err := Put(opt.Dir, src, long, noon); err != nil {
+		t.Fatal(err)
+	}
+	if !running.adopt() {
+		t.Error("a running feed does not take it")
+	}
+	for _, f := range []*Feed{running, New(src, opt)} {
+		if b, ok := f.Latest(); !ok || len(b.Series) == 0 {
+			t.Error("nothing is published")
+		}
+	}
+}
