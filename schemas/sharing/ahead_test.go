@@ -76,6 +76,7 @@ func FuzzDecodeApart(f *testing.F) {
 	f.Add([]byte(document))
 	f.Add([]byte(`{"key":"coefficients","coefficients":{"a":[1e-3, 0.1],"b":[0.5 , 0.25]},"consumers":{"a":[1,2],"b":[10, 20]},"producers":{"p":[1,2]}}`))
 	f.Add([]byte(`{"key":"dynamic","consumers":{"a":[1,-2,null,true],"b":["]",2],"a":[1],"c":[1 2]},"producers":{"p":[1,`))
+	f.Add([]byte("{\"\":\x00 "))
 	f.Add([]byte(`{"key":"dynamic","x":[1,[2]],"consumers":{"a":[1,2,],"b":[]},"producers":{"p":[007:3]}}`))
 	f.Fuzz(func(t *testing.T, text []byte) { sameDecoding(t, text) })
 }

@@ -109,7 +109,7 @@ func (s *scanner) word() ([]byte, error) {
 		}
 	}
 	s.token = s.token[:0]
-	for c := s.peek(); c != 0 && !delimits(c); c = s.peek() {
+	for c := s.peek(); s.at < s.end && !delimits(c); c = s.peek() { // a byte 0 is no end
 		if len(s.token) == maxNumber {
 			return nil, s.fail("a number or word longer than %d bytes", maxNumber)
 		}
