@@ -12,6 +12,9 @@ import (
 	"quartier/schemas/timegrid"
 )
 
+// observedDays is the longest span of which rooms, limits and forecasts are read: they are kept by quarter-hours, and a year of them takes a hundred times as long as the year's balance.
+const observedDays = 93
+
 // observe reads what indicators need beside balance rows: rooms, inverters with their limits, and how wrong forecasts were.
 func observe(ctx context.Context, st Store, q Query) (*kpi.Observed, error) {
 	d, out := q.District, &kpi.Observed{}

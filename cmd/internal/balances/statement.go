@@ -112,8 +112,10 @@ func Make(ctx context.Context, st Store, q Query) (*Statement, error) {
 	if s := d.Site(q.Site); s != nil {
 		in.ConnectionKW = s.ImportLimitKW
 	}
-	if in.Observed, err = observe(ctx, st, q); err != nil {
-		return nil, err
+	if q.Span.Duration() <= observedDays*24*time.Hour {
+		if in.Observed, err = observe(ctx, st, q); err != nil {
+			return nil, err
+		}
 	}
 	for _, v := range kpi.Compute(in) {
 		out.KPIs = append(out.KPIs, KPI{ID: v.ID, Version: v.Version, NameEN: v.NameEN, NameFR: v.NameFR, Value: v.Value, Reason: v.Reason, Unit: v.Unit, Formula: v.Formula, Inputs: v.Inputs, Note: v.Note,

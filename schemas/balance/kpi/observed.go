@@ -131,7 +131,7 @@ const (
 	noLimit      = "no inverter tells its limit"
 	noIrradiance = "no irradiance is measured"
 	noFree       = "an inverter was never without a limit, so that what it could have given is not known"
-	notRead      = "what it needs was not read"
+	notRead      = "what it needs is read of three months at most"
 )
 
 // observed are the indicators of [Observed].
