@@ -216,6 +216,39 @@ func TestCurtailmentStands(t *testing.T) {
 	}
 }
 
+// TestSunIsLetUpStepByStep: what the sun would give is not known while it is held back; once the limit is wider it is let up by a tenth of its power a round, and in the end whole.
+func TestSunIsLetUpStepByStep(t *testing.T) {
+	p := newPlant(t)
+	p.d.Sites[0].ExportLimitKW = 6
+	p.measure("bat", district.SOC, 0.9)
+	p.sun, p.load = 20, 2
+	p.advance(0)
+	p.solve = func(pr *problem.Problem) (*problem.Solution, error) { return idlePlan(pr), nil }
+	if _, err := p.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 12 {
+		p.s.Dispatch(t.Context())
+		p.advance(5 * time.Second)
+	}
+	if share := p.cmd["pv"]; share > 0.42 {
+		t.Fatalf("the sun is at %v, want 0.4 within the limit", share)
+	}
+	p.d.Sites[0].ExportLimitKW = 40
+	for before, i := p.cmd["pv"], 0; i < 90; i++ {
+		p.s.Dispatch(t.Context())
+		p.advance(5 * time.Second)
+		if now := p.cmd["pv"]; now > before+0.111 {
+			t.Fatalf("from %v to %v in a round, want a tenth at most", before, now)
+		} else {
+			before = now
+		}
+	}
+	if share := p.cmd["pv"]; share != 1 {
+		t.Errorf("the sun is at %v minutes after the limit was widened, want all of it", share)
+	}
+}
+
 // TestPlannerDiesAtTheLimit: what a plan held within a limit is not let go at once when there is no plan any more.
 func TestPlannerDiesAtTheLimit(t *testing.T) {
 	p := newPlant(t)
