@@ -252,7 +252,7 @@ func deviceRows() (out []fault) {
 	add(fault{name: "connection's power of the wrong sign", alarm: "meter-differs|sign-wrong", object: "grid", lasts: 8 * time.Minute, after: 10 * time.Minute, excess: 4 * time.Minute,
 		why: "until the counters have counted 50 Wh twice, nothing tells that it is wrong"}, i, e)
 	i, e = fails("grid", sim.Reversed)
-	add(fault{name: "connection's meter turned round", alarm: "sign-wrong", object: "grid", lasts: 12 * time.Minute, after: 30 * time.Minute, stays: "counter-jumped|limit-passed", lies: true, excess: 8 * time.Minute,
+	add(fault{name: "connection's meter turned round", alarm: "sign-wrong", object: "grid", lasts: 12 * time.Minute, after: 30 * time.Minute, stays: "counter-jumped|limit-passed", lies: true, excess: 3 * time.Minute,
 		why: "until two changes of devices were seen, nothing tells that it is wrong"}, i, e)
 	i, e = shows("grid", district.PowerKW, nan)
 	add(fault{name: "connection's power is no number", alarm: "value-missing", object: "grid"}, i, e)
@@ -289,7 +289,7 @@ func deviceRows() (out []fault) {
 	i, e = fails("battery", sim.Garbage)
 	add(fault{name: "battery answers with garbage", alarm: "value-absurd|value-missing|device-lost|command-failed|command-refused", object: "battery", lies: true, stays: "charge-jumped|counter-jumped"}, i, e)
 	i, e = fails("charger", sim.Deaf)
-	add(fault{name: "charger ignores commands", alarm: scheduler.CommandIgnored, object: "charger", excess: 5 * time.Minute, why: "the battery makes up for what it can of the car"}, both(i, tighten(3)), both(e, loosen))
+	add(fault{name: "charger ignores commands", alarm: scheduler.CommandIgnored, object: "charger", excess: time.Minute, why: "the battery makes up for what it can of the car"}, both(i, tighten(3)), both(e, loosen))
 	add(fault{name: "charger drops the car"}, func(s *stage) { s.world.Unplug(ref("charger")) }, func(s *stage) { s.world.PlugIn(ref("charger"), 20, time.Now().Add(12*time.Hour)) })
 	i, e = fails("charger", sim.Silent)
 	add(fault{name: "charger silent", alarm: "device-lost", object: "charger"}, both(i, tighten(6)), both(e, loosen))

@@ -226,6 +226,7 @@ func (f fault) expects(a console.Alarm) bool {
 func (f fault) judge(t *testing.T, s *stage, v *verdict, other, left []console.Alarm) {
 	t.Helper()
 	long, most := s.excess()
+	v.ExcessS, v.ExcessKW = long.Seconds(), most
 	if long.Seconds() > v.AllowedS {
 		t.Errorf("the limit was passed for %v at a stretch, by %.2f kW at most; %v s are allowed", long, most, v.AllowedS)
 	}
