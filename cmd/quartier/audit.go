@@ -142,7 +142,8 @@ func printAudit(w io.Writer, id, month string, a *app.Audit, asJSON, first bool)
 			Rows     int              `json:"balance_rows"`
 			RowsOff  int              `json:"balance_rows_that_differ"`
 			FirstOff string           `json:"first_that_differs,omitempty"`
-		}{id, month, a.Findings, a.Rows, a.RowsOff, a.FirstOff})
+			Removed  time.Time        `json:"samples_removed_before,omitzero"`
+		}{id, month, a.Findings, a.Rows, a.RowsOff, a.FirstOff, a.Removed})
 	}
 	fmt.Fprintf(w, "%s %s\n", id, month)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
@@ -176,6 +177,9 @@ func printAudit(w io.Writer, id, month string, a *app.Audit, asJSON, first bool)
 	}
 	if first {
 		return nil
+	}
+	if !a.Removed.IsZero() {
+		fmt.Fprintf(w, "samples of before %s, on which the month rests, were removed: what differs may do so for want of them\n", a.Removed.UTC().Format(time.RFC3339))
 	}
 	if a.RowsOff > 0 {
 		fmt.Fprintf(w, "differs: %d of %d balance rows; the first: %s\n", a.RowsOff, a.Rows, a.FirstOff)

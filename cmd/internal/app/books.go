@@ -50,6 +50,9 @@ type Audit struct {
 	Rows     int    // balance rows that raw samples give
 	RowsOff  int    // of them and of those in the record, how many differ
 	FirstOff string // the first that does, in words
+	// samples of before Removed, some of which the month rests on, are not there any more: raw samples do not give its figures; zero where all are
+	Removed  time.Time
+	district string
 	rows     []balance.Row
 }
 
@@ -73,7 +76,14 @@ func (b *Books) Audit(ctx context.Context, month timegrid.Span) (*Audit, error) 
 	if err != nil {
 		return nil, err
 	}
-	out := &Audit{Month: month, Findings: ledger.Audit(stored, now), Rows: len(rows), rows: rows}
+	out := &Audit{Month: month, Findings: ledger.Audit(stored, now), Rows: len(rows), district: b.district.ID, rows: rows}
+	removed, err := b.store.Retired(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if restsOnRemoved(month, removed) {
+		out.Removed = removed
+	}
 	if err := b.compareRows(ctx, out); err != nil {
 		return nil, err
 	}
@@ -95,8 +105,12 @@ func (b *Books) Close(ctx context.Context, month timegrid.Span) ([]ledger.Figure
 	return b.Correct(ctx, a)
 }
 
-// Correct writes what an audit leads to.
+// Correct writes what an audit leads to. It changes nothing where samples that the month rests on were removed: what is left would make other figures, and worse ones.
 func (b *Books) Correct(ctx context.Context, a *Audit) ([]ledger.Figure, error) {
+	if !a.Removed.IsZero() && !a.Clean() {
+		return nil, fmt.Errorf("app: %s in %s: samples of before %s, on which it rests, were removed: nothing is published and nothing changed", a.district, a.Month.Start.In(b.district.Zone).Format("2006-01"),
+			a.Removed.In(b.district.Zone).Format("2006-01-02 15:04"))
+	}
 	if a.RowsOff > 0 {
 		for at := 0; at < len(a.rows); at += 5000 {
 			if err := b.store.SaveBalances(ctx, a.rows[at:min(at+5000, len(a.rows))]); err != nil {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"math"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -181,6 +182,40 @@ func TestMonthIsClosedFromRawSamples(t *testing.T) {
 	}
 	if _, err := books.Close(t.Context(), timegrid.Month(month.End.Add(time.Hour*24*40), d.Zone)); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a month without a sample: %v", err)
+	}
+}
+
+// TestAMonthThatLostSamplesIsNotPublishedAgain: what is left would make other figures; nothing is written, neither figures nor balance rows, and the audit says what was removed.
+func TestAMonthThatLostSamplesIsNotPublishedAgain(t *testing.T) {
+	books, st, month := demoBooks(t)
+	written, err := books.Close(t.Context(), month)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Refresh(t.Context(), month.End.Add(2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	cutoff := month.Start.AddDate(0, 0, 10).UTC().Truncate(24 * time.Hour)
+	if done, err := st.Retire(t.Context(), cutoff); err != nil || !done {
+		t.Fatalf("retired: %v, %v", done, err)
+	}
+	before, err := st.Balances(t.Context(), books.district.ID, "", month)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := books.Audit(t.Context(), month)
+	if err != nil || !a.Removed.Equal(cutoff) || a.Clean() {
+		t.Fatalf("the audit says that samples of before %v were removed, %v: want %v", a.Removed, err, cutoff)
+	}
+	if _, err := books.Correct(t.Context(), a); err == nil || !strings.Contains(err.Error(), "2026-03-10 01:00") {
+		t.Errorf("it is published again: %v", err)
+	}
+	after, err := st.Balances(t.Context(), books.district.ID, "", month)
+	if err != nil || !reflect.DeepEqual(after, before) {
+		t.Errorf("%d balance rows, %d before: %v", len(after), len(before), err)
+	}
+	if figures, err := books.Published(t.Context(), month); err != nil || len(figures) != len(written) {
+		t.Errorf("%d figures are published, want the %d of before (%v)", len(figures), len(written), err)
 	}
 }
 

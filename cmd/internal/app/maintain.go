@@ -69,6 +69,11 @@ func (a *App) tidy(ctx context.Context, now time.Time) error {
 // restsOnBefore is how long before its begin a month's figures may rest on samples: those of the days that tell what is usual, and of the readings around its ends.
 const restsOnBefore = (usualDays+1)*24*time.Hour + readMargin
 
+// restsOnRemoved reports whether samples that a month's figures rest on may be among those of before retired.
+func restsOnRemoved(month timegrid.Span, retired time.Time) bool {
+	return month.Start.Add(-restsOnBefore).Before(retired)
+}
+
 // SamplesWait is the alarm of old samples that stay because the figures of a month that has ended are not published.
 const SamplesWait = "samples-wait"
 
@@ -121,7 +126,7 @@ func (a *App) openMonth(ctx context.Context, d *district.District, from, before,
 		return timegrid.Span{}, err
 	}
 	for month := timegrid.Month(from, d.Zone); month.Start.Before(before); month = timegrid.Month(month.End, d.Zone) {
-		if month.Start.Add(-restsOnBefore).Before(retired) {
+		if restsOnRemoved(month, retired) {
 			continue
 		}
 		published, err := a.record.Figures(ctx, d.ID, month)
