@@ -42,6 +42,22 @@ type Record struct {
 	Series map[Key][]float64
 }
 
+// known is the record without the whole days at its begin of which nothing is known.
+func (r Record) known(step time.Duration, perDay int) Record {
+	first := -1
+	for _, v := range r.Series {
+		if i := slices.IndexFunc(v, func(kw float64) bool { return !math.IsNaN(kw) }); i >= 0 && (first < 0 || i < first) {
+			first = i
+		}
+	}
+	drop := max(0, first) / perDay * perDay
+	out := Record{Start: r.Start.Add(time.Duration(drop) * step), Series: map[Key][]float64{}}
+	for k, v := range r.Series {
+		out.Series[k] = v[min(drop, len(v)):]
+	}
+	return out
+}
+
 // Settings of a district's forecasts.
 type Settings struct {
 	District string
@@ -133,6 +149,8 @@ func (d *District) Recall(rows []district.ForecastError) {
 // Train learns from a record, in the place of what was learned before. It takes some seconds of processor time for each series, so many times as long as the settings' share says, and minds ctx;
 // meanwhile the forecasts of before are given.
 func (d *District) Train(ctx context.Context, r Record) error {
+	perDay := int(24 * time.Hour / d.set.Step)
+	r = r.known(d.set.Step, perDay)
 	st := newState(d.set, r.Start)
 	replay := map[tallyKey]*district.ForecastError{}
 	d.mu.Lock()
@@ -153,7 +171,6 @@ func (d *District) Train(ctx context.Context, r Record) error {
 	for _, v := range r.Series {
 		n = max(n, len(v))
 	}
-	perDay := int(24 * time.Hour / d.set.Step)
 	quiet := max(0, n-warmDays*perDay)
 	pace := newPace(ctx, d.set.Share)
 	for t := range n {

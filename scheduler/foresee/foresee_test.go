@@ -267,6 +267,28 @@ func TestTrainingEnds(t *testing.T) {
 	}
 }
 
+// TestDaysOfNothing before a record begins are not learned from, and change nothing.
+func TestDaysOfNothing(t *testing.T) {
+	r := lived(16)
+	padded := Record{Start: r.Start.AddDate(0, 0, -44), Series: map[Key][]float64{}}
+	for k, v := range r.Series {
+		for range 44 * perDay {
+			padded.Series[k] = append(padded.Series[k], math.NaN())
+		}
+		padded.Series[k] = append(padded.Series[k], v...)
+	}
+	a, b := trained(t, r), trained(t, padded)
+	if b.state.n != 16*perDay {
+		t.Errorf("%d slots were learned from, want %d", b.state.n, 16*perDay)
+	}
+	if !reflect.DeepEqual(forecastOf(t, a, loadKey, 16*perDay), forecastOf(t, b, loadKey, 16*perDay)) {
+		t.Error("foreseen otherwise")
+	}
+	if b.Observe(window(r, 0, 16*perDay, 16*perDay)) {
+		t.Error("the same record is worth learning anew")
+	}
+}
+
 // TestGrowth: what is due every other week is learned when it is asked for, not when a slot comes, and as well as by a record that holds all of it.
 func TestGrowth(t *testing.T) {
 	r := lived(54)
