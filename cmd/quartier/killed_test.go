@@ -27,7 +27,7 @@ districts:
   - id: cour
     name: La Cour
     latitude_deg: 47.32
-    longitude_deg: 5.01
+    longitude_deg: %g
     time_zone: Europe/Paris
     tariff: base
     carbon: france
@@ -39,6 +39,12 @@ districts:
           - {id: meter, kind: grid_meter, profile: eastron-sdm630, address: %q, unit_id: 1, poll_seconds: 1}
           - {id: sun, kind: pv, profile: sunspec-inverter, address: %q, unit_id: 2, poll_seconds: 1, control: true, pv: {peak_kw: 10, curtailable: true}}
 `
+
+// midnight returns the longitude at which it is midnight by the sun: no plan expects any there, so that what the inverter is told follows from what is measured alone.
+func midnight(now time.Time) float64 {
+	hours := now.UTC().Sub(now.UTC().Truncate(24 * time.Hour)).Hours()
+	return math.Round(15*(math.Mod(36-hours, 24)-12)*100) / 100
+}
 
 // TestKilledProgram: a program that is killed while it holds an inverter back leaves what stood there before on the disk; the next one goes on from there, and as it stops in order
 // the inverter has the limit of its owner again.
@@ -74,7 +80,7 @@ func TestKilledProgram(t *testing.T) {
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "district.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, limitedDistrict, filepath.Join(dir, "var"), srv.URL(), srv.URL()), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, limitedDistrict, filepath.Join(dir, "var"), midnight(time.Now()), srv.URL(), srv.URL()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run := func() (*exec.Cmd, *bytes.Buffer) {
