@@ -65,7 +65,7 @@ func subject(t *testing.T, name, readOnly, writable string, value, other, tooHig
 	line := drivertest.NewProxy(t, s.Addr())
 	return drivertest.Subject{
 		Open: func(t *testing.T) drivers.Driver {
-			d, err := modbus.Open(district.Device{ID: "under-test", Address: "tcp://" + line.Addr(), Unit: 5}, p, modbus.Config{Timeout: 300 * time.Millisecond})
+			d, err := modbus.Open(district.Device{ID: "under-test", Address: "tcp://" + line.Addr(), Unit: 5}, p, modbus.Config{Timeout: time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
