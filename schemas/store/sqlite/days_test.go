@@ -3,7 +3,10 @@ package sqlite
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
+	"quartier/schemas/balance"
+	"quartier/schemas/district"
 	"quartier/schemas/store/storetest"
 )
 
@@ -17,4 +20,25 @@ func TestDamagedDays(t *testing.T) {
 		must(t, s.readers.QueryRowContext(t.Context(), "select count(*) from summed_days where claim is null").Scan(&n))
 		return n
 	})
+}
+
+// TestRetiredDays: the sums of days stay when only samples are removed, since their rows do.
+func TestRetiredDays(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "quartier.db"), Options{})
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 10 {
+		at := start.AddDate(0, 0, i)
+		must(t, s.Append(t.Context(), []district.Sample{{Series: "fontaine/ecole/pv/power_kw", Time: at, Value: 1}}))
+		must(t, s.SaveBalances(t.Context(), []balance.Row{{District: "fontaine", Site: "_", Start: at, Step: 15 * time.Minute}}))
+	}
+	end := start.AddDate(0, 0, 10)
+	must(t, s.Refresh(t.Context(), end))
+	must(t, s.SumBalances(t.Context(), "fontaine", time.UTC, end))
+	done, err := s.Retire(t.Context(), start.AddDate(0, 0, 7))
+	must(t, err)
+	var kept int
+	must(t, s.readers.QueryRowContext(t.Context(), "select count(*) from summed_days where claim is null").Scan(&kept))
+	if !done || kept != 10 {
+		t.Errorf("retired: %v, %d days are kept, want 10", done, kept)
+	}
 }

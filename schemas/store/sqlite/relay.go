@@ -176,8 +176,10 @@ func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed in
 		if err := s.freeze(ctx, to); err != nil {
 			return nil, err
 		}
-		if _, err := s.conn.ExecContext(ctx, "delete from summed_days where start_us<?", to); err != nil { // their rows go, if all is removed
-			return nil, err
+		if all { // the rows that the sums of days are of
+			if _, err := s.conn.ExecContext(ctx, "delete from summed_days where start_us<?", to); err != nil {
+				return nil, err
+			}
 		}
 		return s.moveAll(ctx)
 	})
