@@ -87,25 +87,26 @@ func (a *App) unneeded(ctx context.Context, now, t time.Time) (time.Time, error)
 	if err != nil {
 		return time.Time{}, err
 	}
-	waiting := map[string]console.Alarm{}
+	waiting, open := map[string]console.Alarm{}, false
 	for i := range a.cfg.Districts {
 		d := &a.cfg.Districts[i]
 		sp, err := a.record.BalanceSpan(ctx, d.ID)
 		if errors.Is(err, store.ErrNotFound) || err == nil && sp.End.Before(t) {
 			a.log.Info("old samples stay: balances are not closed", "district", d.ID, "to", sp.End, "wanted", t)
-			return time.Time{}, nil
+			open = true // what waits in other districts is an alarm all the same
+			continue
 		}
 		if err != nil {
 			return time.Time{}, err
 		}
-		open, err := a.openMonth(ctx, d, sp.Start, t.Add(restsOnBefore), retired)
+		month, err := a.openMonth(ctx, d, sp.Start, t.Add(restsOnBefore), retired)
 		if err != nil {
 			return time.Time{}, err
 		}
-		if until := open.Start.Add(-restsOnBefore); !open.Start.IsZero() && until.Before(t) {
-			name := open.Start.In(d.Zone).Format("2006-01")
+		if until := month.Start.Add(-restsOnBefore); !month.Start.IsZero() && until.Before(t) {
+			name := month.Start.In(d.Zone).Format("2006-01")
 			a.log.Info("old samples stay: a month's figures are not in the ledger; 'quartier audit --close' publishes a month that has ended", "district", d.ID, "month", name, "from", until, "wanted", t)
-			if late := open.End.Add(waitsAfter); now.After(late) {
+			if late := month.End.Add(waitsAfter); now.After(late) {
 				waiting[d.ID] = console.Alarm{Key: SamplesWait, Severity: "warning", Since: late.UTC(), Object: d.ID,
 					Detail: fmt.Sprintf("%s: quartier audit --district %s --month %s --close; %s", name, d.ID, name, until.In(d.Zone).Format(time.DateOnly))}
 			}
@@ -115,6 +116,9 @@ func (a *App) unneeded(ctx context.Context, now, t time.Time) (time.Time, error)
 	a.watch.mu.Lock()
 	a.watch.waiting = waiting
 	a.watch.mu.Unlock()
+	if open {
+		return time.Time{}, nil
+	}
 	return t, nil
 }
 

@@ -165,6 +165,16 @@ func TestRetentionAfterLoss(t *testing.T) {
 	if got := waits(); !strings.Contains(got, "2026-04: quartier audit --district fontaine --month 2026-04 --close") {
 		t.Errorf("the alarm says %q, want it to name April and what publishes it", got)
 	}
+	// a district that was added today, and has no balances yet, silences none
+	added := cfg.Districts[0]
+	added.ID = "added"
+	cfg.Districts = append([]district.District{added}, cfg.Districts...)
+	a.watch.waiting = nil
+	must(a.tidy(t.Context(), now))
+	if got := waits(); !strings.Contains(got, "2026-04") {
+		t.Errorf("beside a district without balances the alarm says %q", got)
+	}
+	cfg.Districts = cfg.Districts[1:]
 	publish(time.April)
 	must(a.tidy(t.Context(), now))
 	if got := waits(); !strings.Contains(got, "2026-05") || !first().Equal(rests(time.May)) {
