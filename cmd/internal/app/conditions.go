@@ -177,10 +177,17 @@ func (a *App) restoreAlarms(ctx context.Context) {
 		}
 	}
 	var out []alarm.Alarm
+	waiting := map[string]console.Alarm{}
 	for _, x := range open {
 		out = append(out, *x)
+		if x.Key == SamplesWait && fineFor(a.cfg) > 0 {
+			waiting[x.Object] = console.Alarm{Key: x.Key, Severity: x.Severity, Since: x.Since, Object: x.Object, Detail: x.Detail}
+		}
 	}
 	a.watch.mu.Lock()
+	if a.watch.waiting == nil { // it holds until it is looked for, which takes longer than an alarm takes to be over
+		a.watch.waiting = waiting
+	}
 	a.watch.book.Restore(out)
 	a.watch.mu.Unlock()
 }

@@ -11,9 +11,12 @@ import (
 	"time"
 
 	"quartier/cmd/internal/config"
+	"quartier/cmd/internal/console"
+	"quartier/schemas/alarm"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/ledger"
+	"quartier/schemas/store"
 	"quartier/schemas/store/rollup"
 	"quartier/schemas/store/sqlite"
 	"quartier/schemas/timegrid"
@@ -186,5 +189,30 @@ func TestRetentionAfterLoss(t *testing.T) {
 	must(a.tidy(t.Context(), now))
 	if got, want := first(), now.Add(-100*24*time.Hour); waits() != "" || !got.Equal(want) {
 		t.Errorf("with all published the alarm says %q, and samples are left from %v on, want %v", waits(), got, want)
+	}
+}
+
+// TestWaitingAfterRestart: an alarm of samples that wait is not over because a process that has begun again has not looked yet.
+func TestWaitingAfterRestart(t *testing.T) {
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "quartier.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	cfg := small(t)
+	id := cfg.Districts[0].ID
+	now := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
+	if err := st.AppendEvent(t.Context(), store.Event{Time: now.Add(-time.Hour), Kind: store.AlarmEvent, Actor: console.WatchActor, Action: SamplesWait, Object: id, Detail: "2026-04: …", Severity: "warning"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, days := range []float64{0, 100} { // 0: nothing waits any more
+		cfg.File.Record.FineDays = days
+		a := &App{cfg: cfg, log: slog.New(slog.DiscardHandler), record: &Record{Store: st}, clock: NewClock(now, 1)}
+		a.watch.book = alarm.NewBook(alarm.Settings{ClearAfter: time.Minute})
+		a.restoreAlarms(t.Context())
+		got := a.conditions(id)
+		if n := len(got); n != min(1, int(days)) || n > 0 && (got[0].Key != SamplesWait || got[0].Detail != "2026-04: …") {
+			t.Errorf("samples kept for %g days: after a restart %+v is wrong", days, got)
+		}
 	}
 }
