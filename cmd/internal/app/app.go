@@ -391,6 +391,9 @@ func (a *App) Run(ctx context.Context) error {
 		srv.Close()
 	}
 	err = errors.Join(err, webs.Wait())
+	entries, cancelEntries := context.WithTimeout(context.Background(), time.Second)
+	a.write(entries) // what was told of must be known after a restart
+	cancelEntries()
 	last, cancelLast := context.WithTimeout(context.Background(), time.Second)
 	defer cancelLast()
 	if e := a.record.AppendEvent(last, store.Event{Time: a.clock.Now(), Kind: store.SystemEvent, Actor: "quartier", Action: "stop", Severity: "info"}); e != nil {

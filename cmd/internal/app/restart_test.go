@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"quartier/cmd/internal/console"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/store"
+	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 )
 
@@ -113,3 +117,30 @@ func TestDemonstrationGoesOn(t *testing.T) {
 type writer func(p []byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }
+
+// TestLastAlarmsAreEntered: an alarm that began just before the end is in the record, since it may have been told of.
+func TestLastAlarmsAreEntered(t *testing.T) {
+	t.Parallel()
+	cfg := small(t)
+	cfg.File.DataDir = t.TempDir()
+	a, err := New(t.Context(), cfg, Options{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := a.clock.Now()
+	a.watch.queue = []store.Event{{Time: now, Kind: store.AlarmEvent, Actor: console.WatchActor, Action: ClockJump, Object: cfg.Districts[0].ID, Severity: "warning"}}
+	ctx, cancel := context.WithTimeout(t.Context(), watchEvery/10)
+	defer cancel()
+	if err := a.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	st, err := OpenStore(t.Context(), cfg, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	events, err := st.Events(t.Context(), []store.EventKind{store.AlarmEvent}, timegrid.NewSpan(now.Add(-time.Hour), now.Add(time.Hour)), 0)
+	if err != nil || !slices.ContainsFunc(events, func(e store.Event) bool { return e.Action == ClockJump }) {
+		t.Errorf("entered is %+v, %v", events, err)
+	}
+}
