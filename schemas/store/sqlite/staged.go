@@ -249,16 +249,17 @@ func (s *Store) packed(ctx context.Context, id, from, to int64) (page []batch.Ro
 	if err != nil {
 		return nil, false, err
 	}
+	last := to
+	if moreOwn { // what comes later is of another page
+		last = own[len(own)-1].Micro
+		to = last + 1
+	}
 	joint, moreJoint, err := s.fromJoint(ctx, id, from, to)
 	if err != nil {
 		return nil, false, err
 	}
 	if len(joint) == 0 {
 		return own, moreOwn, nil
-	}
-	last := to
-	if moreOwn {
-		last = own[len(own)-1].Micro
 	}
 	if moreJoint {
 		last = min(last, joint[len(joint)-1].Micro)
