@@ -25,7 +25,9 @@ type frozen struct {
 	last     map[string]float64
 	since    time.Time // of the last change
 	repeats  int       // reads since
+	counts   bool      // it has counters
 	restless bool      // something moved while the power stood still
+	stale    bool      // it was frozen at the last read
 	step     float64   // the smallest that a counter moved by; 0: none did yet
 }
 
@@ -45,7 +47,7 @@ func (f *frozen) judge(now time.Time, readings []drivers.Reading) error {
 	if f.after <= 0 {
 		return nil
 	}
-	moved, alive, seen, counts, kw := f.last == nil, false, false, false, math.NaN()
+	moved, alive, seen := f.last == nil, false, false
 	if f.last == nil {
 		f.last = map[string]float64{}
 	}
@@ -60,9 +62,9 @@ func (f *frozen) judge(now time.Time, readings []drivers.Reading) error {
 		v, ok := f.last[r.Point]
 		switch by := math.Abs(r.Value - v); {
 		case r.Point == district.PowerKW:
-			kw, stands = r.Value, ok && by == 0
+			stands = ok && by == 0
 		case f.counters[r.Point]:
-			counts = true
+			f.counts = true
 			if ok && by > 0 && (f.step == 0 || by < f.step) {
 				f.step = by
 			}
@@ -72,9 +74,13 @@ func (f *frozen) judge(now time.Time, readings []drivers.Reading) error {
 		moved = moved || !ok || v != r.Value
 		f.last[r.Point] = r.Value
 	}
+	if !seen && !f.stale {
+		return nil // nothing to judge by
+	}
+	f.stale = false
 	f.restless = f.restless || byItself && stands
 	switch {
-	case !seen: // nothing to judge by
+	case !seen:
 	case moved || !alive:
 		f.since, f.repeats = now, 0
 	default:
@@ -84,9 +90,11 @@ func (f *frozen) judge(now time.Time, readings []drivers.Reading) error {
 	if f.repeats < leastRepeats || idle < f.after {
 		return nil
 	}
-	if counts && !math.IsNaN(kw) && !f.restless && math.Abs(kw)*idle.Hours() < 2*f.counted() {
+	// a power that this read lacks is the last one that was read
+	if kw, ok := f.last[district.PowerKW]; ok && f.counts && !f.restless && math.Abs(kw)*idle.Hours() < 2*f.counted() {
 		return nil
 	}
+	f.stale = true
 	for i := range readings {
 		readings[i].Quality = district.Bad
 	}

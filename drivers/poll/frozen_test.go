@@ -130,3 +130,25 @@ func TestHeldIsNotFrozen(t *testing.T) {
 		}
 	}
 }
+
+// TestPartsAreNotFrozen: a battery at rest is alive, also by a read that lacks its power, and by one without an answer.
+func TestPartsAreNotFrozen(t *testing.T) {
+	f := newFrozen(time.Minute, (&meter{}).Points())
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	rest := func() []drivers.Reading {
+		return []drivers.Reading{{Point: "power_kw"}, {Point: "voltage_v", Value: 231}, {Point: "import_kwh", Value: 100}}
+	}
+	for range 3600 {
+		now = now.Add(time.Second)
+		if err := f.judge(now, rest()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lacks := rest()
+	lacks[0].Quality = district.Bad
+	for what, readings := range map[string][]drivers.Reading{"a read that lacks its power": lacks, "no answer": nil} {
+		if err := f.judge(now, readings); err != nil || len(readings) > 0 && readings[2].Quality == district.Bad {
+			t.Errorf("%s: %v, %+v", what, err, readings)
+		}
+	}
+}
