@@ -295,6 +295,12 @@ func (s *Scheduler) watch() {
 
 // flush saves what is not saved yet; what the record refuses waits for the next round.
 func (s *Scheduler) flush(ctx context.Context) {
+	select {
+	case s.saving <- struct{}{}:
+		defer func() { <-s.saving }()
+	case <-ctx.Done():
+		return
+	}
 	s.mu.Lock()
 	todo := s.unsaved
 	s.unsaved = nil

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -108,12 +109,25 @@ func (s *Scheduler) Request(rs ...Request) (before []float64, err error) {
 		s.requests[r.key()] = r
 	}
 	s.mu.Unlock()
+	s.kept(given, over)
 	s.told(over, OrderOver)
 	s.told(given, OrderGiven)
 	if changed {
 		s.Wake()
 	}
 	return before, nil
+}
+
+// keptWithin is how long a request that is not repeated waits for the record. It holds from before that on, and is saved later where the disk takes longer.
+const keptWithin = 2 * time.Second
+
+// kept saves orders of requests that nobody repeats before who asked hears that they hold: others are asked for again after a crash.
+func (s *Scheduler) kept(orders ...[]order.Order) {
+	if slices.ContainsFunc(slices.Concat(orders...), func(o order.Order) bool { return o.Kind == order.LockOut }) {
+		ctx, cancel := context.WithTimeout(context.Background(), keptWithin)
+		defer cancel()
+		s.flush(ctx)
+	}
 }
 
 // until is when a request lapses: a lock-out does not. Somebody works on the device whether their building system speaks or not.
@@ -133,6 +147,7 @@ func (s *Scheduler) Withdraw(kind RequestKind, site, device string) float64 {
 	over := s.finish(old.order, order.EndedBy, old.Actor, s.cfg.Now())
 	over = append(over, s.unsilence(kind, site, old.Actor, s.cfg.Now())...)
 	s.mu.Unlock()
+	s.kept(over)
 	s.told(over, OrderOver)
 	if ok || len(over) > 0 {
 		s.Wake()

@@ -98,6 +98,9 @@ func TestRequestedLockOut(t *testing.T) {
 	if _, err := w.s.Request(lock); err != nil {
 		t.Fatal(err)
 	}
+	if len(k.last) != 1 {
+		t.Errorf("nobody repeats it, and the record has %d orders when who asked hears that it holds", len(k.last))
+	}
 	time.Sleep(10 * time.Millisecond)
 	w.s.lapse(time.Now().Add(24 * time.Hour))
 	if now := w.s.cfg.Now(); !w.s.lockedOut("s", "bat", now) || len(w.s.Requests()) != 1 {
