@@ -222,6 +222,21 @@ func TestNoSlotIsCountedTwice(t *testing.T) {
 	}
 }
 
+// TestNothingToLearnBefore: what a record knows of the time before that which is learned from is not worth learning again and again.
+func TestNothingToLearnBefore(t *testing.T) {
+	const days = TrainDays + 3
+	r := lived(days)
+	for _, v := range r.Series {
+		for i := 3 * perDay; i < 40*perDay; i++ {
+			v[i] = math.NaN()
+		}
+	}
+	d := trained(t, window(r, 3*perDay, days*perDay, TrainDays*perDay))
+	if d.Observe(r) {
+		t.Error("three days of longer ago are worth learning")
+	}
+}
+
 // TestMemoryIsBounded: years of slots leave no more than the days that are kept.
 func TestMemoryIsBounded(t *testing.T) {
 	r := lived(30)

@@ -62,14 +62,18 @@ func (d *District) Observe(r Record) (behind bool) {
 	return behind
 }
 
-// lacks reports whether a record knows a day's slots or more, of any series, that the state does not.
+// lacks reports whether a record knows a day's slots or more, of any series, that the state does not, and of the time that is learned from.
 func (d *District) lacks(r Record, upTo int) bool {
 	s := d.state
+	from := 0
+	for _, v := range r.Series {
+		from = max(from, len(v)-TrainDays*int(24*time.Hour/d.set.Step))
+	}
 	offset := int(r.Start.Sub(s.start) / d.set.Step)
 	for k, v := range r.Series {
 		x, more := s.series[k], 0
-		for i, kw := range v[:min(upTo, len(v))] {
-			if math.IsNaN(kw) {
+		for i := from; i < min(upTo, len(v)); i++ {
+			if math.IsNaN(v[i]) {
 				continue
 			}
 			if at := i + offset; x == nil || at < 0 || at < len(x.values) && math.IsNaN(x.values[at]) {
