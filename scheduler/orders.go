@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"quartier/schemas/district"
 	"quartier/schemas/order"
 )
 
@@ -367,9 +366,13 @@ func (s *Scheduler) finish(id string, how order.Outcome, who string, now time.Ti
 
 // silence puts the fall-back in force after the signal of a limit fell silent. The caller holds the lock.
 func (s *Scheduler) silence(r Request, now time.Time) []order.Order {
-	var fall *district.Silence
-	if fall = s.cfg.District.Silence; r.Site != "" {
-		fall = s.cfg.District.Site(r.Site).Silence
+	fall := s.cfg.District.Silence
+	if r.Site != "" {
+		site := s.cfg.District.Site(r.Site)
+		if site == nil {
+			return nil // it was asked for before the site was taken out of the configuration
+		}
+		fall = site.Silence
 	}
 	if fall == nil {
 		return nil

@@ -239,3 +239,13 @@ func TestAnExportLimitOfZeroIsALimit(t *testing.T) {
 		t.Errorf("dispatch holds the district's export to %v kW, want no limit", kw)
 	}
 }
+
+// TestRequestOfARemovedSite: a request that held when its site was taken out of the configuration is over when nobody repeats it, as any other.
+func TestRequestOfARemovedSite(t *testing.T) {
+	w := newTown(t)
+	w.s.Restore([]order.Order{{ID: "a", District: w.d.ID, Site: "gone", Kind: order.ImportLimit, Value: 5, Author: "bms", Source: order.FromSystem, Created: w.now, Start: w.now, Revision: 1}}, time.Now().Add(time.Minute))
+	w.s.lapse(time.Now().Add(time.Hour))
+	if got := w.s.Orders(); len(got) != 0 {
+		t.Errorf("still in force: %+v", got)
+	}
+}
