@@ -55,7 +55,8 @@ func (q *asks) Ask(_ context.Context, list []face.Ask) error {
 		if q.a.schedulers[v.District] == nil || requestKinds[v.Quantity] == "" {
 			return fmt.Errorf("app: %s is no request", v.Name)
 		}
-		if math.IsNaN(k.Value) {
+		// systems that cannot write "not a number" say 0: of an absence too that is that there is none
+		if math.IsNaN(k.Value) || k.Value == 0 && v.Quantity == face.AbsenceRequest {
 			withdrawn = append(withdrawn, k)
 			continue
 		}

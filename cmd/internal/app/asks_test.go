@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,17 @@ func TestRequestsReachTheScheduler(t *testing.T) {
 	}
 	if slots, err := face.LoadSlots(dir + "/" + face.SlotsFile); err != nil || len(slots.Districts) != 1 || slots.Districts[0].Devices[0] != "maison/meter" {
 		t.Errorf("places %+v, %v", slots, err)
+	}
+	away := func() bool {
+		return slices.ContainsFunc(s.Requests(), func(r scheduler.Request) bool { return r.Kind == scheduler.RequestAway && r.Site == "maison" })
+	}
+	for _, x := range []struct {
+		kelvin float32
+		away   bool
+	}{{4, true}, {0, false}, {2, true}, {float32(math.NaN()), false}} { // 0 says what systems mean by it that cannot write "not a number"
+		if code := write(1086, x.kelvin); code != 0 || away() != x.away {
+			t.Errorf("an absence of %v K: exception %d, nobody is there: %v", x.kelvin, code, away())
+		}
 	}
 	cancel()
 	select {

@@ -129,8 +129,8 @@ var (
 
 // The requests of version 3 of the Modbus map.
 var (
-	absence = quantity{AbsenceRequest, "K", false, "request: nobody is there, and zones may be this much colder; cars and hot water do not matter; not a number: somebody is",
-		"demande : absence, les zones peuvent être plus froides d'autant ; véhicules et eau chaude sans importance ; non numérique : présence"}
+	absence = quantity{AbsenceRequest, "K", false, "request: nobody is there, and zones may be this much colder; cars and hot water do not matter; 0 or not a number: somebody is",
+		"demande : absence, les zones peuvent être plus froides d'autant ; véhicules et eau chaude sans importance ; 0 ou non numérique : présence"}
 	lockOut = quantity{LockOutRequest, units.StateUnit, false, "request: 1 has nothing at all written to the device, which is being worked on, until it is withdrawn by 0 or not a number, however long nobody repeats it",
 		"demande : 1 interdit toute écriture vers l'équipement, en cours d'intervention, jusqu'au retrait par 0 ou non numérique, même sans répétition"}
 )

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"quartier/schemas/district"
@@ -113,11 +114,11 @@ func (s *Store) Retire(ctx context.Context, cutoff time.Time) (done bool, err er
 	return done, s.judge(ctx, err)
 }
 
-// Retired returns the time before which samples were removed from the database; zero where none were, and while it is away.
+// Retired returns the time before which samples were removed from the database; zero where none were. It needs the database.
 func (s *Store) Retired(ctx context.Context) (time.Time, error) {
-	db, _ := s.database()
+	db, detail := s.database()
 	if db == nil {
-		return time.Time{}, nil
+		return time.Time{}, fmt.Errorf("store: what was removed so far: %w: %s", ErrAway, detail)
 	}
 	t, err := db.Retired(ctx)
 	return t, s.judge(ctx, err)
