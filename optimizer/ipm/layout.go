@@ -145,9 +145,9 @@ func (a *sums) add(b *sums) {
 const (
 	fixedWidth = 1e-11 // a box narrower than this, relative to its level, is a constant
 	startCost  = 0.04  // scaled cost of a typical kW and step, to which startMus were chosen
-	maxShards  = 8
-	// shardGroups are enough to be worth a shard: each has a grid matrix of its own to clear and to add
-	shardGroups = 64
+	maxShards  = 16
+	// shardGroups are enough to be worth a shard: each has a grid matrix of its own to clear and to add. Few large ones would leave a processor waiting for the last of another
+	shardGroups = 20
 )
 
 // startMus are the first complementarity products, in scaled EUR, of the attempts.
