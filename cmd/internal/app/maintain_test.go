@@ -23,28 +23,28 @@ import (
 	"quartier/testdata"
 )
 
-// TestRetention: single samples that the configuration keeps no longer go once rollups and every district's balances are closed and the figures of each month that rests on them are in
-// the ledger, and not before.
-func TestRetention(t *testing.T) {
-	text, err := fs.ReadFile(testdata.Districts(), "demo.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := config.Parse("demo.yaml", append(text, "\nrecord: {fine_days: 100}\n"...), ConfigOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "quartier.db"), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
+// agingRecord returns the demo's configuration with samples that are kept for a hundred days, an empty record, and what ends the test on an error.
+func agingRecord(t *testing.T) (*config.Config, *sqlite.Store, func(error)) {
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	text, err := fs.ReadFile(testdata.Districts(), "demo.yaml")
+	must(err)
+	cfg, err := config.Parse("demo.yaml", append(text, "\nrecord: {fine_days: 100}\n"...), ConfigOptions())
+	must(err)
+	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "quartier.db"), sqlite.Options{})
+	must(err)
+	t.Cleanup(func() { st.Close() })
+	return cfg, st, must
+}
+
+// TestRetention: single samples that the configuration keeps no longer go once rollups and every district's balances are closed and the figures of each month that rests on them are in
+// the ledger, and not before.
+func TestRetention(t *testing.T) {
+	cfg, st, must := agingRecord(t)
 	a := &App{cfg: cfg, log: slog.New(slog.DiscardHandler), record: &Record{Store: st}}
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	now := start.Add(110 * 24 * time.Hour)
@@ -101,25 +101,7 @@ func TestRetention(t *testing.T) {
 
 // TestRetentionAfterLoss: months whose samples went in part before their figures were published hold nothing up; the first whole one does, and an alarm says which it is and what publishes it.
 func TestRetentionAfterLoss(t *testing.T) {
-	text, err := fs.ReadFile(testdata.Districts(), "demo.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := config.Parse("demo.yaml", append(text, "\nrecord: {fine_days: 100}\n"...), ConfigOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	st, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "quartier.db"), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	cfg, st, must := agingRecord(t)
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	now := start.AddDate(0, 9, 0)
 	a := &App{cfg: cfg, log: slog.New(slog.DiscardHandler), record: &Record{Store: st}, clock: NewClock(now, 1)}
