@@ -20,6 +20,8 @@ type job struct {
 	rows int // at least 1
 	f    func(ctx context.Context) (committed func(), err error)
 
+	overtaken bool // smaller writes went before it once: it is next
+
 	committed func()
 	err       error
 	panicked  any
@@ -32,7 +34,8 @@ var errClosed = errors.New("the store is closed")
 // it is undone when ctx has ended with it. What f must do after the commit it returns.
 //
 // While a transaction is under way, calls queue. When it ends, one of those who wait commits the first of them together, up to [groupRows] rows as the
-// callers estimate theirs, each behind a savepoint: a call that fails is undone alone. When the transaction itself fails, each is tried in one of its own, so f
+// callers estimate theirs, each behind a savepoint: a call that fails is undone alone. What devices measured waits for one large write of those that queue
+// (packs, accounts, history) and not for all of them: small writes go before large ones, each of which is overtaken once. When the transaction itself fails, each is tried in one of its own, so f
 // may run twice, and never in two places at once. Who finds nobody waits for nobody.
 func (s *Store) write(ctx context.Context, op string, rows int, f func(ctx context.Context) (committed func(), err error)) error {
 	if err := ctx.Err(); err != nil {
@@ -84,14 +87,27 @@ func (s *Store) lead() {
 func (s *Store) next() []*job {
 	s.queueMu.Lock()
 	defer s.queueMu.Unlock()
-	n, rows := 0, 0
-	for n < len(s.queue) && (n == 0 || rows+s.queue[n].rows <= groupRows) {
-		rows += s.queue[n].rows
-		n++
+	if len(s.queue) == 0 {
+		return nil
 	}
-	out := append([]*job(nil), s.queue[:n]...)
-	s.queue = append(s.queue[:0], s.queue[n:]...)
-	clear(s.queue[len(s.queue):cap(s.queue)]) // what is done is not held
+	var out []*job
+	rest := s.queue[:0:0]
+	rows, full := 0, s.queue[0].overtaken
+	for _, j := range s.queue {
+		full = full || j.rows < alone && rows+j.rows > groupRows
+		if full || j.rows >= alone {
+			rest = append(rest, j)
+			continue
+		}
+		rows += j.rows
+		out = append(out, j)
+	}
+	if len(out) == 0 { // large ones alone wait, or the first was overtaken
+		out, rest = s.queue[:1:1], s.queue[1:]
+	} else if len(rest) > 0 && rest[0].rows >= alone {
+		rest[0].overtaken = true
+	}
+	s.queue = append([]*job(nil), rest...) // what is done is not held
 	return out
 }
 

@@ -209,7 +209,8 @@ func TestGroupDiskFull(t *testing.T) {
 	}
 }
 
-// TestGroupBounded: what waits is committed in transactions of a bounded size in the order of the calls, a large write by itself.
+// TestGroupBounded: what waits is committed in transactions of a bounded size in the order of the calls, a large write by itself, after the small ones that waited with it
+// and before those that had to wait for the next transaction.
 func TestGroupBounded(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "quartier.db"), Options{})
 	queued, release := held(t, s)
@@ -223,7 +224,7 @@ func TestGroupBounded(t *testing.T) {
 		return true
 	})
 	var wg sync.WaitGroup
-	for n, rows := range []int{2000, 2000, 2000, 1, 20_000, 1, 1} {
+	for n, rows := range []int{2000, 2000, 2000, 1, 20_000, 1, 20_000, 3000} {
 		wg.Go(func() {
 			must(t, s.write(t.Context(), "count", rows, func(context.Context) (func(), error) {
 				mu.Lock()
@@ -236,10 +237,10 @@ func TestGroupBounded(t *testing.T) {
 	}
 	release()
 	wg.Wait()
-	if got, want := fmt.Sprint(groups), "[[] [0 1] [2 3] [4] [5 6]]"; got != want {
+	if got, want := fmt.Sprint(groups), "[[] [0 1] [2 3 5] [4] [7] [6]]"; got != want {
 		t.Errorf("commits are %s, want %s", got, want)
 	}
-	if got, want := fmt.Sprint(order), "[0 1 2 3 4 5 6]"; got != want {
+	if got, want := fmt.Sprint(order), "[0 1 2 3 5 4 7 6]"; got != want {
 		t.Errorf("told in the order %s, want %s", got, want)
 	}
 }
