@@ -69,7 +69,8 @@ export function detailWords(detail: string): Said {
   if (followed) {
     const [, first, n, low, high] = followed
     const said = first ? detailWords(first) : { text: '', raw: '' }
-    return { text: [said.text, t('outcome.follow.text', { n: n!, low: value(prefs.lang, Number(low), 'kW'), high: value(prefs.lang, Number(high), 'kW') })].filter(Boolean).join(' · '), raw: said.raw }
+    const range = { n: n!, low: value(prefs.lang, Number(low), 'kW'), high: value(prefs.lang, Number(high), 'kW') }
+    return { text: [said.text, t(n === '1' ? 'outcome.followOne.text' : low === high ? 'outcome.followSame.text' : 'outcome.follow.text', range)].filter(Boolean).join(' · '), raw: said.raw }
   }
   const [, why, number] = /^(hold|interval|ramp|owner's limit): (\d+(?:\.\d+)?) (?:s|%|\/s)$/.exec(detail) ?? []
   if (why === 'hold') return { text: t('outcome.held.text', { age: age(prefs.lang, Number(number)) }), raw: '' }
@@ -96,8 +97,11 @@ export function reasonNumbers(reason: string): string {
   const n = '(-?\\d+(?:\\.\\d+)?)'
   const followed = new RegExp(`^\\w+: ${n} kW planned, ${n} kW net without storage, ${n} kW expected, worth ${n} EUR/kWh, price ${n} EUR/kWh$`).exec(reason)
   if (followed) {
-    const [planned, net, expected, worth, price] = followed.slice(1).map((x, i) => value(prefs.lang, Number(x), i < 3 ? 'kW' : 'EUR/kWh'))
-    return t('reason.follow.text', { planned: planned!, net: net!, expected: expected!, worth: worth!, price: price! })
+    const [planned, net, expected, worth, price] = followed.slice(1).map(Number) as [number, number, number, number, number]
+    const kw = (x: number) => value(prefs.lang, x, 'kW')
+    const taken = (x: number) => t(x < 0 ? 'reason.feeds.text' : 'reason.takes.text', { power: kw(Math.abs(x)) })
+    const same = net < 0 === expected < 0
+    return t('reason.follow.text', { planned: t(planned > 0 ? 'reason.charge.text' : planned < 0 ? 'reason.discharge.text' : 'reason.rest.text', { power: kw(Math.abs(planned)) }), net: taken(net), expected: same ? kw(Math.abs(expected)) : taken(expected), worth: value(prefs.lang, worth, 'EUR/kWh'), price: value(prefs.lang, price, 'EUR/kWh') })
   }
   return [...reason.matchAll(/(-?\d+(?:\.\d+)?) (kW|kWh|EUR\/kWh|gCO2e\/kWh|degC)\b/g)].filter((m) => Number(m[1]) !== 0).map((m) => value(prefs.lang, Number(m[1]), m[2]!)).join(', ')
 }

@@ -43,11 +43,15 @@ it('a battery that does other than planned says why in a sentence', () => {
   const reason = 'cover: -5.0 kW planned, 7.0 kW net without storage, 5.0 kW expected, worth 0.2130 EUR/kWh, price 0.4000 EUR/kWh'
   prefs.lang = 'en'
   expect(reasonWords(reason)).toBe('covers more than planned')
-  expect(reasonNumbers(reason)).toMatch(/^.5\s?kW was planned; without storage the district takes 7\s?kW where 5\s?kW was expected\. .*21\.30?\s?ct.*40(\.00)?\s?ct/)
+  expect(reasonNumbers(reason)).toMatch(/^Planned: discharging at 5\s?kW; without storage the district takes 7\s?kW \(expected: 5\s?kW\)\. .*21\.30?\s?ct.*40(\.00)?\s?ct/)
   expect(detailWords('5 commands before, -9.00 to -7.00 kW').text).toMatch(/^5 commands before, .9\s?kW to .7\s?kW$/)
+  expect(detailWords('1 commands before, 17.60 to 17.60 kW').text).toMatch(/^one command before, 17\.6\s?kW$/)
+  expect(detailWords('3 commands before, 0.00 to 0.00 kW').text).toMatch(/^3 commands before, 0\s?kW$/)
+  expect(reasonNumbers('store: 21.4 kW planned, -258.0 kW net without storage, -296.0 kW expected, worth 0.0671 EUR/kWh, price 0.2145 EUR/kWh')).toMatch(/district feeds 258\s?kW \(expected: 296\s?kW\)/)
+  expect(reasonNumbers('store: 21.4 kW planned, -25.0 kW net without storage, 9.0 kW expected, worth 0.0671 EUR/kWh, price 0.2145 EUR/kWh')).toMatch(/district feeds 25\s?kW \(expected: takes 9\s?kW\)/)
   expect(detailWords('hold: 5 s; 2 commands before, 0.00 to 1.50 kW').text).toMatch(/ · 2 commands before/)
   prefs.lang = 'fr'
   expect(reasonWords(reason)).toBe('couvre plus que prévu')
-  expect(reasonNumbers(reason)).toMatch(/hors stockage le quartier prend 7\s?kW au lieu de 5\s?kW/)
+  expect(reasonNumbers(reason)).toMatch(/hors stockage le quartier prend 7\s?kW \(attendu\s: 5\s?kW\)/)
   prefs.lang = 'en'
 })
