@@ -5,66 +5,19 @@ import (
 	"crypto/rand"
 	"embed"
 	"fmt"
-	"io/fs"
 	"math/big"
-	"path"
-	"slices"
-	"strconv"
-	"strings"
+
+	"quartier/schemas/store/evolve"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migration is one numbered step of the schema.
-type migration struct {
-	version int
-	name    string
-	text    string
-}
-
-// steps returns the migrations of a folder in order of their numbers, which grow; a number may be left out, and once released none below it is added any more.
-func steps(from fs.FS) ([]migration, error) {
-	names, err := fs.Glob(from, "migrations/*.sql")
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(names)
-	var out []migration
-	last := 0
-	for _, name := range names {
-		number, _, _ := strings.Cut(path.Base(name), "_")
-		v, err := strconv.Atoi(number)
-		if err != nil || len(number) != 4 || v <= last {
-			return nil, fmt.Errorf("migration %s: its name begins with no number of four digits above %04d", name, last)
-		}
-		last = v
-		text, err := fs.ReadFile(from, name)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, migration{v, path.Base(name), string(text)})
-	}
-	return out, nil
-}
-
-// newest returns the version that the schema has after all steps.
-func newest(todo []migration) int { return todo[len(todo)-1].version }
-
-// after returns the steps above a version.
-func after(todo []migration, version int) []migration {
-	i, _ := slices.BinarySearchFunc(todo, version+1, func(m migration, v int) int { return m.version - v })
-	return todo[i:]
-}
-
-// version returns the version of the schema in the file, 0 in a new one. It refuses one above known and the database of another program.
-func (s *Store) version(ctx context.Context, known int) (version int, err error) {
+// version returns the version of the schema in the file, 0 in a new one. It refuses the database of another program.
+func (s *Store) version(ctx context.Context) (version int, err error) {
 	var tables int
 	if err := s.conn.QueryRowContext(ctx, "pragma user_version").Scan(&version); err != nil {
 		return 0, err
-	}
-	if version > known {
-		return 0, fmt.Errorf("its schema has version %d, this Quartier knows up to %d: it was written by a newer one, which must be used", version, known)
 	}
 	if err := s.conn.QueryRowContext(ctx, "select count(*) from sqlite_schema").Scan(&tables); err != nil {
 		return 0, err
@@ -75,15 +28,24 @@ func (s *Store) version(ctx context.Context, known int) (version int, err error)
 	return version, nil
 }
 
+// lacking returns the steps that the file's schema lacks. It refuses one that is newer than all, and the database of another program.
+func (s *Store) lacking(ctx context.Context, all evolve.Steps) (todo evolve.Steps, version int, err error) {
+	if version, err = s.version(ctx); err != nil {
+		return nil, 0, err
+	}
+	todo, err = all.From(version)
+	return todo, version, err
+}
+
 // migrate brings the schema up to date in one transaction.
-func (s *Store) migrate(ctx context.Context, todo []migration) error {
-	if version, err := s.version(ctx, newest(todo)); err != nil || version == newest(todo) {
+func (s *Store) migrate(ctx context.Context, all evolve.Steps) error {
+	if todo, _, err := s.lacking(ctx, all); err != nil || len(todo) == 0 {
 		return err // the common case takes no lock
 	}
 	if _, err := s.conn.ExecContext(ctx, "begin immediate"); err != nil {
 		return err
 	}
-	if err := s.apply(ctx, todo); err != nil {
+	if err := s.apply(ctx, all); err != nil {
 		_, _ = s.conn.ExecContext(context.WithoutCancel(ctx), "rollback")
 		return err
 	}
@@ -91,24 +53,24 @@ func (s *Store) migrate(ctx context.Context, todo []migration) error {
 	return err
 }
 
-func (s *Store) apply(ctx context.Context, todo []migration) error {
+func (s *Store) apply(ctx context.Context, all evolve.Steps) error {
 	// again, now that no other program can be at it
-	version, err := s.version(ctx, newest(todo))
+	todo, version, err := s.lacking(ctx, all)
 	if err != nil {
 		return err
 	}
-	for _, m := range after(todo, version) {
-		if _, err := s.conn.ExecContext(ctx, m.text); err != nil {
-			return fmt.Errorf("migration %s: %w", m.name, err)
+	for _, m := range todo {
+		if _, err := s.conn.ExecContext(ctx, m.SQL); err != nil {
+			return fmt.Errorf("migration %s: %w", m.Name, err)
 		}
-		s.log.Info("store schema migrated", "path", s.path, "migration", m.name)
+		s.log.Info("store schema migrated", "path", s.path, "migration", m.Name)
 	}
 	if version == 0 {
 		if err := s.firstIDs(ctx); err != nil {
 			return err
 		}
 	}
-	_, err = s.conn.ExecContext(ctx, fmt.Sprintf("pragma user_version=%d", newest(todo)))
+	_, err = s.conn.ExecContext(ctx, fmt.Sprintf("pragma user_version=%d", all.Newest()))
 	return err
 }
 

@@ -27,6 +27,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
+	"quartier/schemas/store/evolve"
 	"quartier/schemas/store/rollup"
 )
 
@@ -127,12 +128,12 @@ func (s *Store) open(ctx context.Context) error {
 	if s.conn, err = s.db.Conn(ctx); err != nil {
 		return err
 	}
-	todo, err := steps(migrations)
+	steps, err := evolve.Read(migrations)
 	if err != nil {
 		return err
 	}
 	// before the first change to the file: it may belong to somebody else
-	if _, err := s.version(ctx, newest(todo)); err != nil {
+	if _, _, err := s.lacking(ctx, steps); err != nil {
 		return err
 	}
 	var mode string
@@ -142,7 +143,7 @@ func (s *Store) open(ctx context.Context) error {
 	if mode != "wal" {
 		return fmt.Errorf("the file stays in journal mode %s, not wal: its file system has no shared memory", mode)
 	}
-	if err := s.migrate(ctx, todo); err != nil {
+	if err := s.migrate(ctx, steps); err != nil {
 		return err
 	}
 	if s.readers, err = sql.Open("sqlite", dsn(s.path, "query_only(1)", "cache_size(-16384)", "temp_store(MEMORY)")); err != nil {

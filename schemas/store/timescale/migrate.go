@@ -5,63 +5,19 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"quartier/schemas/store/evolve"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migration is one numbered step of the schema.
-type migration struct {
-	version int
-	name    string
-	text    string
-}
-
-// steps returns the migrations of a folder in order of their numbers, which grow; a number may be left out, and once released none below it is added any more.
-func steps(from fs.FS) ([]migration, error) {
-	names, err := fs.Glob(from, "migrations/*.sql")
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(names)
-	var out []migration
-	last := 0
-	for _, name := range names {
-		number, _, _ := strings.Cut(path.Base(name), "_")
-		v, err := strconv.Atoi(number)
-		if err != nil || len(number) != 4 || v <= last {
-			return nil, fmt.Errorf("migration %s: its name begins with no number of four digits above %04d", name, last)
-		}
-		last = v
-		text, err := fs.ReadFile(from, name)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, migration{v, path.Base(name), string(text)})
-	}
-	return out, nil
-}
-
-// newest returns the version that the schema has after all steps.
-func newest(todo []migration) int { return todo[len(todo)-1].version }
-
-// after returns the steps above a version.
-func after(todo []migration, version int) []migration {
-	i, _ := slices.BinarySearchFunc(todo, version+1, func(m migration, v int) int { return m.version - v })
-	return todo[i:]
-}
-
 // prepare makes the extension and the tables, under a lock that other processes wait for.
 func (s *Store) prepare(ctx context.Context, opts Options) error {
-	todo, err := steps(migrations)
+	steps, err := evolve.Read(migrations)
 	if err != nil {
 		return err
 	}
@@ -73,7 +29,7 @@ func (s *Store) prepare(ctx context.Context, opts Options) error {
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1, hashtext(current_schema()))", lockSchema); err != nil {
 			return err
 		}
-		if err := s.migrate(ctx, tx, todo); err != nil {
+		if err := s.migrate(ctx, tx, steps); err != nil {
 			return err
 		}
 		server, err := inspect(ctx, tx)
@@ -113,7 +69,7 @@ func (s *Store) extend(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) migrate(ctx context.Context, tx pgx.Tx, todo []migration) error {
+func (s *Store) migrate(ctx context.Context, tx pgx.Tx, steps evolve.Steps) error {
 	var version int
 	if _, err := tx.Exec(ctx, `create table if not exists schema_version (
 		version integer primary key, name text not null, applied_at timestamptz not null default now())`); err != nil {
@@ -122,17 +78,18 @@ func (s *Store) migrate(ctx context.Context, tx pgx.Tx, todo []migration) error 
 	if err := tx.QueryRow(ctx, "select coalesce(max(version), 0) from schema_version").Scan(&version); err != nil {
 		return err
 	}
-	if version > newest(todo) {
-		return fmt.Errorf("its schema has version %d, this Quartier knows up to %d: it was written by a newer one, which must be used", version, newest(todo))
+	todo, err := steps.From(version)
+	if err != nil {
+		return err
 	}
-	for _, m := range after(todo, version) {
-		if _, err := tx.Exec(ctx, m.text); err != nil {
-			return fmt.Errorf("migration %s: %w", m.name, err)
+	for _, m := range todo {
+		if _, err := tx.Exec(ctx, m.SQL); err != nil {
+			return fmt.Errorf("migration %s: %w", m.Name, err)
 		}
-		if _, err := tx.Exec(ctx, "insert into schema_version(version, name) values($1, $2)", m.version, m.name); err != nil {
-			return fmt.Errorf("migration %s: %w", m.name, err)
+		if _, err := tx.Exec(ctx, "insert into schema_version(version, name) values($1, $2)", m.Version, m.Name); err != nil {
+			return fmt.Errorf("migration %s: %w", m.Name, err)
 		}
-		s.log.Info("database schema migrated", "database", s.where, "migration", m.name)
+		s.log.Info("database schema migrated", "database", s.where, "migration", m.Name)
 	}
 	return nil
 }
