@@ -3,7 +3,6 @@ package modbus
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,10 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/pprof"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -305,85 +302,4 @@ func BenchmarkPoll(b *testing.B) {
 			b.Errorf("%d lines were written, %v, want %d each second", n, err, benchDevices)
 		}
 	})
-}
-
-// BenchmarkRoundTrip reads 100 registers of one device as fast as it answers: by writing and reading bare frames, which is the limit, and through a link, by one caller
-// that waits for each answer and by eight, for whom the link always has the next request at hand; and the same with the framing of simonvetter/modbus. The ways take short turns,
-// since the speed of a shared machine changes; each way's rate is reported as a share of that of bare frames.
-func BenchmarkRoundTrip(b *testing.B) {
-	devices, ports := startDevices(b)
-	defer devices.in.Close()
-	address := fmt.Sprint("127.0.0.1:", ports[0])
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer c.Close()
-	request := []byte{0, 1, 0, 0, 0, 6, 1, 3, 0, 0, 0, benchRegisters}
-	frame := make([]byte, 9+2*benchRegisters)
-	bare := func() {
-		binary.BigEndian.PutUint16(request, binary.BigEndian.Uint16(request)+1)
-		if _, err := c.Write(request); err != nil {
-			b.Error(err)
-		}
-		if _, err := io.ReadFull(c, frame); err != nil {
-			b.Error(err)
-		}
-	}
-	link := func(library bool) func() {
-		e, err := parseAddress("tcp://" + address)
-		if err != nil {
-			b.Fatal(err)
-		}
-		l := newLinkTo("tcp://"+address, e, Config{}.withDefaults())
-		l.dial = func(ctx context.Context, timeout time.Duration) (wire, error) {
-			if library {
-				return dialLibrary(e, timeout)
-			}
-			return dial(ctx, e, Config{}, timeout, time.Now())
-		}
-		b.Cleanup(func() { l.Close() })
-		return func() {
-			if _, err := l.Read(b.Context(), 1, profile.Holding, 0, benchRegisters); err != nil {
-				b.Error(err)
-			}
-		}
-	}
-	own, library := link(false), link(true)
-	ways := []struct {
-		name    string
-		callers int
-		read    func()
-		rates   []float64 // of each turn
-	}{{"bare", 1, bare, nil}, {"link-1", 1, own, nil}, {"link-8", 8, own, nil}, {"library-1", 1, library, nil}, {"library-8", 8, library, nil}}
-	const turns, reads = 30, 800
-	for b.Loop() {
-		for range turns {
-			for i := range ways {
-				w := &ways[i]
-				begin := time.Now()
-				var wg sync.WaitGroup
-				for range w.callers {
-					wg.Go(func() {
-						for range reads / w.callers {
-							w.read()
-						}
-					})
-				}
-				wg.Wait()
-				w.rates = append(w.rates, reads/time.Since(begin).Seconds())
-			}
-		}
-	}
-	limit := median(ways[0].rates)
-	b.ReportMetric(limit, "bare-reads/s")
-	for _, w := range ways[1:] {
-		b.ReportMetric(median(w.rates)/limit, w.name+"/bare")
-	}
-	b.ReportMetric(0, "ns/op")
-}
-
-func median(values []float64) float64 {
-	slices.Sort(values)
-	return values[len(values)/2]
 }

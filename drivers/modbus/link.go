@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,7 +70,8 @@ type Stats struct {
 type request struct {
 	exchange
 	ctx    context.Context
-	result chan result // nil while its caller serves it
+	asked  *unit
+	result chan result // holds one; nil while its caller serves it
 	since  time.Time   // it waits
 	pauses pauses
 }
@@ -98,9 +100,8 @@ type Link struct {
 	mu     sync.Mutex
 	owned  bool
 	gone   bool // ended is closed
-	queues map[uint8][]*request
-	turn   []uint8 // units with waiting requests, next first
-	units  map[uint8]*silence
+	units  map[uint8]*unit
+	turn   []*unit   // those with waiting requests, next first
 	whole  silence   // of the whole address
 	probed time.Time // the line was free again after a request without an answer
 	epoch  uint64    // grows with each connection
@@ -129,8 +130,7 @@ func NewLink(address string, config Config) (*Link, error) {
 }
 
 func newLinkTo(address string, e endpoint, config Config) *Link {
-	l := &Link{address: address, endpoint: e, config: config, ended: make(chan struct{}),
-		queues: map[uint8][]*request{}, units: map[uint8]*silence{}}
+	l := &Link{address: address, endpoint: e, config: config, ended: make(chan struct{}), units: map[uint8]*unit{}}
 	l.life, l.end = context.WithCancel(context.Background())
 	return l
 }
@@ -221,10 +221,14 @@ func (l *Link) enter(r *request) (mine bool, err error) {
 	if l.life.Err() != nil {
 		return false, drivers.ErrClosed
 	}
-	if err := l.refuse(r.unit); err != nil {
+	r.since = time.Now()
+	if r.asked = l.units[r.unit]; r.asked == nil {
+		r.asked = &unit{id: r.unit}
+		l.units[r.asked.id] = r.asked
+	}
+	if err := l.refuse(r.asked, r.since); err != nil {
 		return false, err
 	}
-	r.since = time.Now()
 	if !l.owned {
 		l.owned = true
 		if l.ready(r) {
@@ -232,15 +236,15 @@ func (l *Link) enter(r *request) (mine bool, err error) {
 		}
 		defer func() { go l.own() }()
 	}
-	q := l.queues[r.unit]
-	if len(q) >= l.config.Queue {
-		return false, fmt.Errorf("%w: %d requests wait already", drivers.ErrUnreachable, len(q))
+	n := len(r.asked.waiting)
+	if n >= l.config.Queue {
+		return false, fmt.Errorf("%w: %d requests wait already", drivers.ErrUnreachable, n)
 	}
-	if len(q) == 0 {
-		l.turn = append(l.turn, r.unit)
+	if n == 0 {
+		l.turn = append(l.turn, r.asked)
 	}
 	r.result = make(chan result, 1)
-	l.queues[r.unit] = append(q, r)
+	r.asked.waiting = append(r.asked.waiting, r)
 	return false, nil
 }
 
@@ -260,20 +264,17 @@ func (l *Link) next() *request {
 	}
 	for len(l.turn) > 0 {
 		at := l.choose()
-		unit := l.turn[at]
-		l.turn = append(l.turn[:at], l.turn[at+1:]...)
-		q := l.queues[unit]
-		r := q[0]
-		if len(q) > 1 {
-			l.queues[unit] = q[1:]
-			l.turn = append(l.turn, unit)
-		} else {
-			delete(l.queues, unit)
+		u := l.turn[at]
+		l.turn = slices.Delete(l.turn, at, at+1)
+		r := u.waiting[0]
+		u.waiting = slices.Delete(u.waiting, 0, 1)
+		if len(u.waiting) > 0 {
+			l.turn = append(l.turn, u)
 		}
 		if r.ctx.Err() != nil {
 			continue // its caller has gone
 		}
-		if err := l.refuse(unit); err != nil {
+		if err := l.refuse(u, time.Now()); err != nil {
 			r.result <- result{err: err}
 			continue
 		}
@@ -388,7 +389,7 @@ func (l *Link) settle(r *request, reused bool, begin time.Time, err error) (out 
 	if kind == timedOut && l.endpoint.rtu() {
 		l.quiet = l.last.Add(l.timeout)
 	}
-	l.count(r.unit, kind, reused, err, begin, maxTime(l.last, l.quiet))
+	l.count(r.asked, kind, reused, err, begin, maxTime(l.last, l.quiet))
 	if kind != timedOut {
 		l.unheard = 0
 	} else {

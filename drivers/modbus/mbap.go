@@ -28,12 +28,19 @@ type framed struct {
 	deadline       time.Time // of the answer to the last request
 	anyUnit        bool
 	anyTransaction bool
-	torn           bool // the last answer ended in the middle of a frame
+	torn           bool          // the last answer ended in the middle of a frame
+	hurry          func()        // ends a receive before its time, once
+	hurried        chan struct{} // holds one when it has
 	out, in        [maxFrame]byte
 }
 
 func newFramed(conn net.Conn, e endpoint) *framed {
-	return &framed{conn: conn, r: bufio.NewReaderSize(conn, maxFrame), anyUnit: e.anyUnit, anyTransaction: e.anyTransaction}
+	w := &framed{conn: conn, r: bufio.NewReaderSize(conn, maxFrame), anyUnit: e.anyUnit, anyTransaction: e.anyTransaction, hurried: make(chan struct{}, 1)}
+	w.hurry = func() {
+		w.conn.SetReadDeadline(time.Unix(1, 0)) // where that fails, the read fails as well
+		w.hurried <- struct{}{}
+	}
+	return w
 }
 
 func (w *framed) close() error { return w.conn.Close() }
@@ -95,15 +102,11 @@ func (w *framed) receiveFor(ctx context.Context, x exchange) (values []uint16, e
 		values, err = w.receive(x)
 		return values, err, false
 	}
-	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(interrupted)
-		w.conn.SetReadDeadline(time.Unix(1, 0)) // where that fails, the read fails as well
-	})
+	stop := context.AfterFunc(ctx, w.hurry)
 	if values, err = w.receive(x); stop() {
 		return values, err, false
 	}
-	<-interrupted
+	<-w.hurried
 	if !errors.Is(err, errTimedOut) || !time.Now().Before(w.deadline) || w.conn.SetReadDeadline(w.deadline) != nil {
 		return values, err, false
 	}

@@ -20,17 +20,23 @@ type silence struct {
 	answered bool // it has answered before
 }
 
-// silent reports whether a unit counts as silent.
-func (s *silence) silent() bool { return s != nil && !s.until.IsZero() }
+// unit is one unit behind a link.
+type unit struct {
+	id uint8
+	silence
+	waiting []*request
+}
 
-// living reports whether a unit answered when it was asked last; nil is one that was never asked.
-func (s *silence) living() bool { return s != nil && s.answered && s.failures == 0 }
+// silent reports whether a unit counts as silent.
+func (s *silence) silent() bool { return !s.until.IsZero() }
+
+// living reports whether a unit answered when it was asked last.
+func (s *silence) living() bool { return s.answered && s.failures == 0 }
 
 // refuse fails a request at once while its unit, or the whole address, is in its pause. Requests may pass when the pause is over.
-func (l *Link) refuse(unit uint8) error {
-	now := time.Now()
-	for _, s := range []*silence{&l.whole, l.units[unit]} {
-		if s != nil && now.Before(s.until) {
+func (l *Link) refuse(u *unit, now time.Time) error {
+	for _, s := range [...]*silence{&l.whole, &u.silence} {
+		if now.Before(s.until) {
 			l.stats.Refused++
 			return fmt.Errorf("%w: silent, asked again in %v: %w", drivers.ErrUnreachable, s.until.Sub(now).Round(10*time.Millisecond), s.cause)
 		}
@@ -41,11 +47,11 @@ func (l *Link) refuse(unit uint8) error {
 // choose returns the place in the row of the unit to ask next: the first one, but no unit that may be silent before the living ones that had to wait for another
 // such. So a living unit waits for one time-out at most, and the silent ones get their turn on a line that is always busy too.
 func (l *Link) choose() int {
-	if l.units[l.turn[0]].living() {
+	if l.turn[0].living() {
 		return 0
 	}
-	for i, unit := range l.turn {
-		if l.units[unit].living() && !l.queues[unit][0].since.After(l.probed) {
+	for i, u := range l.turn {
+		if u.living() && !u.waiting[0].since.After(l.probed) {
 			return i
 		}
 	}
@@ -82,29 +88,24 @@ func classify(err error) outcome {
 }
 
 // count keeps the totals, and the back-off of the unit and of the address. The request held the line from begin until free.
-func (l *Link) count(unit uint8, kind outcome, reused bool, err error, begin, free time.Time) {
+func (l *Link) count(u *unit, kind outcome, reused bool, err error, begin, free time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stats.Requests++
-	s := l.units[unit]
-	if s == nil {
-		s = &silence{}
-		l.units[unit] = s
-	}
 	switch kind {
 	case exception:
 		l.stats.Exceptions++
 		fallthrough
 	case answered:
 		l.whole = silence{}
-		*s = silence{answered: true}
+		u.silence = silence{answered: true}
 	case noUnit:
 		l.whole = silence{}
 		fallthrough
 	case timedOut:
 		l.stats.Timeouts++
 		l.probed = free
-		l.unanswered(unit, s, err, free.Sub(begin))
+		l.unanswered(u, err, free.Sub(begin))
 	case garbage:
 		l.stats.Garbage++
 	case broken:
@@ -115,10 +116,11 @@ func (l *Link) count(unit uint8, kind outcome, reused bool, err error, begin, fr
 }
 
 // unanswered counts a request that a unit left without an answer. A unit that never answered counts as silent at once.
-func (l *Link) unanswered(unit uint8, s *silence, cause error, cost time.Duration) {
+func (l *Link) unanswered(u *unit, cause error, cost time.Duration) {
 	if l.config.Silent < 0 {
 		return
 	}
+	s := &u.silence
 	if s.answered && s.failures+1 < l.config.Silent {
 		s.failures++
 		return
@@ -137,7 +139,7 @@ func (l *Link) unanswered(unit uint8, s *silence, cause error, cost time.Duratio
 		s.until = maxTime(s.until, time.Now().Add(time.Duration(float64(cost)*(float64(silent)/share-1))))
 	}
 	if !was {
-		l.config.Log.Warn("modbus unit is silent", "address", l.address, "unit", unit, "error", cause)
+		l.config.Log.Warn("modbus unit is silent", "address", l.address, "unit", u.id, "error", cause)
 	}
 }
 
