@@ -4,8 +4,9 @@
 // A [Pool] shares one [Link] among all devices behind an address: one connection, owned by one goroutine at a time: a caller for its own
 // request where nobody else asks, else one that serves those who wait. The link chooses the unit and sends the request in
 // one step, and asks units in turn. Over TCP, TLS and UDP late answers are told by their transaction and the connection is kept after a time-out, but not after three in a
-// row. After every other error that is not a Modbus exception, and in RTU frames after a time-out as well, it closes the connection and opens another: a late
-// answer can then never be taken for the answer to another request. (RTU frames tell nothing: there the line also stays quiet for another time-out.) A read
+// row. RTU frames over TCP carry none: there a late answer is told by its unit alone, which is asked again on a new connection, and a time-out later, unless its answer has come; the
+// others are asked meanwhile. After every other error that is not a Modbus exception, and on a serial line after a time-out as well, it closes the connection and opens another: a late
+// answer can then never be taken for the answer to another request. (A serial line also stays quiet for another time-out.) A read
 // that finds its idle connection closed is sent once more; a write never is.
 //
 // A unit that does not answer is asked less and less often, and fails at once in between with drivers.ErrUnreachable, so that it does not delay the others

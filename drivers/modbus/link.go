@@ -153,7 +153,7 @@ func (l *Link) Epoch() uint64 {
 func (l *Link) Close() error {
 	l.end()
 	l.mu.Lock()
-	if w, ok := l.wire.(*framed); ok {
+	if w, ok := l.wire.(network); ok {
 		w.interrupt()
 	}
 	if !l.owned {
@@ -250,8 +250,8 @@ func (l *Link) enter(r *request) (mine bool, err error) {
 
 // ready reports whether a request could be sent at this moment, on a connection on which its caller can stop waiting for the answer.
 func (l *Link) ready(r *request) bool {
-	_, ok := l.wire.(*framed)
-	return ok && r.since.Sub(l.last) >= r.pauses.between
+	w, ok := l.wire.(network)
+	return ok && r.since.Sub(l.last) >= r.pauses.between && !w.owes(r.unit)
 }
 
 // next takes the first request of the unit whose turn it is, and sends the unit to the end of the row. Without any the caller is the owner no more.
@@ -318,7 +318,7 @@ func (l *Link) yield() {
 
 // serveOwn runs the request of the caller, who owns a connection that is ready. When served is false, the result comes by its channel.
 func (l *Link) serveOwn(r *request) (values []uint16, err error, served bool) {
-	w, begin, reused := l.wire.(*framed), r.since, !l.fresh
+	w, begin, reused := l.wire.(network), r.since, !l.fresh
 	if err = w.send(r.exchange, max(l.config.Timeout, r.pauses.timeout)); err == nil {
 		var left bool
 		if values, err, left = w.receiveFor(r.ctx, r.exchange); left {
@@ -347,7 +347,7 @@ func (l *Link) serveOwn(r *request) (values []uint16, err error, served bool) {
 // serve runs one request, connecting first if need be; again says that it was sent once before. It calls sent when the request is on its way, or when something else must be waited for.
 func (l *Link) serve(r *request, again bool, sent func()) ([]uint16, error) {
 	for begin := time.Now(); ; {
-		if _, ok := l.wire.(*framed); !ok || time.Since(l.last) < r.pauses.between {
+		if w, ok := l.wire.(network); !ok || w.owes(r.unit) || time.Since(l.last) < r.pauses.between {
 			sent()
 		}
 		if err := l.open(r); err != nil {
@@ -369,9 +369,9 @@ func (l *Link) serve(r *request, again bool, sent func()) ([]uint16, error) {
 // exchange sends a request and waits for its answer.
 func (l *Link) exchange(r *request, sent func()) ([]uint16, error) {
 	timeout := max(l.config.Timeout, r.pauses.timeout)
-	w, ok := l.wire.(*framed)
+	w, ok := l.wire.(network)
 	if !ok {
-		return l.wire.do(r.exchange, timeout)
+		return l.wire.(serialPort).do(r.exchange, timeout)
 	}
 	err := w.send(r.exchange, timeout)
 	sent()
@@ -387,7 +387,10 @@ func (l *Link) settle(r *request, reused bool, begin time.Time, err error) (out 
 	l.last = time.Now()
 	kind := classify(err)
 	if kind == timedOut && l.endpoint.rtu() {
-		l.quiet = l.last.Add(l.timeout)
+		r.asked.late = l.last.Add(max(l.config.Timeout, r.pauses.timeout))
+		if !l.wire.inStep() { // nobody is asked before it came
+			l.quiet = l.last.Add(l.timeout)
+		}
 	}
 	l.count(r.asked, kind, reused, err, begin, maxTime(l.last, l.quiet))
 	if kind != timedOut {
@@ -419,13 +422,20 @@ func (l *Link) settle(r *request, reused bool, begin time.Time, err error) (out 
 func (l *Link) open(r *request) error {
 	// The library fixes the time-out of a connection when it is made: the longest that any device behind it wants holds for all.
 	timeout := max(l.config.Timeout, r.pauses.timeout, l.timeout)
-	if _, fixed := l.wire.(*library); fixed && timeout > l.timeout {
-		l.drop()
+	switch w := l.wire.(type) {
+	case *library:
+		if timeout > l.timeout {
+			l.drop()
+		}
+	case network:
+		if w.owes(r.unit) {
+			l.drop()
+		}
 	}
 	if l.wire != nil {
 		return nil
 	}
-	if !l.pause(r.ctx, time.Until(l.quiet)) {
+	if !l.pause(r.ctx, time.Until(maxTime(l.quiet, r.asked.late))) {
 		return fmt.Errorf("%w: %w", drivers.ErrUnreachable, context.Cause(r.ctx))
 	}
 	w, err := l.dial(l.life, timeout)

@@ -57,7 +57,7 @@ func recovers(t testing.TB, l *Link, unit uint8) {
 	}
 }
 
-// transports are the ways on which a device that misbehaves is tried. The library serves RTU frames.
+// transports are the ways on which a device that misbehaves is tried. The library serves the serial line.
 var transports = map[string]struct {
 	rtu   bool
 	start func(t testing.TB) (*modbustest.Server, *district.TLSFiles)

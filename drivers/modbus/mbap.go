@@ -22,46 +22,27 @@ const maxStale = 1000
 // or transaction where the address allows them, a connection that is kept after a time-out, a stream that we opened ourselves (TLS), an answer in one
 // system call where that reads its head and its body by themselves, and exceptions of gateways in whatever name they speak.
 type framed struct {
-	conn           net.Conn
+	stream
 	r              *bufio.Reader
 	transaction    uint16
-	deadline       time.Time // of the answer to the last request
 	anyUnit        bool
 	anyTransaction bool
-	torn           bool          // the last answer ended in the middle of a frame
-	hurry          func()        // ends a receive before its time, once
-	hurried        chan struct{} // holds one when it has
+	torn           bool // the last answer ended in the middle of a frame
 	out, in        [maxFrame]byte
 }
 
 func newFramed(conn net.Conn, e endpoint) *framed {
-	w := &framed{conn: conn, r: bufio.NewReaderSize(conn, maxFrame), anyUnit: e.anyUnit, anyTransaction: e.anyTransaction, hurried: make(chan struct{}, 1)}
-	w.hurry = func() {
-		w.conn.SetReadDeadline(time.Unix(1, 0)) // where that fails, the read fails as well
-		w.hurried <- struct{}{}
-	}
-	return w
+	return &framed{stream: newStream(conn), r: bufio.NewReaderSize(conn, maxFrame), anyUnit: e.anyUnit, anyTransaction: e.anyTransaction}
 }
-
-func (w *framed) close() error { return w.conn.Close() }
-
-// interrupt ends a request that waits; it may be called from another goroutine.
-func (w *framed) interrupt() { w.conn.Close() }
 
 // inStep is true while frames are whole and carry their transaction: a late answer is then known by it and skipped.
 func (w *framed) inStep() bool { return !w.torn && !w.anyTransaction }
 
-func (w *framed) do(x exchange, timeout time.Duration) ([]uint16, error) {
-	if err := w.send(x, timeout); err != nil {
-		return nil, err
-	}
-	return w.receive(x)
-}
+// owes is false: a late answer is known by its transaction.
+func (w *framed) owes(uint8) bool { return false }
 
-// send sends a request, whose answer may take until timeout has passed.
 func (w *framed) send(x exchange, timeout time.Duration) error {
-	w.deadline = time.Now().Add(timeout)
-	if err := w.conn.SetDeadline(w.deadline); err != nil {
+	if err := w.limit(timeout); err != nil {
 		return err
 	}
 	w.transaction++
@@ -76,7 +57,6 @@ func (w *framed) send(x exchange, timeout time.Duration) error {
 	return nil
 }
 
-// receive waits for the answer to the request that was sent last. After a time-out it may be called again: nothing of the answer is lost.
 func (w *framed) receive(x exchange) ([]uint16, error) {
 	w.torn = false
 	for range maxStale {
@@ -96,29 +76,8 @@ func (w *framed) receive(x exchange) ([]uint16, error) {
 	return nil, fmt.Errorf("%w: %d answers to other requests", errGarbage, maxStale)
 }
 
-// receiveFor is receive for a caller who may stop waiting: left says that ctx has ended before the answer came, for which somebody else is to wait now.
 func (w *framed) receiveFor(ctx context.Context, x exchange) (values []uint16, err error, left bool) {
-	if ctx.Done() == nil {
-		values, err = w.receive(x)
-		return values, err, false
-	}
-	stop := context.AfterFunc(ctx, w.hurry)
-	if values, err = w.receive(x); stop() {
-		return values, err, false
-	}
-	<-w.hurried
-	if !errors.Is(err, errTimedOut) || !time.Now().Before(w.deadline) || w.conn.SetReadDeadline(w.deadline) != nil {
-		return values, err, false
-	}
-	return nil, nil, true
-}
-
-// deadline names a time-out as such.
-func deadline(err error) error {
-	if os.IsTimeout(err) {
-		return fmt.Errorf("%w: %w", errTimedOut, err)
-	}
-	return err
+	return w.receiveWhile(ctx, func() ([]uint16, error) { return w.receive(x) })
 }
 
 // frame is one Modbus TCP frame.

@@ -17,6 +17,7 @@ import (
 	"time"
 	"unsafe"
 
+	"quartier/drivers/modbus/modbustest"
 	"quartier/drivers/profile"
 )
 
@@ -158,6 +159,65 @@ func BenchmarkRoundTrip(b *testing.B) {
 	for _, w := range ways[1:] {
 		b.ReportMetric(median(w.rates)/limit, w.name+"/bare")
 	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkRTUOverTCP reads 100 registers behind a serial gateway, alone and beside a unit that does not answer, by our framing and by that of simonvetter/modbus as for a line of 115,200 baud, which is
+// how the library keeps pauses. It reports how many times as many reads ours does, and the longest wait of the living unit as a share of the library's.
+func BenchmarkRTUOverTCP(b *testing.B) {
+	s := modbustest.NewRTU(b)
+	e, err := parseAddress(s.URL())
+	if err != nil {
+		b.Fatal(err)
+	}
+	type way struct{ rate, longest []float64 }
+	turn := func(w *way, dial func(context.Context, time.Duration) (wire, error)) {
+		l := newLinkTo(s.URL(), e, Config{Timeout: 200 * time.Millisecond}.withDefaults())
+		l.dial = dial
+		defer l.Close()
+		const reads = 200
+		s.Behave(modbustest.Good)
+		begin := time.Now()
+		for range reads {
+			if _, err := l.Read(b.Context(), 1, profile.Holding, 0, benchRegisters); err != nil {
+				b.Fatal(err)
+			}
+		}
+		w.rate = append(w.rate, reads/time.Since(begin).Seconds())
+		s.Behave(modbustest.ForUnit(9, modbustest.Silence, modbustest.Good))
+		end := time.Now().Add(2 * time.Second)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for time.Now().Before(end) {
+				l.Read(b.Context(), 9, profile.Holding, 0, 1)
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+		longest := time.Duration(0)
+		for time.Now().Before(end) {
+			begin := time.Now()
+			if _, err := l.Read(b.Context(), 1, profile.Holding, 0, 10); err != nil {
+				b.Error(err)
+			}
+			longest = max(longest, time.Since(begin))
+			time.Sleep(20 * time.Millisecond)
+		}
+		wg.Wait()
+		w.longest = append(w.longest, longest.Seconds())
+	}
+	var ours, library way
+	for b.Loop() {
+		for range 3 {
+			turn(&ours, func(ctx context.Context, timeout time.Duration) (wire, error) {
+				return dial(ctx, e, Config{}, timeout, time.Now())
+			})
+			turn(&library, func(_ context.Context, timeout time.Duration) (wire, error) {
+				return dialLibrary(endpoint{scheme: e.scheme, target: e.target, baud: 115200}, timeout)
+			})
+		}
+	}
+	b.ReportMetric(median(ours.rate)/median(library.rate), "reads/library")
+	b.ReportMetric(median(ours.longest)/median(library.longest), "longest/library")
 	b.ReportMetric(0, "ns/op")
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"quartier/drivers"
@@ -25,6 +26,7 @@ type unit struct {
 	id uint8
 	silence
 	waiting []*request
+	late    time.Time // in RTU frames: an answer that is too late may come until then; of the owner of the link
 }
 
 // silent reports whether a unit counts as silent.
@@ -45,17 +47,21 @@ func (l *Link) refuse(u *unit, now time.Time) error {
 }
 
 // choose returns the place in the row of the unit to ask next: the first one, but no unit that may be silent before the living ones that had to wait for another
-// such. So a living unit waits for one time-out at most, and the silent ones get their turn on a line that is always busy too.
+// such. So a living unit waits for one time-out at most, and the silent ones get their turn on a line that is always busy too. A unit whose
+// late answer must be waited for comes after those that can be asked.
 func (l *Link) choose() int {
-	if l.turn[0].living() {
-		return 0
+	now := time.Now()
+	late := func(u *unit) bool { return now.Before(u.late) }
+	first := max(0, slices.IndexFunc(l.turn, func(u *unit) bool { return !late(u) }))
+	if l.turn[first].living() {
+		return first
 	}
 	for i, u := range l.turn {
-		if u.living() && !u.waiting[0].since.After(l.probed) {
+		if u.living() && !late(u) && !u.waiting[0].since.After(l.probed) {
 			return i
 		}
 	}
-	return 0
+	return first
 }
 
 // outcome is what became of one request.

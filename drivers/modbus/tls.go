@@ -23,7 +23,7 @@ const dialTimeout = 5 * time.Second
 
 // dial connects to an endpoint. A certificate that cannot be used, on either side, is one drivers.ErrConfiguration that says which and what to do.
 func dial(ctx context.Context, e endpoint, c Config, timeout time.Duration, now time.Time) (wire, error) {
-	if e.rtu() {
+	if e.scheme == rtuSerial {
 		return dialLibrary(e, timeout)
 	}
 	var config *tls.Config
@@ -51,6 +51,9 @@ func dial(ctx context.Context, e endpoint, c Config, timeout time.Duration, now 
 	conn, err := open(ctx, e.target)
 	if err != nil {
 		return nil, err
+	}
+	if e.scheme == rtuOverTCP {
+		return newRTUFramed(conn), nil
 	}
 	if config == nil {
 		return newFramed(conn, e), nil

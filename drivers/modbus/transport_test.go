@@ -142,8 +142,8 @@ func TestUnknownUnits(t *testing.T) {
 	}
 }
 
-// TestGatewayTellsOfSilentUnit: what a gateway says of a unit that does not answer it is that unit's silence on every transport, and costs neither the connection nor another unit. In frames with
-// a header it may say so in its own name, another, or to function 0; the library, which serves RTU frames, knows 255 alone.
+// TestGatewayTellsOfSilentUnit: what a gateway says of a unit that does not answer it is that unit's silence on every transport, and costs neither the connection nor another unit. It may say so in its
+// own name, another, or to function 0; on a serial line, which the library serves and where there is no gateway, in the name of the unit alone.
 func TestGatewayTellsOfSilentUnit(t *testing.T) {
 	as := func(unit uint8, pdu ...byte) modbustest.Behaviour {
 		return func(s *modbustest.Server, c net.Conn, r modbustest.Request) bool {
@@ -153,7 +153,7 @@ func TestGatewayTellsOfSilentUnit(t *testing.T) {
 	}
 	for name, tr := range transports {
 		answers := map[string]modbustest.Behaviour{"its own": modbustest.Exception(11)}
-		if !tr.rtu {
+		if name != "serial line" {
 			answers["255"], answers["another"], answers["function 0"] = as(255, 0x83, 11), as(3, 0x83, 11), modbustest.PDU(0x80, 11)
 		}
 		for form, answer := range answers {

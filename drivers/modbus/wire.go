@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,27 +14,43 @@ import (
 
 // wire is one open connection. Its owner alone uses it.
 type wire interface {
-	// do sends a request and waits for its answer: the registers, or bits as 0 and 1, of a read. The error is an exceptionError, or wraps errTimedOut,
-	// errGarbage or errConfiguration; any other means that the connection is broken.
-	do(x exchange, timeout time.Duration) ([]uint16, error)
 	// inStep reports whether the connection may be used again after a time-out: no late answer can be taken for another.
 	inStep() bool
 	close() error
 }
 
+// serialPort is a wire that sends a request and waits for its answer in one step. Its errors are those of a network.
+type serialPort interface {
+	wire
+	do(x exchange, timeout time.Duration) ([]uint16, error)
+}
+
+// network is a wire on which a request and its answer are two steps, and which can be interrupted. An error is an exceptionError, or wraps errTimedOut, errGarbage or errConfiguration; any
+// other means that the connection is broken.
+type network interface {
+	wire
+	// send sends a request, whose answer may take until timeout has passed.
+	send(x exchange, timeout time.Duration) error
+	// receive waits for the answer to the request that was sent last: the registers, or bits as 0 and 1, of a read. After a time-out it may be called again: nothing of the answer is lost.
+	receive(x exchange) ([]uint16, error)
+	// receiveFor is receive for a caller who may stop waiting: left says that ctx has ended before the answer came, for which somebody else is to wait now.
+	receiveFor(ctx context.Context, x exchange) (values []uint16, err error, left bool)
+	// owes reports whether an answer of a unit may still come that could be taken for one to another request: it must not be asked on this connection.
+	owes(unit uint8) bool
+	// interrupt ends a request that waits; it may be called from another goroutine.
+	interrupt()
+}
+
 // errTimedOut marks a request without an answer in its time.
 var errTimedOut = errors.New("no answer in time")
 
-// library is a connection of simonvetter/modbus. It knows one time-out, set when it is made, and cannot be interrupted.
+// library is a serial line by simonvetter/modbus. It knows one time-out, set when it is made, and cannot be interrupted.
 type library struct{ client *mb.ModbusClient }
 
 // dialLibrary connects within 5 s. timeout holds for every request.
 func dialLibrary(e endpoint, timeout time.Duration) (*library, error) {
 	conf := &mb.ClientConfiguration{URL: e.scheme + "://" + e.target, Timeout: timeout, Logger: log.New(io.Discard, "", 0),
 		Speed: e.baud, DataBits: e.dataBits, Parity: e.parity, StopBits: e.stopBits}
-	if e.scheme == rtuOverTCP {
-		conf.Speed = 115200 // the library waits as a serial line of this speed would
-	}
 	client, err := mb.NewClient(conf)
 	if err == nil {
 		err = client.Open()
