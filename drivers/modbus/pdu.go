@@ -38,6 +38,12 @@ func ofGateway(pdu []byte) bool {
 	return len(pdu) == 2 && pdu[0]&0x80 != 0 && (exceptionError(pdu[1]) == noPathBehind || exceptionError(pdu[1]) == noAnswerBehind)
 }
 
+// passing reports whether an exception says nothing of the request: the device works on something else, or the gateway has no room.
+func (e exceptionError) passing() bool { return e == 5 || e == 6 || e == noPathBehind }
+
+// ofRequest reports whether an exception is about what was asked, and will come again.
+func (e exceptionError) ofRequest() bool { return e >= 1 && e <= 3 }
+
 // noSuchAddress is the exception of a device that does not have an address.
 const noSuchAddress exceptionError = 2
 

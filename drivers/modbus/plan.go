@@ -133,21 +133,29 @@ func decode(out *value, pt *profile.Point, where []int, answers []answer) {
 	*out = value{v: v, at: last.at, known: true, bad: err != nil}
 }
 
-// request asks for the wants of a plan in merged requests. After an error that is no exception nothing more is asked.
+// request asks for the wants of a plan in merged requests. After an error that is no exception nothing more is asked. Of a merged request that the device refuses, whatever can be had
+// alone is asked for, and that is done so from then on where it was the merging that was refused; a device that is busy is left in peace.
 func (d *Device) request(ctx context.Context, p *plan, out []answer) error {
 	var rejected []error
 	for _, r := range p.requests {
 		err := d.ask(ctx, p, r, out)
-		if errors.Is(err, drivers.ErrRejected) && len(r.inside) > 1 {
-			d.split(p, r.inside)
-			err = nil
-			for _, i := range r.inside { // whatever can be had alone
+		code, is := errors.AsType[exceptionError](err)
+		if is && errors.Is(err, drivers.ErrRejected) && !code.passing() && len(r.inside) > 1 {
+			if code.ofRequest() {
+				d.split(p, r.inside)
+			}
+			refused := 0
+			for _, i := range r.inside {
 				if e := d.ask(ctx, p, merged{p.wants[i], []int{i}}, out); errors.Is(e, drivers.ErrRejected) {
 					out[i] = answer{at: d.config.Now().UTC(), rejected: true}
 					rejected = append(rejected, e)
+					refused++
 				} else if e != nil {
 					return errors.Join(append(rejected, e)...)
 				}
+			}
+			if refused > 0 && refused < len(r.inside) {
+				d.split(p, r.inside)
 			}
 			continue
 		}
