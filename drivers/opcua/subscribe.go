@@ -45,7 +45,9 @@ func (d *Device) Subscribe(ctx context.Context, interval time.Duration, deliver 
 			if lived, err = f.follow(ctx, s, interval); lived {
 				failures = 0
 			}
-			f.doubt()
+			if ctx.Err() == nil {
+				f.doubt()
+			}
 		}
 		if ctx.Err() != nil {
 			break
@@ -59,6 +61,9 @@ func (d *Device) Subscribe(ctx context.Context, interval time.Duration, deliver 
 		}
 	}
 	wg.Wait()
+	if rest := f.take(); len(rest) > 0 { // what was told before the end is not lost
+		deliver(rest)
+	}
 	if outer.Err() == nil && d.life.Err() != nil {
 		return d.fail("subscribe", drivers.ErrClosed)
 	}
@@ -110,14 +115,19 @@ func (f *feed) pass(ctx context.Context, deliver func([]drivers.Reading)) {
 			return
 		case <-f.wake:
 		}
-		f.mu.Lock()
-		batch := f.pending
-		f.pending, f.last = nil, len(f.pending)
-		f.mu.Unlock()
-		if len(batch) > 0 {
+		if batch := f.take(); len(batch) > 0 {
 			deliver(batch)
 		}
 	}
+}
+
+// take returns the readings that wait.
+func (f *feed) take() []drivers.Reading {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	batch := f.pending
+	f.pending, f.last = nil, len(f.pending)
+	return batch
 }
 
 // accept takes a new value of a point. One that is known already, by source time, status and number, is not taken, unless it is told again.

@@ -302,6 +302,15 @@ func (d *polled) subscribe(ctx context.Context, s drivers.Subscriber) {
 		default:
 		}
 	}
+	pass := func() {
+		mu.Lock()
+		got := queue
+		queue = nil
+		mu.Unlock()
+		if len(got) > 0 {
+			d.pass(ctx, d.wanted(got))
+		}
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -310,11 +319,7 @@ func (d *polled) subscribe(ctx context.Context, s drivers.Subscriber) {
 				return
 			case <-wake:
 			}
-			mu.Lock()
-			got := queue
-			queue = nil
-			mu.Unlock()
-			d.pass(ctx, d.wanted(got))
+			pass()
 		}
 	})
 	for failures := 1; ctx.Err() == nil; failures++ { // the driver recovers by itself: it returns only when it cannot subscribe at all
@@ -327,6 +332,7 @@ func (d *polled) subscribe(ctx context.Context, s drivers.Subscriber) {
 		}
 	}
 	wg.Wait()
+	pass() // what was delivered before the end is recorded
 }
 
 // wanted leaves the readings of the points that are polled.

@@ -321,6 +321,27 @@ func TestSubscription(t *testing.T) {
 	})
 }
 
+// TestSubscriptionEnds: what was delivered before polling ends is recorded, though the sink was slow and there is more than it took until then.
+func TestSubscriptionEnds(t *testing.T) {
+	for _, gather := range []time.Duration{0, 50 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			var s sink
+			slow := func(ctx context.Context, samples []district.Sample) error {
+				time.Sleep(300 * time.Millisecond)
+				return s.add(ctx, samples)
+			}
+			d := &device{read: func(context.Context) ([]drivers.Reading, error) { return nil, nil }}
+			p := New([]Device{polledDevice("x", subscriber{d}, 10*time.Millisecond)}, Config{Sink: slow, Gather: gather, Refresh: time.Hour})
+			stop := start(t, p)
+			time.Sleep(10*time.Second + 5*time.Millisecond)
+			stop()
+			if n := len(s.of("x")); n != 1000 {
+				t.Errorf("gathered for %v: %d of 1000 readings are recorded", gather, n)
+			}
+		})
+	}
+}
+
 // TestOffset: devices are read in the order given, a fifth of them at each of five moments of the period, and where they are fewer each at its own.
 func TestOffset(t *testing.T) {
 	for _, n := range []int{1, 7, 20, 50, 200, 1000} {
