@@ -43,8 +43,8 @@ func TestMutatedAnswers(t *testing.T) {
 			if len(chunk) >= 12 {
 				c.take(chunk)
 			}
-			if len(w.parts) > c.limit || c.partial < 0 || c.partial > 4*c.limit {
-				t.Fatalf("%d bytes are kept, %d counted", len(w.parts), c.partial)
+			if len(w.parts) > c.limit || c.partial() > 4*c.limit {
+				t.Fatalf("%d bytes are kept, %d counted", len(w.parts), c.partial())
 			}
 			c.kill(nil)
 		}

@@ -65,7 +65,6 @@ type channel struct {
 	received uint32 // sequence number
 	started  bool
 	in       map[uint32]*secure.Keys // by token: the present one and the one before
-	partial  int
 }
 
 // call is a request under way.
@@ -252,7 +251,6 @@ func (c *channel) assemble(request uint32, kind byte, body []byte, opening bool)
 	whole := body
 	switch kind {
 	case 'A':
-		c.partial -= len(w.parts)
 		var status ua.StatusCode = ua.StatusBadUnexpectedError
 		if len(body) >= 4 {
 			status = ua.StatusCode(binary.LittleEndian.Uint32(body))
@@ -261,9 +259,8 @@ func (c *channel) assemble(request uint32, kind byte, body []byte, opening bool)
 		return nil
 	case 'C', 'F':
 		if kind == 'C' || w.chunks > 0 {
-			c.partial += len(body)
 			w.chunks++
-			if len(w.parts)+len(body) > c.limit || w.chunks > maxChunks || c.partial > 4*c.limit {
+			if len(w.parts)+len(body) > c.limit || w.chunks > maxChunks || kind == 'C' && c.partial()+len(body) > 4*c.limit {
 				return fmt.Errorf("%w: a message of more than %d bytes", drivers.ErrGarbage, c.limit)
 			}
 			w.parts = append(w.parts, body...)
@@ -275,12 +272,21 @@ func (c *channel) assemble(request uint32, kind byte, body []byte, opening bool)
 	if kind == 'C' {
 		return nil
 	}
-	c.partial -= len(w.parts)
 	if opening {
 		return c.opened(w, whole)
 	}
 	w.answered <- whole
 	return nil
+}
+
+// partial is how many bytes are kept of messages that are not complete, for those who still wait; of the reading goroutine.
+func (c *channel) partial() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.calls {
+		n += len(w.parts)
+	}
+	return n
 }
 
 // exchange sends a request and returns the message that answers it.

@@ -314,6 +314,31 @@ func TestHostileChunks(t *testing.T) {
 	}
 }
 
+// TestAnswersGivenUp: the beginnings of answers that nobody waits for any more cost nothing, however many there are.
+func TestAnswersGivenUp(t *testing.T) {
+	c := &channel{safety: safety{policy: ua.SecurityPolicyURINone, mode: ua.MessageSecurityModeNone}, limit: 4096, calls: map[uint32]*call{}, in: map[uint32]*secure.Keys{1: nil}, id: 7, token: 1, received: 1, started: true}
+	c.ctx, c.kill = context.WithCancelCause(t.Context())
+	for id := range uint32(20) {
+		c.calls[id] = &call{answered: make(chan []byte, 1), failed: make(chan error, 1)}
+		b := append([]byte("MSGC"), u32(24+4000, 7, 1, 2+id, id)...)
+		if err := c.take(append(b, make([]byte, 4000)...)); err != nil {
+			t.Fatalf("the beginning of answer %d: %v", id, err)
+		}
+		c.forget(id) // in time it did not come
+	}
+	for id := range uint32(20) { // waited for, they are bounded together
+		c.calls[id] = &call{answered: make(chan []byte, 1), failed: make(chan error, 1)}
+		b := append([]byte("MSGC"), u32(24+4000, 7, 1, 22+id, id)...)
+		if err := c.take(append(b, make([]byte, 4000)...)); err != nil {
+			if id < 4 || !errors.Is(err, drivers.ErrGarbage) {
+				t.Errorf("the beginning of answer %d: %v", id, err)
+			}
+			return
+		}
+	}
+	t.Error("there is no bound on answers under way")
+}
+
 // TestRenewal: the token is renewed before it runs out, and what was asked under the old one is still answered.
 func TestRenewal(t *testing.T) {
 	renewed := make(chan uint32, 10)

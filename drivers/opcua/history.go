@@ -3,6 +3,7 @@ package opcua
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -65,15 +66,17 @@ func (d *Device) recall(ctx context.Context, s *session, points []*profile.Point
 		}
 	}
 	var out []past
+	var faults []error
 	for from, group := range byStart {
 		for part := range slices.Chunk(group, historyNodes) {
 			if err = d.recallPart(ctx, s, part, nodes, from, now, since, &out); err != nil {
+				faults = append(faults, err)
 				break
 			}
 		}
 	}
 	slices.SortStableFunc(out, func(a, b past) int { return cmp.Compare(a.value.source.UnixNano(), b.value.source.UnixNano()) })
-	return out, err
+	return out, errors.Join(faults...)
 }
 
 // recallPart reads the history of some nodes page by page.
