@@ -116,7 +116,7 @@ type rtuFound struct {
 // scanRTU looks for the first whole frame with a right checksum that may answer a request to the unit or to another. Bytes before it are none: a line makes some when its direction turns.
 func scanRTU(b []byte, x exchange) (rtuFound, rtuState) {
 	state := rtuNone
-	if len(b) == 0 {
+	if len(b) < 5 { // than which no frame is shorter
 		return rtuFound{}, rtuMore
 	}
 	for i := range b {

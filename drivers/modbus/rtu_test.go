@@ -45,6 +45,7 @@ func TestScanRTU(t *testing.T) {
 		{"an answer", answer, rtuFrame, 1, 7},
 		{"all but its last byte", answer[:6], rtuMore, 0, 0},
 		{"its first byte", answer[:1], rtuMore, 0, 0},
+		{"bytes that begin nothing, and are fewer than any frame", []byte{0, 0, 0, 0}, rtuMore, 0, 0},
 		{"a byte before it", join([]byte{0}, answer), rtuFrame, 1, 8},
 		{"a byte before half of it", join([]byte{0}, answer[:4]), rtuMore, 0, 0},
 		{"bytes before it that begin a long frame of another unit", join([]byte{7, 3}, answer), rtuFrame, 1, 9},
@@ -147,7 +148,12 @@ func TestNoiseOnRTU(t *testing.T) {
 		}
 	}
 	for name, behaviour := range map[string]modbustest.Behaviour{
-		"a zero":   before(func(modbustest.Request) []byte { return []byte{0} }),
+		"a zero": before(func(modbustest.Request) []byte { return []byte{0} }),
+		"zeros, a while": func(s *modbustest.Server, c net.Conn, r modbustest.Request) bool {
+			c.Write([]byte{0, 0})
+			time.Sleep(10 * time.Millisecond)
+			return modbustest.Good(s, c, r)
+		},
 		"ones":     before(func(modbustest.Request) []byte { return []byte{0xFF, 0xFF} }),
 		"its echo": before(func(r modbustest.Request) []byte { return sealed(append([]byte{r.Unit()}, r.PDU...)...) }),
 	} {
