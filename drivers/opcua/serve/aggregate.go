@@ -99,9 +99,26 @@ func stretches(start, end time.Time, interval time.Duration, knownFrom, knownTo 
 	return out, time.Time{}
 }
 
-// aggregate computes one result from recorded values sorted by time, which may reach beyond the interval for the values at its bounds. The time of a result is that at which its
-// interval begins in the direction of the request.
-func aggregate(kind aggregateKind, rules aggregateRules, s stretch, at time.Time, known stretch, values []HistoryValue) *ua.DataValue {
+// series is what is recorded of a variable, sorted by time.
+type series struct {
+	values []HistoryValue
+	good   []HistoryValue // those among them that are
+}
+
+func seriesOf(values []HistoryValue) series {
+	s := series{values: values, good: make([]HistoryValue, 0, len(values))}
+	for i := range values {
+		if values[i].Quality == district.Good {
+			s.good = append(s.good, values[i])
+		}
+	}
+	return s
+}
+
+// aggregate computes one result from recorded values, which may reach beyond the interval for the values at its bounds. It looks at those in and beside the interval alone, however many there are. The
+// time of a result is that at which its interval begins in the direction of the request.
+func aggregate(kind aggregateKind, rules aggregateRules, s stretch, at time.Time, known stretch, recorded series) *ua.DataValue {
+	values := recorded.values
 	out := &ua.DataValue{EncodingMask: ua.DataValueStatusCode | ua.DataValueSourceTimestamp | ua.DataValueServerTimestamp, SourceTimestamp: at.UTC(), ServerTimestamp: at.UTC()}
 	first := sort.Search(len(values), func(i int) bool { return !values[i].Time.Before(s.from) })
 	end := sort.Search(len(values), func(i int) bool { return !values[i].Time.Before(s.to) })
@@ -116,7 +133,7 @@ func aggregate(kind aggregateKind, rules aggregateRules, s stretch, at time.Time
 	case count:
 		value = int32(t.good)
 	case total, timeAverage:
-		integral, covered, sound := integrate(values, s, rules)
+		integral, covered := integrate(recorded.good, s)
 		if covered <= 0 {
 			out.Status = ua.StatusBadNoData
 			return out
@@ -124,7 +141,7 @@ func aggregate(kind aggregateKind, rules aggregateRules, s stretch, at time.Time
 		if value = integral; kind == timeAverage {
 			value = integral / covered.Seconds() // of the part that has a beginning and an end
 		}
-		if status = ua.StatusOK; !sound {
+		if status = ua.StatusOK; t.bad > 0 || covered < s.to.Sub(s.from) {
 			status = ua.StatusUncertainDataSubNormal
 		}
 	default:
@@ -236,35 +253,23 @@ func (t *tally) status(r aggregateRules) ua.StatusCode {
 	return ua.StatusUncertainDataSubNormal
 }
 
-// integrate is the integral of the good values over an interval by straight lines between them, in their unit times seconds. What lies before the first good value or after the last
-// one is not counted, and then, or when another value lies within, the result is not sound. Without a line through the interval nothing is covered.
-func integrate(values []HistoryValue, s stretch, rules aggregateRules) (sum float64, covered time.Duration, sound bool) {
-	var last *HistoryValue
-	sound = true
-	for i := range values {
-		v := &values[i]
-		if v.Quality != district.Good {
-			if v.Quality == district.Bad || rules.uncertainIsBad {
-				sound = sound && (v.Time.Before(s.from) || !v.Time.Before(s.to))
-			}
-			continue
+// integrate is the integral of good values over an interval by straight lines between them, in their unit times seconds. What lies before the first or after the last of them is not covered.
+func integrate(good []HistoryValue, s stretch) (sum float64, covered time.Duration) {
+	next := sort.Search(len(good), func(i int) bool { return good[i].Time.After(s.from) })
+	for i := max(next, 1); i < len(good) && good[i-1].Time.Before(s.to); i++ {
+		from, to := good[i-1].Time, good[i].Time
+		a, b := good[i-1].Value, good[i].Value
+		slope := (b - a) / to.Sub(from).Seconds()
+		if from.Before(s.from) {
+			a += slope * s.from.Sub(from).Seconds()
+			from = s.from
 		}
-		if last != nil && v.Time.After(s.from) && last.Time.Before(s.to) {
-			from, to := last.Time, v.Time
-			a, b := last.Value, v.Value
-			slope := (b - a) / to.Sub(from).Seconds()
-			if from.Before(s.from) {
-				a += slope * s.from.Sub(from).Seconds()
-				from = s.from
-			}
-			if to.After(s.to) {
-				b -= slope * to.Sub(s.to).Seconds()
-				to = s.to
-			}
-			sum += (a + b) / 2 * to.Sub(from).Seconds()
-			covered += to.Sub(from)
+		if to.After(s.to) {
+			b -= slope * to.Sub(s.to).Seconds()
+			to = s.to
 		}
-		last = v
+		sum += (a + b) / 2 * to.Sub(from).Seconds()
+		covered += to.Sub(from)
 	}
-	return sum, covered, sound && covered >= s.to.Sub(s.from)
+	return sum, covered
 }

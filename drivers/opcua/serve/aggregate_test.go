@@ -85,7 +85,7 @@ func TestAggregates(t *testing.T) {
 	} {
 		s := stretch{from: second(tt.from), to: second(tt.to)}
 		s.partial = s.from.Before(known.from) || s.to.After(known.to)
-		v := aggregate(tt.kind, tt.rules, s, s.from, known, record())
+		v := aggregate(tt.kind, tt.rules, s, s.from, known, seriesOf(record()))
 		var got any
 		if v.Value != nil {
 			got = v.Value.Value()
@@ -130,6 +130,41 @@ func TestStretches(t *testing.T) {
 		}
 		if want := int(math.Ceil(end.Sub(start).Abs().Seconds() / interval.Seconds())); interval > 0 && n != want || interval == 0 && n != 1 {
 			t.Fatalf("%d intervals, want %d", n, want)
+		}
+	})
+}
+
+// TestIntegral: the integral over an interval is what the lines between all neighbours among the good values have within it, each by itself.
+func TestIntegral(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var values []HistoryValue
+		at := 0
+		for range rapid.IntRange(0, 12).Draw(t, "values") {
+			at += rapid.IntRange(1, 20).Draw(t, "after")
+			values = append(values, HistoryValue{second(float64(at)), float64(rapid.IntRange(-9, 9).Draw(t, "value")), rapid.SampledFrom([]district.Quality{district.Good, district.Good, district.Bad, district.Uncertain}).Draw(t, "quality")})
+		}
+		from := rapid.IntRange(0, 100).Draw(t, "from")
+		to := from + rapid.IntRange(1, 100).Draw(t, "long")
+		var want float64
+		var covered time.Duration
+		var last *HistoryValue
+		for i := range values {
+			v := &values[i]
+			if v.Quality != district.Good {
+				continue
+			}
+			if last != nil {
+				for s := max(from, int(last.Time.Sub(second(0)).Seconds())); s < min(to, int(v.Time.Sub(second(0)).Seconds())); s++ { // second by second
+					share := second(float64(s)+0.5).Sub(last.Time).Seconds() / v.Time.Sub(last.Time).Seconds()
+					want += last.Value + share*(v.Value-last.Value)
+					covered += time.Second
+				}
+			}
+			last = v
+		}
+		got, over := integrate(seriesOf(values).good, stretch{from: second(float64(from)), to: second(float64(to))})
+		if math.Abs(got-want) > 1e-9 || over != covered {
+			t.Fatalf("%v: %g over %v from %d to %d, want %g over %v", values, got, over, from, to, want, covered)
 		}
 	})
 }

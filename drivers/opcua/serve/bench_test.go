@@ -87,3 +87,24 @@ func BenchmarkRead(b *testing.B) {
 		read(b, connect(b, "opc.tcp://"+p.addr, opcua.Certificate(client.Certificate), opcua.PrivateKey(client.Key), opcua.AuthAnonymous(), opcua.SecurityFromEndpoint(ep, ua.UserTokenTypeAnonymous)), 2)
 	})
 }
+
+// BenchmarkProcessed computes the mean over time of each minute of a day and of an hour with a value each second: what an interval costs must not depend on how many there are.
+func BenchmarkProcessed(b *testing.B) {
+	begin := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	for _, span := range []time.Duration{time.Hour, 24 * time.Hour} {
+		values := make([]HistoryValue, 0, int(span/time.Second))
+		for at := begin; at.Before(begin.Add(span)); at = at.Add(time.Second) {
+			values = append(values, HistoryValue{at, float64(at.Unix() % 100), district.Good})
+		}
+		s := New(Config{NamespaceURI: testURI, Now: func() time.Time { return begin.Add(span) }, History: func(context.Context, HistoryQuery) ([]HistoryValue, error) { return values, nil }})
+		b.Run(fmt.Sprint("span=", span), func(b *testing.B) {
+			for b.Loop() {
+				out, _, err := s.compute(b.Context(), historyPoint{computed: &computed{timeAverage, aggregateDefaults, begin, begin.Add(span), time.Minute}}, maxHistory)
+				if err != nil || len(out) != int(span/time.Minute) {
+					b.Fatal(len(out), err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/span.Minutes(), "ns/interval")
+		})
+	}
+}

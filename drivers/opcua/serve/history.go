@@ -305,12 +305,13 @@ func (s *Server) compute(ctx context.Context, p historyPoint, room int) (out []*
 		if len(values) == maxReversed {
 			return nil, nil, errTooMany
 		}
+		recorded := seriesOf(values)
 		for _, one := range list {
 			at := one.from
 			if c.end.Before(c.start) {
 				at = one.to
 			}
-			out = append(out, aggregate(c.kind, c.rules, one, at, known, values))
+			out = append(out, aggregate(c.kind, c.rules, one, at, known, recorded))
 		}
 	}
 	if rest.IsZero() {
