@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -14,6 +15,9 @@ import (
 
 // ErrNoOrder is the error of an order that is not there or has ended.
 var ErrNoOrder = errors.New("scheduler: no such order")
+
+// ErrStanding is the error of ending what the configuration says.
+var ErrStanding = errors.New("scheduler: what the configuration says stands until that is changed")
 
 // Keep is what the scheduler does with orders beyond obeying them. Every field may be nil.
 type Keep struct {
@@ -95,6 +99,9 @@ func (s *Scheduler) EndOrder(ctx context.Context, id, who string) (order.Order, 
 	}
 	o := s.orders[i]
 	s.mu.Unlock()
+	if o.Source == order.FromConfig {
+		return o, ErrStanding
+	}
 	o.Revision++
 	o.Outcome, o.EndedAt, o.EndedWho = order.EndedBy, now, who
 	if s.cfg.Keep.Save != nil {
@@ -207,6 +214,19 @@ func (s *Scheduler) inForce(kind order.Kind, site, device string, now time.Time)
 	return out
 }
 
+// quiet returns the quiet hours in which a device is now, the lowest power of all.
+func (s *Scheduler) quiet(site, device string, now time.Time) (order.Order, bool) {
+	return lowest(s.inForce(order.Quiet, site, device, now))
+}
+
+// lowest is the order with the lowest value.
+func lowest(orders []order.Order) (order.Order, bool) {
+	if len(orders) == 0 {
+		return order.Order{}, false
+	}
+	return slices.MinFunc(orders, func(a, b order.Order) int { return cmp.Compare(a.Value, b.Value) }), true
+}
+
 // inForceOne returns the newest order of a kind and target that asks for something now.
 func (s *Scheduler) inForceOne(kind order.Kind, site, device string, now time.Time) (order.Order, bool) {
 	all := s.inForce(kind, site, device, now)
@@ -235,7 +255,7 @@ func (s *Scheduler) obey(j *job, now time.Time, known bool) {
 		w.WantedKW, w.Reason, j.planID = min(max(o.Value, w.MinKW), w.MaxKW), ReasonOrder+": "+o.Reason, 0
 		j.ordered, j.loose, j.sun = true, false, false
 	}
-	if o, ok := s.inForceOne(order.Quiet, w.Site, w.Device, now); ok && !j.own && (w.WantedKW > o.Value || j.loose || j.blind) {
+	if o, ok := s.quiet(w.Site, w.Device, now); ok && !j.own && (w.WantedKW > o.Value || j.loose || j.blind) {
 		if j.blind || w.WantedKW > o.Value {
 			w.WantedKW = o.Value
 		}

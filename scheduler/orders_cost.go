@@ -12,6 +12,12 @@ import (
 // costAgain is how old, on the machine's clock, the cost of an order is at least before it is reckoned again.
 const costAgain = 30 * time.Minute
 
+// Of what stands in the configuration, of which there may be some for each device, costs are reckoned one a minute at most, and again after half a day.
+const (
+	standingEvery = time.Minute
+	standingAgain = 12 * time.Hour
+)
+
 // reckoned is the plan in force with the state and the forecasts that it rests on.
 type reckoned struct {
 	state     observe.State
@@ -50,7 +56,13 @@ func (s *Scheduler) cost(ctx context.Context) {
 		o := s.orders[i]
 		end := r.in.start.Add(time.Duration(r.in.steps) * r.in.step)
 		last, tried := r.attempted[o.ID]
-		if !r.with[o.ID] || !o.Start.Before(end) || tried && wall.Sub(last) < costAgain {
+		again := costAgain
+		if o.Source == order.FromConfig {
+			if again = standingAgain; wall.Sub(s.standingAt) < standingEvery {
+				continue
+			}
+		}
+		if !r.with[o.ID] || !o.Start.Before(end) || tried && wall.Sub(last) < again {
 			continue
 		}
 		if next == nil || last.Before(r.attempted[next.ID]) {
@@ -58,7 +70,9 @@ func (s *Scheduler) cost(ctx context.Context) {
 		}
 	}
 	if next != nil {
-		r.attempted[next.ID] = wall
+		if r.attempted[next.ID] = wall; next.Source == order.FromConfig {
+			s.standingAt = wall
+		}
 	}
 	s.mu.Unlock()
 	if next == nil || r.solution == nil || r.solution.Objective == nil || r.solution.Bound == nil {

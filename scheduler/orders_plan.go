@@ -84,7 +84,7 @@ func (w wishes) free(site string, dev *district.Device) bool {
 func (w wishes) blocked(site, device string, minKW, maxKW float64) (off []bool, mostKW float64) {
 	off, mostKW = make([]bool, w.steps), maxKW
 	for t := range off {
-		o, ok := w.in(order.Quiet, site, device, t)
+		o, ok := lowest(w.of(order.Quiet, site, device, t))
 		switch {
 		case !ok:
 		case o.Value < math.Max(minKW, offKW):

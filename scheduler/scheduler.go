@@ -114,12 +114,13 @@ type Scheduler struct {
 	planErr     error
 	following   *following
 	requests    map[requestKey]Request
-	orders      []order.Order          // that have not ended, the requests of building systems among them
+	orders      []order.Order          // that have not ended: of people, the requests of building systems, and what stands in the configuration
 	unsaved     []order.Order          // revisions that the record does not have yet
 	saving      chan struct{}          // one saves them at a time
 	began       map[string]bool        // by order: whether it asked for something when it was looked at last
 	costs       map[string]*order.Cost // by order
 	reckoned    reckoned               // the plan in force, for what orders cost
+	standingAt  time.Time              // when the cost of one that stands in the configuration was reckoned last, on the machine's clock
 	trying      chan struct{}          // one trial at a time
 	connected   map[observe.Key]bool
 
@@ -178,7 +179,7 @@ func New(cfg Config) (*Scheduler, error) {
 	if cfg.Horizon < cfg.District.Step {
 		return nil, fmt.Errorf("scheduler: horizon %v is shorter than the step %v of %s", cfg.Horizon, cfg.District.Step, cfg.District.ID)
 	}
-	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), grow: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), trying: make(chan struct{}, 1), saving: make(chan struct{}, 1), requests: map[requestKey]Request{}, began: map[string]bool{}, costs: map[string]*order.Cost{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}},
+	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), grow: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), trying: make(chan struct{}, 1), saving: make(chan struct{}, 1), requests: map[requestKey]Request{}, orders: order.Standing(cfg.District), began: map[string]bool{}, costs: map[string]*order.Cost{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}},
 		judge: observe.NewJudge(cfg.District), deaf: map[observe.Key]time.Time{}, does: map[observe.Key]string{}, passed: map[string]over{}}, nil
 }
 

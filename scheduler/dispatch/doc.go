@@ -44,7 +44,8 @@
 //	  measured, nothing limited
 //	locked out                  nothing is written to it, whatever the limits are and when Quartier stops too
 //	power ordered by hand       that power, within the limits, with a plan and without one
-//	quiet hours                 at most the power ordered, also where nothing is measured
+//	quiet hours, ordered or     at most that power, also where nothing is measured; of all that hold the lowest
+//	  configured
 //	Quartier stops              own control              own control     own control             own control
 //	Quartier dies, link lost    reversion of the device, where the profile has one
 //

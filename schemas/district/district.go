@@ -30,6 +30,7 @@ type Site struct {
 	Tariff        string   // id of the site's own supply tariff, for its members' bills
 	WithdrawalFee float64  // EUR/kWh of network charge and taxes on what the site draws, wherever it comes from
 	Silence       *Silence // what holds once the signal of a limit of the site fell silent; nil: its own limits
+	Quiet         []QuietHours
 	Devices       []Device
 }
 
@@ -101,6 +102,7 @@ type Device struct {
 	Poll     time.Duration // how often it is read
 	Frozen   time.Duration // without any change of its measurements after which they no longer count; 0: however long
 	Control  bool          // whether Quartier may write to it; a device that it does not own is only read
+	Quiet    []QuietHours  // of its own, beside those of its site; of each pair the lower power holds
 
 	PV          *PVParams
 	Battery     *BatteryParams

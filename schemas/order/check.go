@@ -3,6 +3,7 @@ package order
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +48,9 @@ func Check(o *Order, d *district.District, now time.Time) Faults {
 	}
 	if o.Kind != Quiet && (o.From != "" || o.To != "") {
 		c.say("from", "daily hours belong to %s alone", Quiet)
+	}
+	if o.Kind != Quiet && o.Days != 0 {
+		c.say("days", "belong to %s alone", Quiet)
 	}
 	if o.Kind != Range && o.High != 0 {
 		c.say("high", "belongs to %s alone", Range)
@@ -163,9 +167,7 @@ func (c *checker) device(dev *district.Device) {
 		}
 		c.within(0, math.Max(dev.EVCharger.CapacityKWh, dev.EVCharger.TargetKWh))
 	case Quiet:
-		switch dev.Kind {
-		case district.HeatPump, district.WaterHeater, district.EVCharger:
-		default:
+		if !slices.Contains(district.Hushed(), dev.Kind) {
 			wrong()
 		}
 		c.within(0, 1e5)

@@ -57,6 +57,7 @@ const (
 	FromConsole Source = "console"         // a person, in the console or by the HTTP API
 	FromSystem  Source = "building_system" // the Modbus or OPC UA face: it holds as long as it is repeated
 	FromSilence Source = "silence"         // Quartier itself: the signal of a limit fell silent, and its fall-back holds
+	FromConfig  Source = "configuration"   // the configuration: it stands until that is changed, see [Standing]
 )
 
 // Outcome is how an order ended.
@@ -92,6 +93,7 @@ type Order struct {
 	High     float64 `json:"high,omitempty"` // upper end of a comfort range, °C
 	From     string  `json:"from,omitempty"` // of quiet hours, local time "22:00"
 	To       string  `json:"to,omitempty"`   // of quiet hours, local time "06:00"; not after From: on the next day
+	Days     Days    `json:"days,omitempty"` // of quiet hours, on which they begin
 
 	Author  string    `json:"author"`
 	Source  Source    `json:"source"`
@@ -153,7 +155,7 @@ func (o *Order) At(t time.Time, zone *time.Location) bool {
 	if end := o.Until(); !end.IsZero() && !t.Before(end) {
 		return false
 	}
-	return o.Kind != Quiet || inHours(o.From, o.To, t, zone)
+	return o.Kind != Quiet || inHours(o.From, o.To, o.Days, t, zone)
 }
 
 // Overlaps reports whether two orders hold at the same time somewhere.
@@ -163,8 +165,8 @@ func (o *Order) Overlaps(p *Order) bool {
 }
 
 // inHours reports whether an instant lies in daily hours by the local clock, whose changes it so follows: on the day of a change they are an hour longer or shorter. Hours
-// whose ends are the same are the whole day.
-func inHours(from, to string, t time.Time, zone *time.Location) bool {
+// whose ends are the same are a whole day. Hours over midnight belong to the day on which they begin.
+func inHours(from, to string, days Days, t time.Time, zone *time.Location) bool {
 	a, okA := minutes(from)
 	b, okB := minutes(to)
 	if !okA || !okB {
@@ -172,10 +174,14 @@ func inHours(from, to string, t time.Time, zone *time.Location) bool {
 	}
 	l := t.In(zone)
 	m := l.Hour()*60 + l.Minute()
-	if a < b {
-		return m >= a && m < b
+	switch today := l.Weekday(); {
+	case a < b:
+		return m >= a && m < b && days.Has(today)
+	case m >= a:
+		return days.Has(today)
+	default:
+		return m < b && days.Has((today+6)%7)
 	}
-	return m >= a || m < b
 }
 
 // minutes are those since midnight of a clock time "22:00".

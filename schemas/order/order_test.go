@@ -1,6 +1,9 @@
 package order
 
 import (
+	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +45,100 @@ func TestQuietHoursFollowTheClock(t *testing.T) {
 		if got := float64(n) / 60; got != tt.hours {
 			t.Errorf("%s to %s from %s: %g h, want %g", tt.from, tt.to, tt.day, got, tt.hours)
 		}
+	}
+}
+
+// TestDaysOfTheWeek: hours over midnight belong to the day on which they begin, also on the nights of the changes of the clock, which are from Saturday to Sunday.
+func TestDaysOfTheWeek(t *testing.T) {
+	zone := paris(t)
+	for _, tt := range []struct {
+		from, to string
+		days     []string
+		day      time.Time
+		hours    float64 // in the week from its midnight
+	}{
+		{"22:00", "06:00", nil, time.Date(2026, 1, 12, 0, 0, 0, 0, zone), 56},
+		{"22:00", "06:00", []string{"fri", "sat"}, time.Date(2026, 1, 12, 0, 0, 0, 0, zone), 16},
+		{"22:00", "06:00", []string{"sun"}, time.Date(2026, 1, 12, 0, 0, 0, 0, zone), 8}, // two on Sunday, six on the Monday of the week before
+		{"22:00", "06:00", []string{"sat"}, time.Date(2026, 3, 23, 0, 0, 0, 0, zone), 7},
+		{"22:00", "06:00", []string{"sat"}, time.Date(2026, 10, 19, 0, 0, 0, 0, zone), 9},
+		{"22:00", "06:00", []string{"fri"}, time.Date(2026, 10, 19, 0, 0, 0, 0, zone), 8},
+		{"12:00", "12:00", []string{"wed"}, time.Date(2026, 1, 12, 0, 0, 0, 0, zone), 24},
+		{"13:00", "15:30", []string{"mon", "sun"}, time.Date(2026, 3, 23, 0, 0, 0, 0, zone), 5},
+	} {
+		days, err := DaysOf(tt.days)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Order{Kind: Quiet, From: tt.from, To: tt.to, Days: days}
+		n := 0
+		for at := tt.day; at.Before(tt.day.AddDate(0, 0, 7)); at = at.Add(time.Minute) {
+			if o.At(at, zone) {
+				n++
+			}
+		}
+		if got := float64(n) / 60; got != tt.hours {
+			t.Errorf("%s to %s on %v from %s: %g h, want %g", tt.from, tt.to, tt.days, tt.day, got, tt.hours)
+		}
+	}
+	o := Order{Kind: Quiet, From: "22:00", To: "06:00"}
+	o.Days, _ = DaysOf([]string{"fri"})
+	for _, tt := range []struct {
+		at time.Time
+		on bool
+	}{
+		{time.Date(2026, 1, 16, 21, 59, 59, 0, zone), false}, {time.Date(2026, 1, 16, 22, 0, 0, 0, zone), true}, {time.Date(2026, 1, 17, 5, 59, 59, 0, zone), true},
+		{time.Date(2026, 1, 17, 6, 0, 0, 0, zone), false}, {time.Date(2026, 1, 16, 5, 0, 0, 0, zone), false}, {time.Date(2026, 1, 17, 22, 0, 0, 0, zone), false},
+	} {
+		if o.At(tt.at, zone) != tt.on {
+			t.Errorf("at %v: %v, want %v", tt.at, !tt.on, tt.on)
+		}
+	}
+}
+
+// TestDaysInJSON: days come back as they were, an order for every day has none, and a word that is no day is refused.
+func TestDaysInJSON(t *testing.T) {
+	days, err := DaysOf([]string{"sun", "wed"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []Days{0, days} {
+		text, err := json.Marshal(Order{Kind: Quiet, Days: want})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Order
+		if err := json.Unmarshal(text, &got); err != nil || got.Days != want || strings.Contains(string(text), "days") != (want != 0) {
+			t.Errorf("%s read as %v (%v)", text, got.Days.Names(), err)
+		}
+	}
+	if err := json.Unmarshal([]byte(`{"days":["wed","sunday"]}`), new(Order)); err == nil || !strings.Contains(err.Error(), `"sunday"`) {
+		t.Errorf("a day that is none: %v", err)
+	}
+}
+
+// TestStanding: the quiet hours of a configuration are orders of each device that they are about and that takes commands.
+func TestStanding(t *testing.T) {
+	d := place(time.UTC)
+	site := &d.Sites[0]
+	site.Devices = append(site.Devices, district.Device{ID: "old", Kind: district.HeatPump, HeatPump: &district.HeatPumpParams{MaxKW: 3}})
+	site.Quiet = []district.QuietHours{{From: "22:00", To: "06:00", Reason: "night"}, {From: "13:00", To: "15:00", Days: []time.Weekday{time.Sunday, time.Monday}, AtMostKW: 1, Kinds: []district.Kind{district.HeatPump}, Reason: "nap"}}
+	site.Devices[2].Quiet = []district.QuietHours{{From: "20:00", To: "22:00", Reason: "contactor"}}
+	var got []string
+	seen := map[string]bool{}
+	for _, o := range Standing(d) {
+		if seen[o.ID] || o.Source != FromConfig || o.State(time.Now()) != Running || o.District != "d" || o.Site != "s" {
+			t.Errorf("order %+v", o)
+		}
+		seen[o.ID] = true
+		if faults := Check(&Order{District: "d", Site: o.Site, Device: o.Device, Kind: o.Kind, Value: o.Value, From: o.From, To: o.To, Days: o.Days, Reason: o.Reason, Start: time.Now()}, d, time.Now()); len(faults) > 0 {
+			t.Errorf("%+v has faults %v", o, faults)
+		}
+		got = append(got, fmt.Sprintf("%s %s-%s %g kW %v %s", o.Device, o.From, o.To, o.Value, o.Days.Names(), o.Reason))
+	}
+	want := []string{"hp 22:00-06:00 0 kW [] night", "hp 13:00-15:00 1 kW [mon sun] nap", "ev 22:00-06:00 0 kW [] night", "ev 20:00-22:00 0 kW [] contactor"}
+	if !slices.Equal(got, want) {
+		t.Errorf("orders %q, want %q", got, want)
 	}
 }
 
@@ -99,6 +196,7 @@ func TestCheck(t *testing.T) {
 		{"range upside down", func(o *Order) { o.Kind, o.Device, o.Value, o.High = Range, "hp", 21, 20 }, "high"},
 		{"a far end", func(o *Order) { o.End = now.AddDate(3, 0, 0) }, "end"},
 		{"hours of a set-point", func(o *Order) { o.From = "22:00" }, "from"},
+		{"days of a set-point", func(o *Order) { o.Days = 1 }, "days"},
 		{"comfort of the district", func(o *Order) { o.Kind, o.Site, o.Device, o.Value = Comfort, "", "", 9 }, "site value"},
 	} {
 		o := good

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"quartier/cmd/internal/console"
 	"quartier/scheduler"
 	"quartier/schemas/district"
 	"quartier/schemas/order"
@@ -42,8 +43,11 @@ func (o orders) End(ctx context.Context, districtID, id, who string) (order.Orde
 		return order.Order{}, fmt.Errorf("app: district %s is not under control: %w", districtID, store.ErrNotFound)
 	}
 	ended, err := s.EndOrder(ctx, id, who)
-	if errors.Is(err, scheduler.ErrNoOrder) {
+	switch {
+	case errors.Is(err, scheduler.ErrNoOrder):
 		err = fmt.Errorf("app: %w: %w", err, store.ErrNotFound)
+	case errors.Is(err, scheduler.ErrStanding):
+		err = fmt.Errorf("app: %w: %w", err, console.ErrStanding)
 	}
 	return ended, err
 }

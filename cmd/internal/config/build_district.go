@@ -52,6 +52,7 @@ func (b *builder) site(f *District, s *Site, path string) district.Site {
 		site.WithdrawalFee = t.NewestFee(exempt)
 	}
 	site.Devices = b.devices(s.Devices, path)
+	site.Quiet = b.siteQuiet(s, path)
 	meters := 0
 	for i, dev := range site.Devices {
 		switch dev.Kind {

@@ -51,6 +51,7 @@ func (b *builder) device(f *Device, path string) district.Device {
 	}
 	b.endpoint(f, path)
 	b.opcua(f, path)
+	d.Quiet = b.deviceQuiet(f, path)
 	if t := f.TLS; t != nil {
 		if !strings.HasPrefix(f.Address, "modbus+tls://") {
 			b.say(path+".tls", "certificates are for an address modbus+tls://host:port")

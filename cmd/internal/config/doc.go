@@ -85,6 +85,9 @@
 //	            address: tcp://10.20.2.13:502
 //	            control: true
 //	            ev_charger: {max_kw: 22, phases: 3, target_kwh: 18, ready_by: "07:00"}
+//	            quiet_hours:                     # local time, every day or on some; of a site as well, for its heat pumps, water heaters and chargers
+//	              - {from: "22:30", to: "06:00", reason: its contactor is heard in the bedroom above}
+//	              - {from: "13:00", to: "15:00", days: [sat, sun], at_most_kw: 7, reason: nap}
 //	    members:
 //	      - id: martin
 //	        name: Famille Martin

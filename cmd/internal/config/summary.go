@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quartier/schemas/district"
+	"quartier/schemas/order"
 	"quartier/schemas/tariff"
 	"quartier/schemas/timegrid"
 )
@@ -68,6 +69,9 @@ func (c *Config) summarize(t *tabwriter.Writer, d *district.District) {
 		}
 	}
 	fmt.Fprintf(t, "sites\t%d\n", len(d.Sites))
+	if n := len(order.Standing(d)); n > 0 {
+		fmt.Fprintf(t, "quiet hours\t%d of devices\n", n)
+	}
 	fmt.Fprintf(t, "members\t%d, %d agreed to the monthly report\n", len(d.Members), consents)
 	if s := c.District(d.ID).Sharing; s != nil {
 		fmt.Fprintf(t, "sharing\t%s key, %g EUR/kWh, by %s\n", s.Key, s.Price, cmp.Or(s.Source, "no source"))

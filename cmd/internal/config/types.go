@@ -164,14 +164,15 @@ type Baseline struct {
 
 // Site is a delivery point: a building or an installation behind one grid meter.
 type Site struct {
-	ID       string   `yaml:"id" required:"true" pattern:"id" doc:"short name, unique in the district"`
-	Name     string   `yaml:"name" required:"true" doc:"name for people"`
-	ImportKW *float64 `yaml:"import_limit_kw" above:"0" doc:"connection limit, power drawn; absent: no limit"`
-	ExportKW *float64 `yaml:"export_limit_kw" min:"0" doc:"connection limit, power fed; absent: no limit"`
-	Silence  *Silence `yaml:"silence" doc:"what holds once the signal of a limit that somebody outside sets of the site is no longer repeated; absent: the limits above"`
-	Tariff   string   `yaml:"tariff" doc:"id of the site's own supply tariff, for its members' bills; absent: the district's"`
-	Fee      *float64 `yaml:"withdrawal_fee_eur_per_kwh" min:"0" max:"1" doc:"network charge and taxes on what the site draws, wherever it comes from, as planning sees them; absent: by the newest row of the site's tariff"`
-	Devices  []Device `yaml:"devices" doc:"meters and machines of the site"`
+	ID       string       `yaml:"id" required:"true" pattern:"id" doc:"short name, unique in the district"`
+	Name     string       `yaml:"name" required:"true" doc:"name for people"`
+	ImportKW *float64     `yaml:"import_limit_kw" above:"0" doc:"connection limit, power drawn; absent: no limit"`
+	ExportKW *float64     `yaml:"export_limit_kw" min:"0" doc:"connection limit, power fed; absent: no limit"`
+	Silence  *Silence     `yaml:"silence" doc:"what holds once the signal of a limit that somebody outside sets of the site is no longer repeated; absent: the limits above"`
+	Tariff   string       `yaml:"tariff" doc:"id of the site's own supply tariff, for its members' bills; absent: the district's"`
+	Fee      *float64     `yaml:"withdrawal_fee_eur_per_kwh" min:"0" max:"1" doc:"network charge and taxes on what the site draws, wherever it comes from, as planning sees them; absent: by the newest row of the site's tariff"`
+	Quiet    []QuietHours `yaml:"quiet_hours" doc:"standing hours in which its heat pumps, water heaters and chargers under control are not to be heard; each device may have its own beside them"`
+	Devices  []Device     `yaml:"devices" doc:"meters and machines of the site"`
 }
 
 // Member is a participant of the district's shared energy.

@@ -14,6 +14,8 @@ type Device struct {
 	Frozen     float64 `yaml:"frozen_seconds" def:"0" min:"0" max:"86400" doc:"time without any change of its measurements after which they no longer count, for gateways that repeat the last answer of a device that they lost; 0: however long. Voltages and powers move all the time; a device at rest is not frozen, nor a connection that is held at nothing"`
 	Control    bool    `yaml:"control" def:"false" doc:"whether Quartier may command it"`
 
+	Quiet []QuietHours `yaml:"quiet_hours" doc:"standing hours in which it is not to be heard, of a heat_pump, water_heater or ev_charger with control, beside those of its site and those that people order; of all that hold the lowest power counts. Limits are above them"`
+
 	OPCUA *DeviceOPCUA `yaml:"opcua" doc:"how its OPC UA server is entered; absent: anonymous, by the strongest security policy that the server offers, and without one on loopback"`
 
 	PV          *PV          `yaml:"pv" when:"kind=pv" required:"true" doc:"the solar inverter"`
@@ -23,6 +25,16 @@ type Device struct {
 	EVCharger   *EVCharger   `yaml:"ev_charger" when:"kind=ev_charger" required:"true" doc:"the charging point and the car that usually stands there"`
 	Lighting    *Lighting    `yaml:"lighting" when:"kind=load_meter" doc:"the street lighting behind it and when it burns; absent: it measures any consumption"`
 	Meter       *Meter       `yaml:"meter" when:"kind=heat_meter,gas_meter" doc:"what it counts in the balance of its carrier; absent: nothing, it is only shown"`
+}
+
+// QuietHours are standing hours in which a device, or those of a site, are not to be heard.
+type QuietHours struct {
+	From     string   `yaml:"from" required:"true" pattern:"clock" doc:"local time at which they begin, such as 22:00"`
+	To       string   `yaml:"to" required:"true" pattern:"clock" doc:"local time at which they end, such as 06:00; not after from: on the next day; as from: after a whole day"`
+	Days     []string `yaml:"days" doc:"days of the week on which they begin: mon, tue, wed, thu, fri, sat, sun; absent: every day"`
+	AtMostKW float64  `yaml:"at_most_kw" def:"0" min:"0" max:"100000" doc:"power that the device may take meanwhile; 0: it is off"`
+	Reason   string   `yaml:"reason" required:"true" doc:"why, as the console shows it: a bedroom window, a noisy contactor"`
+	Kinds    []string `yaml:"kinds" doc:"of a site's, the devices that they are about: heat_pump, water_heater, ev_charger; absent: all three"`
 }
 
 // Meter says what a heat or gas meter counts.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,13 +17,16 @@ import (
 	"quartier/schemas/timegrid"
 )
 
+// ErrStanding is the error of ending an order that stands in the configuration.
+var ErrStanding = errors.New("console: the order stands in the configuration")
+
 // Orders is where orders of people go, and where those that hold are known.
 type Orders interface {
 	// Give checks an order, keeps it and puts it in force from its start on. The error of a bad one is [order.Faults].
 	Give(ctx context.Context, districtID string, o order.Order) (order.Order, error)
 	// Try says what an order would cost without giving it: its Cost, or why there is none. The error of a bad one is [order.Faults].
 	Try(ctx context.Context, districtID string, o order.Order) (tried order.Order, unpriced string, err error)
-	// End ends an order before its time; the error of one that is not there or has ended wraps [store.ErrNotFound].
+	// End ends an order before its time; the error of one that is not there or has ended wraps [store.ErrNotFound], that of one of the configuration [ErrStanding].
 	End(ctx context.Context, districtID, id, who string) (order.Order, error)
 	// Open lists the orders of a district that hold or are to hold, those of building systems among them, with what they cost.
 	Open(districtID string) []order.Order
@@ -51,8 +55,9 @@ type OrderInfo struct {
 	Unit       string        `json:"unit" doc:"of value and high; empty: the kind has no value"`
 	From       string        `json:"from" doc:"of quiet hours, local time"`
 	To         string        `json:"to"`
+	Days       []string      `json:"days" doc:"of quiet hours, on which they begin: mon to sun; empty: every day"`
 	Author     string        `json:"author"`
-	Source     order.Source  `json:"source" enum:"console,building_system,silence"`
+	Source     order.Source  `json:"source" enum:"console,building_system,silence,configuration" doc:"what the configuration says holds at any time, has no begin and is ended by nobody"`
 	Reason     string        `json:"reason"`
 	Created    time.Time     `json:"created"`
 	Start      time.Time     `json:"start"`
@@ -72,6 +77,7 @@ type OrderWish struct {
 	High   float64    `json:"high,omitempty" doc:"upper end of comfort_range, °C"`
 	From   string     `json:"from,omitempty" doc:"of quiet_hours, each day, local time such as 22:00"`
 	To     string     `json:"to,omitempty"`
+	Days   []string   `json:"days,omitempty" maxItems:"7" doc:"of quiet_hours, on which they begin: mon, tue, wed, thu, fri, sat, sun; absent: every day"`
 	Start  *time.Time `json:"start,omitempty" doc:"absent: now"`
 	End    *time.Time `json:"end,omitempty" doc:"absent: until somebody ends it, of lock_out and quiet_hours alone"`
 }
@@ -171,7 +177,7 @@ func (s *Server) listOrders(ctx context.Context, in *ordersInput) (*struct{ Body
 
 func describeOrder(d *district.District, o order.Order, now time.Time) OrderInfo {
 	i := OrderInfo{ID: o.ID, State: o.State(now), Kind: o.Kind, Site: o.Site, SiteName: d.Name, Device: o.Device, DeviceName: o.Device, Value: o.Value, High: o.High,
-		Unit: string(o.Kind.Unit()), From: o.From, To: o.To, Author: o.Author, Source: o.Source, Reason: o.Reason, Created: o.Created, Start: o.Start,
+		Unit: string(o.Kind.Unit()), From: o.From, To: o.To, Days: append([]string{}, o.Days.Names()...), Author: o.Author, Source: o.Source, Reason: o.Reason, Created: o.Created, Start: o.Start,
 		Outcome: o.Outcome, EndedWho: o.EndedWho}
 	if o.Site != "" {
 		i.SiteName = o.Site
@@ -204,7 +210,11 @@ func (s *Server) giveOrder(ctx context.Context, in *giveOrderInput) (*orderOutpu
 		return nil, huma.Error409Conflict("this Quartier controls nothing")
 	}
 	p := who(ctx)
-	given, err := s.deps.Orders.Give(ctx, d.ID, in.Body.order(p.user.Name, in.Body.Reason))
+	asked, err := in.Body.order(p.user.Name, in.Body.Reason)
+	if err != nil {
+		return nil, s.faulty(ctx, "giving the order", err)
+	}
+	given, err := s.deps.Orders.Give(ctx, d.ID, asked)
 	if err != nil {
 		return nil, s.faulty(ctx, "giving the order", err)
 	}
@@ -220,22 +230,31 @@ func (s *Server) tryOrder(ctx context.Context, in *tryOrderInput) (*struct{ Body
 	if s.deps.Orders == nil {
 		return nil, huma.Error409Conflict("this Quartier controls nothing")
 	}
-	tried, unpriced, err := s.deps.Orders.Try(ctx, d.ID, in.Body.order(who(ctx).user.Name, "trial"))
+	asked, err := in.Body.order(who(ctx).user.Name, "trial")
+	if err != nil {
+		return nil, s.faulty(ctx, "trying the order", err)
+	}
+	tried, unpriced, err := s.deps.Orders.Try(ctx, d.ID, asked)
 	if err != nil {
 		return nil, s.faulty(ctx, "trying the order", err)
 	}
 	return &struct{ Body OrderTrial }{OrderTrial{costOf(tried.Cost), unpriced}}, nil
 }
 
-func (b OrderWish) order(author, reason string) order.Order {
-	o := order.Order{Site: b.Site, Device: b.Device, Kind: b.Kind, Value: b.Value, High: b.High, From: b.From, To: b.To, Author: author, Source: order.FromConsole, Reason: reason}
+// order returns what is asked for as an order; the error is [order.Faults].
+func (b OrderWish) order(author, reason string) (order.Order, error) {
+	days, err := order.DaysOf(b.Days)
+	if err != nil {
+		return order.Order{}, order.Faults{{Field: "days", Message: err.Error()}}
+	}
+	o := order.Order{Site: b.Site, Device: b.Device, Kind: b.Kind, Value: b.Value, High: b.High, From: b.From, To: b.To, Days: days, Author: author, Source: order.FromConsole, Reason: reason}
 	if b.Start != nil {
 		o.Start = b.Start.UTC()
 	}
 	if b.End != nil {
 		o.End = b.End.UTC()
 	}
-	return o
+	return o, nil
 }
 
 // faulty answers for an order that was not taken: with each of its faults, where it has some.
@@ -269,6 +288,8 @@ func (s *Server) endOrder(ctx context.Context, in *endOrderInput) (*orderOutput,
 	p := who(ctx)
 	ended, err := s.deps.Orders.End(ctx, d.ID, in.ID, p.user.Name)
 	switch {
+	case errors.Is(err, ErrStanding):
+		return nil, huma.Error409Conflict("this stands in the configuration: who changes district.yaml ends it")
 	case errors.Is(err, store.ErrNotFound):
 		return nil, huma.Error404NotFound(fmt.Sprintf("%s has no order %q that holds or is to hold", d.ID, in.ID))
 	case err != nil:
@@ -300,6 +321,9 @@ func describeText(o order.Order) string {
 	}
 	if o.From != "" {
 		text += " " + o.From + " to " + o.To
+	}
+	if days := o.Days.Names(); len(days) > 0 {
+		text += " on " + strings.Join(days, ", ")
 	}
 	text += " from " + o.Start.Format(time.RFC3339)
 	if !o.End.IsZero() {

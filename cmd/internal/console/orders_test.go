@@ -2,11 +2,13 @@ package console_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"quartier/cmd/internal/console"
+	"quartier/schemas/district"
 	"quartier/schemas/order"
 	"quartier/schemas/store"
 )
@@ -119,5 +121,36 @@ func TestBadOrdersAreRefused(t *testing.T) {
 	}
 	if list := get[[]console.OrderInfo](b, path); len(list) != 0 {
 		t.Errorf("refused orders are listed: %+v", list)
+	}
+}
+
+// TestStandingQuietHours: what the configuration says is listed with whose it is and on which days, and nobody ends it; people order hours of some days as well.
+func TestStandingQuietHours(t *testing.T) {
+	f := start(t, func(d *console.Deps) {
+		d.Districts[0].Sites[0].Quiet = []district.QuietHours{{From: "22:00", To: "06:00", Days: []time.Weekday{time.Sunday, time.Friday}, AtMostKW: 3, Reason: "bedrooms"}}
+	})
+	b := f.signedIn("operator")
+	const path = "/api/districts/fontaine/orders"
+	list := get[[]console.OrderInfo](b, path)
+	if len(list) != 1 || list[0].Source != order.FromConfig || list[0].Author != "configuration" || list[0].State != order.Running || list[0].End != nil || list[0].Kind != order.Quiet ||
+		list[0].Value != 3 || list[0].From != "22:00" || list[0].To != "06:00" || !slices.Equal(list[0].Days, []string{"fri", "sun"}) || list[0].Reason != "bedrooms" {
+		t.Fatalf("orders are %+v", list)
+	}
+	if status, body := b.do("POST", path+"/"+list[0].ID+"/end", map[string]any{"reason": "done"}); status != 409 || !strings.Contains(string(body), "district.yaml") {
+		t.Errorf("ending what is configured answered %d %s", status, body)
+	}
+	wish := map[string]any{"kind": "quiet_hours", "site": list[0].Site, "device": list[0].Device, "from": "12:00", "to": "14:00", "days": []string{"sat", "mon"}, "reason": "exams"}
+	if status, body := b.do("POST", path, wish); status != 201 {
+		t.Fatalf("quiet hours on two days answered %d %s", status, body)
+	}
+	list = get[[]console.OrderInfo](b, path)
+	if len(list) != 2 || !slices.ContainsFunc(list, func(o console.OrderInfo) bool {
+		return slices.Equal(o.Days, []string{"mon", "sat"}) && o.Source == order.FromConsole
+	}) {
+		t.Errorf("orders are %+v", list)
+	}
+	wish["days"] = []string{"saturday"}
+	if status, body := b.do("POST", path, wish); status != 422 || !strings.Contains(string(body), "body.days") || !strings.Contains(string(body), `\"saturday\"`) {
+		t.Errorf("a day that is none answered %d %s", status, body)
 	}
 }

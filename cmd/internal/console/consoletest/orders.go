@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"quartier/cmd/internal/console"
 	"quartier/schemas/order"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
@@ -53,6 +54,9 @@ func (w *World) Try(_ context.Context, districtID string, o order.Order) (order.
 // End is as [console.Orders] says.
 func (w *World) End(ctx context.Context, districtID, id, who string) (order.Order, error) {
 	for _, o := range w.Open(districtID) {
+		if o.ID == id && o.Source == order.FromConfig {
+			return o, fmt.Errorf("order %s: %w", id, console.ErrStanding)
+		}
 		if o.ID == id {
 			o.Revision++
 			o.Outcome, o.EndedAt, o.EndedWho = order.EndedBy, w.Now(), who
@@ -69,6 +73,11 @@ func (w *World) Open(districtID string) (out []order.Order) {
 	for _, o := range all {
 		if o.State(now) != order.Ended {
 			out = append(out, o)
+		}
+	}
+	for i := range w.Districts {
+		if w.Districts[i].ID == districtID {
+			out = append(out, order.Standing(&w.Districts[i])...)
 		}
 	}
 	return out

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { fromLocal, toLocal } from './orders'
+import { fromLocal, toLocal, weekday, weekdays } from './orders'
+
+describe('days of the week', () => {
+  it('have their names in both languages', () => {
+    expect(weekdays.map((d) => weekday('en', d))).toEqual(['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'])
+    expect(weekday('fr', 'sun')).toBe('dim.')
+  })
+})
 
 describe('local times', () => {
   const zone = 'Europe/Paris'

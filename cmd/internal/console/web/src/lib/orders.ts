@@ -1,6 +1,7 @@
 // What a form for orders knows of their kinds, and of local times.
 import type { DeviceInfo, OrderInfo } from './api'
 import { when } from './format'
+import type { Lang } from './prefs.svelte'
 
 export type OrderKind = OrderInfo['kind']
 
@@ -27,6 +28,12 @@ export const shapes: Record<OrderKind, Shape> = {
 }
 
 export const kinds = Object.keys(shapes) as OrderKind[]
+
+/** The days of the week as the API names them, from Monday on. */
+export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
+
+/** The short name of a day of the week; 2024-01-01 was a Monday. */
+export const weekday = (lang: Lang, day: string) => when(lang, Date.UTC(2024, 0, 1 + weekdays.findIndex((d) => d === day), 12), 'UTC', { weekday: 'short' })
 
 /** The devices that an order of a kind can be for. */
 export const targets = (kind: OrderKind, devices: DeviceInfo[]) =>
