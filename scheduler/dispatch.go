@@ -136,6 +136,9 @@ func (j *job) assume() {
 // settle ends the decision of one device: one that no limit holds back is free, or gets its own control back once the limit has not needed it for a while.
 func (s *Scheduler) settle(j *job, now time.Time, planned bool) {
 	w := j.wish
+	if w.Raised && w.TakeKW > 0 {
+		j.freeKW = 0 // what it takes is for the limit alone
+	}
 	switch {
 	case j.own:
 	case j.ordered:
@@ -226,7 +229,10 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 		}
 		if dp != nil && !j.own && !j.blind && !j.loose {
 			if stands, ok := s.sender.Holding(drv, site.ID, dev.ID, st.Now, s.cfg.Wall()); ok {
-				w.WantedKW = stays(w, stands.KW)
+				planned := w.WantedKW
+				if w.WantedKW = stays(w, stands.KW); w.WantedKW > planned && planned >= 0 {
+					w.TakenKW = w.WantedKW - planned // it goes on for its own sake, and no inverter may feed more for that
+				}
 			}
 		}
 		switch {
@@ -247,6 +253,7 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 			j.deaf, w.Stubborn = true, true
 		}
 		s.obey(j, st.Now, net.OK || !limited)
+		s.mayTake(j, dev, now, st.Now)
 		jobs = append(jobs, j)
 	}
 	s.passing(site.ID, net, importKW, exportKW, st.Now)
@@ -257,7 +264,7 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 		}
 		expected := net.V
 		for _, w := range group.Wishes {
-			expected += w.WantedKW - w.MeasuredKW
+			expected += w.WantedKW - w.TakenKW - w.MeasuredKW // what others take in their place, they do until then
 		}
 		dispatch.Hold(wishesOf(jobs, func(j *job) bool { return j.deaf }), expected, importKW, exportKW) // for when they hear again
 	}

@@ -21,6 +21,10 @@ type Wish struct {
 	Safe         bool // WantedKW is a safe state in place of a plan
 	Follows      bool // WantedKW answers what is measured, anew in every round
 	Stubborn     bool // the device does not do what it was told: a command is repeated although it stands already
+
+	// Of a consumer, what it may take of a feed that nothing else takes up, and the least at which it runs; 0: it may take nothing, by its comfort, its temperature, its car or its quiet hours.
+	TakeKW, LeastKW float64
+	TakenKW         float64 // by how much WantedKW was lifted so
 }
 
 // Group are the wishes of one site, with its measured net power and its limits.
@@ -39,17 +43,18 @@ func (g Group) expected() float64 {
 	return kw
 }
 
-// Who gives way first when too much is drawn, comfort last, and when too much is fed.
+// Who gives way first when too much is drawn, comfort last, and when too much is fed; who takes what is fed all the same, such as by an inverter that does not hear.
 var (
 	shedOrder   = []district.Kind{district.EVCharger, district.Battery, district.WaterHeater, district.HeatPump}
 	absorbOrder = []district.Kind{district.Battery, district.PV}
+	takeOrder   = []district.Kind{district.EVCharger, district.WaterHeater, district.HeatPump}
 )
 
 // Hold changes the wishes of one site so that its net power stays within [-exportLimitKW, importLimitKW] as far as its devices can.
 //
 // netKW is the measured net power, which holds what the devices do now; the rest is taken to stay as it is. Too much draw is met by charging cars, then
 // batteries (down to full discharge), then water heaters and heat pumps; too much feed by charging batteries more, then by limiting the
-// sun. It returns by how much the limit would still be passed, kW, 0 when it is kept.
+// sun, at last by cars, water heaters and heat pumps that may take it. It returns by how much the limit would still be passed, kW, 0 when it is kept.
 func Hold(wishes []*Wish, netKW, importLimitKW, exportLimitKW float64) (overKW float64) {
 	alone := Group{Wishes: wishes, NetKW: netKW, ImportLimitKW: math.Inf(1), ExportLimitKW: math.Inf(1)}
 	return HoldTogether([]Group{alone}, netKW, importLimitKW, exportLimitKW, "")
@@ -79,7 +84,7 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 				over -= g.move(kind, 1, over, reason)
 			}
 		}
-		return math.Max(0, over)
+		return take(sites, math.Max(0, over), importLimitKW+exportLimitKW, reason)
 	}
 	return 0
 }
@@ -132,3 +137,51 @@ func (g Group) move(kind district.Kind, sign, kw float64, reason string) (moved 
 	}
 	return moved
 }
+
+// worthTaking is the power beyond a limit, kW, for which no consumer is switched on: less than steps of commands and meters tell.
+const worthTaking = 0.05
+
+// take has consumers take what is fed by over kW beyond the export limit, none more than it may nor less than it can, and no site nor all together more than may be drawn, which is betweenKW above that limit. Who
+// runs already comes first, so that none is switched to and fro; then those that fit; where none can run so low, the one that draws least beyond. It returns by how much the limit is still passed.
+func take(sites []Group, over, betweenKW float64, reason string) float64 {
+	for over > worthTaking {
+		var best *Wish
+		more, fits := math.Inf(1), false
+		for _, kind := range takeOrder {
+			for _, g := range sites {
+				for _, w := range g.Wishes {
+					if w.Kind != kind || w.TakeKW < w.LeastKW || w.TakeKW <= w.WantedKW {
+						continue
+					}
+					step := math.Max(w.LeastKW, math.Min(w.TakeKW, w.WantedKW+over)) - w.WantedKW
+					if step <= 1e-9 || step > math.Min(betweenKW+over, g.ImportLimitKW-g.expected()) {
+						continue
+					}
+					fit := step <= over+1e-9
+					better := best == nil
+					switch {
+					case better:
+					case w.runs() != best.runs():
+						better = w.runs()
+					case fit != fits:
+						better = fit
+					default:
+						better = !fit && step < more
+					}
+					if better {
+						best, more, fits = w, step, fit
+					}
+				}
+			}
+		}
+		if best == nil {
+			return over
+		}
+		best.WantedKW, best.TakenKW = best.WantedKW+more, best.TakenKW+more
+		best.Changed, best.Raised, best.Reason = true, true, reason
+		over -= more
+	}
+	return math.Max(0, over)
+}
+
+func (w *Wish) runs() bool { return w.MeasuredKW > 0.05 }

@@ -18,7 +18,7 @@ type Command struct {
 // Translate brings a wanted power, positive into the device, to the control of a device. maxKW is the device's largest power in the direction of its use
 // (the electrical power of a heat pump, the feed of an inverter), used where the control is no power.
 //
-// Current limits are rounded down so that a limit is never passed by rounding. Below the smallest current the device is paused when less than half
+// Current limits are rounded down, but by [AtLeast], so that a limit is never passed by rounding. Below the smallest current the device is paused when less than half
 // of the smallest power is wanted. SG Ready: less than a tenth of the power is blocked (1), more than three quarters is a recommended
 // boost (3), between is normal (2). On/off: from half the power on. A share limits production, or consumption where that is wanted: -3 kW of 4 kW rated is 0.75, and so is 3 kW.
 func Translate(c drivers.Control, wantedKW, maxKW float64) Command {
@@ -52,7 +52,11 @@ func translate(c drivers.Control, wantedKW, maxKW float64, s side) Command {
 		return Command{Value: v, SentKW: v, Clipped: v < wantedKW-c.Step-1e-9 || v > wantedKW+c.Step+1e-9, Text: textOf(c, v)}
 	case drivers.ControlAmpere:
 		perA := c.VoltageV * float64(max(c.Phases, 1)) / 1000
-		a := quantise(math.Max(0, wantedKW)/perA, c.Step, notAbove)
+		up := notAbove
+		if s == notBelow {
+			up = notBelow
+		}
+		a := quantise(math.Max(0, wantedKW)/perA, c.Step, up)
 		clipped := false
 		switch {
 		case a > c.Max:

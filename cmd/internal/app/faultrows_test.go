@@ -272,11 +272,14 @@ func deviceRows() (out []fault) {
 	i, e = turned("pv")
 	add(fault{name: "inverter of the wrong sign", set: setting{at: noon}, alarm: "sign-wrong", object: "pv"}, i, e)
 	i, e = fails("pv", sim.Deaf)
-	add(fault{name: "inverter ignores commands", set: setting{at: noon, full: true}, alarm: scheduler.CommandIgnored, object: "pv", excess: 4*time.Minute + cycle,
-		why: "a full battery and no car: nothing else can take what a deaf inverter feeds"},
+	add(fault{name: "inverter ignores commands", set: setting{at: noon, full: true}, alarm: scheduler.CommandIgnored, object: "pv", excess: time.Minute + cycle,
+		why: "an inverter is taken for deaf after 20 s, and the tank, which takes what it feeds, may be switched on once a minute"},
 		both(i, func(s *stage) { s.world.Unplug(ref("charger")); s.ask(scheduler.RequestExportLimit, 1) }), both(e, func(s *stage) { s.withdraw(scheduler.RequestExportLimit) }))
+	i, e = fails("pv", sim.Deaf)
+	add(fault{name: "inverter ignores commands beside a car", lasts: 8 * time.Minute, set: setting{at: noon, full: true}, alarm: scheduler.CommandIgnored, object: "pv", excess: 20*time.Second + cycle, why: "an inverter is taken for deaf after 20 s"},
+		both(i, func(s *stage) { s.ask(scheduler.RequestExportLimit, 1) }), both(e, func(s *stage) { s.withdraw(scheduler.RequestExportLimit) }))
 	i, e = fails("pv", sim.Forgetful)
-	add(fault{name: "inverter keeps no command", set: setting{at: noon, full: true}, alarm: scheduler.CommandFailed, object: "pv", says: "read back", excess: 4*time.Minute + cycle, why: "an inverter that cannot be limited feeds"},
+	add(fault{name: "inverter keeps no command", set: setting{at: noon, full: true}, alarm: scheduler.CommandFailed, object: "pv", says: "read back", excess: time.Minute + cycle, why: "the tank, which takes what it feeds, may be switched on once a minute"},
 		both(i, func(s *stage) { s.world.Unplug(ref("charger")); s.ask(scheduler.RequestExportLimit, 1) }), both(e, func(s *stage) { s.withdraw(scheduler.RequestExportLimit) }))
 	i, e = shows("battery", district.SOC, func(v float64) float64 { return math.Mod(v+0.3, 1) })
 	add(fault{name: "state of charge jumps", alarm: "charge-jumped", object: "battery", stays: "charge-jumped"}, i, e)
