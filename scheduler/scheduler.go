@@ -257,26 +257,53 @@ func (s *Scheduler) ClockSet() {
 	s.Wake()
 }
 
-// Run plans and dispatches until ctx ends, then gives every device its own control back within five seconds. It waits for the first measurements before the first plan.
-// With PlanOnly it writes to no device at any time.
+// How long a scheduler that stops waits: for a round of dispatch that is under way, for the devices to be given back, and for what else waits for the record.
+const (
+	roundWithin   = 8 * time.Second
+	releaseWithin = 5 * time.Second
+	restWithin    = 15 * time.Second
+)
+
+// Run plans and dispatches until ctx ends, then gives every device its own control back within five seconds, whatever planning and the record do. It waits for the first measurements before the first plan.
+// With PlanOnly it writes to no device at any time. The error names what had not ended then: it goes on until the process ends, or the record answers.
 func (s *Scheduler) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	wg.Go(func() { s.orderLoop(ctx) })
-	if s.cfg.PlanOnly {
-		wg.Go(func() { s.learnLoop(ctx) })
-		s.planLoop(ctx)
-		wg.Wait()
-		return nil
+	orders, learning, planning := start(func() { s.orderLoop(ctx) }), start(func() { s.learnLoop(ctx) }), start(func() { s.planLoop(ctx) })
+	var errs []error
+	if !s.cfg.PlanOnly {
+		control := start(func() { s.dispatchLoop(ctx) })
+		<-ctx.Done()
+		errs = append(errs, s.ended(control, roundWithin, "a round of dispatch"))
+		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseWithin)
+		defer cancel()
+		errs = append(errs, s.ended(start(func() { s.Release(release) }), releaseWithin+time.Second, "giving devices back"))
 	}
-	wg.Add(3)
-	go func() { defer wg.Done(); s.learnLoop(ctx) }()
-	go func() { defer wg.Done(); s.planLoop(ctx) }()
-	go func() { defer wg.Done(); s.dispatchLoop(ctx) }()
-	wg.Wait()
-	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	s.Release(release)
-	return nil
+	<-ctx.Done()
+	rest := time.Now().Add(restWithin)
+	return errors.Join(append(errs, s.ended(planning, time.Until(rest), "planning"), s.ended(orders, time.Until(rest), "keeping orders"), s.ended(learning, time.Until(rest), "learning"))...)
+}
+
+// start does something beside the caller; the channel is closed when it is done.
+func start(do func()) <-chan struct{} {
+	done := make(chan struct{})
+	go func() { defer close(done); do() }()
+	return done
+}
+
+// ended waits for something, no longer than d; the error says what has not ended by then.
+func (s *Scheduler) ended(done <-chan struct{}, d time.Duration, what string) error {
+	t := time.NewTimer(max(0, d))
+	defer t.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-t.C:
+	}
+	select { // of two that are ready none is preferred
+	case <-done:
+		return nil
+	default:
+		return fmt.Errorf("scheduler: %s: %s has not ended, as on a disk that does not answer", s.cfg.District.ID, what)
+	}
 }
 
 func (s *Scheduler) planLoop(ctx context.Context) {

@@ -336,7 +336,8 @@ func (a *App) takeLate(id string) time.Time {
 	return at
 }
 
-// Run serves until ctx ends. It returns the first error of a part that cannot go on.
+// Run serves until ctx ends. It returns the errors of parts that cannot go on. Once ctx has ended the devices are given back and Run returns, within a minute even if the disk does not answer; what still waits for it
+// then is named by the error, and the process should end.
 func (a *App) Run(ctx context.Context) error {
 	if err := a.record.AppendEvent(ctx, store.Event{Time: a.clock.Now(), Kind: store.SystemEvent, Actor: "quartier", Action: "start", Detail: "version " + a.opt.Version, Severity: "info"}); err != nil {
 		return errors.Join(fmt.Errorf("app: the record takes no entry: %w", err), a.close())
@@ -345,24 +346,31 @@ func (a *App) Run(ctx context.Context) error {
 	field, stopField := context.WithCancelCause(context.WithoutCancel(ctx))
 	web, stopWeb := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stopControl(nil)
-	var controls, fields, webs errgroup.Group
+	var controls errgroup.Group
+	var fields parts
+	var webs errgroup.Group
 	for _, s := range a.schedulers {
 		controls.Go(func() error { return a.protect("scheduler", func() error { return s.Run(control) }) })
 	}
-	fields.Go(func() error { a.poller.Run(field); return nil })
-	fields.Go(func() error { a.signalLoop(field); return nil })
-	fields.Go(func() error { a.watchLoop(field); return nil })
-	fields.Go(func() error { a.entryLoop(field); return nil })
-	fields.Go(func() error { return a.feedLoop(field) })
-	fields.Go(func() error { return a.protect("notifier", func() error { a.notifier.Run(field); return nil }) })
-	fields.Go(func() error { a.accountLoop(field); return nil })
-	fields.Go(func() error { a.certificateLoop(field); return nil })
-	fields.Go(func() error { a.maintainLoop(field); return nil })
-	fields.Go(func() error { a.closingLoop(field); return nil })
-	fields.Go(func() error { return a.serveFace(field) })
-	fields.Go(func() error { return a.protect("memory", func() error { return a.record.memory.Run(field) }) })
+	loop := func(name string, run func(context.Context)) {
+		fields.start(name, func() error { run(field); return nil })
+	}
+	loop("measuring", a.poller.Run)
+	loop("signals", a.signalLoop)
+	loop("alarms", a.watchLoop)
+	loop("entries", a.entryLoop)
+	fields.start("feeds", func() error { return a.feedLoop(field) })
+	fields.start("notices", func() error {
+		return a.protect("notifier", func() error { a.notifier.Run(field); return nil })
+	})
+	loop("accounts", a.accountLoop)
+	loop("certificates", a.certificateLoop)
+	loop("upkeep", a.maintainLoop)
+	loop("months", a.closingLoop)
+	fields.start("face", func() error { return a.serveFace(field) })
+	fields.start("memory", func() error { return a.protect("memory", func() error { return a.record.memory.Run(field) }) })
 	if a.record.Relay != nil {
-		fields.Go(func() error { return a.protect("relay", func() error { return a.record.Relay(field) }) })
+		fields.start("relay", func() error { return a.protect("relay", func() error { return a.record.Relay(field) }) })
 	}
 	srv := &http.Server{Handler: a.console.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, BaseContext: func(net.Listener) context.Context { return web }}
 	webs.Go(func() error {
@@ -382,7 +390,8 @@ func (a *App) Run(ctx context.Context) error {
 	stopControl(context.Cause(ctx))
 	err := controls.Wait()
 	stopField(errors.New("stopping"))
-	err = errors.Join(err, fields.Wait())
+	ended, e := fields.wait(partsWithin)
+	err = errors.Join(err, e)
 	a.console.Close()
 	stopWeb(errors.New("stopping"))
 	shut, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -391,15 +400,20 @@ func (a *App) Run(ctx context.Context) error {
 		srv.Close()
 	}
 	err = errors.Join(err, webs.Wait())
-	entries, cancelEntries := context.WithTimeout(context.Background(), time.Second)
-	a.write(entries) // what was told of must be known after a restart
-	cancelEntries()
-	last, cancelLast := context.WithTimeout(context.Background(), time.Second)
-	defer cancelLast()
-	if e := a.record.AppendEvent(last, store.Event{Time: a.clock.Now(), Kind: store.SystemEvent, Actor: "quartier", Action: "stop", Severity: "info"}); e != nil {
-		err = errors.Join(err, e)
+	if ended { // who is left waits for the same record
+		err = errors.Join(err, within(2*entryWithin, "the last entries in the record", a.lastEntries))
 	}
-	return errors.Join(err, a.close())
+	return errors.Join(err, within(closeWithin, "closing connections and record", a.close))
+}
+
+// lastEntries writes what was told of, which must be known after a restart, and that Quartier stopped.
+func (a *App) lastEntries() error {
+	entries, cancel := context.WithTimeout(context.Background(), entryWithin)
+	defer cancel()
+	a.write(entries)
+	last, cancelLast := context.WithTimeout(context.Background(), entryWithin)
+	defer cancelLast()
+	return a.record.AppendEvent(last, store.Event{Time: a.clock.Now(), Kind: store.SystemEvent, Actor: "quartier", Action: "stop", Severity: "info"})
 }
 
 // protect turns a panic of a part into its error: control ends safely and the process says why.

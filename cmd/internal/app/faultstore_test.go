@@ -20,6 +20,7 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/order"
 	"quartier/schemas/store"
 	"quartier/schemas/store/spool"
 	"quartier/schemas/store/sqlite"
@@ -83,6 +84,16 @@ func (d *hangingDisk) SaveForecastErrors(ctx context.Context, rows []district.Fo
 func (d *hangingDisk) AppendEvent(ctx context.Context, e store.Event) error {
 	d.wait()
 	return d.Store.AppendEvent(ctx, e)
+}
+
+func (d *hangingDisk) SaveOrders(ctx context.Context, orders []order.Order) error {
+	d.wait()
+	return d.Store.SaveOrders(ctx, orders)
+}
+
+func (d *hangingDisk) Close() error {
+	d.wait()
+	return d.Store.Close()
 }
 
 func (d *hangingDisk) Refresh(ctx context.Context, now time.Time) error {
