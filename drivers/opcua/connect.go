@@ -125,19 +125,22 @@ func (s *session) trusted(e *ua.EndpointDescription) (*x509.Certificate, error) 
 	for _, n := range v.Notes {
 		l.config.Log.Debug("opc ua server's certificate", "address", l.address, "note", n)
 	}
+	s.ends = v.Leaf.NotAfter
 	return v.Leaf, nil
 }
 
-// still holds the server's certificate against the trust list again, when that changed or an hour went by.
+// still holds the server's certificate against the trust list again, when that changed, an hour went by, or the certificate has ended since.
 func (s *session) still() {
 	if s.shown == nil {
 		return
 	}
 	version := s.link.config.Trust.Version()
-	if version == s.version && time.Since(s.expect.Now) < time.Hour {
+	now := time.Now()
+	ended := now.After(s.ends) && !s.expect.Now.After(s.ends)
+	if version == s.version && now.Sub(s.expect.Now) < time.Hour && !ended {
 		return
 	}
-	s.version, s.expect.Now = version, time.Now()
+	s.version, s.expect.Now = version, now
 	if _, err := s.link.config.Trust.Check(s.shown, s.expect); err != nil {
 		s.kill(fmt.Errorf("server's %w", err))
 	}

@@ -259,6 +259,33 @@ func TestSecuredRestart(t *testing.T) {
 	in.await(t, "value after the reset", "power_kw", is(-4.001))
 }
 
+// TestCertificateEndsWhileRunning: a server whose certificate ends is left at its end, with an error that says so, and entered again by itself once it shows another one that is trusted.
+func TestCertificateEndsWhileRunning(t *testing.T) {
+	t.Parallel()
+	old := identity(t, plantURI, time.Now().Add(-24*time.Hour), 24*time.Hour+12*time.Second)
+	next := identity(t, plantURI, time.Now(), 0)
+	p := newOther(t, old, 0)
+	cfg := secured(t, old, next)
+	d := enter(t, p.address(), opcua.Access{Policy: "Basic256Sha256", User: goodUser, Password: goodPassword}, cfg)
+	var in inbox
+	subscribe(t, d, in.deliver)
+	if time.Until(old.Leaf.NotAfter) > 2*time.Second { // otherwise the machine was so slow that it has ended already
+		in.await(t, "first value", "power_kw", is(-1.5))
+	}
+	in.await(t, "mark of the gap", "power_kw", func(r drivers.Reading) bool { return r.Quality == district.Uncertain })
+	if left := time.Until(old.Leaf.NotAfter); left > 0 {
+		t.Errorf("left %v before its certificate ends", left)
+	}
+	_, err := d.Read(within(t), "power_kw")
+	if !errors.Is(err, ua.StatusBadCertificateTimeInvalid) || !errors.Is(err, drivers.ErrUnreachable) || !strings.Contains(err.Error(), "expired "+old.Leaf.NotAfter.UTC().Format(time.RFC3339)) {
+		t.Errorf("Read after the end of the certificate = %v", err)
+	}
+	p.process.Kill()
+	p.identity = next
+	p.start(t, 0)
+	in.await(t, "value under the new certificate", "power_kw", is(-1.5))
+}
+
 // TestDiscover: a server tells how it may be entered.
 func TestDiscover(t *testing.T) {
 	t.Parallel()

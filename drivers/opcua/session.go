@@ -36,7 +36,8 @@ type session struct {
 
 	shown   []byte // the server's certificate; nil when it was not needed
 	expect  pki.Expect
-	version uint64 // of the trust list that it was held against
+	ends    time.Time // of the server's certificate
+	version uint64    // of the trust list that it was held against
 
 	hub hub // of the subscriptions
 }
