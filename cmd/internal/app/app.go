@@ -57,6 +57,7 @@ type Options struct {
 
 	beneath func(store.Store) store.Store // stands before the local record, for tests of a disk that fails; nil: nothing
 	adjust  func(*scheduler.Config)       // of every scheduler, for tests of its faults; nil: none
+	feeds   *http.Client                  // asks the sources of feeds, for tests without a network; nil: as package feed does
 	machine func() time.Time              // what the machine's clock shows, for tests in which it is set; nil: time.Now
 }
 
@@ -141,7 +142,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 		return err
 	}
 	a.markets = a.record.markets
-	if a.feeds, err = openFeeds(a.cfg, a.markets, a.clock.Now, a.log); err != nil {
+	if a.feeds, err = openFeeds(a.cfg, a.markets, a.clock.Now, a.opt.feeds, a.log); err != nil {
 		return err
 	}
 	var before command.Memory

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"quartier/cmd/internal/config"
 	"quartier/drivers"
 	"quartier/drivers/modbus"
 	"quartier/drivers/profile"
@@ -164,6 +165,9 @@ func faultRows() []fault {
 		return append([]float64(nil), old[:min(len(p), len(old))]...), nil
 	})
 	add(fault{group: "feed", name: "prices of another day", why: "what they are nobody can tell by them; what is paid is the accounts' affair"}, i, e)
+
+	add(fault{group: "feed", name: "weather of yesterday again and again", set: setting{fed: config.OpenMeteo}, alarm: FeedStuck, says: "nothing new since 2026-02-09"}, func(*stage) {}, (*stage).publishAnew)
+	add(fault{group: "feed", name: "prices of yesterday again and again", set: setting{fed: config.Entsoe}, alarm: FeedStuck, says: "nothing new since 2026-02-09"}, func(*stage) {}, (*stage).publishAnew)
 
 	i, e = plans(func(planner) planner {
 		return func(ctx context.Context, _ *problem.Problem, _ *problem.Solution) (*problem.Solution, error) {

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,6 +68,8 @@ type stage struct {
 	token   string
 	log     *lines
 	disk    *hangingDisk
+	source  *publisher // of a feed, where there is one
+	renewed atomic.Bool
 	ca      *authority // of the garage's gateway, where that is behind TLS
 
 	truth     []moment
@@ -111,6 +114,7 @@ type setting struct {
 	planned bool          // batteries keep to the plan, so that the house is in the state that is meant
 	full    bool          // the battery is full
 	secure  bool          // the garage's gateway is behind TLS
+	fed     string        // a kind of feed whose source has said nothing new for as long as it may, but for six minutes
 	planAge time.Duration // after which a plan does not count any more; 0: as always
 }
 
@@ -130,10 +134,13 @@ func newStage(t *testing.T, dir string, set setting) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.cfg, err = config.Parse("faults.yaml", text, ConfigOptions()); err != nil {
+	if s.cfg, err = config.Parse("faults.yaml", feedsOf(t, dir, string(text), set.fed), ConfigOptions()); err != nil {
 		t.Fatal(err)
 	}
 	s.cfg.File.DataDir = dir
+	if set.fed != "" {
+		s.publishYesterday()
+	}
 	about, err := os.ReadFile("testdata/faults.sim.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +179,7 @@ func newStage(t *testing.T, dir string, set setting) *stage {
 		dev := s.cfg.Districts[0].Device(faultSite, "charger")
 		dev.Address, dev.TLS = "modbus+tls://"+garageGate, &district.TLSFiles{CAFile: s.ca.file}
 	}
-	s.prices = &priceFeed{of: s.cfg.Tariffs[s.cfg.Districts[0].Tariff]}
+	s.prices = &priceFeed{of: s.cfg.Tariffs["bleu"]}
 	s.start()
 	return s
 }
@@ -186,7 +193,7 @@ func (s *stage) start() {
 		s.t.Fatal(err)
 	}
 	clock := NewClock(s.machine(), 1)
-	s.app, err = New(context.Background(), s.cfg, Options{Log: log, Clock: clock, Version: "test", Listen: "127.0.0.1:0", Listener: consoleListener, Dial: s.net.dial, machine: s.machine,
+	s.app, err = New(context.Background(), s.cfg, Options{Log: log, Clock: clock, Version: "test", Listen: "127.0.0.1:0", Listener: consoleListener, Dial: s.net.dial, machine: s.machine, feeds: s.feedClient(),
 		beneath: func(st store.Store) store.Store { s.disk = &hangingDisk{Store: st}; return s.disk },
 		adjust: func(c *scheduler.Config) {
 			own := func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error) {
@@ -203,7 +210,9 @@ func (s *stage) start() {
 				return own(ctx, p, previous)
 			}
 			c.Reckon = func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) { return own(ctx, p, nil) }
-			c.Prices, c.KeepToPlan = s.prices, s.planned
+			if c.KeepToPlan = s.planned; s.fed != config.Entsoe {
+				c.Prices = s.prices
+			}
 			if s.planAge > 0 {
 				c.PlanMaxAge = s.planAge
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -128,8 +129,8 @@ var marketZone = func() *time.Location {
 	return loc
 }()
 
-// openFeeds builds every feed that is used.
-func openFeeds(cfg *config.Config, markets map[string]*market, now func() time.Time, log *slog.Logger) ([]*source, error) {
+// openFeeds builds every feed that is used; client asks their sources, nil: as package feed does.
+func openFeeds(cfg *config.Config, markets map[string]*market, now func() time.Time, client *http.Client, log *slog.Logger) ([]*source, error) {
 	var out []*source
 	open := func(f config.Feed, record string, of ...*district.District) error {
 		if len(of) == 0 {
@@ -140,7 +141,7 @@ func openFeeds(cfg *config.Config, markets map[string]*market, now func() time.T
 			return err
 		}
 		hours := func(h float64) time.Duration { return time.Duration(h * float64(time.Hour)) }
-		opt := feed.Options{Dir: filepath.Join(cfg.File.DataDir, FeedFolder), Every: hours(f.Every / 60), Timeout: hours(f.Timeout / 3600), Silent: hours(f.Silent), Stuck: max(hours(f.Silent), newsEvery[f.Kind]), Now: now, Log: log}
+		opt := feed.Options{Dir: filepath.Join(cfg.File.DataDir, FeedFolder), Every: hours(f.Every / 60), Timeout: hours(f.Timeout / 3600), Silent: hours(f.Silent), Stuck: max(hours(f.Silent), newsEvery[f.Kind]), Client: client, Now: now, Log: log}
 		out = append(out, &source{Feed: feed.New(src, opt), id: f.ID, kind: f.Kind, districts: of, silent: opt.Silent, stuck: opt.Stuck, record: record, done: map[district.SeriesID]had{}})
 		return nil
 	}
