@@ -62,7 +62,7 @@ func (s *Scheduler) cost(ctx context.Context) {
 				continue
 			}
 		}
-		if !r.with[o.ID] || !o.Start.Before(end) || tried && wall.Sub(last) < again {
+		if !r.with[o.ID] || !s.foreseen(&o, r.state.Now) || !o.Start.Before(end) || tried && wall.Sub(last) < again {
 			continue
 		}
 		if next == nil || last.Before(r.attempted[next.ID]) {

@@ -25,6 +25,7 @@ type wishes struct {
 	steps  int
 	price  []float64 // EUR/kWh, import
 	zone   *time.Location
+	leave  bool // batteries leave when a lock-out of them begins that lasts as long as the plan: for its price, not for a plan that is followed, in which a battery that is a car does not answer what is measured
 }
 
 // wishes returns the orders that reach into a plan, but the one with the id that is left out.
@@ -80,9 +81,9 @@ func (w wishes) free(site string, dev *district.Device) bool {
 	return true
 }
 
-// blocked are the steps of quiet hours in which a machine that needs minKW cannot run at all, and the power that is left to it now.
+// blocked are the steps in which a machine cannot run at all, since it is then worked on or its quiet hours leave it less than minKW, and the power that is left to it now.
 func (w wishes) blocked(site, device string, minKW, maxKW float64) (off []bool, mostKW float64) {
-	off, mostKW = make([]bool, w.steps), maxKW
+	off, mostKW = w.locked(site, device), maxKW
 	for t := range off {
 		o, ok := lowest(w.of(order.Quiet, site, device, t))
 		switch {
@@ -94,6 +95,15 @@ func (w wishes) blocked(site, device string, minKW, maxKW float64) (off []bool, 
 		}
 	}
 	return off, mostKW
+}
+
+// locked are the steps in which somebody works on a device that is there now: it is taken to rest then.
+func (w wishes) locked(site, device string) []bool {
+	off := make([]bool, w.steps)
+	for t := range off {
+		off[t] = len(w.of(order.LockOut, site, device, t)) > 0
+	}
+	return off
 }
 
 // narrow lowers the limits of a plan to what is ordered of a site, or of the district for an empty id; needKW is what has to be drawn in each step whatever is decided: a limit below it is kept by
@@ -270,8 +280,8 @@ func (w wishes) split(whole problem.Session, off []bool, needKWh, stepKWh float6
 }
 
 // battery is a battery that somebody told by hand what to do: its power is load as long as the order holds and it has energy and room, and what it holds then is the plan's to use. It is a car that
-// comes when the order ends and never leaves: the document has no other storage that begins later. What it lacks at the end costs what the same energy in a battery would be worth, see [valueOffset].
-// Without such an order it is nil.
+// comes when the order ends and never leaves, or leaves when it is locked out for good: the document has no other storage that begins later or ends before. What it lacks at the end costs what the same energy in
+// a battery would be worth, see [valueOffset]. Without such an order it is nil.
 func (w wishes) battery(site string, dev *district.Device, b *problem.Battery, loadKW []float64) problem.Device {
 	stored, end := b.InitialKWh, 0
 	for t := range loadKW {
@@ -286,7 +296,13 @@ func (w wishes) battery(site string, dev *district.Device, b *problem.Battery, l
 		loadKW[t] += kw
 		end = t + 1
 	}
-	if end == 0 {
+	depart := w.steps
+	if off := w.locked(site, dev.ID); w.leave && off[w.steps-1] {
+		for depart > 0 && off[depart-1] {
+			depart--
+		}
+	}
+	if end == 0 && depart == w.steps {
 		return nil
 	}
 	x := problem.NewEV(dev.ID)
@@ -295,7 +311,7 @@ func (w wishes) battery(site string, dev *district.Device, b *problem.Battery, l
 	x.ChargeEfficiency, x.DischargeEfficiency = b.ChargeEfficiency, b.DischargeEfficiency
 	x.WearCostPerKWh = b.WearCostPerKWh * (1 + 1/(b.ChargeEfficiency*b.DischargeEfficiency)) // a car's falls on what it gives alone
 	x.ShortfallCostPerKWh = b.FinalValuePerKWh
-	x.Sessions = []problem.Session{{ArriveStep: end, DepartStep: w.steps, InitialKWh: math.Max(0, math.Min(room, stored-b.MinKWh)), TargetKWh: room}}
+	x.Sessions = []problem.Session{{ArriveStep: min(end, depart), DepartStep: depart, InitialKWh: math.Max(0, math.Min(room, stored-b.MinKWh)), TargetKWh: room}}
 	return x
 }
 

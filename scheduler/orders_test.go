@@ -170,6 +170,36 @@ func TestLockOut(t *testing.T) {
 	}
 }
 
+// TestLockOutLater: a plan knows that a machine rests while somebody works on it, before that begins, and until then plans it as ever; a battery that will be locked out answers until then.
+func TestLockOutLater(t *testing.T) {
+	w := newTown(t)
+	keep(w)
+	w.solve = busy
+	for _, dev := range []string{"hp", "ev", "tank", "bat"} {
+		give(t, w, order.Order{Site: "s", Device: dev, Kind: order.LockOut, Start: w.now.Add(time.Hour), End: w.now.Add(3 * time.Hour)})
+	}
+	p := planned(t, w)
+	hp, _ := find[*problem.HeatPump](p)
+	if hp == nil || hp.COP[3] == noCOP || hp.COP[4] != noCOP || hp.COP[11] != noCOP || hp.COP[12] == noCOP {
+		t.Errorf("heat pump %+v, want no heat in steps 4 to 11", hp)
+	}
+	tank, _ := find[*problem.WaterHeater](p)
+	if tank == nil || tank.COP[3] != 1 || tank.COP[4] != noCOP || tank.COP[11] != noCOP || tank.COP[12] != 1 {
+		t.Errorf("tank %+v, want no heat in steps 4 to 11", tank)
+	}
+	ev, _ := find[*problem.EV](p)
+	if ev == nil || len(ev.Sessions) != 2 || ev.Sessions[0].DepartStep != 4 || ev.Sessions[1].ArriveStep != 12 {
+		t.Errorf("car %+v, want it to wait in steps 4 to 11", ev)
+	}
+	if bat, there := find[*problem.Battery](p); !there || bat.CapacityKWh != 36 {
+		t.Errorf("battery %+v, want it there", bat)
+	}
+	w.s.Dispatch(t.Context())
+	if len(w.writes["hp"]) == 0 || len(w.writes["bat"]) == 0 {
+		t.Error("before its begin a lock-out keeps devices from being commanded")
+	}
+}
+
 // TestQuietHours: within the hours, which follow the local clock, the heat pump rests and the car waits, with a plan and without; the plan knows it before.
 func TestQuietHours(t *testing.T) {
 	w := newTown(t)
@@ -358,6 +388,12 @@ func TestCost(t *testing.T) {
 	}
 	for _, o := range w.s.Orders() {
 		c := o.Cost
+		if o.Kind == order.LockOut {
+			if c != nil {
+				t.Errorf("a lock-out of a battery that plans do not know yet costs %+v", c)
+			}
+			continue
+		}
 		if c == nil {
 			t.Fatalf("%s has no cost", o.Kind)
 		}
@@ -412,8 +448,27 @@ func TestTrial(t *testing.T) {
 	if _, why := try(later); why != BeyondPlan {
 		t.Errorf("in three days: %q", why)
 	}
-	if _, why := try(order.Order{Site: "s", Device: "bat", Kind: order.LockOut, Author: "olga", Reason: "trial", Start: w.now.Add(time.Hour)}); why != NotPlanned {
-		t.Errorf("a lock-out of later: %q", why)
+	later = order.Order{Site: "s", Device: "bat", Kind: order.LockOut, Author: "olga", Reason: "trial", Start: w.now.Add(time.Hour)}
+	tried, why := try(later)
+	if why != Priced || tried.Cost == nil {
+		t.Errorf("a lock-out of a battery from later on: %+v, %q", tried.Cost, why)
+	}
+	dear := tried.Cost
+	later.Start = w.now.Add(24 * time.Hour)
+	if tried, why = try(later); why != Priced || tried.Cost == nil || dear != nil && tried.Cost.Low > dear.High {
+		t.Errorf("a day later it would cost %+v (%q), which is above %+v", tried.Cost, why, dear)
+	}
+	later.End = w.now.Add(26 * time.Hour)
+	if _, why := try(later); why != NotPlanned {
+		t.Errorf("a lock-out after which the battery is there again: %q", why)
+	}
+	for kind, device := range map[order.Kind]string{order.LockOut: "pv", order.OwnControl: "hp"} {
+		if _, why := try(order.Order{Site: "s", Device: device, Kind: kind, Author: "olga", Reason: "trial", Start: w.now.Add(time.Hour), End: w.now.Add(2 * time.Hour)}); why != NotPlanned {
+			t.Errorf("%s of %s from later on: %q", kind, device, why)
+		}
+	}
+	if tried, why := try(order.Order{Site: "s", Device: "hp", Kind: order.LockOut, Author: "olga", Reason: "trial", Start: w.now.Add(time.Hour), End: w.now.Add(30 * time.Hour)}); why != Priced || tried.Cost == nil || tried.Cost.High < 0 {
+		t.Errorf("a lock-out of the heat pump from later on: %+v, %q", tried.Cost, why)
 	}
 	var faults order.Faults
 	bad := limit

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"quartier/optimizer/problem"
+	"quartier/schemas/district"
 	"quartier/schemas/order"
 )
 
@@ -17,7 +18,7 @@ const (
 	Priced      Unpriced = ""
 	NoPlan      Unpriced = "no_plan"     // there is none yet to compare with
 	BeyondPlan  Unpriced = "beyond_plan" // the order begins after the end of the plan
-	NotPlanned  Unpriced = "not_planned" // plans know this kind of order only once it holds: a device that is taken out later
+	NotPlanned  Unpriced = "not_planned" // it begins later, and plans do not know before what follows from it, see [Scheduler.foreseen]
 	NotReckoned Unpriced = "not_reckoned"
 )
 
@@ -47,7 +48,7 @@ func (s *Scheduler) Try(ctx context.Context, o order.Order) (order.Order, Unpric
 		return o, NoPlan, nil
 	case !o.Start.Before(end):
 		return o, BeyondPlan, nil
-	case (o.Kind == order.OwnControl || o.Kind == order.LockOut) && o.Start.After(now):
+	case !s.foreseen(&o, now) && !s.leaves(&o, end):
 		return o, NotPlanned, nil
 	}
 	asked := o
@@ -62,7 +63,9 @@ func (s *Scheduler) Try(ctx context.Context, o order.Order) (order.Order, Unpric
 			i := slices.IndexFunc(with, func(x order.Order) bool { return x.ID == old.ID })
 			with[i] = old
 		}
-		p := s.build(r.state, r.in, s.wishesOf(append(with, asked), r.state.Now, r.in))
+		around := s.wishesOf(append(with, asked), r.state.Now, r.in)
+		around.leave = s.leaves(&o, end)
+		p := s.build(r.state, r.in, around)
 		var sol *problem.Solution
 		if sol, err = s.solve(p, func() (*problem.Solution, error) { return s.cfg.Reckon(ctx, p) }); err == nil && sol.Objective != nil && sol.Bound != nil {
 			same := valueOffset(s.cfg.District, p) - offset
@@ -90,4 +93,27 @@ func (s *Scheduler) without(ctx context.Context, r reckoned, have []order.Order)
 	p := s.build(r.state, r.in, s.wishesOf(have, r.state.Now, r.in))
 	sol, err := s.solve(p, func() (*problem.Solution, error) { return s.cfg.Reckon(ctx, p) })
 	return sol, valueOffset(s.cfg.District, p), err
+}
+
+// foreseen reports whether plans know what follows from an order before it begins. They know that a heat pump, a water heater or a charger rests while somebody works on it. They do not of own control, since what a
+// device does then is its own affair; of a sun that can no longer be held back, since the document says that for the whole plan; and of a battery that goes and comes back, since what it holds meanwhile stands in no
+// session.
+func (s *Scheduler) foreseen(o *order.Order, now time.Time) bool {
+	if !o.Start.After(now) {
+		return true
+	}
+	switch o.Kind {
+	case order.OwnControl:
+		return false
+	case order.LockOut:
+		dev := s.cfg.District.Device(o.Site, o.Device)
+		return dev != nil && (dev.Kind == district.HeatPump || dev.Kind == district.WaterHeater || dev.Kind == district.EVCharger)
+	}
+	return true
+}
+
+// leaves reports whether an order takes a battery away for the rest of a plan that ends so.
+func (s *Scheduler) leaves(o *order.Order, end time.Time) bool {
+	dev := s.cfg.District.Device(o.Site, o.Device)
+	return o.Kind == order.LockOut && dev != nil && dev.Battery != nil && (o.End.IsZero() || !o.End.Before(end))
 }

@@ -91,7 +91,7 @@ type NewOrder struct {
 // OrderTrial is what an order would cost.
 type OrderTrial struct {
 	Cost     *OrderCost `json:"cost" doc:"null: see unpriced"`
-	Unpriced string     `json:"unpriced" enum:",no_plan,beyond_plan,not_planned,not_reckoned" doc:"why there is no cost: there is no plan yet; the order begins after the end of the plan; a device that is taken out of control later is in no plan yet; no plan with it was found in time"`
+	Unpriced string     `json:"unpriced" enum:",no_plan,beyond_plan,not_planned,not_reckoned" doc:"why there is no cost: there is no plan yet; the order begins after the end of the plan; it begins later and what follows from it is not known before (own control, a battery that comes back, a sun that is not held back); no plan with it was found in time"`
 }
 
 type tryOrderInput struct {
