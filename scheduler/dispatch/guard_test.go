@@ -138,3 +138,50 @@ func TestAtMost(t *testing.T) {
 		}
 	}
 }
+
+// TestGuardBySlackAndClock: a device that does nearly what it was told counts as doing it, by the larger of its ranges and by 0.2 kW of a small one; and nothing that lies in times to come, since the clock was set back, holds it.
+func TestGuardBySlackAndClock(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name                 string
+		minKW, maxKW         float64
+		toldKW, doesKW, free float64
+		held                 bool
+	}{
+		{name: "a car half a kW below", maxKW: 11, toldKW: 4, doesKW: 3.5, free: 11, held: true},
+		{name: "a car a kW below", maxKW: 11, toldKW: 4, doesKW: 3, free: 11},
+		{name: "a small heater", maxKW: 2, toldKW: 1, doesKW: 0.85, free: 2, held: true},
+		{name: "a small heater that rests", maxKW: 2, toldKW: 1, doesKW: 0.75, free: 2},
+		{name: "a battery by what it may give", minKW: -20, maxKW: 5, toldKW: -10, doesKW: -9.2, free: -20, held: true},
+	} {
+		g := NewGuard()
+		w := &Wish{Site: "s", Device: "d", MinKW: tt.minKW, MaxKW: tt.maxKW, MeasuredKW: tt.doesKW, WantedKW: tt.toldKW}
+		held := true
+		for after := time.Duration(0); after <= 2*ReleaseAfter; after += time.Minute {
+			g.Told(w, tt.free, true, at.Add(after))
+			_, still := g.Free(w, at.Add(after))
+			held = held && still
+		}
+		if held != tt.held {
+			t.Errorf("%s: held back %v, want %v", tt.name, held, tt.held)
+		}
+	}
+	w := &Wish{Site: "s", Device: "d", MaxKW: 11, WantedKW: 4, MeasuredKW: 4}
+	back := at.Add(-time.Hour)
+	g := NewGuard()
+	g.Told(w, 11, true, at)
+	w.MaxKW = 7
+	if kw, _ := g.Free(w, at); kw != 7 {
+		t.Errorf("without the limit it would take %v kW, and can take 7", kw)
+	}
+	if _, held := g.Free(w, back); held {
+		t.Error("held back by a limit that was in need at a time to come")
+	}
+	g = NewGuard()
+	g.Told(w, 11, true, at)
+	w.MeasuredKW = 0
+	g.Told(w, 11, true, back)
+	if _, held := g.Free(w, back); held {
+		t.Error("held back since it did what it was told at a time to come")
+	}
+}
