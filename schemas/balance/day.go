@@ -19,13 +19,16 @@ type Day struct {
 	CoveredHours float64         // hours of the slots, each by its coverage
 	Slots        int
 	Estimated    int       // slots with an estimate
+	Sites        int       // whose rows were netted with each other; 1: of one site or a whole district
 	Electric     *Electric // of electricity; nil: another carrier
 }
 
 // Electric is what a [Day] knows of electricity beside what it knows of every carrier.
 type Electric struct {
-	Total Total
-	Match Match
+	Total           Total
+	Match           Match
+	WithoutCars     Passed // as Netted, had no car been charged, see [Row.WithoutCars]
+	WithoutCarsHour Passed // the same netted in each clock hour
 }
 
 // Passed is what passed the boundary.
@@ -60,14 +63,18 @@ type open struct {
 	day   *Day
 	group time.Time // the clock hour that is netted
 	net   units.WattHours
+	cars  units.WattHours // in the same hour
 	hour  clockHour
 }
 
 func (o *open) settle() {
 	if o.day != nil {
 		o.day.NettedHour.add(o.net)
+		if e := o.day.Electric; e != nil {
+			e.WithoutCarsHour.add(o.net - o.cars)
+		}
 	}
-	o.net = 0
+	o.net, o.cars = 0, 0
 }
 
 // adder adds rows up by day, site and carrier.
@@ -97,7 +104,7 @@ func (a *adder) add(r *CarrierRow, electric *Row) {
 	hour := timegrid.Floor(r.Start, time.Hour)
 	if o.day == nil || !o.day.Start.Equal(a.day.Start) {
 		o.settle()
-		o.day = &Day{CarrierRow: CarrierRow{District: r.District, Site: r.Site, Carrier: r.Carrier, Start: a.day.Start, Step: a.day.Duration()}}
+		o.day = &Day{CarrierRow: CarrierRow{District: r.District, Site: r.Site, Carrier: r.Carrier, Start: a.day.Start, Step: a.day.Duration()}, Sites: 1}
 		if electric != nil {
 			o.day.Electric = &Electric{}
 		}
@@ -115,6 +122,8 @@ func (a *adder) add(r *CarrierRow, electric *Row) {
 		e.Total.Add(electric)
 		m := matchOf(electric)
 		e.Match.Merge(&m)
+		e.WithoutCars.add(electric.NetWh() - electric.CarsWh)
+		o.cars += electric.CarsWh
 		o.hour.add(hour, electric, o.day)
 	}
 }

@@ -84,11 +84,11 @@ type Balances interface {
 	SaveCarriers(ctx context.Context, rows []balance.CarrierRow) error
 	// Carriers returns the rows of a site ("_": the district itself; "": all sites and the district) and carrier ("": all) that start in sp, by start, then site, then carrier.
 	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
-	// BalanceDays returns what the rows of a site ("_": the district itself; "": all sites and the district) sum to in each civil day of zone that starts in sp, of electricity and every other carrier, by start,
-	// then site, then carrier, see [balance.Days]; a day without rows is left out. It is as new as the rows are.
+	// BalanceDays returns what the rows of a site ("_": the district itself; "": all sites and the district), or of several netted with each other (by the name that [balance.Together] gives them), sum to in each civil day
+	// of zone that starts in sp, of electricity and every other carrier, by start, then site, then carrier, see [balance.Days] and [balance.JointDays]; a day without rows is left out. It is as new as the rows are.
 	BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error)
-	// SumBalances keeps the sums of the civil days of zone that were over at now. Without it BalanceDays is as right, and slower.
-	SumBalances(ctx context.Context, districtID string, zone *time.Location, now time.Time) error
+	// SumBalances keeps the sums of the civil days of zone that were over at now, of each site and the district and of the boundaries of several sites. Without it BalanceDays is as right, and slower.
+	SumBalances(ctx context.Context, districtID string, zone *time.Location, now time.Time, boundaries ...string) error
 	// BalanceSpan returns the span from the first row of a district to the end of its last; ErrNotFound without rows.
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
 }

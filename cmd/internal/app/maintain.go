@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"quartier/cmd/internal/balances"
 	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/console"
 	"quartier/schemas/district"
@@ -36,7 +37,7 @@ func (a *App) maintainLoop(ctx context.Context) {
 		}
 		for i := range a.cfg.Districts {
 			d := &a.cfg.Districts[i]
-			if err := a.record.SumBalances(ctx, d.ID, d.Zone, a.clock.Now()); err != nil && ctx.Err() == nil {
+			if err := a.record.SumBalances(ctx, d.ID, d.Zone, a.clock.Now(), balances.Boundaries(a.cfg.PEDProfiles(d.ID))...); err != nil && ctx.Err() == nil {
 				a.log.Warn("balances not summed by day", "district", d.ID, "err", err)
 			}
 		}

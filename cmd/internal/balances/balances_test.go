@@ -207,19 +207,17 @@ func TestUsesLeftOut(t *testing.T) {
 	}
 	with, without := profile("with", 1), profile("without", 1)
 	without.Excluded = []ped.Use{ped.Mobility}
-	for _, kept := range []*Kept{nil, {}} {
-		s, err := Make(t.Context(), st, Query{District: d, Site: "_", Span: timegrid.NewSpan(at, at.Add(3*time.Hour)), Step: DefaultStep(timegrid.NewSpan(at, at.Add(3*time.Hour))), Profiles: []*ped.Profile{with, without, with}, Kept: kept})
-		if err != nil {
-			t.Fatal(err)
+	s, err := Make(t.Context(), st, Query{District: d, Site: "_", Span: timegrid.NewSpan(at, at.Add(3*time.Hour)), Step: DefaultStep(timegrid.NewSpan(at, at.Add(3*time.Hour))), Profiles: []*ped.Profile{with, without, with}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][2]float64{{4, 1}, {1, 8}, {4, 1}} {
+		if r := s.PED[i].Balances[0]; r.PEIKWh != want[0] || r.PEEKWh != want[1] {
+			t.Errorf("by %s %v kWh were delivered and %v exported, want %v", s.PED[i].Profile.ID, r.PEIKWh, r.PEEKWh, want)
 		}
-		for i, want := range [][2]float64{{4, 1}, {1, 8}, {4, 1}} {
-			if r := s.PED[i].Balances[0]; r.PEIKWh != want[0] || r.PEEKWh != want[1] {
-				t.Errorf("by %s %v kWh were delivered and %v exported, want %v", s.PED[i].Profile.ID, r.PEIKWh, r.PEEKWh, want)
-			}
-		}
-		if !reflect.DeepEqual(s.PED[1].Profile.Excluded, []string{"mobility"}) || len(s.PED[0].Profile.Excluded) > 0 {
-			t.Errorf("the uses left out are %v and %v", s.PED[0].Profile.Excluded, s.PED[1].Profile.Excluded)
-		}
+	}
+	if !reflect.DeepEqual(s.PED[1].Profile.Excluded, []string{"mobility"}) || len(s.PED[0].Profile.Excluded) > 0 {
+		t.Errorf("the uses left out are %v and %v", s.PED[0].Profile.Excluded, s.PED[1].Profile.Excluded)
 	}
 }
 
@@ -236,51 +234,5 @@ func TestFactorsThatLack(t *testing.T) {
 	}
 	if !strings.Contains(s.PED[0].Error, "no factor for heat") || s.PED[1].Error != "" || len(s.PED[1].Balances) == 0 {
 		t.Errorf("balances %+v", s.PED)
-	}
-}
-
-// counting counts the rows that are read.
-type counting struct {
-	*record
-	rows int
-}
-
-func (c *counting) Balances(ctx context.Context, d, site string, sp timegrid.Span) ([]balance.Row, error) {
-	out, err := c.record.Balances(ctx, d, site, sp)
-	c.rows += len(out)
-	return out, err
-}
-
-// TestKeptDays: who shows many spans reads the past of several sites that are netted with each other once and gets the same answers, also of a span that cuts a day, and of rows that are new.
-func TestKeptDays(t *testing.T) {
-	d := &district.District{ID: "d", Zone: paris, Step: time.Hour, Sites: []district.Site{{ID: "flat"}, {ID: "roof"}}}
-	full := years(date(2025, 1, 1), date(2026, 11, 21), time.Hour)
-	st := &counting{record: &record{rows: full.rows[:len(full.rows)-3*24*3], carriers: full.carriers}}
-	kept := &Kept{}
-	step, _ := ParseStep("day", d.Step)
-	profiles := []*ped.Profile{profile("a", 2.3), profile("both", 1.9, "flat", "roof"), profile("roof", 1, "roof")}
-	ask := func(sp timegrid.Span, k *Kept) []PED {
-		t.Helper()
-		s, err := Make(t.Context(), st, Query{District: d, Site: "_", Span: sp, Step: step, Profiles: profiles, Kept: k})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s.PED
-	}
-	spans := []timegrid.Span{timegrid.NewSpan(date(2026, 11, 1), date(2026, 12, 1)), timegrid.NewSpan(date(2026, 3, 1), date(2026, 4, 1)), timegrid.NewSpan(date(2026, 11, 10).Add(7*time.Hour), date(2026, 11, 11)),
-		timegrid.NewSpan(date(2026, 11, 17), date(2026, 11, 18)), timegrid.NewSpan(date(2025, 1, 1), date(2026, 1, 1))}
-	for round := range 2 {
-		for _, sp := range spans {
-			want := ask(sp, nil)
-			st.rows = 0
-			got := ask(sp, kept)
-			if !reflect.DeepEqual(got, want) {
-				t.Fatalf("%v: kept %+v, read %+v", sp, got, want)
-			}
-			if cut := sp.Start.In(paris).Hour() != 0; round > 0 && !cut && st.rows > 2*24*2*8 {
-				t.Errorf("%v: %d rows were read again", sp, st.rows)
-			}
-		}
-		st.record = full // three days later
 	}
 }

@@ -1,8 +1,10 @@
 package balances
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -23,12 +25,13 @@ func TestStatementsFromDays(t *testing.T) {
 		r := &st.rows[i]
 		r.ProductionWh += units.WattHours(rng.IntN(3000))
 		r.ExportWh += units.WattHours(rng.IntN(900))
+		r.CarsWh = units.WattHours(rng.IntN(2500))
 		r.ResidualWh = -r.Unexplained() + r.ResidualWh
 		r.CostEUR, r.Coverage, r.Substituted = rng.NormFloat64(), rng.Float64(), rng.IntN(9) == 0
 	}
 	d := &district.District{ID: "d", Zone: paris, Step: 30 * time.Minute, ImportLimitKW: 10, Sites: []district.Site{{ID: "flat"}, {ID: "roof"}}}
 	kept := &record{rows: st.rows, carriers: st.carriers}
-	for _, site := range []string{"_", "flat", "roof"} {
+	for _, site := range []string{"_", "flat", "roof", "flat+roof"} {
 		days, err := daily.FromRows(t.Context(), st, "d", site, timegrid.NewSpan(date(2025, 12, 1), date(2026, 11, 21)), paris)
 		if err != nil {
 			t.Fatal(err)
@@ -36,11 +39,16 @@ func TestStatementsFromDays(t *testing.T) {
 		kept.days = append(kept.days, days...)
 	}
 	var profiles []*ped.Profile
-	for _, n := range []ped.Netting{ped.NetStep, ped.NetHour, ped.NetMonth} {
-		p, roof := profile("all-"+string(n), 2), profile("roof-"+string(n), 2, "roof")
-		for _, x := range []*ped.Profile{p, roof} {
-			x.Netting = n
-			profiles = append(profiles, x)
+	for _, n := range []ped.Netting{ped.NetStep, ped.NetHour, ped.NetDay, ped.NetMonth} {
+		for _, sites := range [][]string{nil, {"roof"}, {"roof", "flat"}} {
+			p := profile(fmt.Sprintf("%v-by-%s", sites, n), 2, sites...)
+			bare := *p
+			bare.ID += "-without-cars"
+			bare.Excluded = []ped.Use{ped.Mobility}
+			for _, x := range []*ped.Profile{p, &bare} {
+				x.Netting = n
+				profiles = append(profiles, x)
+			}
 		}
 	}
 	for _, sp := range []timegrid.Span{
@@ -57,7 +65,11 @@ func TestStatementsFromDays(t *testing.T) {
 			}
 			var texts [2]string
 			for i, from := range []*record{st, kept} {
-				out, err := Make(t.Context(), from, Query{District: d, Site: "_", Span: sp, Step: step, Profiles: profiles})
+				q := Query{District: d, Site: "_", Span: sp, Step: step}
+				if name == "month" {
+					q.Profiles = profiles
+				}
+				out, err := Make(t.Context(), from, q)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -96,7 +108,14 @@ func sameAsRows(t *testing.T, st *record, d *district.District, s *Statement, sp
 		for _, site := range sites {
 			rows, _ := st.Balances(t.Context(), "d", site, sp)
 			others, _ := st.Carriers(t.Context(), "d", site, "", sp)
-			all = append(all, together(rows, others, nil)...)
+			for i := range rows {
+				if len(p.Excluded) > 0 {
+					all = append(all, rows[i].WithoutCars())
+				} else {
+					all = append(all, rows[i].Electric())
+				}
+			}
+			all = append(all, others...)
 		}
 		want, err := p.Of(ped.Gather(all, p.Netting, frame, sp.Start, sp.End), sp, frame)
 		if err != nil {
@@ -104,6 +123,12 @@ func sameAsRows(t *testing.T, st *record, d *district.District, s *Statement, sp
 		}
 		got := s.PED[i].Balances[0]
 		for k, c := range want.Carriers {
+			if len(p.Sites) > 1 && c.Carrier == balance.Electricity {
+				c.Coverage /= 2 // both sites meter it
+			}
+			if g := got.Carriers[k]; math.Abs(g.Coverage-c.Coverage) > 1e-9 {
+				t.Errorf("%v, %s: coverage of %s is %v, want %v", sp, p.ID, c.Carrier, g.Coverage, c.Coverage)
+			}
 			if g := got.Carriers[k]; g.DeliveredWh != int64(c.DeliveredWh) || g.ExportedWh != int64(c.ExportedWh) {
 				t.Errorf("%v, %s: %s passed %d and %d Wh, want %d and %d", sp, p.ID, c.Carrier, g.DeliveredWh, g.ExportedWh, c.DeliveredWh, c.ExportedWh)
 			}
@@ -112,4 +137,36 @@ func sameAsRows(t *testing.T, st *record, d *district.District, s *Statement, sp
 			t.Errorf("%v, %s: balance %v kWh, want %v", sp, p.ID, got.BalanceKWh, want.BalanceKWh)
 		}
 	}
+}
+
+// TestDaysAreRead: of whole days that a record keeps no slot is read, whatever the sites and the uses of a profile, but of the day on which the record ends.
+func TestDaysAreRead(t *testing.T) {
+	d := &district.District{ID: "d", Zone: paris, Step: time.Hour, Sites: []district.Site{{ID: "flat"}, {ID: "roof"}}}
+	st := &counting{record: years(date(2025, 1, 1), date(2026, 11, 21), time.Hour)}
+	profiles := []*ped.Profile{profile("a", 2.3), profile("both", 1.9, "flat", "roof"), profile("roof", 1, "roof"), profile("same", 2, "roof", "flat")}
+	profiles[1].Excluded = []ped.Use{ped.Mobility}
+	if got := Boundaries(profiles); len(got) != 1 || got[0] != "flat+roof" {
+		t.Errorf("boundaries of several sites: %v", got)
+	}
+	for _, sp := range []timegrid.Span{timegrid.NewSpan(date(2025, 1, 1), date(2026, 1, 1)), timegrid.NewSpan(date(2026, 3, 1), date(2026, 4, 1)), timegrid.NewSpan(date(2026, 11, 1), date(2026, 12, 1))} {
+		st.rows = 0
+		if s, err := Make(t.Context(), st, Query{District: d, Site: "_", Span: sp, Step: DefaultStep(timegrid.NewSpan(sp.Start, sp.Start.AddDate(1, 0, 0))), Profiles: profiles}); err != nil || len(s.PED) != 4 || s.PED[1].Error != "" {
+			t.Fatalf("%v: %v", sp, err)
+		}
+		if st.rows > 0 {
+			t.Errorf("%v: %d slots were read", sp, st.rows)
+		}
+	}
+}
+
+// counting counts the slots that are read beside its days.
+type counting struct {
+	*record
+	rows int
+}
+
+func (c *counting) Balances(ctx context.Context, d, site string, sp timegrid.Span) ([]balance.Row, error) {
+	out, err := c.record.Balances(ctx, d, site, sp)
+	c.rows += len(out)
+	return out, err
 }

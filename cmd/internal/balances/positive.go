@@ -3,8 +3,10 @@ package balances
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"quartier/schemas/balance"
 	"quartier/schemas/balance/ped"
 	"quartier/schemas/district"
 	"quartier/schemas/timegrid"
@@ -117,32 +119,19 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 	all := timegrid.NewSpan(first, q.Span.End)
 	frame := ped.Frame{Zone: d.Zone, Step: d.Step}
 	cuts := []time.Time{q.Span.Start, q.Span.End, at}
-	read := map[string][]part{} // of the whole district, or of one site
+	read := map[string][]balance.Day{} // by boundary
 	var out []PED
 	for _, p := range q.Profiles {
-		var pieces []ped.Piece
-		if len(p.Sites) > 1 || len(p.Excluded) > 0 {
+		boundary := Boundary(p)
+		days, ok := read[boundary]
+		if !ok {
 			var err error
-			if pieces, err = q.Kept.gather(ctx, st, d, p.Sites, p.Excluded, p.Netting, all, known.End, frame, cuts...); err != nil {
-				return nil, err
+			if days, err = parted(ctx, st, d, boundary, all, cuts); err != nil {
+				return nil, fmt.Errorf("balances: rows of %s/%s: %w", d.ID, boundary, err)
 			}
-		} else {
-			site := district.DistrictSite
-			if len(p.Sites) == 1 {
-				site = p.Sites[0]
-			}
-			parts, ok := read[site]
-			if !ok {
-				var err error
-				if parts, err = parted(ctx, st, d, site, all, cuts); err != nil {
-					return nil, fmt.Errorf("balances: rows of %s/%s: %w", d.ID, site, err)
-				}
-				read[site] = parts
-			}
-			for i := range parts {
-				pieces = append(pieces, parts[i].pieces(p.Netting, frame, cuts)...)
-			}
+			read[boundary] = days
 		}
+		pieces := ped.PiecesOf(days, p.Netting, p.Excluded...)
 		one := PED{Profile: Describe(p, d.Zone), Balances: []Result{}}
 		for _, period := range []struct {
 			name string
@@ -171,6 +160,25 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 		out = append(out, one)
 	}
 	return out, nil
+}
+
+// Boundary returns the site whose rows a profile counts: the district itself, one site, or several that are netted with each other, see [balance.Together].
+func Boundary(p *ped.Profile) string {
+	if len(p.Sites) == 0 {
+		return district.DistrictSite
+	}
+	return balance.Together(p.Sites...)
+}
+
+// Boundaries returns those of some profiles, each once, whose days a record must keep beside those of every site and the district for their balances to be read from days.
+func Boundaries(profiles []*ped.Profile) []string {
+	var out []string
+	for _, p := range profiles {
+		if b := Boundary(p); len(balance.Apart(b)) > 1 && !slices.Contains(out, b) {
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 // Describe returns a profile as statements tell it; its dates are days of the zone.

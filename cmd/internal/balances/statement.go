@@ -36,7 +36,6 @@ type Query struct {
 	Step     Step
 	Profiles []*ped.Profile // of the positive-energy balance, side by side; none: no such balance
 	Now      time.Time
-	Kept     *Kept // of who shows many spans; nil: everything is read
 }
 
 // Statement is the balance of a district or a site over a span.

@@ -49,7 +49,7 @@ func (s *Server) listProfiles(_ context.Context, in *DistrictPath) (*struct{ Bod
 
 // statementQuery reads what a statement is asked for; every fault of it is told.
 func (s *Server) statementQuery(d *district.District, in *statementInput) (balances.Query, error) {
-	q := balances.Query{District: d, Site: in.Site, Now: s.deps.Now(), Kept: &s.kept}
+	q := balances.Query{District: d, Site: in.Site, Now: s.deps.Now()}
 	var errs []error
 	fault := func(where, value, text string) {
 		errs = append(errs, &huma.ErrorDetail{Message: text, Location: "query." + where, Value: value})

@@ -14,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"quartier/cmd/internal/balances"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
@@ -29,7 +28,6 @@ type Server struct {
 	throttle *throttle
 	metrics  *metrics
 	cache    *cache
-	kept     balances.Kept
 	mux      *http.ServeMux
 	api      huma.API
 	closing  chan struct{}

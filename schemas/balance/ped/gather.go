@@ -130,18 +130,30 @@ func (g *gatherer) flush(out []Piece) []Piece {
 	return out
 }
 
-// PiecesOf returns the pieces of whole civil days whose sums are known, as [Gather] makes them of their rows; days are in order of time and of one boundary.
-func PiecesOf(days []balance.Day, netting Netting) []Piece {
+// PiecesOf returns the pieces of civil days whose sums are known, as [Gather] makes them of their rows, with some uses left out of the boundary; days are in order of time and of one boundary. Of several sites that are
+// netted with each other, one that meters a carrier counts for its coverage as much as each of the others, on the days as well on which it has no rows.
+func PiecesOf(days []balance.Day, netting Netting, without ...Use) []Piece {
+	most := map[balance.Carrier]int{} // sites that meter a carrier
+	for i := range days {
+		most[days[i].Carrier] = max(most[days[i].Carrier], days[i].Sites)
+	}
 	out := make([]Piece, len(days))
 	for i := range days {
 		d := &days[i]
 		out[i] = Piece{Start: d.Start, Carrier: d.Carrier, GeneratedWh: d.GeneratedWh, ConsumedWh: d.ConsumedWh, Covered: d.CoveredHours, Slots: d.Slots, Substituted: d.Estimated}
-		passed := d.Netted
+		if all := most[d.Carrier]; d.Sites < all {
+			out[i].Covered *= float64(d.Sites) / float64(all)
+		}
+		passed, hour, net := d.Netted, d.NettedHour, d.DeliveredWh-d.ExportedWh
+		if e := d.Electric; e != nil && slices.Contains(without, Mobility) {
+			passed, hour, net = e.WithoutCars, e.WithoutCarsHour, net-e.Total.CarsWh
+			out[i].ConsumedWh -= e.Total.CarsWh
+		}
 		switch netting.fine() {
 		case NetHour:
-			passed = d.NettedHour
+			passed = hour
 		case NetDay:
-			passed = balance.Passed{DeliveredWh: max(0, d.DeliveredWh-d.ExportedWh), ExportedWh: max(0, d.ExportedWh-d.DeliveredWh)}
+			passed = balance.Passed{DeliveredWh: max(0, net), ExportedWh: max(0, -net)}
 		}
 		out[i].DeliveredWh, out[i].ExportedWh = passed.DeliveredWh, passed.ExportedWh
 	}

@@ -307,3 +307,61 @@ func TestPiecesOfDays(t *testing.T) {
 		}
 	}
 }
+
+// TestPiecesOfJointDays: what the days of several sites together know gives what their slots, netted with each other, do, at every step of netting, in every zone, with cars and without.
+func TestPiecesOfJointDays(t *testing.T) {
+	for _, name := range []string{"Europe/Paris", "America/St_Johns"} {
+		zone, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng := rand.New(rand.NewPCG(5, 6))
+		wh := func() units.WattHours { return units.WattHours(rng.IntN(4000)) }
+		var rows []balance.Row
+		var others, with, bare []balance.CarrierRow
+		for s := range timegrid.NewSpan(time.Date(2026, 10, 23, 22, 0, 0, 0, time.UTC), time.Date(2026, 10, 28, 5, 0, 0, 0, time.UTC)).Slots(15 * time.Minute) {
+			for _, site := range []string{"a", "b", "c"} {
+				if rng.IntN(9) > 0 {
+					r := balance.Row{District: "d", Site: site, Start: s.Start, Step: 15 * time.Minute, ImportWh: wh(), ExportWh: wh(), ProductionWh: wh(), CarsWh: wh(), OtherWh: wh(), Coverage: 1, Substituted: rng.IntN(5) == 0}
+					rows, with, bare = append(rows, r), append(with, r.Electric()), append(bare, r.WithoutCars())
+				}
+				if site != "b" {
+					x := balance.CarrierRow{District: "d", Site: site, Carrier: balance.Heat, Start: s.Start, Step: 15 * time.Minute, DeliveredWh: wh(), ExportedWh: wh(), ConsumedWh: wh(), Coverage: 1}
+					others, with, bare = append(others, x), append(with, x), append(bare, x)
+				}
+			}
+		}
+		days := balance.JointDays("a+b+c", rows, others, zone)
+		for i := range days {
+			if d := &days[i]; d.Unexplained() != sumOf(rows, others, d) || d.Site != "a+b+c" || d.Sites != map[balance.Carrier]int{balance.Electricity: 3, balance.Heat: 2}[d.Carrier] {
+				t.Errorf("%s: day %+v", name, d)
+			}
+		}
+		for _, n := range []Netting{NetStep, NetHour, NetDay, NetMonth, NetYear} {
+			for k, all := range [][]balance.CarrierRow{with, bare} {
+				got, want := PiecesOf(days, n, [][]Use{nil, {Mobility}}[k]...), Gather(all, n, Frame{Zone: zone, Step: 15 * time.Minute})
+				if !slices.EqualFunc(got, want, func(a, b Piece) bool {
+					return a.Start.Equal(b.Start) && a.Carrier == b.Carrier && a.DeliveredWh == b.DeliveredWh && a.ExportedWh == b.ExportedWh && a.GeneratedWh == b.GeneratedWh && a.ConsumedWh == b.ConsumedWh
+				}) {
+					t.Errorf("%s, netted by %s: pieces\n%+v\nwant\n%+v", name, n, got, want)
+				}
+			}
+		}
+	}
+}
+
+// sumOf returns what the rows of a day and carrier leave unexplained.
+func sumOf(rows []balance.Row, others []balance.CarrierRow, d *balance.Day) (wh units.WattHours) {
+	in := timegrid.Span{Start: d.Start, End: d.End()}
+	for i := range rows {
+		if d.Carrier == balance.Electricity && in.Contains(rows[i].Start) {
+			wh += rows[i].Unexplained()
+		}
+	}
+	for i := range others {
+		if d.Carrier == others[i].Carrier && in.Contains(others[i].Start) {
+			wh += others[i].Unexplained()
+		}
+	}
+	return wh
+}

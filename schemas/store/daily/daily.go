@@ -10,6 +10,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"slices"
@@ -24,20 +26,38 @@ import (
 type Record interface {
 	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
 	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
-	// Summed returns the days of a district that start in sp and are kept, from start to end.
-	Summed(ctx context.Context, districtID string, sp timegrid.Span) ([]timegrid.Span, error)
+	// Summed returns the days of a district and scope that start in sp and are kept, from start to end.
+	Summed(ctx context.Context, districtID, scope string, sp timegrid.Span) ([]timegrid.Span, error)
 }
 
 // Snapshot is a record with its sums.
 type Snapshot interface {
 	Record
-	// Sums returns the sums of a site ("": all) of days that start in sp, those among them that are no longer kept as well.
-	Sums(ctx context.Context, districtID, site string, sp timegrid.Span) ([]Sum, error)
+	// Sums returns the sums of a scope and site ("": all) of days that start in sp, those among them that are no longer kept as well.
+	Sums(ctx context.Context, districtID, scope, site string, sp timegrid.Span) ([]Sum, error)
+}
+
+// Each is the scope of every site and of the district, each by itself. Other scopes are boundaries of several sites, see [ScopeOf].
+const Each = ""
+
+// longName is how long the name of a boundary may be that is a scope as it is.
+const longName = 64
+
+// ScopeOf returns the scope of a site as records are asked for it: [Each], or, of several sites that are netted with each other, the name of their boundary, which stands for itself or, where it is long, as its hash.
+func ScopeOf(site string) string {
+	if len(balance.Apart(site)) == 1 {
+		return Each
+	}
+	if len(site) > longName {
+		sum := sha256.Sum256([]byte(site))
+		return "+" + hex.EncodeToString(sum[:16])
+	}
+	return site
 }
 
 // Sum is a kept [balance.Day].
 type Sum struct {
-	Site       string
+	Site       string // of another scope than [Each] the scope
 	Carrier    balance.Carrier
 	Start, End time.Time
 	Body       []byte // see Encode
@@ -50,9 +70,9 @@ type Keeper interface {
 	// From returns when the first day begins of which every row is there.
 	From(ctx context.Context) (time.Time, error)
 	// Claim puts days on the list as claimed, once every writer that is under way has ended; days from before From are left out.
-	Claim(ctx context.Context, districtID, claim string, days []timegrid.Span) error
+	Claim(ctx context.Context, districtID, scope, claim string, days []timegrid.Span) error
 	// Keep keeps the sums of those days whose claim still stands.
-	Keep(ctx context.Context, districtID, claim string, days []timegrid.Span, sums []Sum) error
+	Keep(ctx context.Context, districtID, scope, claim string, days []timegrid.Span, sums []Sum) error
 }
 
 // Read returns the days of a zone that start in sp: from what is kept, and from the slots of the others. Days of which a sum is damaged are among the latter; the caller takes them off the list.
@@ -62,7 +82,11 @@ func Read(ctx context.Context, log *slog.Logger, s Snapshot, districtID, site st
 		return []balance.Day{}, nil, ctx.Err()
 	}
 	all := timegrid.Span{Start: days[0].Start, End: days[len(days)-1].End}
-	listed, err := s.Summed(ctx, districtID, all)
+	scope, kin := ScopeOf(site), site
+	if scope != Each {
+		kin = scope
+	}
+	listed, err := s.Summed(ctx, districtID, scope, all)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,7 +102,7 @@ func Read(ctx context.Context, log *slog.Logger, s Snapshot, districtID, site st
 	}
 	out = []balance.Day{}
 	if len(kept) > 0 {
-		sums, err := s.Sums(ctx, districtID, site, all)
+		sums, err := s.Sums(ctx, districtID, scope, kin, all)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -95,6 +119,12 @@ func Read(ctx context.Context, log *slog.Logger, s Snapshot, districtID, site st
 				damaged = append(damaged, timegrid.Span{Start: x.Start, End: x.End})
 				delete(kept, day)
 				continue
+			}
+			if scope != Each {
+				d.Site = site
+				if d.Electric != nil {
+					d.Electric.Total.Site = site
+				}
 			}
 			out = append(out, d)
 		}
@@ -123,18 +153,27 @@ func Read(ctx context.Context, log *slog.Logger, s Snapshot, districtID, site st
 // key is a day in maps.
 func key(d timegrid.Span) [2]int64 { return [2]int64{d.Start.UnixMicro(), d.End.UnixMicro()} }
 
-// FromRows sums the rows of a span by day.
+// FromRows sums the rows of a site by day: of one, of the district ("_"), of each ("") or of a boundary of several, see [balance.Together].
 func FromRows(ctx context.Context, r interface {
 	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
 	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
 }, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error) {
-	rows, err := r.Balances(ctx, districtID, site, sp)
-	if err != nil {
-		return nil, err
+	var rows []balance.Row
+	var others []balance.CarrierRow
+	sites := balance.Apart(site)
+	for _, id := range sites {
+		more, err := r.Balances(ctx, districtID, id, sp)
+		if err != nil {
+			return nil, err
+		}
+		carriers, err := r.Carriers(ctx, districtID, id, "", sp)
+		if err != nil {
+			return nil, err
+		}
+		rows, others = append(rows, more...), append(others, carriers...)
 	}
-	others, err := r.Carriers(ctx, districtID, site, "", sp)
-	if err != nil {
-		return nil, err
+	if len(sites) > 1 {
+		return balance.JointDays(site, rows, others, zone), nil
 	}
 	return balance.Days(rows, others, zone), nil
 }
@@ -161,8 +200,24 @@ const (
 	mostDays = 31
 )
 
-// Refresh keeps the sums of the days of a zone that were over at now and are not kept.
-func Refresh(ctx context.Context, k Keeper, districtID string, zone *time.Location, now time.Time) error {
+// Refresh keeps the sums of the days of a zone that were over at now and are not kept: of every site and the district, and of boundaries of several sites.
+func Refresh(ctx context.Context, k Keeper, districtID string, zone *time.Location, now time.Time, boundaries ...string) error {
+	if err := refreshScope(ctx, k, districtID, "", zone, now); err != nil {
+		return err
+	}
+	for _, b := range boundaries {
+		if ScopeOf(b) == Each {
+			continue // it is among the first
+		}
+		if err := refreshScope(ctx, k, districtID, b, zone, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refreshScope does so of one scope, by the site that stands for it.
+func refreshScope(ctx context.Context, k Keeper, districtID, site string, zone *time.Location, now time.Time) error {
 	known, err := k.BalanceSpan(ctx, districtID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -182,7 +237,7 @@ func Refresh(ctx context.Context, k Keeper, districtID string, zone *time.Locati
 	if len(todo) == 0 {
 		return ctx.Err()
 	}
-	listed, err := k.Summed(ctx, districtID, timegrid.Span{Start: todo[0].Start, End: todo[len(todo)-1].End})
+	listed, err := k.Summed(ctx, districtID, ScopeOf(site), timegrid.Span{Start: todo[0].Start, End: todo[len(todo)-1].End})
 	if err != nil {
 		return err
 	}
@@ -196,7 +251,7 @@ func Refresh(ctx context.Context, k Keeper, districtID string, zone *time.Locati
 		for len(part) < n && len(part) < len(todo) && todo[len(part)].Start.Equal(part[len(part)-1].End) {
 			part = todo[:len(part)+1]
 		}
-		rows, err := refresh(ctx, k, districtID, zone, part)
+		rows, err := refresh(ctx, k, districtID, site, zone, part)
 		if err != nil {
 			return err
 		}
@@ -212,12 +267,12 @@ func Refresh(ctx context.Context, k Keeper, districtID string, zone *time.Locati
 }
 
 // refresh keeps the sums of days that follow one another, and returns how many slots they have.
-func refresh(ctx context.Context, k Keeper, districtID string, zone *time.Location, days []timegrid.Span) (rows int, err error) {
-	claim := rand.Text()
-	if err := k.Claim(ctx, districtID, claim, days); err != nil {
+func refresh(ctx context.Context, k Keeper, districtID, site string, zone *time.Location, days []timegrid.Span) (rows int, err error) {
+	claim, scope := rand.Text(), ScopeOf(site)
+	if err := k.Claim(ctx, districtID, scope, claim, days); err != nil {
 		return 0, err
 	}
-	sums, err := FromRows(ctx, k, districtID, "", timegrid.Span{Start: days[0].Start, End: days[len(days)-1].End}, zone)
+	sums, err := FromRows(ctx, k, districtID, site, timegrid.Span{Start: days[0].Start, End: days[len(days)-1].End}, zone)
 	if err != nil {
 		return 0, err
 	}
@@ -225,9 +280,12 @@ func refresh(ctx context.Context, k Keeper, districtID string, zone *time.Locati
 	for i := range sums {
 		d := &sums[i]
 		out[i] = Sum{Site: d.Site, Carrier: d.Carrier, Start: d.Start, End: d.End(), Body: Encode(d)}
-		rows += d.Slots
+		if scope != Each {
+			out[i].Site = scope
+		}
+		rows += d.Slots * d.Sites
 	}
-	return rows, k.Keep(ctx, districtID, claim, days, out)
+	return rows, k.Keep(ctx, districtID, scope, claim, days, out)
 }
 
 // Span is a span of time of a district.

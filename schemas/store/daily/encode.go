@@ -13,7 +13,7 @@ import (
 )
 
 // version is that of what is kept of a day. A body of another one is summed again.
-const version = 1
+const version = 2
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -64,13 +64,15 @@ type coder interface {
 func visit(c coder, d *balance.Day) {
 	wh(c, &d.DeliveredWh, &d.ExportedWh, &d.GeneratedWh, &d.ConvertedWh, &d.ChargeWh, &d.DischargeWh, &d.ConsumedWh, &d.ResidualWh, &d.DemandWh,
 		&d.Netted.DeliveredWh, &d.Netted.ExportedWh, &d.NettedHour.DeliveredWh, &d.NettedHour.ExportedWh)
-	whole(c, &d.Slots, &d.Estimated)
+	whole(c, &d.Slots, &d.Estimated, &d.Sites)
 	whole(c, &d.Method)
 	floats(c, &d.CoveredHours)
 	if d.Electric == nil {
 		return
 	}
 	t, m := &d.Electric.Total, &d.Electric.Match
+	w, h := &d.Electric.WithoutCars, &d.Electric.WithoutCarsHour
+	wh(c, &w.DeliveredWh, &w.ExportedWh, &h.DeliveredWh, &h.ExportedWh)
 	after := t.Start.Sub(d.Start)
 	whole(c, &after, &t.Step)
 	t.Start = d.Start.Add(after)

@@ -10,7 +10,7 @@ import (
 	"quartier/schemas/timegrid"
 )
 
-// BalanceDays returns what the rows of a site ("": all) sum to in each civil day of zone that starts in sp, by start, then site, then carrier. From the file's own time on they are the file's; before, they are the database's, but for
+// BalanceDays returns what the rows of a site ("": all), or of several netted with each other, sum to in each civil day of zone that starts in sp, by start, then site, then carrier. From the file's own time on they are the file's; before, they are the database's, but for
 // the days of which the file has rows as well: those are summed from the rows of both.
 func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error) {
 	ours, err := s.local.BalanceDays(ctx, districtID, site, sp, zone)
@@ -62,10 +62,10 @@ func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp tim
 }
 
 // SumBalances keeps the sums of days in the file, and in the database when it answers.
-func (s *Store) SumBalances(ctx context.Context, districtID string, zone *time.Location, now time.Time) error {
-	err := s.local.SumBalances(ctx, districtID, zone, now)
+func (s *Store) SumBalances(ctx context.Context, districtID string, zone *time.Location, now time.Time, boundaries ...string) error {
+	err := s.local.SumBalances(ctx, districtID, zone, now, boundaries...)
 	if db, _ := s.database(); db != nil {
-		err = errors.Join(err, s.judge(ctx, db.SumBalances(ctx, districtID, zone, now)))
+		err = errors.Join(err, s.judge(ctx, db.SumBalances(ctx, districtID, zone, now, boundaries...)))
 	}
 	return err
 }

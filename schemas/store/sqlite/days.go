@@ -30,7 +30,7 @@ var (
 	_ daily.Keeper   = dayKeeper{}
 )
 
-// BalanceDays returns what the rows of a site ("": all) sum to in each civil day of zone that starts in sp, by start, then site, then carrier.
+// BalanceDays returns what the rows of a site ("": all), or of several netted with each other, sum to in each civil day of zone that starts in sp, by start, then site, then carrier.
 func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error) {
 	tx, err := s.readers.BeginTx(ctx, nil) // what is listed, kept and there as rows is of one moment
 	if err != nil {
@@ -50,11 +50,11 @@ func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp tim
 	return out, nil
 }
 
-// SumBalances keeps the sums of the civil days of zone that were over at now.
-func (s *Store) SumBalances(ctx context.Context, districtID string, zone *time.Location, now time.Time) error {
+// SumBalances keeps the sums of the civil days of zone that were over at now, those of the boundaries too.
+func (s *Store) SumBalances(ctx context.Context, districtID string, zone *time.Location, now time.Time, boundaries ...string) error {
 	s.summing.Lock()
 	defer s.summing.Unlock()
-	return daily.Refresh(ctx, dayKeeper{moment{s, s.readers}}, districtID, zone, now)
+	return daily.Refresh(ctx, dayKeeper{moment{s, s.readers}}, districtID, zone, now, boundaries...)
 }
 
 // Balances returns the rows at the moment.
@@ -68,9 +68,9 @@ func (m moment) Carriers(ctx context.Context, districtID, site string, carrier b
 }
 
 // Summed returns the days that are kept.
-func (m moment) Summed(ctx context.Context, districtID string, sp timegrid.Span) ([]timegrid.Span, error) {
-	rows, err := m.q.QueryContext(ctx, "select start_us, end_us from summed_days where district=? and start_us>=? and start_us<? and claim is null",
-		districtID, store.CeilMicro(sp.Start), store.CeilMicro(sp.End))
+func (m moment) Summed(ctx context.Context, districtID, scope string, sp timegrid.Span) ([]timegrid.Span, error) {
+	rows, err := m.q.QueryContext(ctx, "select start_us, end_us from summed_days where district=? and start_us>=? and start_us<? and scope=? and claim is null",
+		districtID, store.CeilMicro(sp.Start), store.CeilMicro(sp.End), scope)
 	if err != nil {
 		return nil, m.fail("read daily balances of "+districtID, err)
 	}
@@ -83,8 +83,8 @@ func (m moment) Summed(ctx context.Context, districtID string, sp timegrid.Span)
 }
 
 // Sums returns what is kept of days.
-func (m moment) Sums(ctx context.Context, districtID, site string, sp timegrid.Span) ([]daily.Sum, error) {
-	where, args := "district=? and start_us>=? and start_us<?", []any{districtID, store.CeilMicro(sp.Start), store.CeilMicro(sp.End)}
+func (m moment) Sums(ctx context.Context, districtID, scope, site string, sp timegrid.Span) ([]daily.Sum, error) {
+	where, args := "district=? and scope=? and start_us>=? and start_us<?", []any{districtID, scope, store.CeilMicro(sp.Start), store.CeilMicro(sp.End)}
 	if site != "" {
 		where, args = where+" and site=?", append(args, site)
 	}
@@ -122,7 +122,7 @@ func (k dayKeeper) From(ctx context.Context) (time.Time, error) {
 }
 
 // Claim puts days on the list as claimed.
-func (k dayKeeper) Claim(ctx context.Context, districtID, claim string, days []timegrid.Span) error {
+func (k dayKeeper) Claim(ctx context.Context, districtID, scope, claim string, days []timegrid.Span) error {
 	return k.write(ctx, fmt.Sprintf("claim %d days of %s", len(days), districtID), len(days), func(ctx context.Context) (func(), error) {
 		var kept sql.NullInt64
 		if err := k.conn.QueryRowContext(ctx, "select cast(value as integer) from meta where key=?", keptFrom).Scan(&kept); err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -132,7 +132,7 @@ func (k dayKeeper) Claim(ctx context.Context, districtID, claim string, days []t
 			if kept.Valid && store.Micro(d.Start) < kept.Int64 {
 				continue // its rows were removed since
 			}
-			if _, err := k.conn.ExecContext(ctx, "insert or replace into summed_days(district, start_us, end_us, claim) values(?,?,?,?)", districtID, store.Micro(d.Start), store.Micro(d.End), claim); err != nil {
+			if _, err := k.conn.ExecContext(ctx, "insert or replace into summed_days(district, start_us, scope, end_us, claim) values(?,?,?,?,?)", districtID, store.Micro(d.Start), scope, store.Micro(d.End), claim); err != nil {
 				return nil, err
 			}
 		}
@@ -141,11 +141,11 @@ func (k dayKeeper) Claim(ctx context.Context, districtID, claim string, days []t
 }
 
 // Keep keeps the sums of those days whose claim still stands.
-func (k dayKeeper) Keep(ctx context.Context, districtID, claim string, days []timegrid.Span, sums []daily.Sum) error {
+func (k dayKeeper) Keep(ctx context.Context, districtID, scope, claim string, days []timegrid.Span, sums []daily.Sum) error {
 	return k.write(ctx, fmt.Sprintf("sum %d days of %s", len(days), districtID), len(days)+len(sums), func(ctx context.Context) (func(), error) {
 		mine := map[int64]bool{}
 		for _, d := range days {
-			res, err := k.conn.ExecContext(ctx, "update summed_days set claim=null where district=? and start_us=? and claim=?", districtID, store.Micro(d.Start), claim)
+			res, err := k.conn.ExecContext(ctx, "update summed_days set claim=null where district=? and start_us=? and scope=? and claim=?", districtID, store.Micro(d.Start), scope, claim)
 			if err != nil {
 				return nil, err
 			}
@@ -155,7 +155,7 @@ func (k dayKeeper) Keep(ctx context.Context, districtID, claim string, days []ti
 			}
 			mine[store.Micro(d.Start)] = n > 0
 		}
-		st, err := k.conn.PrepareContext(ctx, "insert or replace into day_sums(district, site, start_us, carrier, end_us, body) values(?,?,?,?,?,?)")
+		st, err := k.conn.PrepareContext(ctx, "insert or replace into day_sums(district, scope, site, start_us, carrier, end_us, body) values(?,?,?,?,?,?,?)")
 		if err != nil {
 			return nil, err
 		}
@@ -165,7 +165,7 @@ func (k dayKeeper) Keep(ctx context.Context, districtID, claim string, days []ti
 			if !mine[store.Micro(x.Start)] {
 				continue
 			}
-			if _, err := st.ExecContext(ctx, districtID, x.Site, store.Micro(x.Start), string(x.Carrier), store.Micro(x.End), x.Body); err != nil {
+			if _, err := st.ExecContext(ctx, districtID, scope, x.Site, store.Micro(x.Start), string(x.Carrier), store.Micro(x.End), x.Body); err != nil {
 				return nil, err
 			}
 		}

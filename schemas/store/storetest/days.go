@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,12 +16,18 @@ import (
 	"quartier/schemas/units"
 )
 
+// Boundaries of several sites, of which the latter has a name too long to be a key.
+var (
+	bothSites = balance.Together("mairie", "ecole")
+	manySites = balance.Together("mairie", "ecole", "_", strings.Repeat("annexe", 9), strings.Repeat("atelier", 9))
+)
+
 // asSlots checks that the daily balances are what the slots sum to, bit for bit, of every zone and site.
 func asSlots(t *testing.T, s store.Store, districtID string, sp timegrid.Span, zones []*time.Location) {
 	t.Helper()
 	for _, zone := range zones {
 		first, last := timegrid.Day(sp.Start, zone).End, timegrid.Day(sp.End, zone).Start
-		for _, site := range []string{"", "ecole"} {
+		for _, site := range []string{"", "ecole", bothSites, manySites} {
 			want, err := daily.FromRows(t.Context(), s, districtID, site, timegrid.Span{Start: first, End: last}, zone)
 			must(t, err)
 			got, err := s.BalanceDays(t.Context(), districtID, site, timegrid.Span{Start: first.Add(-time.Microsecond), End: last}, zone)
@@ -115,12 +122,12 @@ func balanceDays(t *testing.T, s store.Store) {
 				must(t, s.SaveBalances(t.Context(), rows)) // again
 			}
 			if rng.IntN(4) > 0 {
-				must(t, s.SumBalances(t.Context(), district, zones[rng.IntN(2)], sp.Start.Add(time.Duration(rng.Int64N(int64(sp.Duration()+40*time.Hour))))))
+				must(t, s.SumBalances(t.Context(), district, zones[rng.IntN(2)], sp.Start.Add(time.Duration(rng.Int64N(int64(sp.Duration()+40*time.Hour)))), []string{bothSites, manySites, "ecole"}[:rng.IntN(4)]...))
 			}
 			asSlots(t, s, district, sp, zones[:2])
 		}
 		for _, zone := range zones {
-			must(t, s.SumBalances(t.Context(), district, zone, sp.End.Add(24*time.Hour)))
+			must(t, s.SumBalances(t.Context(), district, zone, sp.End.Add(24*time.Hour), bothSites, manySites))
 		}
 		asSlots(t, s, district, sp, zones)
 	}
@@ -152,7 +159,7 @@ func balanceDaysTogether(t *testing.T, s store.Store) {
 	for range 2 {
 		wg.Go(func() {
 			for range 5 {
-				if err := s.SumBalances(t.Context(), "fontaine", zone, sp.End); err != nil {
+				if err := s.SumBalances(t.Context(), "fontaine", zone, sp.End, bothSites); err != nil {
 					t.Error(err)
 				}
 			}

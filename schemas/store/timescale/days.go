@@ -24,7 +24,7 @@ var (
 	_ daily.Keeper   = dayKeeper{}
 )
 
-// BalanceDays returns what the rows of a site ("": all) sum to in each civil day of zone that starts in sp, by start, then site, then carrier.
+// BalanceDays returns what the rows of a site ("": all), or of several netted with each other, sum to in each civil day of zone that starts in sp, by start, then site, then carrier.
 func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) (out []balance.Day, err error) {
 	if !storable(districtID + site) {
 		return []balance.Day{}, ctx.Err()
@@ -49,13 +49,13 @@ func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp tim
 	return out, nil
 }
 
-// SumBalances keeps the sums of the civil days of zone that were over at now, unless another process is at it.
-func (s *Store) SumBalances(ctx context.Context, districtID string, zone *time.Location, now time.Time) error {
+// SumBalances keeps the sums of the civil days of zone that were over at now, those of the boundaries too, unless another process is at it.
+func (s *Store) SumBalances(ctx context.Context, districtID string, zone *time.Location, now time.Time, boundaries ...string) error {
 	if !storable(districtID) {
 		return ctx.Err()
 	}
 	return s.alone(ctx, "sum daily balances", lockDays, func(ctx context.Context) error {
-		return daily.Refresh(ctx, dayKeeper{moment{s, s.pool}}, districtID, zone, now)
+		return daily.Refresh(ctx, dayKeeper{moment{s, s.pool}}, districtID, zone, now, boundaries...)
 	})
 }
 
@@ -70,9 +70,9 @@ func (m moment) Carriers(ctx context.Context, districtID, site string, carrier b
 }
 
 // Summed returns the days that are kept.
-func (m moment) Summed(ctx context.Context, districtID string, sp timegrid.Span) ([]timegrid.Span, error) {
-	rows, err := m.q.Query(ctx, "select start, until from summed_days where district=$1 and start>=$2 and start<$3 and claim is null",
-		districtID, store.FromMicro(store.CeilMicro(sp.Start)), store.FromMicro(store.CeilMicro(sp.End)))
+func (m moment) Summed(ctx context.Context, districtID, scope string, sp timegrid.Span) ([]timegrid.Span, error) {
+	rows, err := m.q.Query(ctx, "select start, until from summed_days where district=$1 and start>=$2 and start<$3 and scope=$4 and claim is null",
+		districtID, store.FromMicro(store.CeilMicro(sp.Start)), store.FromMicro(store.CeilMicro(sp.End)), scope)
 	if err != nil {
 		return nil, m.fail("read daily balances of "+districtID, err)
 	}
@@ -85,10 +85,10 @@ func (m moment) Summed(ctx context.Context, districtID string, sp timegrid.Span)
 }
 
 // Sums returns what is kept of days.
-func (m moment) Sums(ctx context.Context, districtID, site string, sp timegrid.Span) ([]daily.Sum, error) {
-	where, args := "district=$1 and start>=$2 and start<$3", []any{districtID, store.FromMicro(store.CeilMicro(sp.Start)), store.FromMicro(store.CeilMicro(sp.End))}
+func (m moment) Sums(ctx context.Context, districtID, scope, site string, sp timegrid.Span) ([]daily.Sum, error) {
+	where, args := "district=$1 and scope=$2 and start>=$3 and start<$4", []any{districtID, scope, store.FromMicro(store.CeilMicro(sp.Start)), store.FromMicro(store.CeilMicro(sp.End))}
 	if site != "" {
-		where, args = where+" and site=$4", append(args, site)
+		where, args = where+" and site=$5", append(args, site)
 	}
 	rows, err := m.q.Query(ctx, "select site, carrier, start, until, body from day_sums where "+where, args...)
 	if err != nil {
@@ -125,7 +125,7 @@ type dayKeeper struct{ moment }
 func (dayKeeper) From(context.Context) (time.Time, error) { return time.Time{}, nil }
 
 // Claim puts days on the list as claimed, once every writer that is under way has ended.
-func (k dayKeeper) Claim(ctx context.Context, districtID, claim string, days []timegrid.Span) error {
+func (k dayKeeper) Claim(ctx context.Context, districtID, scope, claim string, days []timegrid.Span) error {
 	return k.write(ctx, fmt.Sprintf("claim %d days of %s", len(days), districtID), func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, closeDays, lockClaims); err != nil {
 			return err
@@ -134,20 +134,20 @@ func (k dayKeeper) Claim(ctx context.Context, districtID, claim string, days []t
 		for i, d := range days {
 			start[i], until[i] = d.Start, d.End
 		}
-		_, err := tx.Exec(ctx, `insert into summed_days(district, start, until, claim) select $1, s, u, $2 from unnest($3::timestamptz[], $4::timestamptz[]) x(s, u)
-			on conflict (district, start) do update set until=excluded.until, claim=excluded.claim`, districtID, claim, start, until)
+		_, err := tx.Exec(ctx, `insert into summed_days(district, start, scope, until, claim) select $1, s, $2, u, $3 from unnest($4::timestamptz[], $5::timestamptz[]) x(s, u)
+			on conflict (district, start, scope) do update set until=excluded.until, claim=excluded.claim`, districtID, scope, claim, start, until)
 		return err
 	})
 }
 
 // Keep keeps the sums of those days whose claim still stands.
-func (k dayKeeper) Keep(ctx context.Context, districtID, claim string, days []timegrid.Span, sums []daily.Sum) error {
+func (k dayKeeper) Keep(ctx context.Context, districtID, scope, claim string, days []timegrid.Span, sums []daily.Sum) error {
 	return k.write(ctx, fmt.Sprintf("sum %d days of %s", len(days), districtID), func(tx pgx.Tx) error {
 		start := make([]time.Time, len(days))
 		for i, d := range days {
 			start[i] = d.Start
 		}
-		rows, err := tx.Query(ctx, "update summed_days set claim=null where district=$1 and start=any($2::timestamptz[]) and claim=$3 returning start", districtID, start, claim)
+		rows, err := tx.Query(ctx, "update summed_days set claim=null where district=$1 and start=any($2::timestamptz[]) and scope=$3 and claim=$4 returning start", districtID, start, scope, claim)
 		if err != nil {
 			return err
 		}
@@ -163,8 +163,8 @@ func (k dayKeeper) Keep(ctx context.Context, districtID, claim string, days []ti
 		for i := range sums {
 			x := &sums[i]
 			if mine[x.Start.UnixMicro()] {
-				b.Queue(`insert into day_sums(district, site, start, carrier, until, body) values($1,$2,$3,$4,$5,$6)
-					on conflict (district, site, start, carrier) do update set until=excluded.until, body=excluded.body`, districtID, x.Site, x.Start, string(x.Carrier), x.End, x.Body)
+				b.Queue(`insert into day_sums(district, scope, site, start, carrier, until, body) values($1,$2,$3,$4,$5,$6,$7)
+					on conflict (district, scope, site, start, carrier) do update set until=excluded.until, body=excluded.body`, districtID, scope, x.Site, x.Start, string(x.Carrier), x.End, x.Body)
 			}
 		}
 		if b.Len() == 0 {
