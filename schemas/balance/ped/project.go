@@ -170,35 +170,53 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
+// block is the sums of pairs of days that follow one another.
+type block struct {
+	pei, lastPEI, pee, lastPEE float64
+	deviation                  float64 // of their balances from their projection
+}
+
+// blocks returns the sums of n pairs from each pair on, those at the end followed by those at the begin.
+func blocks(pairs [][2]day, n int, imp, exp float64) []block {
+	out := make([]block, len(pairs))
+	for at := range out {
+		b := &out[at]
+		for j := range n {
+			x := &pairs[(at+j)%len(pairs)]
+			b.pei, b.lastPEI, b.pee, b.lastPEE = b.pei+x[0].pei, b.lastPEI+x[1].pei, b.pee+x[0].pee, b.lastPEE+x[1].pee
+			b.deviation += x[0].pee - x[0].pei - (exp*x[1].pee - imp*x[1].pei)
+		}
+	}
+	return out
+}
+
+// pick draws the block of the next n days: a whole one, or one of what is left.
+func pick(rng *rand.Rand, n int, whole, left []block) *block {
+	if n < blockDays {
+		whole = left
+	}
+	return &whole[rng.IntN(len(whole))]
+}
+
 // interval draws years from blocks of the pairs and returns the fifth and the ninety-fifth percentile of their balances.
 func interval(pairs [][2]day, rest []day, measured float64) (low, high float64) {
 	rng := rand.New(rand.NewPCG(52000, 1)) // the same days give the same interval
 	imp, exp := scales(pairs)
-	deviation := make([]float64, len(pairs)) // of a day's balance from its projection
-	for i, x := range pairs {
-		deviation[i] = x[0].pee - x[0].pei - (exp*x[1].pee - imp*x[1].pei)
-	}
 	var pei, pee float64
 	for _, y := range rest {
 		pei, pee = pei+y.pei, pee+y.pee
 	}
+	whole, last, lastRest := blocks(pairs, blockDays, imp, exp), blocks(pairs, len(pairs)%blockDays, imp, exp), blocks(pairs, len(rest)%blockDays, imp, exp)
 	sums := make([]float64, draws)
-	drawn := make([][2]day, 0, len(pairs)+blockDays)
 	for k := range sums {
-		drawn = drawn[:0]
-		for len(drawn) < len(pairs) {
-			at := rng.IntN(len(pairs))
-			for j := range blockDays {
-				drawn = append(drawn, pairs[(at+j)%len(pairs)])
-			}
+		var drawn block // as many days as the pairs are
+		for n := len(pairs); n > 0; n -= blockDays {
+			b := pick(rng, n, whole, last)
+			drawn.pei, drawn.lastPEI, drawn.pee, drawn.lastPEE = drawn.pei+b.pei, drawn.lastPEI+b.lastPEI, drawn.pee+b.pee, drawn.lastPEE+b.lastPEE
 		}
-		i, e := scales(drawn[:len(pairs)])
-		sum := measured + e*pee - i*pei
-		for n := 0; n < len(rest); n += blockDays {
-			at := rng.IntN(len(pairs))
-			for j := range min(blockDays, len(rest)-n) {
-				sum += deviation[(at+j)%len(pairs)]
-			}
+		sum := measured + ratio(drawn.pee, drawn.lastPEE)*pee - ratio(drawn.pei, drawn.lastPEI)*pei
+		for n := len(rest); n > 0; n -= blockDays {
+			sum += pick(rng, n, whole, lastRest).deviation
 		}
 		sums[k] = sum
 	}
