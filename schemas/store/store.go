@@ -37,6 +37,7 @@ type Store interface {
 	Ledger
 	Figures
 	Forecasts
+	Observations
 	Orders
 	Accounts
 	// Ping returns nil when the store can take a write now.
@@ -130,6 +131,29 @@ type Forecasts interface {
 	SaveForecastErrors(ctx context.Context, rows []district.ForecastError) error
 	// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, quantity, lead, and those that were replayed last.
 	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
+}
+
+// Observed is what observations are summed from.
+type Observed interface {
+	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
+	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
+}
+
+// Observation is what rollups and forecast errors of a district sum to by civil day.
+type Observation struct {
+	District string
+	Name     string              // another one whenever what is summed, or how, is another
+	Series   []district.SeriesID // whose rollups are read
+	// Sum returns the sums of civil days that are in order of time, packed as it likes. It may run several times, with parts of a record as from.
+	Sum func(ctx context.Context, from Observed, days []timegrid.Span) ([][]byte, error)
+}
+
+// Observations keeps what was observed beside the balances by day.
+type Observations interface {
+	// ObservedDays returns what an observation sums to in each civil day of zone that starts in sp, one for each. It is as new as rollups and forecast errors are.
+	ObservedDays(ctx context.Context, o Observation, sp timegrid.Span, zone *time.Location) ([][]byte, error)
+	// SumObserved keeps the sums of the civil days of zone that have balances and were over at now. Without it ObservedDays is as right, and slower.
+	SumObserved(ctx context.Context, o Observation, zone *time.Location, now time.Time) error
 }
 
 // Orders keeps what people and building systems asked of the control. An order changes by a new revision and is never removed.

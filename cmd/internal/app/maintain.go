@@ -40,6 +40,9 @@ func (a *App) maintainLoop(ctx context.Context) {
 			if err := a.record.SumBalances(ctx, d.ID, d.Zone, a.clock.Now(), balances.Boundaries(a.cfg.PEDProfiles(d.ID))...); err != nil && ctx.Err() == nil {
 				a.log.Warn("balances not summed by day", "district", d.ID, "err", err)
 			}
+			if err := a.record.SumObserved(ctx, balances.Observation(d), d.Zone, a.clock.Now()); err != nil && ctx.Err() == nil {
+				a.log.Warn("what was observed not summed by day", "district", d.ID, "err", err)
+			}
 		}
 		if time.Since(tidied) < tidyEvery {
 			continue

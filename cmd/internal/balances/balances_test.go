@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"reflect"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -47,6 +48,10 @@ func (r *record) Rollup(_ context.Context, series []district.SeriesID, sp timegr
 		}
 	}
 	return nil
+}
+
+func (r *record) ObservedDays(ctx context.Context, o store.Observation, sp timegrid.Span, zone *time.Location) ([][]byte, error) {
+	return o.Sum(ctx, r, slices.Collect(sp.Days(zone)))
 }
 
 func (r *record) ForecastErrors(context.Context, string, timegrid.Span) ([]district.ForecastError, error) {

@@ -2,144 +2,242 @@ package balances
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"time"
 
 	"quartier/schemas/balance/kpi"
 	"quartier/schemas/district"
+	"quartier/schemas/store"
 	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
-// observedDays is the longest span of which rooms, limits and forecasts are read: they are kept by quarter-hours, and a year of them takes a hundred times as long as the year's balance.
-const observedDays = 93
-
-// observe reads what indicators need beside balance rows: rooms, inverters with their limits, and how wrong forecasts were.
-func observe(ctx context.Context, st Store, q Query) (*kpi.Observed, error) {
-	d, out := q.District, &kpi.Observed{}
-	hours := q.Span.Duration().Hours()
-	var inverters []inverter
-	bands := map[district.SeriesID]*district.HeatPumpParams{}
-	var rooms []district.SeriesID
-	for site, dev := range d.AllDevices {
-		if q.Site != district.DistrictSite && site != q.Site {
-			continue
-		}
-		switch {
-		case dev.Kind == district.HeatPump && dev.HeatPump != nil:
-			id := dev.Series(d.ID, site, district.IndoorC)
-			rooms, bands[id] = append(rooms, id), dev.HeatPump
-			out.Comfort.Hours += hours
-		case dev.Kind == district.PV && dev.PV != nil:
-			inverters = append(inverters, inverter{limit: dev.Series(d.ID, site, district.LimitShare), power: dev.Series(d.ID, site, district.PowerKW), peakKW: dev.PV.PeakKW})
-		}
-	}
-	if err := st.Rollup(ctx, rooms, q.Span, rollup.Quarter, d.Zone, func(r rollup.Row) error {
-		if t, ok := r.Mean(); ok && r.Held > 0 {
-			out.Comfort.Add(t, bands[r.Series].MinC, bands[r.Series].MaxC, r.Held.Hours())
-		}
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("balances: rooms of %s: %w", d.ID, err)
-	}
-	if err := curtailed(ctx, st, q, inverters, out); err != nil {
-		return nil, fmt.Errorf("balances: limits of inverters of %s: %w", d.ID, err)
-	}
-	errs, err := st.ForecastErrors(ctx, d.ID, q.Span)
-	if err != nil {
-		return nil, fmt.Errorf("balances: errors of forecasts of %s: %w", d.ID, err)
-	}
-	quantity := district.ForecastLoad
-	if q.Site == district.DistrictSite {
-		quantity = district.ForecastNet
-	}
-	for _, e := range errs {
-		if e.Site != q.Site || e.Quantity != quantity {
-			continue
-		}
-		switch e.LeadMinutes {
-		case 60:
-			addErrors(&out.HourAhead, e)
-		case 24 * 60:
-			addErrors(&out.DayAhead, e)
-		}
-	}
-	return out, nil
+// watched is what indicators read of a district beside its balance rows, as it is configured: rooms, inverters with their limits, weather stations, and how wrong the forecasts of the district and of each site were.
+type watched struct {
+	district  *district.District
+	rooms     []room
+	inverters []inverter
+	stations  []district.SeriesID // the district's own first
+	forecasts []string            // sites whose load is foreseen; the district itself stands for its net power
 }
 
-func addErrors(sum *kpi.Errors, e district.ForecastError) {
-	sum.Slots += e.Count
-	sum.AbsoluteKW += e.AbsoluteKW
-	sum.MeasuredKW += e.MeasuredKW
+type room struct {
+	site       string
+	indoor     district.SeriesID
+	minC, maxC float64
 }
 
-// inverter is what is read of one.
 type inverter struct {
+	site         string
 	limit, power district.SeriesID
 	peakKW       float64
 }
 
-// curtailed fills in what inverters gave with and without a limit, by quarter-hours. Power and irradiance are read only where there was a limit.
-func curtailed(ctx context.Context, st Store, q Query, inverters []inverter, out *kpi.Observed) error {
-	d := q.District
-	var sun map[time.Time]float64 // kWh/m² by quarter-hour
-	for _, inv := range inverters {
-		c := kpi.Curtailment{Hours: q.Span.Duration().Hours()}
-		limits, limited := map[time.Time]float64{}, false
-		if err := st.Rollup(ctx, []district.SeriesID{inv.limit}, q.Span, rollup.Quarter, d.Zone, func(r rollup.Row) error {
-			share, ok := r.Mean()
-			if !ok || r.Held <= 0 {
-				return nil
+func watch(d *district.District) *watched {
+	w := &watched{district: d, forecasts: []string{district.DistrictSite}}
+	for i := range d.Sites {
+		w.forecasts = append(w.forecasts, d.Sites[i].ID)
+	}
+	for site, dev := range d.AllDevices {
+		switch {
+		case dev.Kind == district.HeatPump && dev.HeatPump != nil:
+			w.rooms = append(w.rooms, room{site, dev.Series(d.ID, site, district.IndoorC), dev.HeatPump.MinC, dev.HeatPump.MaxC})
+		case dev.Kind == district.PV && dev.PV != nil:
+			w.inverters = append(w.inverters, inverter{site, dev.Series(d.ID, site, district.LimitShare), dev.Series(d.ID, site, district.PowerKW), dev.PV.PeakKW})
+		case dev.Kind == district.Weather:
+			w.stations = append(w.stations, dev.Series(d.ID, site, district.IrradianceWm2))
+		}
+	}
+	return w
+}
+
+// observedVersion grows with every change of what is summed of a day, or of how it is packed.
+const observedVersion = 1
+
+// Observation is what a record keeps of each day of a district for the indicators that are made of no balance row. Its name changes with the devices, comfort bands and ratings of the configuration.
+func Observation(d *district.District) store.Observation { return watch(d).observation() }
+
+func (w *watched) observation() store.Observation {
+	var series []district.SeriesID
+	for _, r := range w.rooms {
+		series = append(series, r.indoor)
+	}
+	for _, inv := range w.inverters {
+		series = append(series, inv.limit, inv.power)
+	}
+	series = append(series, w.stations...)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %v %v %v %v", observedVersion, w.district.Zone, w.rooms, w.inverters, w.stations, w.forecasts))
+	return store.Observation{District: w.district.ID, Name: hex.EncodeToString(sum[:12]), Series: series, Sum: func(ctx context.Context, from store.Observed, days []timegrid.Span) ([][]byte, error) {
+		seen, err := w.look(ctx, from, days)
+		out := make([][]byte, len(seen))
+		for i := range seen {
+			out[i] = seen[i].encode()
+		}
+		return out, err
+	}}
+}
+
+// observe returns what indicators need beside balance rows, of the devices of a site or of the whole district.
+func observe(ctx context.Context, st Store, q Query) (*kpi.Observed, error) {
+	w := watch(q.District)
+	var days []observedDay
+	for part, whole := range stretches(q.Span, q.District.Zone) {
+		if !whole {
+			seen, err := w.look(ctx, st, []timegrid.Span{part})
+			if err != nil {
+				return nil, err
 			}
-			c.MeasuredHours += r.Held.Hours()
-			limits[r.Start] = math.Inf(1)
-			if share < 1 {
-				limits[r.Start], limited = share*inv.peakKW, true
+			days = append(days, seen...)
+			continue
+		}
+		bodies, err := st.ObservedDays(ctx, w.observation(), part, q.District.Zone)
+		if err != nil {
+			return nil, fmt.Errorf("balances: what was observed in %s: %w", q.District.ID, err)
+		}
+		for _, body := range bodies {
+			day, err := w.decode(body)
+			if err != nil {
+				return nil, err
+			}
+			days = append(days, day)
+		}
+	}
+	return w.total(days, q), nil
+}
+
+// total sums days up for the devices of a site or of the whole district.
+func (w *watched) total(days []observedDay, q Query) *kpi.Observed {
+	inside := func(site string) bool { return q.Site == district.DistrictSite || site == q.Site }
+	out, hours := &kpi.Observed{}, q.Span.Duration().Hours()
+	for i, r := range w.rooms {
+		if inside(r.site) {
+			out.Comfort.Hours += hours
+			for k := range days {
+				out.Comfort.Merge(&days[k].rooms[i])
+			}
+		}
+	}
+	for i, inv := range w.inverters {
+		if inside(inv.site) {
+			c := kpi.Curtailment{Hours: hours}
+			for k := range days {
+				c.Merge(&days[k].inverters[i].Curtailment)
+				out.Limited = out.Limited || days[k].inverters[i].limited
+			}
+			out.Curtailment = append(out.Curtailment, c)
+		}
+	}
+	for k := range days {
+		out.Irradiance = out.Irradiance || days[k].lit
+		for i, site := range w.forecasts {
+			if site == q.Site {
+				out.HourAhead.Merge(days[k].errors[i].hourAhead)
+				out.DayAhead.Merge(days[k].errors[i].dayAhead)
+			}
+		}
+	}
+	return out
+}
+
+// look reads what was observed in spans that follow one another in time, of which each is summed by itself.
+func (w *watched) look(ctx context.Context, from store.Observed, spans []timegrid.Span) ([]observedDay, error) {
+	d := w.district
+	out := make([]observedDay, len(spans))
+	for i := range out {
+		out[i] = observedDay{rooms: make([]kpi.Comfort, len(w.rooms)), inverters: make([]observedInverter, len(w.inverters)), errors: make([]observedErrors, len(w.forecasts))}
+	}
+	if len(spans) == 0 {
+		return out, ctx.Err()
+	}
+	all := timegrid.Span{Start: spans[0].Start, End: spans[len(spans)-1].End}
+	read := func(id district.SeriesID, f func(day *observedDay, r *rollup.Row)) error {
+		i := 0
+		return from.Rollup(ctx, []district.SeriesID{id}, all, rollup.Quarter, d.Zone, func(r rollup.Row) error {
+			for i < len(spans) && !r.Start.Before(spans[i].End) {
+				i++
+			}
+			if i < len(spans) && spans[i].Contains(r.Start) {
+				f(&out[i], &r)
 			}
 			return nil
+		})
+	}
+	for i, x := range w.rooms {
+		if err := read(x.indoor, func(day *observedDay, r *rollup.Row) {
+			if t, ok := r.Mean(); ok && r.Held > 0 {
+				day.rooms[i].Add(t, x.minC, x.maxC, r.Held.Hours())
+			}
+		}); err != nil {
+			return nil, fmt.Errorf("balances: rooms of %s: %w", d.ID, err)
+		}
+	}
+	if err := w.yields(out, read); err != nil {
+		return nil, fmt.Errorf("balances: inverters of %s: %w", d.ID, err)
+	}
+	errs, err := from.ForecastErrors(ctx, d.ID, all)
+	if err != nil {
+		return nil, fmt.Errorf("balances: errors of forecasts of %s: %w", d.ID, err)
+	}
+	i := 0
+	for _, e := range errs {
+		for i < len(spans) && !e.Day.Before(spans[i].End) {
+			i++
+		}
+		if i < len(spans) && spans[i].Contains(e.Day) {
+			out[i].judge(w, e)
+		}
+	}
+	return out, ctx.Err()
+}
+
+// yields fills in what inverters gave with and without a limit, where irradiation is known.
+func (w *watched) yields(days []observedDay, read func(district.SeriesID, func(*observedDay, *rollup.Row)) error) error {
+	if len(w.inverters) == 0 {
+		return nil
+	}
+	sun := map[time.Time]float64{} // irradiation of the horizontal plane by quarter-hour, kWh/m², of the first station that measures it on the day
+	for _, id := range w.stations {
+		lit := map[*observedDay]bool{} // by this station
+		if err := read(id, func(day *observedDay, r *rollup.Row) {
+			if r.Coverage() > 0.99 && (!day.lit || lit[day]) {
+				day.lit, lit[day] = true, true
+				sun[r.Start] = r.Integral / 1000
+			}
 		}); err != nil {
 			return err
 		}
-		if limited && sun == nil {
-			var err error
-			if sun, err = irradiation(ctx, st, d, q.Span); err != nil {
-				return err
-			}
-		}
-		out.Limited, out.Irradiance = out.Limited || limited, len(sun) > 0
-		if limited && len(sun) > 0 {
-			if err := st.Rollup(ctx, []district.SeriesID{inv.power}, q.Span, rollup.Quarter, d.Zone, func(r rollup.Row) error {
-				limit, known := limits[r.Start]
-				light, lit := sun[r.Start]
-				if known && lit && r.Coverage() > 0.99 {
-					c.Add(r.Start.In(d.Zone).Hour(), math.Max(0, -r.Integral), light, limit, r.Held.Hours())
-				}
-				return nil
-			}); err != nil {
-				return err
-			}
-		}
-		out.Curtailment = append(out.Curtailment, c)
 	}
-	return nil
-}
-
-// irradiation returns the irradiation of the horizontal plane by quarter-hour, kWh/m², of the first weather station that measures it, the district's own first.
-func irradiation(ctx context.Context, st Store, d *district.District, sp timegrid.Span) (map[time.Time]float64, error) {
-	out := map[time.Time]float64{}
-	for site, dev := range d.AllDevices {
-		if dev.Kind != district.Weather || len(out) > 0 {
+	for i, inv := range w.inverters {
+		limits := map[time.Time]float64{}
+		if err := read(inv.limit, func(day *observedDay, r *rollup.Row) {
+			share, ok := r.Mean()
+			if !ok || r.Held <= 0 {
+				return
+			}
+			x := &day.inverters[i]
+			x.MeasuredHours += r.Held.Hours()
+			limits[r.Start] = math.Inf(1)
+			if share < 1 {
+				limits[r.Start], x.limited = share*inv.peakKW, true
+			}
+		}); err != nil {
+			return err
+		}
+		if len(limits) == 0 || len(sun) == 0 {
 			continue
 		}
-		if err := st.Rollup(ctx, []district.SeriesID{dev.Series(d.ID, site, district.IrradianceWm2)}, sp, rollup.Quarter, d.Zone, func(r rollup.Row) error {
-			if r.Coverage() > 0.99 {
-				out[r.Start] = r.Integral / 1000
+		if err := read(inv.power, func(day *observedDay, r *rollup.Row) {
+			limit, known := limits[r.Start]
+			light, lit := sun[r.Start]
+			if known && lit && r.Coverage() > 0.99 {
+				day.inverters[i].Add(r.Start.In(w.district.Zone).Hour(), math.Max(0, -r.Integral), light, limit, r.Held.Hours())
 			}
-			return nil
 		}); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return out, nil
+	return nil
 }

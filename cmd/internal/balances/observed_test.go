@@ -1,10 +1,15 @@
 package balances
 
 import (
+	"errors"
 	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
+	"quartier/schemas/balance/kpi"
 	"quartier/schemas/district"
 	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
@@ -40,6 +45,9 @@ func TestObserved(t *testing.T) {
 	st.errors = []district.ForecastError{{District: "d", Site: "_", Quantity: "net", LeadMinutes: 1440, Count: 12, AbsoluteKW: 6, MeasuredKW: 60}, {District: "d", Site: "_", Quantity: "net", LeadMinutes: 1440, Count: 12, AbsoluteKW: 6, MeasuredKW: 20, Replayed: true},
 		{District: "d", Site: "_", Quantity: "net", LeadMinutes: 180, Count: 24, AbsoluteKW: 600, MeasuredKW: 80}, {District: "d", Site: "flat", Quantity: "load", LeadMinutes: 60, Count: 24, AbsoluteKW: 3, MeasuredKW: 30},
 		{District: "d", Site: "roof", Quantity: "sun", LeadMinutes: 60, Count: 24, AbsoluteKW: 9, MeasuredKW: 30}}
+	for i := range st.errors {
+		st.errors[i].Day = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	}
 	type want struct {
 		value, coverage float64 // NaN: none
 	}
@@ -72,4 +80,115 @@ func TestObserved(t *testing.T) {
 			t.Errorf("%d of %d indicators of %s", found, len(wants), site)
 		}
 	}
+}
+
+// TestObservedOfYears: what is observed over a span is what its days, and the parts of days at its ends, are together, whether a record keeps days or not; packed days come back to the bit, and other bytes are refused.
+func TestObservedOfYears(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 7))
+	d := &district.District{ID: "d", Zone: paris, Step: time.Hour, Devices: []district.Device{{ID: "weather", Kind: district.Weather}, {ID: "mast", Kind: district.Weather}}, Sites: []district.Site{
+		{ID: "flat", Devices: []district.Device{{ID: "hp", Kind: district.HeatPump, HeatPump: &district.HeatPumpParams{MinC: 19, MaxC: 22}}}},
+		{ID: "roof", Devices: []district.Device{{ID: "pv", Kind: district.PV, PV: &district.PVParams{PeakKW: 10}}, {ID: "pv2", Kind: district.PV, PV: &district.PVParams{PeakKW: 5}}}}}}
+	st := &record{}
+	all := timegrid.NewSpan(date(2026, 3, 27), date(2026, 4, 1))
+	for s := range all.Slots(15 * time.Minute) {
+		for _, id := range []district.SeriesID{"d/flat/hp/indoor_c", "d/_/weather/irradiance_w_m2", "d/_/mast/irradiance_w_m2", "d/roof/pv/power_kw", "d/roof/pv/limit_share", "d/roof/pv2/power_kw", "d/roof/pv2/limit_share"} {
+			mean := rng.Float64()
+			switch _, _, _, quantity, _ := id.Parts(); {
+			case rng.IntN(9) == 0, id == "d/_/weather/irradiance_w_m2" && s.Start.After(date(2026, 3, 29)):
+				continue // silent
+			case quantity == "indoor_c":
+				mean = 17 + 8*mean
+			case quantity == "power_kw":
+				mean *= -10
+			case quantity == "irradiance_w_m2":
+				mean *= 900
+			case rng.IntN(3) > 0:
+				mean = 1
+			}
+			st.rollups = append(st.rollups, rollup.Row{Series: id, Start: s.Start, End: s.End, Samples: 1, Held: 15 * time.Minute, Integral: mean / 4, Last: mean})
+		}
+	}
+	for n := range 5 {
+		st.errors = append(st.errors, district.ForecastError{District: "d", Site: "_", Quantity: "net", LeadMinutes: 1440, Day: time.Date(2026, 3, 27+n, 0, 0, 0, 0, time.UTC), Count: int64(1 + n), AbsoluteKW: 2.5, MeasuredKW: 9})
+	}
+	w := watch(d)
+	for _, sp := range []timegrid.Span{all, timegrid.NewSpan(date(2026, 3, 28).Add(6*time.Hour), date(2026, 3, 31)), timegrid.NewSpan(date(2026, 3, 28).Add(7*time.Hour), date(2026, 3, 28).Add(9*time.Hour))} {
+		for _, site := range []string{"_", "flat", "roof"} {
+			q := Query{District: d, Site: site, Span: sp}
+			got, err := observe(t.Context(), st, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			once, err := w.look(t.Context(), st, []timegrid.Span{sp}) // without days
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := w.total(once, q)
+			near := func(name string, a, b float64) {
+				if math.Abs(a-b) > 1e-9*(1+math.Abs(b)) {
+					t.Errorf("%s of %s over %v is %v from days, want %v", name, site, sp, a, b)
+				}
+			}
+			near("discomfort", got.Comfort.OutsideKh, want.Comfort.OutsideKh)
+			near("zone hours", got.Comfort.MeasuredHours, want.Comfort.MeasuredHours)
+			if len(got.Curtailment) != len(want.Curtailment) || got.Limited != want.Limited || got.DayAhead.Slots != want.DayAhead.Slots && site == "_" && sp == all {
+				t.Errorf("%s over %v: %+v, want %+v", site, sp, got, want)
+			}
+			for i := range want.Curtailment {
+				near("hours of limits", got.Curtailment[i].MeasuredHours, want.Curtailment[i].MeasuredHours)
+				if sp.End.Before(date(2026, 3, 29)) { // later another station measures, which is chosen by the day
+					a, _ := got.Curtailment[i].LostKWh()
+					b, _ := want.Curtailment[i].LostKWh()
+					near("energy held back", a, b)
+				}
+			}
+		}
+	}
+	days, err := w.look(t.Context(), st, slices.Collect(all.Days(paris)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, day := range days {
+		body := day.encode()
+		if got, err := w.decode(body); err != nil || !reflect.DeepEqual(got, day) {
+			t.Errorf("%v\n%+v\nwant\n%+v", err, got, day)
+		}
+		for _, bad := range [][]byte{body[:len(body)-1], append(slices.Clone(body), 0), nil} {
+			if _, err := w.decode(bad); !errors.Is(err, errObserved) {
+				t.Errorf("%d bytes of %d decode", len(bad), len(body))
+			}
+		}
+	}
+	if name := Observation(d).Name; name == watchOther(d) {
+		t.Error("another comfort band has the days of this one")
+	}
+}
+
+// watchOther returns the name of the observation of a district with another comfort band.
+func watchOther(d *district.District) string {
+	other := *d
+	other.Sites = slices.Clone(d.Sites)
+	other.Sites[0].Devices = []district.Device{{ID: "hp", Kind: district.HeatPump, HeatPump: &district.HeatPumpParams{MinC: 18, MaxC: 22}}}
+	return Observation(&other).Name
+}
+
+func FuzzObservedDay(f *testing.F) {
+	d := &district.District{ID: "d", Zone: paris, Sites: []district.Site{{ID: "flat", Devices: []district.Device{{ID: "hp", Kind: district.HeatPump, HeatPump: &district.HeatPumpParams{MinC: 19, MaxC: 22}},
+		{ID: "pv", Kind: district.PV, PV: &district.PVParams{PeakKW: 10}}}}}}
+	w := watch(d)
+	days, err := w.look(f.Context(), &record{}, []timegrid.Span{{Start: date(2026, 1, 1), End: date(2026, 1, 2)}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	days[0].inverters[0].Free[12], days[0].errors[1].dayAhead = kpi.Yield{KWh: 1, KWhPerM2: 2}, kpi.Errors{Slots: 3, AbsoluteKW: 1, MeasuredKW: 2}
+	f.Add(days[0].encode())
+	f.Fuzz(func(t *testing.T, body []byte) {
+		day, err := w.decode(body)
+		if err != nil {
+			return
+		}
+		if again, err := w.decode(day.encode()); err != nil || !reflect.DeepEqual(again, day) {
+			t.Errorf("%+v comes back as %+v (%v)", day, again, err)
+		}
+	})
 }

@@ -14,7 +14,6 @@ import (
 	"quartier/schemas/balance/ped"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
-	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
@@ -24,8 +23,8 @@ type Store interface {
 	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
 	BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error)
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
-	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
-	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
+	store.Observed
+	ObservedDays(ctx context.Context, o store.Observation, sp timegrid.Span, zone *time.Location) ([][]byte, error)
 }
 
 // Query is what a statement is asked for.
@@ -111,10 +110,8 @@ func Make(ctx context.Context, st Store, q Query) (*Statement, error) {
 	if s := d.Site(q.Site); s != nil {
 		in.ConnectionKW = s.ImportLimitKW
 	}
-	if q.Span.Duration() <= observedDays*24*time.Hour {
-		if in.Observed, err = observe(ctx, st, q); err != nil {
-			return nil, err
-		}
+	if in.Observed, err = observe(ctx, st, q); err != nil {
+		return nil, err
 	}
 	for _, v := range kpi.Compute(in) {
 		out.KPIs = append(out.KPIs, KPI{ID: v.ID, Version: v.Version, NameEN: v.NameEN, NameFR: v.NameFR, Value: v.Value, Reason: v.Reason, Unit: v.Unit, Formula: v.Formula, Inputs: v.Inputs, Note: v.Note,

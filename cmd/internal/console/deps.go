@@ -73,6 +73,7 @@ type Store interface {
 	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
 	BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error)
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
+	ObservedDays(ctx context.Context, o store.Observation, sp timegrid.Span, zone *time.Location) ([][]byte, error)
 	LatestPlan(ctx context.Context, districtID string, asOf time.Time) (*district.Plan, error)
 	Plan(ctx context.Context, id int64) (*district.Plan, error)
 	Setpoints(ctx context.Context, districtID, site, device string, sp timegrid.Span, limit int) ([]district.Setpoint, error)

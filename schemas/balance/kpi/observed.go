@@ -5,7 +5,7 @@ type Observed struct {
 	Comfort     Comfort
 	Curtailment []Curtailment // by inverter
 	Limited     bool          // whether a limit below its rating stood on any of them
-	Irradiance  bool          // whether a station measured it; read only where Limited
+	Irradiance  bool          // whether a station measured it
 	HourAhead   Errors        // of forecasts of the net power of a district, or of the load of a site
 	DayAhead    Errors
 }
@@ -25,6 +25,13 @@ func (c *Comfort) Add(meanC, minC, maxC, hours float64) {
 		c.OutsideHours += hours
 	}
 	c.MeasuredHours += hours
+}
+
+// Merge adds the hours of another time of the same zones but for Hours.
+func (c *Comfort) Merge(o *Comfort) {
+	c.OutsideKh += o.OutsideKh
+	c.OutsideHours += o.OutsideHours
+	c.MeasuredHours += o.MeasuredHours
 }
 
 // Yield is what an inverter gave in some time and the irradiation of the horizontal plane in the same time.
@@ -53,6 +60,15 @@ func (c *Curtailment) Add(hour int, kwh, kwhPerM2, limitKW, hours float64) bool 
 	}
 	c.Free[hour].add(kwh, kwhPerM2)
 	return false
+}
+
+// Merge adds what the same inverter gave in another time but for Hours.
+func (c *Curtailment) Merge(o *Curtailment) {
+	for h := range c.Free {
+		c.Free[h].add(o.Free[h].KWh, o.Free[h].KWhPerM2)
+		c.Limited[h].add(o.Limited[h].KWh, o.Limited[h].KWhPerM2)
+	}
+	c.MeasuredHours += o.MeasuredHours
 }
 
 // LostKWh returns what the limits kept from being produced: the irradiation of that time by the yield of the same hour of the day without a limit, or of all hours where that hour never was without one, less
@@ -105,6 +121,13 @@ type Errors struct {
 	Slots      int64
 	AbsoluteKW float64 // sum of |measured - forecast|
 	MeasuredKW float64 // sum of |measured|
+}
+
+// Merge adds the sums of other slots.
+func (e *Errors) Merge(o Errors) {
+	e.Slots += o.Slots
+	e.AbsoluteKW += o.AbsoluteKW
+	e.MeasuredKW += o.MeasuredKW
 }
 
 func (e Errors) mae() (float64, string) {

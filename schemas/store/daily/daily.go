@@ -3,6 +3,8 @@
 // A kept day is right or it is not there: whoever saves rows takes, in the same transaction, every kept day that they fall into off the list, whatever its zone, and such a day is summed from its slots when it is read
 // until a refresh keeps it again. So nobody who saves rows needs to know a zone, a refresh may come late, be killed or be repeated, and late data, corrections and replays need no care.
 //
+// Days of an observation rest on rollups and on forecast errors instead, and are taken off by who changes those.
+//
 // A refresh claims days first, in a transaction that comes after every writer that was under way, then reads their rows, and keeps the sums of those whose claim still stands: a row that was saved meanwhile took it.
 package daily
 
@@ -218,34 +220,10 @@ func Refresh(ctx context.Context, k Keeper, districtID string, zone *time.Locati
 
 // refreshScope does so of one scope, by the site that stands for it.
 func refreshScope(ctx context.Context, k Keeper, districtID, site string, zone *time.Location, now time.Time) error {
-	known, err := k.BalanceSpan(ctx, districtID)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
+	todo, err := unkept(ctx, k, districtID, ScopeOf(site), zone, now)
 	if err != nil {
 		return err
 	}
-	from, err := k.From(ctx)
-	if err != nil {
-		return err
-	}
-	first := timegrid.Day(known.Start, zone)
-	if first.Start.Before(from) {
-		first.Start = from // the first day that starts from then on is the first that is whole
-	}
-	todo := daysOf(timegrid.Span{Start: first.Start, End: known.End}, zone)
-	if len(todo) == 0 {
-		return ctx.Err()
-	}
-	listed, err := k.Summed(ctx, districtID, ScopeOf(site), timegrid.Span{Start: todo[0].Start, End: todo[len(todo)-1].End})
-	if err != nil {
-		return err
-	}
-	kept := make(map[[2]int64]bool, len(listed))
-	for _, d := range listed {
-		kept[key(d)] = true
-	}
-	todo = slices.DeleteFunc(todo, func(d timegrid.Span) bool { return d.End.After(now) || kept[key(d)] })
 	for n := 1; len(todo) > 0; {
 		part := todo[:1]
 		for len(part) < n && len(part) < len(todo) && todo[len(part)].Start.Equal(part[len(part)-1].End) {
@@ -264,6 +242,38 @@ func refreshScope(ctx context.Context, k Keeper, districtID, site string, zone *
 		}
 	}
 	return ctx.Err()
+}
+
+// unkept returns the days of a zone of which there are rows, that were over at now and are not kept of a scope.
+func unkept(ctx context.Context, k Keeper, districtID, scope string, zone *time.Location, now time.Time) ([]timegrid.Span, error) {
+	known, err := k.BalanceSpan(ctx, districtID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	from, err := k.From(ctx)
+	if err != nil {
+		return nil, err
+	}
+	first := timegrid.Day(known.Start, zone)
+	if first.Start.Before(from) {
+		first.Start = from // the first day that starts from then on is the first that is whole
+	}
+	todo := daysOf(timegrid.Span{Start: first.Start, End: known.End}, zone)
+	if len(todo) == 0 {
+		return nil, ctx.Err()
+	}
+	listed, err := k.Summed(ctx, districtID, scope, timegrid.Span{Start: todo[0].Start, End: todo[len(todo)-1].End})
+	if err != nil {
+		return nil, err
+	}
+	kept := make(map[[2]int64]bool, len(listed))
+	for _, d := range listed {
+		kept[key(d)] = true
+	}
+	return slices.DeleteFunc(todo, func(d timegrid.Span) bool { return d.End.After(now) || kept[key(d)] }), nil
 }
 
 // refresh keeps the sums of days that follow one another, and returns how many slots they have.
@@ -302,11 +312,18 @@ func Touched[T any](rows []T, of func(*T) (districtID string, start time.Time)) 
 		id, t := of(&rows[i])
 		all[i] = Span{id, timegrid.Span{Start: t, End: t}}
 	}
+	return joined(all)
+}
+
+// joined returns spans in order, with those less than half a day apart as one.
+func joined(all []Span) []Span {
 	slices.SortFunc(all, func(a, b Span) int { return cmp.Or(cmp.Compare(a.District, b.District), a.Start.Compare(b.Start)) })
 	var out []Span
 	for _, x := range all {
 		if n := len(out); n > 0 && out[n-1].District == x.District && x.Start.Sub(out[n-1].End) < 12*time.Hour {
-			out[n-1].End = x.End
+			if x.End.After(out[n-1].End) {
+				out[n-1].End = x.End
+			}
 			continue
 		}
 		out = append(out, x)

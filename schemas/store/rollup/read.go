@@ -233,6 +233,27 @@ func affected(ctx context.Context, s Samples, id district.SeriesID, list []Range
 	return join(out), nil
 }
 
+// Stale returns the hours of series in which their blocks are not up to date with every sample, in order; the end of each is not included.
+func Stale(ctx context.Context, src Source, series []district.SeriesID) ([]Range, error) {
+	marked, err := src.Marked(ctx, series)
+	if err != nil {
+		return nil, err
+	}
+	frozen, err := src.Frozen(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []Range
+	for _, id := range series {
+		hours, err := affected(ctx, src, id, marked[id], frozen)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, hours...)
+	}
+	return join(out), nil
+}
+
 // extent returns the first and the last sample of a series.
 func extent(ctx context.Context, s Samples, id district.SeriesID) (r Range, ok bool, err error) {
 	one := []district.SeriesID{id}

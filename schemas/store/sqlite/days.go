@@ -105,7 +105,7 @@ func (m moment) Sums(ctx context.Context, districtID, scope, site string, sp tim
 func touch[T any](ctx context.Context, conn *sql.Conn, rows []T, of func(*T) (string, time.Time)) error {
 	for _, x := range daily.Touched(rows, of) {
 		from, to := store.Micro(x.Start), store.Micro(x.End)
-		if _, err := conn.ExecContext(ctx, "delete from summed_days where district=? and start_us>? and start_us<=? and end_us>?", x.District, from-daily.LongestDay.Microseconds(), to, from); err != nil {
+		if _, err := conn.ExecContext(ctx, "delete from summed_days where district=? and start_us>? and start_us<=? and end_us>? and scope not like '"+daily.ObservedScopes+"%'", x.District, from-daily.LongestDay.Microseconds(), to, from); err != nil {
 			return err
 		}
 	}

@@ -42,3 +42,12 @@ func TestRetiredDays(t *testing.T) {
 		t.Errorf("retired: %v, %d days are kept, want 10", done, kept)
 	}
 }
+
+// TestObservedKept: what was observed is kept by day until what it rests on changes.
+func TestObservedKept(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "quartier.db"), Options{})
+	storetest.ObservedKept(t, s, func() {
+		_, err := s.conn.ExecContext(t.Context(), "update day_sums set body=substr(body, 2)")
+		must(t, err)
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
+	"quartier/schemas/store/daily"
 	"quartier/schemas/timegrid"
 )
 
@@ -22,6 +23,9 @@ func (s *Store) SaveForecastErrors(ctx context.Context, rows []district.Forecast
 		return ctx.Err()
 	}
 	return s.write(ctx, fmt.Sprintf("save %d forecast errors", len(rows)), len(rows), func(ctx context.Context) (func(), error) {
+		if err := touchObserved(ctx, s.conn, daily.Judged(rows)); err != nil {
+			return nil, err
+		}
 		st, err := s.conn.PrepareContext(ctx, "insert or replace into forecast_errors("+forecastColumns+") values(?,?,?,?,?,?,?,?,?,?,?,?,?)")
 		if err != nil {
 			return nil, err

@@ -240,8 +240,17 @@ func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed in
 
 // Pending returns the earliest time of the samples that the database does not have, false without any.
 func (s *Store) Pending(ctx context.Context) (from time.Time, some bool, err error) {
+	return s.pending(ctx, batch.OfSamples)
+}
+
+// PendingForecasts returns the first day of the errors of forecasts that the database does not have, false without any.
+func (s *Store) PendingForecasts(ctx context.Context) (from time.Time, some bool, err error) {
+	return s.pending(ctx, batch.OfForecasts)
+}
+
+func (s *Store) pending(ctx context.Context, kind batch.Kind) (from time.Time, some bool, err error) {
 	var us sql.NullInt64
-	err = s.readers.QueryRowContext(ctx, "select min(from_us) from outbox where kind=?", int64(batch.OfSamples)).Scan(&us)
+	err = s.readers.QueryRowContext(ctx, "select min(from_us) from outbox where kind=?", int64(kind)).Scan(&us)
 	if us.Valid {
 		from = store.FromMicro(us.Int64)
 	}

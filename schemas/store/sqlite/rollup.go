@@ -10,6 +10,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
+	"quartier/schemas/store/daily"
 	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
@@ -208,6 +209,9 @@ func (s keeper) Save(ctx context.Context, changes []rollup.Change, done []int64,
 			if err := s.saveChange(ctx, &changes[i]); err != nil {
 				return nil, err
 			}
+		}
+		if err := touchObserved(ctx, s.conn, daily.Changed(changes)); err != nil {
+			return nil, err
 		}
 		for _, id := range done {
 			if _, err := s.conn.ExecContext(ctx, "delete from dirty where id=?", id); err != nil {

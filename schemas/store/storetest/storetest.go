@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"carriers", carriers},
 		{"balances by day", balanceDays},
 		{"balances by day while rows are saved", balanceDaysTogether},
+		{"what was observed by day", observedDays},
 		{"errors of forecasts", forecasts},
 		{"plans", plans},
 		{"bad plans are refused", plansRefused},

@@ -106,7 +106,7 @@ const (
 	// writers of rows hold the lock of the record's days together; who claims days holds it alone, and so comes after all of them
 	shareDays = "select pg_advisory_xact_lock_shared($1, hashtext(current_schema()))"
 	closeDays = "select pg_advisory_xact_lock($1, hashtext(current_schema()))"
-	touchDays = "delete from summed_days where district=$1 and start>$2 and start<=$3 and until>$4"
+	touchDays = "delete from summed_days where district=$1 and start>$2 and start<=$3 and until>$4 and scope not like '" + daily.ObservedScopes + "%'"
 )
 
 // touch takes the days that rows fall into off the list, before they are written.

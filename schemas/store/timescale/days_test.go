@@ -17,3 +17,12 @@ func TestDamagedDays(t *testing.T) {
 		return n
 	})
 }
+
+// TestObservedKept: what was observed is kept by day until what it rests on changes.
+func TestObservedKept(t *testing.T) {
+	s := openAt(t, storetest.Database(t))
+	storetest.ObservedKept(t, s, func() {
+		_, err := s.pool.Exec(t.Context(), "update day_sums set body=substr(body, 2)")
+		must(t, err)
+	})
+}

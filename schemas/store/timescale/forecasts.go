@@ -8,6 +8,7 @@ import (
 
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/daily"
 	"quartier/schemas/timegrid"
 )
 
@@ -28,6 +29,7 @@ func (s *Store) SaveForecastErrors(ctx context.Context, rows []district.Forecast
 	}
 	return s.write(ctx, fmt.Sprintf("save %d forecast errors", len(rows)), func(tx pgx.Tx) error {
 		b := &pgx.Batch{}
+		touchObserved(b, daily.Judged(rows))
 		for i := range rows {
 			r := &rows[i]
 			b.Queue(upsertForecast, r.District, r.Site, r.Quantity, store.Instant(r.Day), int32(r.LeadMinutes), r.Replayed, r.Count, r.AbsoluteKW, r.PersistenceKW, r.MeasuredKW, r.Banded, r.Covered, r.PinballKW)

@@ -11,6 +11,7 @@ import (
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
+	"quartier/schemas/store/daily"
 	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
@@ -224,6 +225,9 @@ func (s keeper) Save(ctx context.Context, changes []rollup.Change, done []int64,
 			return err
 		}
 		b := &pgx.Batch{}
+		if len(changes) > 0 {
+			touchObserved(b, daily.Changed(changes))
+		}
 		for i := range changes {
 			queueChange(b, ids[changes[i].Series], &changes[i])
 		}

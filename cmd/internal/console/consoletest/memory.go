@@ -140,6 +140,11 @@ func (m *Memory) BalanceDays(ctx context.Context, districtID, site string, sp ti
 	return daily.FromRows(ctx, m, districtID, site, sp, zone)
 }
 
+// ObservedDays is as the contract says.
+func (m *Memory) ObservedDays(ctx context.Context, o store.Observation, sp timegrid.Span, zone *time.Location) ([][]byte, error) {
+	return o.Sum(ctx, m, slices.Collect(sp.Days(zone)))
+}
+
 // ForecastErrors is as the contract says.
 func (m *Memory) ForecastErrors(_ context.Context, districtID string, sp timegrid.Span) (out []district.ForecastError, err error) {
 	defer m.lock()()
