@@ -80,11 +80,11 @@ func (w *watched) observation() store.Observation {
 	}}
 }
 
-// observe returns what indicators need beside balance rows, of the devices of a site or of the whole district.
-func observe(ctx context.Context, st Store, q Query) (*kpi.Observed, error) {
+// observe returns what indicators need beside balance rows, of the devices of a site or of the whole district, from the part of the span that is read.
+func observe(ctx context.Context, st Store, q Query, read timegrid.Span) (*kpi.Observed, error) {
 	w := watch(q.District)
 	var days []observedDay
-	for part, whole := range stretches(q.Span, q.District.Zone) {
+	for part, whole := range stretches(read, q.District.Zone) {
 		if !whole {
 			seen, err := w.look(ctx, st, []timegrid.Span{part})
 			if err != nil {
@@ -153,9 +153,12 @@ func (w *watched) look(ctx context.Context, from store.Observed, spans []timegri
 		return out, ctx.Err()
 	}
 	all := timegrid.Span{Start: spans[0].Start, End: spans[len(spans)-1].End}
-	read := func(id district.SeriesID, f func(day *observedDay, r *rollup.Row)) error {
+	read := func(series []district.SeriesID, f func(day *observedDay, r *rollup.Row)) error {
 		i := 0
-		return from.Rollup(ctx, []district.SeriesID{id}, all, rollup.Quarter, d.Zone, func(r rollup.Row) error {
+		return from.Rollup(ctx, series, all, rollup.Quarter, d.Zone, func(r rollup.Row) error {
+			if i < len(spans) && r.Start.Before(spans[i].Start) || i == len(spans) { // of the next series
+				i = 0
+			}
 			for i < len(spans) && !r.Start.Before(spans[i].End) {
 				i++
 			}
@@ -165,16 +168,19 @@ func (w *watched) look(ctx context.Context, from store.Observed, spans []timegri
 			return nil
 		})
 	}
+	rooms, series := map[district.SeriesID]int{}, []district.SeriesID{}
 	for i, x := range w.rooms {
-		if err := read(x.indoor, func(day *observedDay, r *rollup.Row) {
-			if t, ok := r.Mean(); ok && r.Held > 0 {
-				day.rooms[i].Add(t, x.minC, x.maxC, r.Held.Hours())
-			}
-		}); err != nil {
-			return nil, fmt.Errorf("balances: rooms of %s: %w", d.ID, err)
-		}
+		rooms[x.indoor], series = i, append(series, x.indoor)
 	}
-	if err := w.yields(out, read); err != nil {
+	if err := read(series, func(day *observedDay, r *rollup.Row) {
+		i := rooms[r.Series]
+		if t, ok := r.Mean(); ok && r.Held > 0 {
+			day.rooms[i].Add(t, w.rooms[i].minC, w.rooms[i].maxC, r.Held.Hours())
+		}
+	}); err != nil {
+		return nil, fmt.Errorf("balances: rooms of %s: %w", d.ID, err)
+	}
+	if err := w.yields(read); err != nil {
 		return nil, fmt.Errorf("balances: inverters of %s: %w", d.ID, err)
 	}
 	errs, err := from.ForecastErrors(ctx, d.ID, all)
@@ -194,50 +200,51 @@ func (w *watched) look(ctx context.Context, from store.Observed, spans []timegri
 }
 
 // yields fills in what inverters gave with and without a limit, where irradiation is known.
-func (w *watched) yields(days []observedDay, read func(district.SeriesID, func(*observedDay, *rollup.Row)) error) error {
+func (w *watched) yields(read func([]district.SeriesID, func(*observedDay, *rollup.Row)) error) error {
 	if len(w.inverters) == 0 {
 		return nil
 	}
-	sun := map[time.Time]float64{} // irradiation of the horizontal plane by quarter-hour, kWh/m², of the first station that measures it on the day
-	for _, id := range w.stations {
-		lit := map[*observedDay]bool{} // by this station
-		if err := read(id, func(day *observedDay, r *rollup.Row) {
-			if r.Coverage() > 0.99 && (!day.lit || lit[day]) {
-				day.lit, lit[day] = true, true
-				sun[r.Start] = r.Integral / 1000
-			}
-		}); err != nil {
-			return err
+	sun, by := map[time.Time]float64{}, map[*observedDay]district.SeriesID{} // irradiation of the horizontal plane by quarter-hour, kWh/m², of the first station that measures it on the day
+	if err := read(w.stations, func(day *observedDay, r *rollup.Row) {
+		if r.Coverage() > 0.99 && (!day.lit || by[day] == r.Series) {
+			day.lit, by[day] = true, r.Series
+			sun[r.Start] = r.Integral / 1000
 		}
+	}); err != nil {
+		return err
+	}
+	inverters, limits := map[district.SeriesID]int{}, make([]map[time.Time]float64, len(w.inverters)) // limits in kW; +Inf: none
+	var told, powers []district.SeriesID
+	for i, inv := range w.inverters {
+		inverters[inv.limit], inverters[inv.power], limits[i] = i, i, map[time.Time]float64{}
+		told = append(told, inv.limit)
+	}
+	if err := read(told, func(day *observedDay, r *rollup.Row) {
+		i := inverters[r.Series]
+		share, ok := r.Mean()
+		if !ok || r.Held <= 0 {
+			return
+		}
+		x := &day.inverters[i]
+		x.MeasuredHours += r.Held.Hours()
+		limits[i][r.Start] = math.Inf(1)
+		if share < 1 {
+			limits[i][r.Start], x.limited = share*w.inverters[i].peakKW, true
+		}
+	}); err != nil {
+		return err
 	}
 	for i, inv := range w.inverters {
-		limits := map[time.Time]float64{}
-		if err := read(inv.limit, func(day *observedDay, r *rollup.Row) {
-			share, ok := r.Mean()
-			if !ok || r.Held <= 0 {
-				return
-			}
-			x := &day.inverters[i]
-			x.MeasuredHours += r.Held.Hours()
-			limits[r.Start] = math.Inf(1)
-			if share < 1 {
-				limits[r.Start], x.limited = share*inv.peakKW, true
-			}
-		}); err != nil {
-			return err
-		}
-		if len(limits) == 0 || len(sun) == 0 {
-			continue
-		}
-		if err := read(inv.power, func(day *observedDay, r *rollup.Row) {
-			limit, known := limits[r.Start]
-			light, lit := sun[r.Start]
-			if known && lit && r.Coverage() > 0.99 {
-				day.inverters[i].Add(r.Start.In(w.district.Zone).Hour(), math.Max(0, -r.Integral), light, limit, r.Held.Hours())
-			}
-		}); err != nil {
-			return err
+		if len(limits[i]) > 0 && len(sun) > 0 {
+			powers = append(powers, inv.power)
 		}
 	}
-	return nil
+	return read(powers, func(day *observedDay, r *rollup.Row) {
+		i := inverters[r.Series]
+		limit, known := limits[i][r.Start]
+		light, lit := sun[r.Start]
+		if known && lit && r.Coverage() > 0.99 {
+			day.inverters[i].Add(r.Start.In(w.district.Zone).Hour(), math.Max(0, -r.Integral), light, limit, r.Held.Hours())
+		}
+	})
 }

@@ -115,7 +115,7 @@ func TestObservedOfYears(t *testing.T) {
 	for _, sp := range []timegrid.Span{all, timegrid.NewSpan(date(2026, 3, 28).Add(6*time.Hour), date(2026, 3, 31)), timegrid.NewSpan(date(2026, 3, 28).Add(7*time.Hour), date(2026, 3, 28).Add(9*time.Hour))} {
 		for _, site := range []string{"_", "flat", "roof"} {
 			q := Query{District: d, Site: site, Span: sp}
-			got, err := observe(t.Context(), st, q)
+			got, err := observe(t.Context(), st, q, sp)
 			if err != nil {
 				t.Fatal(err)
 			}

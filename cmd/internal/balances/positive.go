@@ -2,12 +2,14 @@ package balances
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"quartier/schemas/balance"
 	"quartier/schemas/balance/ped"
+	"quartier/schemas/balance/why"
 	"quartier/schemas/district"
 	"quartier/schemas/timegrid"
 )
@@ -15,10 +17,14 @@ import (
 // PED is the positive-energy balance by one profile.
 type PED struct {
 	Profile    Profile     `json:"profile"`
-	Error      string      `json:"error,omitempty" doc:"why the profile gives no balance, such as a factor that it has not"`
+	Error      string      `json:"error,omitempty" doc:"why the profile gives no balance, such as a factor that it has not, in English"`
+	ErrorFR    string      `json:"error_fr,omitempty" doc:"the same in French"`
+	ErrorCode  string      `json:"error_code,omitempty" doc:"the same as a code"`
 	Balances   []Result    `json:"balances" doc:"of the span that was asked for, of the last full civil year, of the last twelve full months, and of the year to date"`
 	Projection *Projection `json:"projection" doc:"of the year to its end; null where too little was measured"`
-	NoProject  string      `json:"projection_reason,omitempty" doc:"why there is no projection"`
+	NoProject  string      `json:"projection_reason,omitempty" doc:"why there is no projection, in English"`
+	NoneFR     string      `json:"projection_reason_fr,omitempty" doc:"the same in French"`
+	NoneCode   string      `json:"projection_reason_code,omitempty" doc:"the same as a code"`
 }
 
 // Profile is a calculation profile with its choices.
@@ -70,7 +76,9 @@ type Result struct {
 	Unmetered       []string     `json:"unmetered" doc:"carriers that the profile counts and of which nothing was metered"`
 	LeftOut         []string     `json:"left_out" doc:"metered carriers that the profile does not count"`
 	Verdict         string       `json:"verdict" enum:"positive,not_positive,open" doc:"of twelve full months with coverage alone; by this profile"`
-	Reason          string       `json:"reason,omitempty" doc:"why the verdict is open"`
+	Reason          string       `json:"reason,omitempty" doc:"why the verdict is open, in English"`
+	ReasonFR        string       `json:"reason_fr,omitempty" doc:"the same in French"`
+	ReasonCode      string       `json:"reason_code,omitempty" doc:"the same as a code"`
 }
 
 // CarrierPED is the part of one carrier.
@@ -116,7 +124,7 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 			first = s.Start
 		}
 	}
-	all := timegrid.NewSpan(first, q.Span.End)
+	all := within(timegrid.NewSpan(first, q.Span.End), known, d.Zone)
 	frame := ped.Frame{Zone: d.Zone, Step: d.Step}
 	cuts := []time.Time{q.Span.Start, q.Span.End, at}
 	read := map[string][]balance.Day{} // by boundary
@@ -142,7 +150,7 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 			}
 			r, err := p.Of(pieces, period.sp, frame)
 			if err != nil {
-				one.Error = err.Error()
+				one.Error, one.ErrorFR, one.ErrorCode = spoken(reasonOf(err))
 				break
 			}
 			one.Balances = append(one.Balances, result(period.name, r))
@@ -150,9 +158,10 @@ func positive(ctx context.Context, st Store, q Query, known timegrid.Span) ([]PE
 		if one.Error == "" {
 			x, reason, err := p.ProjectOf(pieces, at, frame)
 			if err != nil {
-				reason = err.Error()
+				reason = reasonOf(err)
 			}
-			if one.NoProject = reason; x != nil {
+			one.NoProject, one.NoneFR, one.NoneCode = spoken(reason)
+			if x != nil {
 				one.Projection = &Projection{Start: x.Period.Start, End: x.Period.End, MeasuredTo: x.MeasuredTo, BalanceKWh: x.BalanceKWh, LowKWh: x.LowKWh, HighKWh: x.HighKWh, PEIKWh: x.PEIKWh, PEEKWh: x.PEEKWh,
 					Days: x.Pairs, Method: ped.ProjectionMethod, Version: ped.ProjectionVersion}
 			}
@@ -201,11 +210,24 @@ func Describe(p *ped.Profile, zone *time.Location) Profile {
 
 func result(name string, r *ped.Result) Result {
 	out := Result{Period: name, Start: r.Period.Start, End: r.Period.End, Carriers: []CarrierPED{}, PEIKWh: r.PEIKWh, PEEKWh: r.PEEKWh, BalanceKWh: r.BalanceKWh, Ratio: r.Ratio, FinalBalanceKWh: r.FinalKWh,
-		OnSiteRatio: r.OnSiteRatio, Coverage: r.Coverage, Unmetered: texts(r.Unmetered), LeftOut: texts(r.NotIn), Verdict: string(r.Verdict), Reason: r.Reason}
+		OnSiteRatio: r.OnSiteRatio, Coverage: r.Coverage, Unmetered: texts(r.Unmetered), LeftOut: texts(r.NotIn), Verdict: string(r.Verdict)}
+	out.Reason, out.ReasonFR, out.ReasonCode = spoken(r.Reason)
 	for _, c := range r.Carriers {
 		out.Carriers = append(out.Carriers, CarrierPED{string(c.Carrier), int64(c.DeliveredWh), int64(c.ExportedWh), c.PEIKWh, c.PEEKWh, c.Coverage, c.Substituted})
 	}
 	return out
+}
+
+// spoken returns a reason in English, in French and as its code; nothing where there is none.
+func spoken(r why.Reason) (en, fr, code string) { return r.In("en"), r.In("fr"), string(r.Code) }
+
+// reasonOf returns the reason that an error of a profile tells.
+func reasonOf(err error) why.Reason {
+	var e *why.Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return why.Of(why.Code(err.Error()))
 }
 
 func texts[T ~string](list []T) []string {

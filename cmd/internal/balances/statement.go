@@ -12,6 +12,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/balance/kpi"
 	"quartier/schemas/balance/ped"
+	"quartier/schemas/balance/why"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
@@ -82,7 +83,9 @@ type KPI struct {
 	NameEN   string   `json:"name_en"`
 	NameFR   string   `json:"name_fr"`
 	Value    *float64 `json:"value"`
-	Reason   string   `json:"reason,omitempty" doc:"why there is no value"`
+	Reason   string   `json:"reason,omitempty" doc:"why there is no value, in English"`
+	ReasonFR string   `json:"reason_fr,omitempty" doc:"the same in French"`
+	Code     string   `json:"reason_code,omitempty" doc:"the same as a code"`
 	Unit     string   `json:"unit"`
 	Formula  string   `json:"formula"`
 	Inputs   []string `json:"inputs"`
@@ -102,7 +105,7 @@ func Make(ctx context.Context, st Store, q Query) (*Statement, error) {
 	case !errors.Is(err, store.ErrNotFound):
 		return nil, fmt.Errorf("balances: span of %s: %w", d.ID, err)
 	}
-	days, err := out.fill(ctx, st, q)
+	days, err := out.fill(ctx, st, q, within(q.Span, known, d.Zone))
 	if err != nil {
 		return nil, err
 	}
@@ -110,18 +113,28 @@ func Make(ctx context.Context, st Store, q Query) (*Statement, error) {
 	if s := d.Site(q.Site); s != nil {
 		in.ConnectionKW = s.ImportLimitKW
 	}
-	if in.Observed, err = observe(ctx, st, q); err != nil {
+	if in.Observed, err = observe(ctx, st, q, within(q.Span, known, d.Zone)); err != nil {
 		return nil, err
 	}
 	for _, v := range kpi.Compute(in) {
-		out.KPIs = append(out.KPIs, KPI{ID: v.ID, Version: v.Version, NameEN: v.NameEN, NameFR: v.NameFR, Value: v.Value, Reason: v.Reason, Unit: v.Unit, Formula: v.Formula, Inputs: v.Inputs, Note: v.Note,
-			Boundary: v.Boundary, Coverage: v.Coverage})
+		k := KPI{ID: v.ID, Version: v.Version, NameEN: v.NameEN, NameFR: v.NameFR, Value: v.Value, Unit: v.Unit, Formula: v.Formula, Inputs: v.Inputs, Note: v.Note,
+			Boundary: v.Boundary, Coverage: v.Coverage}
+		k.Reason, k.ReasonFR, k.Code = spoken(why.Of(v.Reason))
+		out.KPIs = append(out.KPIs, k)
 	}
 	if q.Site != district.DistrictSite || len(q.Profiles) == 0 || out.Last == nil {
 		return out, nil
 	}
 	out.PED, err = positive(ctx, st, q, known)
 	return out, err
+}
+
+// within returns the part of a span that lies in the civil days from the first that a record knows to the last: nothing is looked for in others, as long as any is known.
+func within(sp, known timegrid.Span, zone *time.Location) timegrid.Span {
+	if !known.Start.Before(known.End) {
+		return sp
+	}
+	return sp.Overlap(timegrid.Span{Start: timegrid.Day(known.Start, zone).Start, End: timegrid.Day(known.End.Add(-1), zone).End})
 }
 
 func boundaryName(site string) string {
@@ -191,9 +204,9 @@ func (in buckets) lines(sp timegrid.Span) []Line {
 }
 
 // fill reads what the span holds, sums it by step and carrier, and returns it by day.
-func (s *Statement) fill(ctx context.Context, st Store, q Query) ([]balance.Day, error) {
+func (s *Statement) fill(ctx context.Context, st Store, q Query, read timegrid.Span) ([]balance.Day, error) {
 	d := q.District
-	days, err := s.fillSteps(ctx, st, q)
+	days, err := s.fillSteps(ctx, st, q, read)
 	if err != nil {
 		return nil, fmt.Errorf("balances: rows of %s: %w", d.ID, err)
 	}
@@ -205,10 +218,10 @@ func (s *Statement) fill(ctx context.Context, st Store, q Query) ([]balance.Day,
 	return days, nil
 }
 
-func (s *Statement) fillSteps(ctx context.Context, st Store, q Query) ([]balance.Day, error) {
+func (s *Statement) fillSteps(ctx context.Context, st Store, q Query, read timegrid.Span) ([]balance.Day, error) {
 	d := q.District
 	if q.Step.minutes == 0 {
-		days, err := Days(ctx, st, d, q.Site, q.Span)
+		days, err := Days(ctx, st, d, q.Site, read)
 		i := 0
 		for sp := range q.Step.Spans(q.Span, d.Zone) {
 			part := buckets{}

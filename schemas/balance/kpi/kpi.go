@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"quartier/schemas/balance"
+	"quartier/schemas/balance/why"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 )
@@ -25,10 +26,10 @@ type Definition struct {
 	Formula string
 	Inputs  []string // series of the metering step, and what else it needs
 	Note    string   // what the figure is easily taken for and is not
-	compute func(*steps) (float64, string)
+	compute func(*steps) (float64, why.Code)
 
 	// of what is observed beside the balance, in place of compute: its value, and of how many hours of how many, or of which forecasts
-	of    func(*Observed) (float64, string)
+	of    func(*Observed) (float64, why.Code)
 	over  func(*Observed) (measured, hours float64)
 	ahead func(*Observed) *Errors
 }
@@ -37,7 +38,7 @@ type Definition struct {
 type Value struct {
 	*Definition
 	Value    *float64 // nil: there is none, see Reason
-	Reason   string
+	Reason   why.Code
 	Boundary string // "district", or the id of a site
 	Period   timegrid.Span
 	Step     time.Duration
@@ -55,16 +56,6 @@ type Input struct {
 	Observed     *Observed      // nil: nothing but the days was read
 }
 
-// Why there is no value.
-const (
-	noRows        = "nothing was measured"
-	noProduction  = "there is no production"
-	noConsumption = "there is no consumption"
-	filling       = "more was drawn to fill storage than has come back"
-	noConnection  = "the power of the connection is not known"
-	noHour        = "no full hour was measured"
-)
-
 // All returns the definitions in the order in which tables show them.
 func All() []Definition { return slices.Concat(registry, observed) }
 
@@ -80,7 +71,7 @@ func Compute(in Input) []Value {
 	for i := range all {
 		d := &all[i]
 		out[i] = Value{Definition: d, Boundary: in.Boundary, Period: in.Period, Step: in.Step, Coverage: coverage}
-		v, reason := 0.0, noRows
+		v, reason := 0.0, why.NoRows
 		if d.of != nil {
 			v, reason, out[i].Coverage = d.value(&in)
 		} else if s.total.Slots > 0 {
@@ -124,16 +115,16 @@ func newSteps(in *Input) *steps {
 }
 
 // hours returns a figure of the full hours, n of which are such as it needs.
-func hours(v float64, n int) (float64, string) { return v, when(n > 0, noHour) }
+func hours(v float64, n int) (float64, why.Code) { return v, when(n > 0, why.NoHour) }
 
 // mean returns the mean over the steps with consumption.
-func (s *steps) mean(sum float64) (float64, string) {
-	return sum / float64(s.match.Consuming), when(s.match.Consuming > 0, noConsumption)
+func (s *steps) mean(sum float64) (float64, why.Code) {
+	return sum / float64(s.match.Consuming), when(s.match.Consuming > 0, why.NoConsumption)
 }
 
-func shareOf(v float64, ok bool, why string) (float64, string) {
+func shareOf(v float64, ok bool, reason why.Code) (float64, why.Code) {
 	if !ok {
-		return 0, why
+		return 0, reason
 	}
 	return v, ""
 }
@@ -149,10 +140,10 @@ func (s *steps) all() (g, l float64) {
 }
 
 // interaction returns the deviation of the net export over its largest size.
-func (s *steps) interaction(sample bool) (float64, string) {
+func (s *steps) interaction(sample bool) (float64, why.Code) {
 	largest := float64(s.match.MostNetWh)
 	deviation := s.match.NetDeviation(sample)
-	return deviation / largest, when(largest > 0 && !math.IsNaN(deviation), "nothing passed the boundary")
+	return deviation / largest, when(largest > 0 && !math.IsNaN(deviation), why.NothingPassed)
 }
 
 // peaks returns the largest import and demand of each month, kW.

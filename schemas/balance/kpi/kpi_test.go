@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"quartier/schemas/balance"
+	"quartier/schemas/balance/why"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 )
@@ -53,7 +54,7 @@ func TestWorkedExample(t *testing.T) {
 			t.Errorf("%s: coverage %v of %s", id, v.Coverage, v.Boundary)
 		}
 	}
-	if v := Find(values, "storage_round_trip"); v.Value != nil || v.Reason != "nothing was stored" {
+	if v := Find(values, "storage_round_trip"); v.Value != nil || v.Reason != why.NothingStored {
 		t.Errorf("round trip without storage: %+v", v)
 	}
 }

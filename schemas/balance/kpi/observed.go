@@ -1,5 +1,7 @@
 package kpi
 
+import "quartier/schemas/balance/why"
+
 // Observed is what indicators need that is in no balance row: rooms, inverters and forecasts, of the boundary and the period.
 type Observed struct {
 	Comfort     Comfort
@@ -95,23 +97,23 @@ func (c *Curtailment) LostKWh() (kwh float64, ok bool) {
 }
 
 // lost returns what limits kept from being produced, kWh.
-func (o *Observed) lost() (sum float64, reason string) {
+func (o *Observed) lost() (sum float64, reason why.Code) {
 	measured := 0.0
 	for i := range o.Curtailment {
 		measured += o.Curtailment[i].MeasuredHours
 		kwh, ok := o.Curtailment[i].LostKWh()
 		if !ok {
-			reason = noFree
+			reason = why.NeverFree
 		}
 		sum += kwh
 	}
 	switch {
 	case len(o.Curtailment) == 0:
-		return 0, noInverter
+		return 0, why.NoInverter
 	case measured == 0:
-		return 0, noLimit
+		return 0, why.NoLimit
 	case o.Limited && !o.Irradiance:
-		return 0, noIrradiance
+		return 0, why.NoIrradiance
 	}
 	return sum, reason
 }
@@ -130,32 +132,19 @@ func (e *Errors) Merge(o Errors) {
 	e.MeasuredKW += o.MeasuredKW
 }
 
-func (e Errors) mae() (float64, string) {
-	return e.AbsoluteKW / float64(e.Slots), when(e.Slots > 0, noForecast)
+func (e Errors) mae() (float64, why.Code) {
+	return e.AbsoluteKW / float64(e.Slots), when(e.Slots > 0, why.NoForecast)
 }
 
-func (e Errors) share() (float64, string) {
+func (e Errors) share() (float64, why.Code) {
 	switch {
 	case e.Slots == 0:
-		return 0, noForecast
+		return 0, why.NoForecast
 	case e.MeasuredKW == 0:
-		return 0, noPower
+		return 0, why.NoPower
 	}
 	return e.AbsoluteKW / e.MeasuredKW, ""
 }
-
-// Why there is no value.
-const (
-	noForecast   = "no forecast was held against what was measured"
-	noPower      = "nothing but zero was measured"
-	noZone       = "no heated zone has a comfort band"
-	noRoom       = "no room temperature was measured"
-	noInverter   = "there is no inverter"
-	noLimit      = "no inverter tells its limit"
-	noIrradiance = "no irradiance is measured"
-	noFree       = "an inverter was never without a limit, so that what it could have given is not known"
-	notRead      = "what it needs is read of three months at most"
-)
 
 // observed are the indicators of [Observed].
 var observed = []Definition{
@@ -170,35 +159,35 @@ var observed = []Definition{
 		of: (*Observed).lost},
 	{ID: "discomfort_kh", Version: 1, NameEN: "Discomfort of heated zones", NameFR: "Inconfort des zones chauffées", Unit: "K·h", Formula: "sum over zones and quarter-hours of max(0, Tmin - T, T - Tmax) dt", Inputs: []string{"room temperature T", "comfort band of each zone"},
 		Note: "by the band of the configuration; not weighted by occupancy, which is not measured", over: func(o *Observed) (float64, float64) { return o.Comfort.MeasuredHours, o.Comfort.Hours },
-		of: func(o *Observed) (float64, string) { return o.Comfort.value(o.Comfort.OutsideKh) }},
+		of: func(o *Observed) (float64, why.Code) { return o.Comfort.value(o.Comfort.OutsideKh) }},
 	{ID: "discomfort_share", Version: 1, NameEN: "Time outside the comfort band", NameFR: "Temps hors de la bande de confort", Unit: "1", Formula: "zone hours outside [Tmin, Tmax] / zone hours measured", Inputs: []string{"room temperature T", "comfort band of each zone"},
 		over: func(o *Observed) (float64, float64) { return o.Comfort.MeasuredHours, o.Comfort.Hours },
-		of: func(o *Observed) (float64, string) {
+		of: func(o *Observed) (float64, why.Code) {
 			return o.Comfort.value(o.Comfort.OutsideHours / o.Comfort.MeasuredHours)
 		}},
 	{ID: "forecast_error_day_ahead_kw", Version: 1, NameEN: "Forecast error a day ahead (MAE)", NameFR: "Erreur de prévision à un jour (MAE)", Unit: "kW", Formula: "(1/N) sum |measured - forecast|", Inputs: []string{"errors of forecasts 24 h ahead"},
 		Note: "of the net power of a district, of the load of a site; forecasts that were made again from the record, of what was known at their time alone, count too", ahead: func(o *Observed) *Errors { return &o.DayAhead },
-		of: func(o *Observed) (float64, string) { return o.DayAhead.mae() }},
+		of: func(o *Observed) (float64, why.Code) { return o.DayAhead.mae() }},
 	{ID: "forecast_error_day_ahead", Version: 1, NameEN: "Forecast error a day ahead by what was measured (nMAE)", NameFR: "Erreur de prévision à un jour rapportée au mesuré (nMAE)", Unit: "1", Formula: "sum |measured - forecast| / sum |measured|",
-		Inputs: []string{"errors of forecasts 24 h ahead"}, ahead: func(o *Observed) *Errors { return &o.DayAhead }, of: func(o *Observed) (float64, string) { return o.DayAhead.share() }},
+		Inputs: []string{"errors of forecasts 24 h ahead"}, ahead: func(o *Observed) *Errors { return &o.DayAhead }, of: func(o *Observed) (float64, why.Code) { return o.DayAhead.share() }},
 	{ID: "forecast_error_hour_ahead", Version: 1, NameEN: "Forecast error an hour ahead by what was measured (nMAE)", NameFR: "Erreur de prévision à une heure rapportée au mesuré (nMAE)", Unit: "1", Formula: "sum |measured - forecast| / sum |measured|",
-		Inputs: []string{"errors of forecasts 1 h ahead"}, ahead: func(o *Observed) *Errors { return &o.HourAhead }, of: func(o *Observed) (float64, string) { return o.HourAhead.share() }},
+		Inputs: []string{"errors of forecasts 1 h ahead"}, ahead: func(o *Observed) *Errors { return &o.HourAhead }, of: func(o *Observed) (float64, why.Code) { return o.HourAhead.share() }},
 }
 
-func (c *Comfort) value(v float64) (float64, string) {
+func (c *Comfort) value(v float64) (float64, why.Code) {
 	switch {
 	case c.Hours == 0:
-		return 0, noZone
+		return 0, why.NoZone
 	case c.MeasuredHours == 0:
-		return 0, noRoom
+		return 0, why.NoRoom
 	}
 	return v, ""
 }
 
 // value computes an indicator of what was observed, with the share of the period that it was measured for.
-func (d *Definition) value(in *Input) (v float64, reason string, coverage float64) {
+func (d *Definition) value(in *Input) (v float64, reason why.Code, coverage float64) {
 	if in.Observed == nil {
-		return 0, notRead, 0
+		return 0, why.NotRead, 0
 	}
 	measured, hours := 0.0, in.Period.Duration().Hours()
 	if d.ahead != nil {

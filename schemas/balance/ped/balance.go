@@ -2,11 +2,11 @@ package ped
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
 	"quartier/schemas/balance"
+	"quartier/schemas/balance/why"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 )
@@ -55,7 +55,7 @@ type Result struct {
 
 	Coverage float64 // the least of the carriers'
 	Verdict  Verdict
-	Reason   string // why the verdict is open
+	Reason   why.Reason // why the verdict is open
 }
 
 // Frame is how a district's time is divided.
@@ -123,7 +123,7 @@ func (p *Profile) Of(pieces []Piece, period timegrid.Span, frame Frame) (*Result
 	}
 	for _, c := range res.NotIn {
 		if !slices.Contains(p.LeftOut, c) {
-			return nil, fmt.Errorf("ped: profile %s has no factor for %s, which the district meters, and does not leave it out", p, c)
+			return nil, &why.Error{Reason: why.Reason{Code: why.NoCarrierFactor, Values: map[string]any{"profile": p.String(), "carrier": why.Carrier(c)}}}
 		}
 	}
 	for c, g := range groups {
@@ -159,16 +159,17 @@ func (g *netted) close(p *Profile, c *CarrierResult) {
 // constant refuses factors that change inside a netting period: what is netted across the change has no factor.
 func (p *Profile) constant(c balance.Carrier, group time.Time, period timegrid.Span, frame Frame, f *Factor) error {
 	var end time.Time
+	code := why.ChangesInYear
 	switch p.Netting {
 	case NetMonth:
-		end = timegrid.Month(group, frame.Zone).End
+		end, code = timegrid.Month(group, frame.Zone).End, why.ChangesInMonth
 	case NetYear:
 		end = period.End
 	default:
 		return nil // factors change at midnights
 	}
 	if !f.Until.IsZero() && f.Until.Before(end) {
-		return fmt.Errorf("ped: profile %s nets by the %s, and its factor for %s changes inside one on %s", p, p.Netting, c, f.Until.In(frame.Zone).Format(time.DateOnly))
+		return &why.Error{Reason: why.Reason{Code: code, Values: map[string]any{"profile": p.String(), "carrier": why.Carrier(c), "day": why.Day(f.Until.In(frame.Zone))}}}
 	}
 	return nil
 }
@@ -211,11 +212,11 @@ func (res *Result) sum(parts map[balance.Carrier]*CarrierResult, period timegrid
 func (res *Result) judge(frame Frame) {
 	switch months := Months(res.Period, frame.Zone); {
 	case len(res.Carriers) == 0:
-		res.Verdict, res.Reason = Open, "nothing was measured"
+		res.Verdict, res.Reason = Open, why.Of(why.NoRows)
 	case months != 12:
-		res.Verdict, res.Reason = Open, "the period is not twelve full months"
+		res.Verdict, res.Reason = Open, why.Of(why.NotTwelveMonths)
 	case res.Coverage < res.Profile.MinCoverage:
-		res.Verdict, res.Reason = Open, fmt.Sprintf("coverage %.1f %% is below the profile's %.1f %%", 100*res.Coverage, 100*res.Profile.MinCoverage)
+		res.Verdict, res.Reason = Open, why.Reason{Code: why.LowCoverage, Values: map[string]any{"coverage": why.Share(res.Coverage), "least": why.Share(res.Profile.MinCoverage)}}
 	case res.BalanceKWh > 0:
 		res.Verdict = Positive
 	default:

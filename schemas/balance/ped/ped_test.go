@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"quartier/schemas/balance"
+	"quartier/schemas/balance/why"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 )
@@ -117,10 +118,10 @@ func TestPositiveNeedsTwelveMonths(t *testing.T) {
 		return r
 	}
 	summer := timegrid.NewSpan(time.Date(2025, 5, 1, 0, 0, 0, 0, paris), time.Date(2025, 9, 1, 0, 0, 0, 0, paris))
-	if r := ask(rows, summer); r.Verdict != Open || !strings.Contains(r.Reason, "twelve full months") || r.BalanceKWh <= 0 {
+	if r := ask(rows, summer); r.Verdict != Open || r.Reason.Code != why.NotTwelveMonths || r.BalanceKWh <= 0 {
 		t.Errorf("a summer of %v kWh is %s: %s", r.BalanceKWh, r.Verdict, r.Reason)
 	}
-	if r := ask(rows[:len(rows)*9/10], year); r.Verdict != Open || !strings.Contains(r.Reason, "coverage 90.0 %") {
+	if r := ask(rows[:len(rows)*9/10], year); r.Verdict != Open || !strings.Contains(r.Reason.In("en"), "coverage 90.0 %") {
 		t.Errorf("a year with a tenth missing is %s: %s", r.Verdict, r.Reason)
 	}
 	if r := ask(nil, year); r.Verdict != Open || r.Ratio != nil || len(r.Unmetered) != 2 {
@@ -260,14 +261,14 @@ func TestProjection(t *testing.T) {
 		t.Errorf("four months later the interval is %+v (%v), no narrower than %+v", later, err, got)
 	}
 	early := time.Date(2026, 2, 1, 0, 0, 0, 0, paris)
-	if got, reason, err := p.Project(known(early), early, hourly); got != nil || err != nil || !strings.Contains(reason, "31 days were measured") {
+	if got, reason, err := p.Project(known(early), early, hourly); got != nil || err != nil || !strings.Contains(reason.In("en"), "31 days were measured") {
 		t.Errorf("after a month: %+v, %q, %v", got, reason, err)
 	}
-	if got, reason, err := p.Project(known(now)[24*200:], now, hourly); got != nil || err != nil || reason == "" {
+	if got, reason, err := p.Project(known(now)[24*200:], now, hourly); got != nil || err != nil || reason.Code == "" {
 		t.Errorf("without most of last year: %+v, %q, %v", got, reason, err)
 	}
 	p.Netting = NetYear
-	if got, reason, _ := p.Project(known(now), now, hourly); got != nil || !strings.Contains(reason, "nets by the year") {
+	if got, reason, _ := p.Project(known(now), now, hourly); got != nil || reason.Code != why.NetsByYear {
 		t.Errorf("netting by the year: %+v, %q", got, reason)
 	}
 }

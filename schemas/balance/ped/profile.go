@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"quartier/schemas/balance"
+	"quartier/schemas/balance/why"
 	"quartier/schemas/timegrid"
 )
 
@@ -124,7 +125,7 @@ func (p *Profile) factor(c balance.Carrier, at time.Time, zone *time.Location) (
 			}
 		}
 	}
-	return nil, fmt.Errorf("ped: profile %s has no factor for %s on %s", p, c, at.In(zone).Format(time.DateOnly))
+	return nil, &why.Error{Reason: why.Reason{Code: why.NoFactor, Values: map[string]any{"profile": p.String(), "carrier": why.Carrier(c), "day": why.Day(at.In(zone))}}}
 }
 
 // group returns the begin of the netting period of an instant, for netting coarser than a day.

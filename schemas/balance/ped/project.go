@@ -1,13 +1,13 @@
 package ped
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
 
 	"quartier/schemas/balance"
+	"quartier/schemas/balance/why"
 	"quartier/schemas/timegrid"
 )
 
@@ -51,21 +51,24 @@ type day struct {
 // Each remaining day is taken to be the day 364 days before, the same weekday, with its delivery and its export scaled by what this year was to the last over the days that
 // both have, of which the newest 182 count. The interval is that of 2000 years drawn from those days in blocks of seven, each with scales and deviations of its own. It holds the weather and the habits
 // of those days; a new building or a new roof it does not know.
-func (p *Profile) Project(rows []balance.CarrierRow, now time.Time, frame Frame) (out *Projection, reason string, err error) {
+func (p *Profile) Project(rows []balance.CarrierRow, now time.Time, frame Frame) (out *Projection, reason why.Reason, err error) {
 	return p.ProjectOf(Gather(rows, p.Netting, frame), now, frame)
 }
 
 // ProjectOf is [Profile.Project] from pieces that were gathered with the profile's netting.
-func (p *Profile) ProjectOf(pieces []Piece, now time.Time, frame Frame) (out *Projection, reason string, err error) {
-	if p.Netting == NetMonth || p.Netting == NetYear {
-		return nil, fmt.Sprintf("the profile nets by the %s, and days cannot be added up", p.Netting), nil
+func (p *Profile) ProjectOf(pieces []Piece, now time.Time, frame Frame) (out *Projection, reason why.Reason, err error) {
+	switch p.Netting {
+	case NetMonth:
+		return nil, why.Of(why.NetsByMonth), nil
+	case NetYear:
+		return nil, why.Of(why.NetsByYear), nil
 	}
 	year := timegrid.Year(now, frame.Zone)
 	today := timegrid.Day(now, frame.Zone)
 	last := timegrid.NewSpan(year.Start.In(frame.Zone).AddDate(0, 0, -weekShift-7), today.Start)
 	days, err := p.days(pieces, last, year, frame)
 	if err != nil {
-		return nil, "", err
+		return nil, why.Reason{}, err
 	}
 	back := func(d timegrid.Span) (day, bool) {
 		for _, shift := range []int{weekShift, weekShift + 7, weekShift - 7} {
@@ -81,7 +84,7 @@ func (p *Profile) ProjectOf(pieces []Piece, now time.Time, frame Frame) (out *Pr
 	for d := range timegrid.NewSpan(year.Start, today.Start).Days(frame.Zone) {
 		x, ok := days[d.Start]
 		if !ok || x.coverage < dayMeasure {
-			return nil, fmt.Sprintf("%s was not measured", d.Start.In(frame.Zone).Format(time.DateOnly)), nil
+			return nil, why.Reason{Code: why.DayMissing, Values: map[string]any{"day": why.Day(d.Start.In(frame.Zone))}}, nil
 		}
 		out.PEIKWh += x.pei
 		out.PEEKWh += x.pee
@@ -91,13 +94,13 @@ func (p *Profile) ProjectOf(pieces []Piece, now time.Time, frame Frame) (out *Pr
 	}
 	pairs = pairs[max(0, len(pairs)-mostPairs):]
 	if out.Pairs = len(pairs); out.Pairs < minPairs {
-		return nil, fmt.Sprintf("%d days were measured in this year and the last, %d are needed", out.Pairs, minPairs), nil
+		return nil, why.Reason{Code: why.FewDays, Values: map[string]any{"days": out.Pairs, "needed": minPairs}}, nil
 	}
 	var rest []day
 	for d := range timegrid.NewSpan(today.Start, year.End).Days(frame.Zone) {
 		y, ok := back(d)
 		if !ok {
-			return nil, fmt.Sprintf("last year has no measured day for %s", d.Start.In(frame.Zone).Format(time.DateOnly)), nil
+			return nil, why.Reason{Code: why.LastYearMissing, Values: map[string]any{"day": why.Day(d.Start.In(frame.Zone))}}, nil
 		}
 		rest = append(rest, y)
 	}
@@ -109,7 +112,7 @@ func (p *Profile) ProjectOf(pieces []Piece, now time.Time, frame Frame) (out *Pr
 	}
 	out.BalanceKWh = out.PEEKWh - out.PEIKWh
 	out.LowKWh, out.HighKWh = interval(pairs, rest, measured)
-	return out, "", nil
+	return out, why.Reason{}, nil
 }
 
 // days returns the primary energy of each civil day in span; last year's days count with the factors of this year.

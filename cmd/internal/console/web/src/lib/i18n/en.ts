@@ -410,7 +410,7 @@ export const en = {
   'ped.period.year': 'Last full year',
   'ped.bar': '{period}: {kwh}.',
   'ped.interval': 'nine in ten from {low} to {high}',
-  'ped.noprojection': 'No projection to the year’s end: too few days were measured in this year and the last.',
+  'ped.noprojection': 'No projection to the year’s end: {why}.',
   'ped.choices': 'Choices and factors',
   'ped.without': 'without {uses}',
   'ped.use.mobility': 'mobility',

@@ -411,7 +411,7 @@ export const fr: Record<Key, string> = {
   'ped.period.year': 'Dernière année pleine',
   'ped.bar': '{period} : {kwh}.',
   'ped.interval': 'neuf fois sur dix de {low} à {high}',
-  'ped.noprojection': 'Pas de projection à la fin de l’année : trop peu de jours mesurés cette année et la précédente.',
+  'ped.noprojection': 'Pas de projection à la fin de l’année : {why}.',
   'ped.choices': 'Choix et facteurs',
   'ped.without': 'sans {uses}',
   'ped.use.mobility': 'mobilité',
