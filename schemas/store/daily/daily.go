@@ -138,7 +138,7 @@ func Read(ctx context.Context, log *slog.Logger, s Snapshot, districtID, site st
 			continue
 		}
 		n := i
-		for n < len(days) && !kept[key(days[n])] {
+		for n < len(days) && n-i < mostDays && !kept[key(days[n])] {
 			n++
 		}
 		more, err := FromRows(ctx, s, districtID, site, timegrid.Span{Start: days[i].Start, End: days[n-1].End}, zone)
