@@ -3,7 +3,7 @@
 // # The baseline "uncontrolled"
 //
 // The same buildings, the same sun and the same energy for every car; but no stationary storage, each car charges at its charger's full power from
-// the moment it is plugged in until it has the energy that it took in the session, and heat pumps and water heaters ran as they were measured
+// the moment it is plugged in until it has the energy that it took in the session, of which a new one begins every 24 hours of a stay, and heat pumps and water heaters ran as they were measured
 // (moving heat is not credited: what it would have been without control is not measured). Everything comes from meters, nothing from a model, so the
 // baseline is exact for storage and cars and, if anything, too low for heat. Both sides are priced at the district boundary, slot by slot.
 //
@@ -16,6 +16,7 @@
 package savings
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -27,7 +28,10 @@ import (
 // BaselineName names the baseline wherever its figures are shown.
 const BaselineName = "uncontrolled"
 
-// Session is one stay of a car at a charger.
+// LongestStay is after how long a car that stays counts as one that comes: what it takes is moved to its arrival by a day at most, so that a slot's baseline is known a day later.
+const LongestStay = 24 * time.Hour
+
+// Session is one stay of a car at a charger, or a part of one that is longer than [LongestStay].
 type Session struct {
 	From, To time.Time
 	EnergyWh units.WattHours // taken in the session
@@ -56,6 +60,12 @@ func Sessions(connected []balance.Point, energy []balance.SlotEnergy, sp timegri
 	}
 	if open {
 		out[len(out)-1].To = sp.End
+	}
+	for i := 0; i < len(out); i++ {
+		if end := out[i].From.Add(LongestStay); end.Before(out[i].To) {
+			out = slices.Insert(out, i+1, Session{From: end, To: out[i].To})
+			out[i].To = end
+		}
 	}
 	first := timegrid.Ceil(sp.Start, step)
 	for i, e := range energy {
@@ -86,8 +96,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Uncontrolled returns the energy per slot if every session had charged at maxKW from its beginning. What does not fit before the end of sp stays in the
-// last slot, so that the energy is the same as was measured.
+// Uncontrolled returns the energy per slot if every session had charged at maxKW from its beginning. What does not fit before the end of a session, or of sp, stays in the
+// last slot before it, so that the energy is the same as was measured and no session reaches into what comes after it.
 func Uncontrolled(sessions []Session, sp timegrid.Span, step time.Duration, maxKW float64) []units.WattHours {
 	n := sp.Count(step)
 	out := make([]units.WattHours, n)
@@ -97,6 +107,7 @@ func Uncontrolled(sessions []Session, sp timegrid.Span, step time.Duration, maxK
 	first := timegrid.Ceil(sp.Start, step)
 	for _, s := range sessions {
 		left := s.EnergyWh
+		last := min(n, int(timegrid.Ceil(s.To, step).Sub(first)/step)) - 1
 		for i := max(0, int(s.From.Sub(first)/step)); i < n && left > 0; i++ {
 			slot := timegrid.Span{Start: first.Add(time.Duration(i) * step), End: first.Add(time.Duration(i+1) * step)}
 			d := slot.Duration()
@@ -104,7 +115,7 @@ func Uncontrolled(sessions []Session, sp timegrid.Span, step time.Duration, maxK
 				d = slot.End.Sub(s.From)
 			}
 			e := min(left, units.Power(maxKW).Over(d).WattHours())
-			if i == n-1 {
+			if i >= last {
 				e = left
 			}
 			out[i] += e

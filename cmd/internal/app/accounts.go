@@ -36,7 +36,7 @@ type Accountant struct {
 	fine time.Duration // for which single samples are kept; 0: for ever
 
 	mu     sync.Mutex
-	filled map[district.SeriesID]time.Time // the reading that ended the last gap of a series, after which the rows of the gap were closed again
+	filled map[district.SeriesID]time.Time // the reading that ended the last gap, or stay of a car, of a series, after which its rows were closed again
 	usual  map[usualKey]*balance.Usual     // what was usual before a day
 }
 
@@ -79,7 +79,7 @@ func NewAccountant(cfg *config.Config, d *district.District, st store.Store) (*A
 // closePiece is how much is computed at a time: a month of meters is never in memory at once.
 const closePiece = 7 * 24 * time.Hour
 
-// Close computes and stores the rows of every slot that starts in sp, and those of gaps before it that a reading in it has ended. It may be repeated: late data changes what it
+// Close computes and stores the rows of every slot that starts in sp, and those before it of gaps that a reading in it has ended and of cars that left in it. It may be repeated: late data changes what it
 // changes, and nothing else. Rows that rest on samples which are no longer kept stay as they are.
 func (a *Accountant) Close(ctx context.Context, sp timegrid.Span) error {
 	kept := a.kept()
@@ -186,6 +186,7 @@ func (a *Accountant) Carriers(ctx context.Context, sp timegrid.Span) ([]balance.
 type account struct {
 	meters   *meters
 	rows     []balance.Row
+	cars     map[string][]units.WattHours // by site, in its rows: what its cars would have taken on arrival
 	carriers []balance.CarrierRow
 }
 
@@ -203,13 +204,18 @@ func (a *Accountant) account(ctx context.Context, sp timegrid.Span) (*account, e
 	if err != nil {
 		return nil, err
 	}
-	out := &account{meters: m, rows: a.electric(m, terms), carriers: a.carriers(m)}
+	out := &account{meters: m, cars: map[string][]units.WattHours{}}
+	if err := out.electric(terms); err != nil {
+		return nil, err
+	}
+	out.carriers = a.carriers(m)
 	return out, ctx.Err()
 }
 
 // electric computes the electrical rows.
-func (a *Accountant) electric(m *meters, terms balance.Terms) []balance.Row {
-	d, sp := a.district, m.sp
+func (acc *account) electric(terms balance.Terms) error {
+	m := acc.meters
+	d, sp := m.a.district, m.sp
 	var all [][]balance.Row
 	var base []savings.SiteBaseline
 	for i := range d.Sites {
@@ -224,8 +230,11 @@ func (a *Accountant) electric(m *meters, terms balance.Terms) []balance.Row {
 			}
 			list = append(list, x)
 			if dev.Kind == district.EVCharger && dev.EVCharger != nil {
-				stays := savings.Sessions(m.points[dev.Series(d.ID, site.ID, district.Connected)], x.In, sp, d.Step)
-				for t, wh := range savings.Uncontrolled(stays, sp, d.Step, dev.EVCharger.MaxKW) {
+				moved, err := m.onArrival(dev, site.ID, x.In)
+				if err != nil {
+					return err
+				}
+				for t, wh := range moved {
 					cars[t] += wh
 				}
 			}
@@ -245,17 +254,18 @@ func (a *Accountant) electric(m *meters, terms balance.Terms) []balance.Row {
 		}
 	}
 	balance.Station(whole, stations)
-	out := make([]balance.Row, 0, (len(all)+1)*len(whole))
+	acc.rows = make([]balance.Row, 0, (len(all)+1)*len(whole))
 	for t := range whole {
 		if whole[t].Coverage == 0 {
 			continue // nothing was measured: no row says zero, or what is usual, where nobody looked
 		}
-		out = append(out, whole[t])
-		for _, rows := range all {
-			out = append(out, rows[t])
+		acc.rows = append(acc.rows, whole[t])
+		for k, rows := range all {
+			acc.rows = append(acc.rows, rows[t])
+			acc.cars[rows[t].Site] = append(acc.cars[rows[t].Site], base[k].Cars[t])
 		}
 	}
-	return out
+	return nil
 }
 
 // carriers computes the rows of every other carrier that the district meters.

@@ -13,7 +13,6 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/ledger"
-	"quartier/schemas/savings"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
@@ -176,7 +175,7 @@ func sameRow(a, b *balance.Row) bool {
 func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figure, []balance.Row, error) {
 	d := b.district
 	var rows []balance.Row
-	beyond := map[district.SeriesID][]timegrid.Span{}
+	beyond, cars := map[district.SeriesID][]timegrid.Span{}, map[string][]units.WattHours{}
 	for day := range month.Days(d.Zone) {
 		acc, err := b.accountant.account(ctx, day)
 		if err != nil {
@@ -186,6 +185,9 @@ func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figu
 			continue
 		}
 		rows = append(rows, acc.rows...)
+		for site, list := range acc.cars {
+			cars[site] = append(cars[site], list...)
+		}
 		for id, list := range acc.meters.beyond {
 			beyond[id] = append(beyond[id], list...)
 		}
@@ -209,7 +211,7 @@ func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figu
 	if err := f.carbon(bySite[district.DistrictSite], in); err != nil {
 		return nil, nil, err
 	}
-	if err := f.rules(ctx, bySite, in); err != nil {
+	if err := f.rules(ctx, bySite, cars, in); err != nil {
 		return nil, nil, err
 	}
 	members := make([]*district.Member, len(d.Members))
@@ -412,44 +414,4 @@ func (in *inputs) of(site string) []ledger.Input {
 		list = in.all
 	}
 	return append(append([]ledger.Input{}, list...), in.config[site])
-}
-
-// onArrival returns the energy per row of a site's cars as if each had charged on arrival, and its rows' own energy where the meters of chargers do not explain it.
-func (b *Books) onArrival(ctx context.Context, site *district.Site, rows []balance.Row, month timegrid.Span) ([]units.WattHours, error) {
-	d := b.district
-	n := month.Count(d.Step)
-	measured, moved := make([]units.WattHours, n), make([]units.WattHours, n)
-	wide := timegrid.NewSpan(month.Start.Add(-readMargin), month.End.Add(readMargin))
-	for k := range site.Devices {
-		dev := &site.Devices[k]
-		if dev.Kind != district.EVCharger || dev.EVCharger == nil {
-			continue
-		}
-		points := map[district.SeriesID][]balance.Point{}
-		counter, power, plugged := dev.Series(d.ID, site.ID, district.ImportKWh), dev.Series(d.ID, site.ID, district.PowerKW), dev.Series(d.ID, site.ID, district.Connected)
-		if err := b.store.Read(ctx, []district.SeriesID{counter, power, plugged}, wide, func(s district.Sample) error {
-			points[s.Series] = append(points[s.Series], balance.Point{Time: s.Time, Value: s.Value, Bad: s.Quality == district.Bad, Guess: s.Quality == district.Substituted})
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-		energy := balance.CounterEnergy(points[counter], month, d.Step, balance.CounterRule{MaxKW: mostKW(dev)})
-		if len(points[counter]) < 2 {
-			energy = balance.MeterFromPower(dev.Kind, points[power], month, d.Step, time.Hour).In
-		}
-		for i := range energy {
-			measured[i] += energy[i].Wh
-		}
-		for i, wh := range savings.Uncontrolled(savings.Sessions(points[plugged], energy, month, d.Step), month, d.Step, dev.EVCharger.MaxKW) {
-			moved[i] += wh
-		}
-	}
-	first := timegrid.Ceil(month.Start, d.Step)
-	out := make([]units.WattHours, len(rows))
-	for i, r := range rows {
-		if k := int(r.Start.Sub(first) / d.Step); k >= 0 && k < n {
-			out[i] = r.CarsWh - measured[k] + moved[k]
-		}
-	}
-	return out, nil
 }

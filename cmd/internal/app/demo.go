@@ -16,6 +16,7 @@ import (
 	"quartier/drivers/sim"
 	"quartier/drivers/sim/endpoint"
 	"quartier/schemas/district"
+	"quartier/schemas/savings"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 	"quartier/testdata"
@@ -270,8 +271,10 @@ func (a *App) loadHistory(ctx context.Context, world sim.WorldConfig, months int
 		// week by week, so that a month of meters is never in memory at once; the newest month first
 		for s := month.Start; s.Before(month.End); s = s.Add(7 * 24 * time.Hour) {
 			end := s.Add(7 * 24 * time.Hour)
-			if end.After(month.End) {
-				end = month.End
+			if !end.Before(month.End) {
+				if end = month.End.Add(savings.LongestStay); end.After(to) { // a car that was there at midnight has come in this month
+					end = to
+				}
 			}
 			if err := a.CloseAccounts(ctx, timegrid.NewSpan(s, end)); err != nil {
 				return err

@@ -28,9 +28,9 @@ var (
 	byFactor  = method{"location-based", "1"}
 	byExport  = method{"avoided-by-export", "1"}
 	byMargin  = method{"marginal-of-import", "1"}
-	byArrival = method{savings.BaselineName, "1"}
-	byRules   = method{savings.RulesName, "1"}
-	byKey     = method{"sharing", "2"} // 2: fixed shares are exact decimals, rounded as every other allocation
+	byArrival = method{savings.BaselineName, "2"} // 2: a car that stays over midnight charges when it came
+	byRules   = method{savings.RulesName, "2"}    // 2: a stay of a car counts as a new one every 24 hours
+	byKey     = method{"sharing", "2"}            // 2: fixed shares are exact decimals, rounded as every other allocation
 	byBill    = method{"bill-effect", "1"}
 	byWeather = methodOf(baseline.Version)
 )
@@ -153,14 +153,14 @@ func (f *figures) carbon(rows []balance.Row, in *inputs) error {
 }
 
 // rules adds what control saved against the same batteries and cars under rules; nothing where the district has neither.
-func (f *figures) rules(ctx context.Context, bySite map[string][]balance.Row, in *inputs) error {
+func (f *figures) rules(ctx context.Context, bySite map[string][]balance.Row, cars map[string][]units.WattHours, in *inputs) error {
 	b, any := f.books, false
 	var sites []savings.RuleSite
 	var held float64
 	whole := bySite[district.DistrictSite]
 	for i := range b.district.Sites {
 		site := &b.district.Sites[i]
-		x := savings.RuleSite{Rows: bySite[site.ID]}
+		x := savings.RuleSite{Rows: bySite[site.ID], Cars: cars[site.ID]}
 		for k := range site.Devices {
 			dev := &site.Devices[k]
 			any = any || dev.Kind == district.EVCharger
@@ -176,10 +176,6 @@ func (f *figures) rules(ctx context.Context, bySite map[string][]balance.Row, in
 			x.Batteries = append(x.Batteries, savings.Battery{UsableKWh: (p.MaxSOC - p.MinSOC) * p.CapacityKWh, ChargeKW: p.ChargeKW, DischargeKW: p.DischargeKW,
 				ChargeEfficiency: p.ChargeEfficiency, DischargeEfficiency: p.DischargeEfficiency, StoredKWh: begin})
 			held += end
-		}
-		var err error
-		if x.Cars, err = b.onArrival(ctx, site, x.Rows, f.month); err != nil {
-			return err
 		}
 		sites = append(sites, x)
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"quartier/schemas/balance"
@@ -29,7 +31,7 @@ type meters struct {
 	ctx    context.Context // of the reading; what is usual is read when a gap asks for it
 	sp     timegrid.Span
 	points map[district.SeriesID][]balance.Point
-	gapped map[district.SeriesID]timegrid.Span   // gaps that began before the span and ended in it
+	gapped map[district.SeriesID]timegrid.Span   // gaps, and stays of cars, that began before the span and ended in it
 	beyond map[district.SeriesID][]timegrid.Span // where else samples were looked at: days that tell what is usual, and the readings between which a gap lies
 }
 
@@ -41,27 +43,42 @@ type usualKey struct {
 
 // read returns every series that the balances need: what lies in the span and around it, and beyond that the readings between which a gap lies.
 func (a *Accountant) read(ctx context.Context, sp timegrid.Span) (*meters, error) {
-	d := a.district
-	m := &meters{a: a, ctx: ctx, sp: sp, points: map[district.SeriesID][]balance.Point{}, gapped: map[district.SeriesID]timegrid.Span{}, beyond: map[district.SeriesID][]timegrid.Span{}}
-	ids := []district.SeriesID{carbonSeries(d.ID)}
-	patience := map[district.SeriesID]time.Duration{} // of counters
-	for site, dev := range d.AllDevices {
-		for _, q := range a.counters(dev, site) {
-			id := dev.Series(d.ID, site, q)
-			ids = append(ids, id)
-			patience[id] = a.patience(dev)
-		}
-		for _, q := range a.gauges(dev, site) {
-			ids = append(ids, dev.Series(d.ID, site, q))
-		}
+	gauges := []district.SeriesID{carbonSeries(a.district.ID)}
+	patience := map[district.SeriesID]time.Duration{}
+	for site, dev := range a.district.AllDevices {
+		maps.Copy(patience, a.counterSeries(dev, site))
+		gauges = append(gauges, a.gaugeSeries(dev, site)...)
 	}
+	return a.readOf(ctx, sp, patience, gauges)
+}
+
+// counterSeries returns the counters of a device, and how long each may be silent.
+func (a *Accountant) counterSeries(dev *district.Device, site string) map[district.SeriesID]time.Duration {
+	out := map[district.SeriesID]time.Duration{}
+	for _, q := range a.counters(dev, site) {
+		out[dev.Series(a.district.ID, site, q)] = a.patience(dev)
+	}
+	return out
+}
+
+// gaugeSeries returns what else of a device is read.
+func (a *Accountant) gaugeSeries(dev *district.Device, site string) (out []district.SeriesID) {
+	for _, q := range a.gauges(dev, site) {
+		out = append(out, dev.Series(a.district.ID, site, q))
+	}
+	return out
+}
+
+// readOf is [Accountant.read] of some counters, with their patience, and other series.
+func (a *Accountant) readOf(ctx context.Context, sp timegrid.Span, counters map[district.SeriesID]time.Duration, others []district.SeriesID) (*meters, error) {
+	m := &meters{a: a, ctx: ctx, sp: sp, points: map[district.SeriesID][]balance.Point{}, gapped: map[district.SeriesID]timegrid.Span{}, beyond: map[district.SeriesID][]timegrid.Span{}}
 	wide := timegrid.NewSpan(sp.Start.Add(-margin), sp.End.Add(margin))
-	err := a.store.Read(ctx, ids, wide, m.note)
+	err := a.store.Read(ctx, append(slices.Sorted(maps.Keys(counters)), others...), wide, m.note)
 	if err == nil {
-		err = m.bridge(patience, wide)
+		err = m.bridge(counters, wide)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("app: read the meters of %s: %w", d.ID, err)
+		return nil, fmt.Errorf("app: read the meters of %s: %w", a.district.ID, err)
 	}
 	return m, nil
 }
