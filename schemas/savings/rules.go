@@ -56,8 +56,29 @@ type RuleSite struct {
 // RuleDay is what rules would have made of measured days.
 type RuleDay struct {
 	ImportWh, ExportWh units.WattHours // at the district boundary
+	PeakImportWh       units.WattHours // largest import of a slot
 	CostEUR, CarbonKg  float64
 	StoredKWh          float64 // in all batteries at the end
+}
+
+// Peaks are the largest imports of a slot at the district boundary, of the same meters in the same slots.
+type Peaks struct {
+	ImportWh       units.WattHours // as measured
+	UncontrolledWh units.WattHours // by the baseline [BaselineName]: without storage, each car charging on arrival
+	ByRulesWh      units.WattHours // as of [ByRules]
+}
+
+// PeaksOf returns the largest imports of the district's measured rows and of what the comparisons would have made of its sites.
+func PeaksOf(whole []balance.Row, sites []RuleSite) Peaks {
+	bare := make([]RuleSite, len(sites))
+	for k := range sites {
+		bare[k] = RuleSite{Rows: sites[k].Rows, Cars: sites[k].Cars}
+	}
+	p := Peaks{UncontrolledWh: ByRules(bare, balance.Terms{}).PeakImportWh, ByRulesWh: ByRules(sites, balance.Terms{}).PeakImportWh}
+	for i := range whole {
+		p.ImportWh = max(p.ImportWh, whole[i].ImportWh)
+	}
+	return p
 }
 
 // ByRules simulates the measured load and sun of sites over the slots of their rows with the same batteries under the rule "self-consumption first" and each car charging on
@@ -89,6 +110,7 @@ func ByRules(sites []RuleSite, terms balance.Terms) RuleDay {
 		shared := min(in, fed)
 		in, fed = in-shared, fed-shared
 		out.ImportWh, out.ExportWh = out.ImportWh+in, out.ExportWh+fed
+		out.PeakImportWh = max(out.PeakImportWh, in)
 		out.CostEUR += in.KWh()*priceAt(terms.ImportPrice, i) - fed.KWh()*priceAt(terms.ExportPrice, i)
 		out.CarbonKg += in.KWh() * priceAt(terms.CarbonG, i) / 1000
 	}

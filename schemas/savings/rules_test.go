@@ -3,6 +3,7 @@ package savings
 import (
 	"math"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -77,4 +78,28 @@ func TestByRulesConserves(t *testing.T) {
 			t.Fatalf("%v kWh are lost or made", d)
 		}
 	})
+}
+
+// TestPeaks: two sites over three hours. The first draws 4, 10 and 2 kWh and its battery gave 3 kWh in the second hour and took 1 in the third; its car, which charged 6 kWh in the third hour, came in the second. The second feeds
+// 1, 2 and 0 kWh. Measured at the boundary: 4-1 = 3, 10-3-2 = 5, 2+1+6 = 9. Without storage and with the car on arrival: 3, 10+6-2 = 14, 2. By rules, from an empty battery that the first site's own sun never fills: the same.
+// From 5 kWh in store it gives 4 in the first hour, by which the second site feeds 1, and 1 in the second: 15-2 = 13.
+func TestPeaks(t *testing.T) {
+	row := func(imp, exp, charge, discharge, cars units.WattHours) balance.Row {
+		return balance.Row{Step: time.Hour, ImportWh: imp, ExportWh: exp, ChargeWh: charge, DischargeWh: discharge, CarsWh: cars}
+	}
+	sites := []RuleSite{
+		{Rows: []balance.Row{row(4000, 0, 0, 0, 0), row(7000, 0, 0, 3000, 0), row(9000, 0, 1000, 0, 6000)}, Cars: []units.WattHours{0, 6000, 0}, Batteries: []Battery{{UsableKWh: 10, ChargeKW: 5, DischargeKW: 5, ChargeEfficiency: 1, DischargeEfficiency: 1}}},
+		{Rows: []balance.Row{row(0, 1000, 0, 0, 0), row(0, 2000, 0, 0, 0), row(0, 0, 0, 0, 0)}},
+	}
+	whole := []balance.Row{{ImportWh: 3000}, {ImportWh: 5000}, {ImportWh: 9000}}
+	if got, want := PeaksOf(whole, sites), (Peaks{ImportWh: 9000, UncontrolledWh: 14000, ByRulesWh: 14000}); got != want {
+		t.Errorf("peaks %+v, want %+v", got, want)
+	}
+	sites[0].Batteries[0].StoredKWh = 5
+	if got, want := PeaksOf(whole, sites), (Peaks{ImportWh: 9000, UncontrolledWh: 14000, ByRulesWh: 13000}); got != want {
+		t.Errorf("peaks with a battery that holds 5 kWh %+v, want %+v", got, want)
+	}
+	if sites[0].Batteries[0].StoredKWh != 5 {
+		t.Error("the comparison changed the battery that it was given")
+	}
 }

@@ -121,8 +121,8 @@ type Ledger interface {
 type Figures interface {
 	// AppendFigures writes sealed figures, all or none. One that is there already with the same seal changes nothing; one with another is [ErrExists].
 	AppendFigures(ctx context.Context, figures []ledger.Figure) error
-	// Figures returns every version of the figures of a district whose period lies in sp, in the order of [ledger.Sort].
-	Figures(ctx context.Context, districtID string, sp timegrid.Span) ([]ledger.Figure, error)
+	// Figures returns every version of the figures of a district whose period lies in sp, of some kinds (none: all), in the order of [ledger.Sort].
+	Figures(ctx context.Context, districtID string, sp timegrid.Span, kinds ...string) ([]ledger.Figure, error)
 }
 
 // Forecasts keeps how wrong forecasts were.

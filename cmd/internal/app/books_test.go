@@ -96,7 +96,7 @@ func TestMonthIsClosedFromRawSamples(t *testing.T) {
 			t.Errorf("figure %+v", f)
 		}
 	}
-	for _, k := range []string{"import_wh", "cost_eur", "carbon_location_based_kg", "carbon_avoided_by_export_kg", "storage_and_control_saving_eur", "storage_and_control_saving_kg", "control_saving_eur", "own_wh", "grid_wh", "bill_effect_eur"} {
+	for _, k := range []string{"import_wh", "cost_eur", "carbon_location_based_kg", "carbon_avoided_by_export_kg", "storage_and_control_saving_eur", "storage_and_control_saving_kg", "control_saving_eur", "peak_import_kw", "peak_import_uncontrolled_kw", "peak_import_by_rules_kw", "own_wh", "grid_wh", "bill_effect_eur"} {
 		if !kinds[k] {
 			t.Errorf("no figure %s", k)
 		}
@@ -155,7 +155,7 @@ func TestMonthIsClosedFromRawSamples(t *testing.T) {
 	}
 	told, sites := false, map[string]bool{}
 	for _, f := range a.Findings {
-		if f.Verdict != ledger.Same {
+		if f.Verdict != ledger.Same && f.Stored != nil { // a share of a peak is new where nothing was drawn before
 			sites[f.Stored.Subject] = true
 		}
 		for _, r := range f.Reasons {
@@ -173,6 +173,9 @@ func TestMonthIsClosedFromRawSamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range fixed {
+		if strings.HasPrefix(f.Kind, "peak_reduction_") && f.Version == 1 {
+			continue // nothing was drawn before, so there was no share of it
+		}
 		if f.Version != 2 || f.Supersedes != 1 || !strings.Contains(f.Reason, "late data") {
 			t.Errorf("correction %s of %d: %s", &f, f.Supersedes, f.Reason)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"quartier/cmd/internal/report"
 	"quartier/schemas/balance"
+	"quartier/schemas/balance/kpi"
 	"quartier/schemas/carbon"
 	"quartier/schemas/district"
 	"quartier/schemas/ledger"
@@ -192,7 +193,25 @@ func (f *figures) rules(ctx context.Context, bySite map[string][]balance.Row, ca
 	from := append(in.of(district.DistrictSite), in.tariff)
 	f.add(district.DistrictSite, "control_saving_eur", float64(s.EUR), "EUR", byRules, from...)
 	f.add(district.DistrictSite, "control_stored_more_kwh", s.StoredMoreKWh, "kWh", byRules, from...)
+	f.peaks(savings.PeaksOf(whole, sites), in.of(district.DistrictSite))
 	return nil
+}
+
+// peaks adds the largest mean power of a slot that the district drew, and what it would have been without control and by rules; by how much it was lower follows from these where they are shown, so that of several
+// months the largest of each are compared.
+func (f *figures) peaks(p savings.Peaks, from []ledger.Input) {
+	hours := f.books.district.Step.Hours()
+	f.add(district.DistrictSite, kpi.PeakImport, p.ImportWh.KWh()/hours, "kW", byBalance, from...)
+	f.add(district.DistrictSite, kpi.PeakUncontrolled, p.UncontrolledWh.KWh()/hours, "kW", byArrival, from...)
+	f.add(district.DistrictSite, kpi.PeakByRules, p.ByRulesWh.KWh()/hours, "kW", byRules, from...)
+	for kind, x := range map[string]struct {
+		than units.WattHours
+		by   method
+	}{"peak_reduction_uncontrolled_share": {p.UncontrolledWh, byArrival}, "peak_reduction_by_rules_share": {p.ByRulesWh, byRules}} {
+		if x.than > 0 {
+			f.add(district.DistrictSite, kind, 1-float64(p.ImportWh)/float64(x.than), "1", x.by, from...)
+		}
+	}
 }
 
 // stored returns what a battery held above its lowest level at the ends of a month, kWh, by its state of charge; NaN at the end where that is not known, and its lowest level at the begin.

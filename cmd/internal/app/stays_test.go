@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"quartier/cmd/internal/balances"
 	"quartier/cmd/internal/config"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
@@ -16,9 +17,12 @@ import (
 	"quartier/testdata"
 )
 
-// garage is the accountant of a site with a charger, where nothing else is metered than cars, and the samples of three days: one car comes at 18:06 and leaves at 07:21 the next day, the next comes at 19:00 and stays for
+// eveningKW is what a garage draws beside its cars from 18 to 21 h UTC.
+const eveningKW = 5.0
+
+// garage are the books of a site with a charger and a load in the evening, and the samples of three days: one car comes at 18:06 and leaves at 07:21 the next day, the next comes at 19:00 and stays for
 // 40 hours. Each charges from 01:00 to 03:00 at the charger's power.
-func garage(t *testing.T) (acc *Accountant, site string, samples []district.Sample, sp timegrid.Span, maxKW float64) {
+func garage(t *testing.T) (books *Books, site string, samples []district.Sample, sp timegrid.Span, maxKW float64) {
 	t.Helper()
 	cfg := mustParseDemo(t)
 	d := &cfg.Districts[0]
@@ -45,7 +49,7 @@ func garage(t *testing.T) (acc *Accountant, site string, samples []district.Samp
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	if acc, err = NewAccountant(cfg, d, st); err != nil {
+	if books, err = NewBooks(cfg, d, st, func() time.Time { return time.Date(2026, 4, 3, 0, 0, 0, 0, time.UTC) }); err != nil {
 		t.Fatal(err)
 	}
 	sp = timegrid.NewSpan(time.Date(2026, 3, 3, 11, 0, 0, 0, time.UTC), time.Date(2026, 3, 6, 23, 0, 0, 0, time.UTC))
@@ -54,7 +58,7 @@ func garage(t *testing.T) (acc *Accountant, site string, samples []district.Samp
 		return time.Date(2026, 3, day, 0, 0, 0, 0, time.UTC).Add(clock)
 	}
 	stays := []timegrid.Span{timegrid.NewSpan(at(3, 18*time.Hour+6*time.Minute), at(4, 7*time.Hour+21*time.Minute)), timegrid.NewSpan(at(4, 19*time.Hour), at(6, 11*time.Hour))}
-	kwh := 0.0
+	kwh, drawn := 0.0, 0.0
 	for now := sp.Start.Add(-time.Hour); now.Before(sp.End.Add(time.Hour)); now = now.Add(3 * time.Minute) {
 		plugged, kw := 0.0, 0.0
 		for _, s := range stays {
@@ -67,16 +71,19 @@ func garage(t *testing.T) (acc *Accountant, site string, samples []district.Samp
 		}
 		samples = append(samples, district.Sample{Series: kept.Series(d.ID, site, district.Connected), Time: now, Value: plugged})
 		for _, q := range []string{district.ImportKWh, district.ExportKWh} {
-			v := kwh
+			car, all := kwh, drawn
 			if q == district.ExportKWh {
-				v = 0
+				car, all = 0, 0
 			}
-			samples = append(samples, district.Sample{Series: kept.Series(d.ID, site, q), Time: now, Value: v}, district.Sample{Series: grid.Series(d.ID, site, q), Time: now, Value: v})
+			samples = append(samples, district.Sample{Series: kept.Series(d.ID, site, q), Time: now, Value: car}, district.Sample{Series: grid.Series(d.ID, site, q), Time: now, Value: all})
 		}
 		samples = append(samples, district.Sample{Series: kept.Series(d.ID, site, district.PowerKW), Time: now, Value: kw})
 		kwh += kw / 20
+		if drawn += kw / 20; now.Hour() >= 18 && now.Hour() < 21 {
+			drawn += eveningKW / 20
+		}
 	}
-	return acc, site, samples, sp, maxKW
+	return books, site, samples, sp, maxKW
 }
 
 // onArrivalAt tells when the baseline of a site would have charged its cars, at which mean power in kW.
@@ -102,7 +109,8 @@ func onArrivalAt(t *testing.T, acc *Accountant, site string, sp timegrid.Span) m
 
 // TestACarThatStaysOverNightChargesWhenItCame: in the baseline, wherever a span is cut, and once a day where a car stays for longer than one.
 func TestACarThatStaysOverNightChargesWhenItCame(t *testing.T) {
-	acc, site, samples, sp, maxKW := garage(t)
+	books, site, samples, sp, maxKW := garage(t)
+	acc := books.accountant
 	if err := acc.store.Append(t.Context(), samples); err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +147,8 @@ func TestACarThatStaysOverNightChargesWhenItCame(t *testing.T) {
 
 // TestRowsAreClosedAgainWhenACarLeaves: rows that are closed slot by slot as time goes by come to what a closing of the whole span makes.
 func TestRowsAreClosedAgainWhenACarLeaves(t *testing.T) {
-	acc, _, samples, sp, _ := garage(t)
+	books, _, samples, sp, _ := garage(t)
+	acc := books.accountant
 	st := acc.store
 	k := 0
 	for end := sp.Start.Add(acc.district.Step); !end.After(sp.End); end = end.Add(acc.district.Step) {
@@ -182,7 +191,45 @@ func TestRowsAreClosedAgainWhenACarLeaves(t *testing.T) {
 	}
 }
 
-func mustParseDemo(t *testing.T) *config.Config {
+// TestPeaksArePublished: cars that are charged at night and not in the evening, when they came, keep the peak from being that of both; the ledger has it by both comparisons, which are the same without storage, and so has
+// the statement of the month, with the share of it that was measured.
+func TestPeaksArePublished(t *testing.T) {
+	books, _, samples, sp, maxKW := garage(t)
+	if err := books.store.Append(t.Context(), samples); err != nil {
+		t.Fatal(err)
+	}
+	d := books.district
+	month := timegrid.Month(sp.Start, d.Zone)
+	written, err := books.Close(t.Context(), month)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range written {
+		if f.Subject == district.DistrictSite {
+			got[f.Kind] = f.Value
+		}
+	}
+	want := 1 - maxKW/(maxKW+eveningKW)
+	for kind, v := range map[string]float64{"peak_import_kw": maxKW, "peak_import_uncontrolled_kw": maxKW + eveningKW, "peak_import_by_rules_kw": maxKW + eveningKW, "peak_reduction_uncontrolled_share": want,
+		"peak_reduction_by_rules_share": want} {
+		if x, ok := got[kind]; !ok || math.Abs(x-v) > 0.01 { // of meters that are rounded to a watt-hour in a slot
+			t.Errorf("%s is %v, want %v", kind, x, v)
+		}
+	}
+	s, err := balances.Make(t.Context(), books.store, balances.Query{District: d, Site: district.DistrictSite, Span: month, Step: balances.DefaultStep(month), Now: month.End})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, kind := range map[string]string{"peak_reduction_uncontrolled": "peak_reduction_uncontrolled_share", "peak_reduction_by_rules": "peak_reduction_by_rules_share"} {
+		i := slices.IndexFunc(s.KPIs, func(k balances.KPI) bool { return k.ID == id })
+		if i < 0 || s.KPIs[i].Value == nil || math.Abs(*s.KPIs[i].Value-got[kind]) > 1e-12 || math.Abs(s.KPIs[i].Coverage-got["coverage_share"]) > 1e-9 || s.KPIs[i].Coverage > 0.13 {
+			t.Errorf("the statement has %s as %+v, the ledger %v with coverage %v", id, s.KPIs[i], got[kind], got["coverage_share"])
+		}
+	}
+}
+
+func mustParseDemo(t testing.TB) *config.Config {
 	t.Helper()
 	text, err := fs.ReadFile(testdata.Districts(), "demo.yaml")
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/balance/ped"
 	"quartier/schemas/district"
+	"quartier/schemas/ledger"
 	"quartier/schemas/store"
 	"quartier/schemas/store/daily"
 	"quartier/schemas/store/rollup"
@@ -34,6 +35,7 @@ type record struct {
 	days     []balance.Day // nil: none are kept
 	rollups  []rollup.Row
 	errors   []district.ForecastError
+	figures  []ledger.Figure
 }
 
 func (r *record) Rollup(_ context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, _ *time.Location, yield func(rollup.Row) error) error {
@@ -52,6 +54,10 @@ func (r *record) Rollup(_ context.Context, series []district.SeriesID, sp timegr
 
 func (r *record) ObservedDays(ctx context.Context, o store.Observation, sp timegrid.Span, zone *time.Location) ([][]byte, error) {
 	return o.Sum(ctx, r, slices.Collect(sp.Days(zone)))
+}
+
+func (r *record) Figures(context.Context, string, timegrid.Span, ...string) ([]ledger.Figure, error) {
+	return r.figures, nil
 }
 
 func (r *record) ForecastErrors(context.Context, string, timegrid.Span) ([]district.ForecastError, error) {

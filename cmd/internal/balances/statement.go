@@ -14,6 +14,7 @@ import (
 	"quartier/schemas/balance/ped"
 	"quartier/schemas/balance/why"
 	"quartier/schemas/district"
+	"quartier/schemas/ledger"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 )
@@ -26,6 +27,7 @@ type Store interface {
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)
 	store.Observed
 	ObservedDays(ctx context.Context, o store.Observation, sp timegrid.Span, zone *time.Location) ([][]byte, error)
+	Figures(ctx context.Context, districtID string, sp timegrid.Span, kinds ...string) ([]ledger.Figure, error)
 }
 
 // Query is what a statement is asked for.
@@ -116,6 +118,11 @@ func Make(ctx context.Context, st Store, q Query) (*Statement, error) {
 	if in.Observed, err = observe(ctx, st, q, within(q.Span, known, d.Zone)); err != nil {
 		return nil, err
 	}
+	if q.Site == district.DistrictSite {
+		if in.Published, err = published(ctx, st, q); err != nil {
+			return nil, err
+		}
+	}
 	for _, v := range kpi.Compute(in) {
 		k := KPI{ID: v.ID, Version: v.Version, NameEN: v.NameEN, NameFR: v.NameFR, Value: v.Value, Unit: v.Unit, Formula: v.Formula, Inputs: v.Inputs, Note: v.Note,
 			Boundary: v.Boundary, Coverage: v.Coverage}
@@ -135,6 +142,21 @@ func within(sp, known timegrid.Span, zone *time.Location) timegrid.Span {
 		return sp
 	}
 	return sp.Overlap(timegrid.Span{Start: timegrid.Day(known.Start, zone).Start, End: timegrid.Day(known.End.Add(-1), zone).End})
+}
+
+// published returns the newest versions of the figures of closed months that indicators need. One that was altered in the record does not count.
+func published(ctx context.Context, st Store, q Query) ([]kpi.Published, error) {
+	all, err := st.Figures(ctx, q.District.ID, q.Span, kpi.PeakImport, kpi.PeakUncontrolled, kpi.PeakByRules)
+	if err != nil {
+		return nil, fmt.Errorf("balances: published figures of %s: %w", q.District.ID, err)
+	}
+	out := []kpi.Published{}
+	for _, f := range ledger.Latest(all) {
+		if f.Subject == q.Site && f.Intact() {
+			out = append(out, kpi.Published{Kind: f.Kind, Period: f.Period, Value: f.Value})
+		}
+	}
+	return out, nil
 }
 
 func boundaryName(site string) string {

@@ -10,6 +10,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/balance/ped"
 	"quartier/schemas/district"
+	"quartier/schemas/ledger"
 	"quartier/schemas/order"
 	"quartier/schemas/sharing"
 	"quartier/schemas/store"
@@ -70,6 +71,7 @@ type Store interface {
 	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
 	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
 	Carriers(ctx context.Context, districtID, site string, carrier balance.Carrier, sp timegrid.Span) ([]balance.CarrierRow, error)
+	Figures(ctx context.Context, districtID string, sp timegrid.Span, kinds ...string) ([]ledger.Figure, error)
 	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
 	BalanceDays(ctx context.Context, districtID, site string, sp timegrid.Span, zone *time.Location) ([]balance.Day, error)
 	BalanceSpan(ctx context.Context, districtID string) (timegrid.Span, error)

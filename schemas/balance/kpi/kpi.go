@@ -32,6 +32,8 @@ type Definition struct {
 	of    func(*Observed) (float64, why.Code)
 	over  func(*Observed) (measured, hours float64)
 	ahead func(*Observed) *Errors
+
+	against string // of published figures, in place of compute: the kind that the peak is compared with
 }
 
 // Value is an indicator of one boundary and period.
@@ -54,10 +56,11 @@ type Input struct {
 	ConnectionKW float64        // power of the connection at the boundary; 0 or +Inf: none is known
 	Zone         *time.Location // of months; nil: UTC
 	Observed     *Observed      // nil: nothing but the days was read
+	Published    []Published    // figures of closed months; nil: they are not published of the boundary
 }
 
 // All returns the definitions in the order in which tables show them.
-func All() []Definition { return slices.Concat(registry, observed) }
+func All() []Definition { return slices.Concat(registry, closed, observed) }
 
 // Compute returns the value of every indicator.
 func Compute(in Input) []Value {
@@ -74,6 +77,8 @@ func Compute(in Input) []Value {
 		v, reason := 0.0, why.NoRows
 		if d.of != nil {
 			v, reason, out[i].Coverage = d.value(&in)
+		} else if d.against != "" {
+			v, reason, out[i].Coverage = d.reduction(&in)
 		} else if s.total.Slots > 0 {
 			v, reason = d.compute(s)
 		}

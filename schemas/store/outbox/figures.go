@@ -13,10 +13,10 @@ func (s *Store) AppendFigures(ctx context.Context, figures []ledger.Figure) erro
 	return s.wrote(s.local.AppendFigures(ctx, figures))
 }
 
-// Figures returns every version of the figures of a district whose period lies in sp, the file's and the database's. Of two with one version the file's comes, which
+// Figures returns every version of the figures of a district whose period lies in sp, of some kinds (none: all), the file's and the database's. Of two with one version the file's comes, which
 // this installation published.
-func (s *Store) Figures(ctx context.Context, districtID string, sp timegrid.Span) ([]ledger.Figure, error) {
-	ours, err := s.local.Figures(ctx, districtID, sp)
+func (s *Store) Figures(ctx context.Context, districtID string, sp timegrid.Span, kinds ...string) ([]ledger.Figure, error) {
+	ours, err := s.local.Figures(ctx, districtID, sp, kinds...)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +26,7 @@ func (s *Store) Figures(ctx context.Context, districtID string, sp timegrid.Span
 	}
 	bounded, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	theirs, err := db.Figures(bounded, districtID, sp)
+	theirs, err := db.Figures(bounded, districtID, sp, kinds...)
 	if err != nil {
 		return ours, errors.Join(s.judge(ctx, err), ctx.Err())
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"quartier/schemas/ledger"
 	"quartier/schemas/store"
@@ -59,10 +60,16 @@ func (s *Store) AppendFigures(ctx context.Context, figures []ledger.Figure) erro
 	})
 }
 
-// Figures returns every version of the figures of a district whose period lies in sp.
-func (s *Store) Figures(ctx context.Context, districtID string, sp timegrid.Span) ([]ledger.Figure, error) {
-	rows, err := s.readers.QueryContext(ctx, "select "+figureColumns+" from figures where district=? and start_us>=? and end_us<=?",
-		districtID, store.CeilMicro(sp.Start), store.Micro(sp.End))
+// Figures returns every version of the figures of a district whose period lies in sp, of some kinds (none: all).
+func (s *Store) Figures(ctx context.Context, districtID string, sp timegrid.Span, kinds ...string) ([]ledger.Figure, error) {
+	query, args := "select "+figureColumns+" from figures where district=? and start_us>=? and end_us<=?", []any{districtID, store.CeilMicro(sp.Start), store.Micro(sp.End)}
+	if len(kinds) > 0 {
+		query += " and kind in (?" + strings.Repeat(",?", len(kinds)-1) + ")"
+		for _, k := range kinds {
+			args = append(args, k)
+		}
+	}
+	rows, err := s.readers.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, s.fail("read figures of "+districtID, err)
 	}

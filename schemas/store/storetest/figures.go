@@ -53,6 +53,16 @@ func figures(t *testing.T, s store.Store) {
 	if got, err = s.Figures(t.Context(), "fontaine", timegrid.NewSpan(a.Period.Start, a.Period.End.Add(-time.Second))); err != nil || len(got) != 0 {
 		t.Errorf("a span that ends before January has %d figures, %v", len(got), err)
 	}
+	other := figure("ecole", "cost_eur", 1, 1, 3)
+	must(t, s.AppendFigures(t.Context(), []ledger.Figure{other}))
+	if got, err = s.Figures(t.Context(), "fontaine", year, "cost_eur", "none_kwh"); err != nil || !reflect.DeepEqual(got, []ledger.Figure{other}) {
+		t.Errorf("figures of a kind are %+v, %v; want the one", got, err)
+	}
+	if got, err = s.Figures(t.Context(), "fontaine", year, "carbon_kg"); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("figures of the other kind are %+v, %v; want %+v", got, err, want)
+	}
+	want = append(want, other)
+	ledger.Sort(want)
 	if got, err = s.Figures(t.Context(), "other", year); err != nil || len(got) != 0 {
 		t.Errorf("another district has %d figures, %v", len(got), err)
 	}

@@ -65,13 +65,13 @@ func (s *Store) writeFigures(ctx context.Context, figures []ledger.Figure, other
 	})
 }
 
-// Figures returns every version of the figures of a district whose period lies in sp.
-func (s *Store) Figures(ctx context.Context, districtID string, sp timegrid.Span) ([]ledger.Figure, error) {
+// Figures returns every version of the figures of a district whose period lies in sp, of some kinds (none: all).
+func (s *Store) Figures(ctx context.Context, districtID string, sp timegrid.Span, kinds ...string) ([]ledger.Figure, error) {
 	if !storable(districtID) {
 		return []ledger.Figure{}, ctx.Err()
 	}
-	rows, err := s.pool.Query(ctx, "select "+figureColumns+` from figures where district=$1 and start>=$2 and "end"<=$3`,
-		districtID, store.FromMicro(store.CeilMicro(sp.Start)), store.Instant(sp.End))
+	rows, err := s.pool.Query(ctx, "select "+figureColumns+` from figures where district=$1 and start>=$2 and "end"<=$3 and ($4::text[] is null or kind = any($4))`,
+		districtID, store.FromMicro(store.CeilMicro(sp.Start)), store.Instant(sp.End), kinds)
 	if err != nil {
 		return nil, s.fail("read figures of "+districtID, err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/ledger"
 	"quartier/schemas/order"
 	"quartier/schemas/store"
 	"quartier/schemas/store/daily"
@@ -143,6 +144,11 @@ func (m *Memory) BalanceDays(ctx context.Context, districtID, site string, sp ti
 // ObservedDays is as the contract says.
 func (m *Memory) ObservedDays(ctx context.Context, o store.Observation, sp timegrid.Span, zone *time.Location) ([][]byte, error) {
 	return o.Sum(ctx, m, slices.Collect(sp.Days(zone)))
+}
+
+// Figures is as the contract says: none was published.
+func (m *Memory) Figures(context.Context, string, timegrid.Span, ...string) ([]ledger.Figure, error) {
+	return nil, nil
 }
 
 // ForecastErrors is as the contract says.
