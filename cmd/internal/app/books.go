@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -46,13 +47,14 @@ func NewBooks(cfg *config.Config, d *district.District, st store.Store, now func
 type Audit struct {
 	Month    timegrid.Span
 	Findings []ledger.Finding
-	Rows     int    // balance rows that raw samples give
+	Rows     int    // balance rows that raw samples give, of electricity and every other carrier
 	RowsOff  int    // of them and of those in the record, how many differ
 	FirstOff string // the first that does, in words
 	// samples of before Removed, some of which the month rests on, are not there any more: raw samples do not give its figures; zero where all are
 	Removed  time.Time
 	district string
 	rows     []balance.Row
+	carriers []balance.CarrierRow
 }
 
 // Clean reports whether everything published is what the raw samples give.
@@ -67,7 +69,7 @@ func (a *Audit) Clean() bool {
 
 // Audit recomputes a month from raw samples and compares it with the ledger and with the balance rows. The error wraps [store.ErrNotFound] when nothing was measured.
 func (b *Books) Audit(ctx context.Context, month timegrid.Span) (*Audit, error) {
-	now, rows, err := b.compute(ctx, month)
+	now, rows, carriers, err := b.compute(ctx, month)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +77,7 @@ func (b *Books) Audit(ctx context.Context, month timegrid.Span) (*Audit, error) 
 	if err != nil {
 		return nil, err
 	}
-	out := &Audit{Month: month, Findings: ledger.Audit(stored, now), Rows: len(rows), district: b.district.ID, rows: rows}
+	out := &Audit{Month: month, Findings: ledger.Audit(stored, now), Rows: len(rows) + len(carriers), district: b.district.ID, rows: rows, carriers: carriers}
 	removed, err := b.store.Retired(ctx)
 	if err != nil {
 		return nil, err
@@ -83,7 +85,7 @@ func (b *Books) Audit(ctx context.Context, month timegrid.Span) (*Audit, error) 
 	if restsOnRemoved(month, removed) {
 		out.Removed = removed
 	}
-	if err := b.compareRows(ctx, out); err != nil {
+	if err := errors.Join(b.compareRows(ctx, out), b.compareCarriers(ctx, out)); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -116,75 +118,31 @@ func (b *Books) Correct(ctx context.Context, a *Audit) ([]ledger.Figure, error) 
 				return nil, err
 			}
 		}
+		for at := 0; at < len(a.carriers); at += 5000 {
+			if err := b.store.SaveCarriers(ctx, a.carriers[at:min(at+5000, len(a.carriers))]); err != nil {
+				return nil, err
+			}
+		}
 	}
 	figures := ledger.Corrections(a.Findings)
 	return figures, b.store.AppendFigures(ctx, figures)
 }
 
-// compareRows counts the balance rows that are not what raw samples give.
-func (b *Books) compareRows(ctx context.Context, a *Audit) error {
-	stored, err := b.store.Balances(ctx, b.district.ID, "", a.Month)
-	if err != nil {
-		return err
-	}
-	type key struct {
-		site string
-		at   int64
-	}
-	have := map[key]*balance.Row{}
-	for i := range stored {
-		have[key{stored[i].Site, stored[i].Start.UnixMicro()}] = &stored[i]
-	}
-	off := func(format string, args ...any) {
-		if a.RowsOff++; a.RowsOff == 1 {
-			a.FirstOff = fmt.Sprintf(format, args...)
-		}
-	}
-	for i := range a.rows {
-		r := &a.rows[i]
-		k := key{r.Site, r.Start.UnixMicro()}
-		s := have[k]
-		delete(have, k)
-		switch {
-		case s == nil:
-			off("%s at %s is not in the record", r.Site, r.Start.Format(time.RFC3339))
-		case !sameRow(s, r):
-			off("%s at %s: import %d Wh stored, %d Wh from raw samples; cost %.6f EUR, %.6f EUR", r.Site, r.Start.Format(time.RFC3339), s.ImportWh, r.ImportWh, s.CostEUR, r.CostEUR)
-		}
-	}
-	for k := range have {
-		off("%s at %s is in the record, and no raw sample gives it", k.site, time.UnixMicro(k.at).UTC().Format(time.RFC3339))
-	}
-	return nil
-}
-
-// sameRow compares rows, sums of money and mass to a billionth.
-func sameRow(a, b *balance.Row) bool {
-	x, y := *a, *b
-	for _, p := range [][2]*float64{{&x.CostEUR, &y.CostEUR}, {&x.CarbonKg, &y.CarbonKg}, {&x.BaselineCostEUR, &y.BaselineCostEUR}, {&x.BaselineCarbonKg, &y.BaselineCarbonKg}, {&x.Coverage, &y.Coverage}} {
-		if math.Abs(*p[0]-*p[1]) > 1e-9*(1+math.Abs(*p[0])) {
-			return false
-		}
-		*p[0] = *p[1]
-	}
-	x.Start, y.Start = x.Start.UTC(), y.Start.UTC()
-	return x == y
-}
-
 // compute returns the figures and balance rows of a month from raw samples, day by day.
-func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figure, []balance.Row, error) {
+func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figure, []balance.Row, []balance.CarrierRow, error) {
 	d := b.district
 	var rows []balance.Row
+	var carriers []balance.CarrierRow
 	beyond, cars := map[district.SeriesID][]timegrid.Span{}, map[string][]units.WattHours{}
 	for day := range month.Days(d.Zone) {
 		acc, err := b.accountant.account(ctx, day)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if acc == nil {
 			continue
 		}
-		rows = append(rows, acc.rows...)
+		rows, carriers = append(rows, acc.rows...), append(carriers, acc.carriers...)
 		for site, list := range acc.cars {
 			cars[site] = append(cars[site], list...)
 		}
@@ -193,7 +151,7 @@ func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figu
 		}
 	}
 	if len(rows) == 0 {
-		return nil, nil, fmt.Errorf("app: %s in %s: nothing was measured: %w", d.ID, month.Start.In(d.Zone).Format("2006-01"), store.ErrNotFound)
+		return nil, nil, nil, fmt.Errorf("app: %s in %s: nothing was measured: %w", d.ID, month.Start.In(d.Zone).Format("2006-01"), store.ErrNotFound)
 	}
 	bySite := map[string][]balance.Row{}
 	for _, r := range rows {
@@ -201,18 +159,19 @@ func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figu
 	}
 	in, err := b.inputs(ctx, month, beyond)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	f := &figures{books: b, reporter: NewReporter(b.cfg, &recalled{records: b.store}, b.now), month: month, at: b.now()}
 	f.energies(district.DistrictSite, bySite[district.DistrictSite], in)
 	for i := range d.Sites {
 		f.energies(d.Sites[i].ID, bySite[d.Sites[i].ID], in)
 	}
+	f.carriers(carriers, in)
 	if err := f.carbon(bySite[district.DistrictSite], in); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := f.rules(ctx, bySite, cars, in); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	members := make([]*district.Member, len(d.Members))
 	for i := range d.Members {
@@ -221,15 +180,16 @@ func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figu
 	slices.SortStableFunc(members, func(a, b *district.Member) int { return strings.Compare(a.Site, b.Site) }) // what they rest on is read once for each site
 	for _, m := range members {
 		if err := f.member(ctx, m, bySite, in); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
-	return f.out, rows, nil
+	return f.out, rows, carriers, nil
 }
 
 // inputs are what the figures of a month rest on.
 type inputs struct {
-	samples  map[string][]ledger.Input // by site
+	samples  map[string][]ledger.Input // by site, of electricity
+	carried  map[string][]ledger.Input // by site, of other carriers, with what the configuration says of their meters
 	all      []ledger.Input            // of the samples, one for each site
 	config   map[string]ledger.Input   // by site; "_": the whole district
 	tariff   ledger.Input
@@ -245,8 +205,12 @@ var counted = map[string]bool{district.ImportKWh: true, district.ExportKWh: true
 // inputs reads and hashes everything that the figures rest on; beyond is where samples from outside the month were looked at to fill gaps.
 func (b *Books) inputs(ctx context.Context, month timegrid.Span, beyond map[district.SeriesID][]timegrid.Span) (*inputs, error) {
 	d, step := b.district, b.district.Step
-	in := &inputs{samples: map[string][]ledger.Input{}, config: map[string]ledger.Input{}, gPerKWh: map[int64]float64{}, importAt: map[int64]float64{}, exportAt: map[int64]float64{}}
+	in := &inputs{samples: map[string][]ledger.Input{}, config: map[string]ledger.Input{}, carried: map[string][]ledger.Input{}, gPerKWh: map[int64]float64{}, importAt: map[int64]float64{}, exportAt: map[int64]float64{}}
 	all, err := b.store.Series(ctx, d.ID+"/")
+	if err != nil {
+		return nil, err
+	}
+	carried, err := b.carried(in)
 	if err != nil {
 		return nil, err
 	}
@@ -255,8 +219,12 @@ func (b *Books) inputs(ctx context.Context, month timegrid.Span, beyond map[dist
 	for _, id := range all {
 		_, site, _, quantity, ok := id.Parts()
 		isSignal := id == carbonSeries(d.ID)
-		if !ok || !counted[quantity] && !isSignal {
+		if !ok || !counted[quantity] && !isSignal && !carried[id] {
 			continue
+		}
+		into := in.samples
+		if carried[id] {
+			into = in.carried
 		}
 		h := ledger.NewHasher("samples " + string(id))
 		n := 0
@@ -270,12 +238,12 @@ func (b *Books) inputs(ctx context.Context, month timegrid.Span, beyond map[dist
 			return nil, err
 		}
 		if n > 0 && !isSignal { // the signal counts by the factors that it makes
-			in.samples[site] = append(in.samples[site], h.Input())
+			into[site] = append(into[site], h.Input())
 		}
 		if fill, err := b.fill(ctx, id, outside(beyond[id], wide)); err != nil {
 			return nil, err
 		} else if fill.Count > 0 {
-			in.samples[site] = append(in.samples[site], fill)
+			into[site] = append(into[site], fill)
 		}
 	}
 	for site, list := range in.samples {
@@ -285,6 +253,33 @@ func (b *Books) inputs(ctx context.Context, month timegrid.Span, beyond map[dist
 		return nil, err
 	}
 	return in, b.configs(in)
+}
+
+// carried returns the series of the meters of other carriers, and notes what the configuration says of them.
+func (b *Books) carried(in *inputs) (map[district.SeriesID]bool, error) {
+	out := map[district.SeriesID]bool{}
+	said := map[string]*ledger.Hasher{}
+	for site, dev := range b.district.AllDevices {
+		if dev.Meter == nil {
+			continue
+		}
+		out[dev.Series(b.district.ID, site, b.accountant.carrierQuantity(dev))] = true
+		text, err := json.Marshal(struct {
+			ID, Profile string
+			Meter       *district.MeterParams
+		}{dev.ID, dev.Profile, dev.Meter})
+		if err != nil {
+			return nil, fmt.Errorf("app: configuration of %s/%s/%s: %w", b.district.ID, site, dev.ID, err)
+		}
+		if said[site] == nil {
+			said[site] = ledger.NewHasher("configuration of the meters of " + site)
+		}
+		said[site].Text(string(text))
+	}
+	for site, h := range said {
+		in.carried[site] = append(in.carried[site], h.Input())
+	}
+	return out, nil
 }
 
 // fill hashes the samples of other days by which gaps of a series were filled.

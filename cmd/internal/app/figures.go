@@ -25,6 +25,7 @@ import (
 // The methods behind published figures, with their versions. Whoever changes what a method computes raises its version, so that an audit can say why a figure differs.
 var (
 	byBalance = method{"balance", "2"} // 2: what gaps are filled by from outside the month is an input
+	byCarrier = method{"carrier-balance", "1"}
 	byTariff  = method{"tariff-cost", "1"}
 	byFactor  = method{"location-based", "1"}
 	byExport  = method{"avoided-by-export", "1"}
@@ -84,6 +85,38 @@ func (f *figures) energies(subject string, rows []balance.Row, in *inputs) {
 	if subject == district.DistrictSite {
 		eur, _ := savings.Saved(s.Row)
 		f.add(subject, "storage_and_control_saving_eur", eur, "EUR", byArrival, append(from, in.tariff)...)
+	}
+}
+
+// carriers adds what the meters of every other carrier of a site or the district say.
+func (f *figures) carriers(rows []balance.CarrierRow, in *inputs) {
+	type of struct {
+		subject string
+		carrier balance.Carrier
+	}
+	sums, covered := map[of]*balance.CarrierRow{}, map[of]float64{}
+	for i := range rows {
+		k := of{rows[i].Site, rows[i].Carrier}
+		if sums[k] == nil {
+			sums[k] = &balance.CarrierRow{}
+		}
+		sums[k].Add(&rows[i])
+		covered[k] += rows[i].Coverage
+	}
+	var all []ledger.Input
+	for site, list := range in.carried {
+		all = append(all, ledger.Together("meters "+f.books.district.ID+"/"+site, list))
+	}
+	for k, s := range sums {
+		from := in.carried[k.subject]
+		if k.subject == district.DistrictSite {
+			from = all
+		}
+		for kind, wh := range map[string]units.WattHours{"delivered": s.DeliveredWh, "exported": s.ExportedWh, "generated": s.GeneratedWh, "converted": s.ConvertedWh, "charge": s.ChargeWh, "discharge": s.DischargeWh,
+			"consumed": s.ConsumedWh, "residual": s.ResidualWh} {
+			f.add(k.subject, string(k.carrier)+"_"+kind+"_wh", float64(wh), "Wh", byCarrier, from...)
+		}
+		f.add(k.subject, string(k.carrier)+"_coverage_share", covered[k]/float64(f.month.Count(f.books.district.Step)), "1", byCarrier, from...)
 	}
 }
 
