@@ -332,7 +332,7 @@ func excluding(uses []string) string {
 }
 
 func percent(share float64) string {
-	if share > 0.999 && share < 1 {
+	if share > 0.999 && share < 1-1e-9 { // of a long sum the last digits are noise
 		share = 0.999 // not whole is never shown as whole
 	}
 	return fmt.Sprintf("%.1f %%", math.Min(100, 100*share))

@@ -301,3 +301,16 @@ func TestStation(t *testing.T) {
 		}
 	})
 }
+
+// TestCoverageOfADistrictIsWhole: where every site measured everything, so did the district, to the last bit: what falls short of 1 is never shown as whole.
+func TestCoverageOfADistrictIsWhole(t *testing.T) {
+	sp := timegrid.NewSpan(t0, t0.Add(15*time.Minute))
+	terms := Terms{ImportPrice: []float64{0}, ExportPrice: []float64{0}, CarbonG: []float64{0}}
+	var sites [][]Row
+	for n := 1; n <= 60; n++ {
+		sites = append(sites, []Row{{Coverage: 1}})
+		if got := District("d", sites, sp, 15*time.Minute, terms)[0].Coverage; got != 1 {
+			t.Errorf("%d sites that measured everything cover %v of their district", n, got)
+		}
+	}
+}

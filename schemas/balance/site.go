@@ -136,9 +136,12 @@ func District(districtID string, sites [][]Row, sp timegrid.Span, step time.Dura
 			r.CarsWh += v.CarsWh
 			r.OtherWh += v.OtherWh
 			r.ResidualWh += v.ResidualWh
-			r.Coverage += v.Coverage / float64(len(sites))
+			r.Coverage += v.Coverage
 			r.Substituted = r.Substituted || v.Substituted
 			r.Method |= v.Method
+		}
+		if len(sites) > 0 {
+			r.Coverage /= float64(len(sites)) // after the sum, so that all of everything is 1 to the last bit
 		}
 		r.SharedWh = min(in, out)
 		r.ImportWh, r.ExportWh = in-r.SharedWh, out-r.SharedWh
