@@ -134,8 +134,12 @@ func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figu
 	var rows []balance.Row
 	var carriers []balance.CarrierRow
 	beyond, cars := map[district.SeriesID][]timegrid.Span{}, map[string][]units.WattHours{}
+	accountant, err := NewAccountant(b.cfg, d, &ahead{Store: b.store})
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	for day := range month.Days(d.Zone) {
-		acc, err := b.accountant.account(ctx, day)
+		acc, err := accountant.account(ctx, day)
 		if err != nil {
 			return nil, nil, nil, err
 		}
