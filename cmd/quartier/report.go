@@ -7,10 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"quartier/cmd/internal/app"
 	"quartier/cmd/internal/config"
+	"quartier/schemas/district"
 	"quartier/schemas/store"
 )
 
@@ -60,11 +63,12 @@ func runReport(ctx context.Context, c *call) error {
 		return err
 	}
 	defer st.Close()
-	r := app.NewReporter(cfg, st, time.Now)
+	r := app.NewSerialReporter(cfg, st, time.Now)
 	written, empty := 0, 0
 	for i := range cfg.Districts {
 		d := &cfg.Districts[i]
-		for _, m := range d.Members {
+		members := slices.SortedStableFunc(slices.Values(d.Members), func(a, b district.Member) int { return strings.Compare(a.Site, b.Site) })
+		for _, m := range members {
 			if *member != "" && m.ID != *member || *member == "" && !m.Consent.Report {
 				continue
 			}

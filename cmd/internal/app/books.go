@@ -165,7 +165,7 @@ func (b *Books) compute(ctx context.Context, month timegrid.Span) ([]ledger.Figu
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	f := &figures{books: b, reporter: NewReporter(b.cfg, &recalled{records: b.store}, b.now), month: month, at: b.now()}
+	f := &figures{books: b, reporter: NewSerialReporter(b.cfg, b.store, b.now), month: month, at: b.now()}
 	f.energies(district.DistrictSite, bySite[district.DistrictSite], in)
 	for i := range d.Sites {
 		f.energies(d.Sites[i].ID, bySite[d.Sites[i].ID], in)

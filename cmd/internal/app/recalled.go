@@ -12,26 +12,30 @@ import (
 	"quartier/schemas/timegrid"
 )
 
-// recalled are records that remember what was read of the last site, and days' rollups: members of one site rest on the same months. It serves one computation, in which the record counts as it was when
+// recalled are records that remember what was read of the last site and of its district, and days' rollups: members of one site rest on the same months. It serves one computation, in which the record counts as it was when
 // it was first read, and one goroutine.
 type recalled struct {
 	records
-	site    string
-	rows    map[timegrid.Span][]balance.Row
+	of      map[bool]string // whether of a district itself: its name, or the site's
+	rows    map[bool]map[timegrid.Span][]balance.Row
 	rollups map[string][]rollup.Row
 }
 
 // Balances is as [records]; callers do not change what it returns.
 func (r *recalled) Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error) {
-	if of := districtID + "/" + site; of != r.site {
-		r.site, r.rows = of, map[timegrid.Span][]balance.Row{}
+	whole := site == district.DistrictSite
+	if r.of == nil {
+		r.of, r.rows = map[bool]string{}, map[bool]map[timegrid.Span][]balance.Row{}
 	}
-	if rows, ok := r.rows[sp]; ok {
+	if of := districtID + "/" + site; of != r.of[whole] {
+		r.of[whole], r.rows[whole] = of, map[timegrid.Span][]balance.Row{}
+	}
+	if rows, ok := r.rows[whole][sp]; ok {
 		return rows, nil
 	}
 	rows, err := r.records.Balances(ctx, districtID, site, sp)
 	if err == nil {
-		r.rows[sp] = rows
+		r.rows[whole][sp] = rows
 	}
 	return rows, err
 }

@@ -66,6 +66,12 @@ func NewReporter(cfg *config.Config, st records, now func() time.Time) *Reporter
 	return &Reporter{cfg: cfg, store: st, now: now}
 }
 
+// NewSerialReporter returns a reporter for one goroutine that makes the reports of many members, those of a site one after the other: it remembers what it has read of the last site and district, and does not see what
+// is written meanwhile.
+func NewSerialReporter(cfg *config.Config, st records, now func() time.Time) *Reporter {
+	return NewReporter(cfg, &recalled{records: st}, now)
+}
+
 // Report renders a member's report of a month ("2026-01") as "html" or "pdf" in "fr" or "en"; the member's language when empty. The error wraps [store.ErrNotFound] when the
 // district, the member or the month's data is not there.
 func (r *Reporter) Report(ctx context.Context, districtID, memberID, month, format, language string) ([]byte, error) {
