@@ -5,17 +5,15 @@ import (
 	"time"
 
 	"quartier/optimizer/problem"
+	"quartier/scheduler/devices"
 	"quartier/scheduler/observe"
 	"quartier/schemas/district"
 )
 
 const (
-	coldWaterC      = 12.0 // °C, mains water: the zero of a tank's stored heat
-	defaultIndoorC  = 20.0 // °C, where a zone is not measured
-	discomfortPerKH = 0.5  // EUR per K and hour outside the comfort band, at least
-	lackPerKWhH     = 0.05 // EUR per hour and kWh of heat that a building lacks to its comfort band; putting heat off for hours never pays that
-	shortfallPerKWh = 1.0  // EUR per kWh that a car lacks at departure; far above any price, far below refusing everything
-	offKW           = 0.05 // kW below which a machine is off
+	coldWaterC     = devices.ColdWaterC
+	defaultIndoorC = 20.0 // °C, where a zone is not measured
+	offKW          = 0.05 // kW below which a machine is off
 )
 
 // build makes the plan problem of the district from its present state and the forecasts. A device that is not under control, paused or not seen goes into the load with
@@ -116,20 +114,11 @@ func batteryDevice(id string, b *district.BatteryParams, now observe.Device, sto
 
 // carDevice plans the car that is plugged in by the energy wanted and the energy metered in its session; an empty charger is planned as such.
 func (s *Scheduler) carDevice(dev *district.Device, now observe.Device, in inputs, zone *time.Location) problem.Device {
-	c := dev.EVCharger
-	x := problem.NewEV(dev.ID)
-	x.CapacityKWh = math.Max(c.CapacityKWh, c.TargetKWh)
-	x.MaxKW, x.MinKW = c.MaxKW, math.Min(c.MinKW, c.MaxKW)
-	x.ChargeEfficiency = 1 // target and session energy are both metered at the charger
-	x.ShortfallCostPerKWh = shortfallPerKWh
-	x.Sessions = []problem.Session{}
-	got := math.Max(0, now.SessionKWh.Or(0))
-	if now.Connected.V < 0.5 || got >= c.TargetKWh {
-		return x
+	c, depart := dev.EVCharger, 0
+	if now.Connected.V >= 0.5 {
+		depart = max(1, int(math.Ceil(float64(readyBy(c.ReadyBy, in.start, zone).Sub(in.start))/float64(in.step))))
 	}
-	depart := int(math.Ceil(float64(readyBy(c.ReadyBy, in.start, zone).Sub(in.start)) / float64(in.step)))
-	x.Sessions = append(x.Sessions, problem.Session{ArriveStep: 0, DepartStep: max(1, min(depart, in.steps)), InitialKWh: math.Min(got, x.CapacityKWh), TargetKWh: c.TargetKWh})
-	return x
+	return devices.Car(dev.ID, c, math.Max(0, now.SessionKWh.Or(0)), depart, in.steps)
 }
 
 // readyBy returns the next instant after from at the local time "15:04"; 07:00 when the text is empty.
@@ -148,46 +137,15 @@ func readyBy(text string, from time.Time, zone *time.Location) time.Time {
 
 // heatPumpDevice plans a heat pump and its zone.
 func heatPumpDevice(dev *district.Device, now observe.Device, in inputs) problem.Device {
-	h := dev.HeatPump
-	x := problem.NewHeatPump(dev.ID)
-	x.MaxKW, x.MinKW = h.MaxKW, math.Min(h.MinKW, h.MaxKW)
-	x.COP = make([]float64, in.steps)
-	for t := range x.COP {
-		x.COP[t] = math.Max(1, h.COPNominal+h.COPPerK*(in.outdoorC[t]-7))
-	}
-	x.InitialOn = now.PowerKW.Or(0) > offKW
-	x.MinOnSteps = max(1, int(math.Ceil(float64(h.MinOn)/float64(in.step))))
-	x.MinOffSteps = max(1, int(math.Ceil(float64(h.MinOff)/float64(in.step))))
-	x.StartCost = 0.02
-	x.Zone.CapacityKWhPerK, x.Zone.ResistanceKPerKW = h.CapacityKWhPerK, h.ResistanceKPerKW
-	x.Zone.InitialC = now.IndoorC.Or(defaultIndoorC)
-	x.Zone.OutdoorC = in.outdoorC
-	x.Zone.GainsKW = constant(h.GainsKW, in.steps)
-	x.Zone.MinC, x.Zone.MaxC = constant(h.MinC, in.steps), constant(h.MaxC, in.steps)
-	x.Zone.DiscomfortCostPerKH = math.Max(discomfortPerKH, lackPerKWhH*h.CapacityKWhPerK)
-	return x
+	return devices.HeatPump(dev.ID, dev.HeatPump, now.IndoorC.Or(defaultIndoorC), now.PowerKW.Or(0) > offKW, in.outdoorC, in.step)
 }
 
-// waterHeaterDevice plans the heat above the lowest temperature at the tap: what lies below warms nobody, so the plan may not spend it.
+// waterHeaterDevice plans a tank from which a mean heat is drawn.
 func waterHeaterDevice(dev *district.Device, now observe.Device, in inputs, drawKW float64) problem.Device {
-	w := dev.WaterHeater
-	x := problem.NewWaterHeater(dev.ID)
-	x.MaxKW, x.MinKW = w.MaxKW, w.MaxKW
-	perK := w.CapacityKWh / math.Max(1, w.MaxC-coldWaterC)
-	x.CapacityKWh = perK * math.Max(1, w.MaxC-w.MinC)
-	x.InitialKWh = math.Max(0, math.Min(x.CapacityKWh, perK*(now.TankC.V-w.MinC)))
-	x.LossPerHour = w.LossPerHour
 	if drawKW <= 0 {
-		drawKW = w.CapacityKWh * 0.6 / 24 // nothing measured yet: six tenths of a tank a day
+		drawKW = dev.WaterHeater.CapacityKWh * 0.6 / 24 // nothing measured yet: six tenths of a tank a day
 	}
-	x.DrawKW = constant(drawKW, in.steps)
-	lacks := perK * math.Max(0, w.MinC-now.TankC.V) // to be made up for as fast as the heater can
-	for t := 0; t < in.steps && lacks > 1e-9 && w.MaxKW > drawKW; t++ {
-		kw := math.Min(w.MaxKW-drawKW, lacks/in.step.Hours())
-		x.DrawKW[t] += kw
-		lacks -= kw * in.step.Hours()
-	}
-	return x
+	return devices.WaterHeater(dev.ID, dev.WaterHeater, now.TankC.V, constant(drawKW, in.steps), in.step)
 }
 
 func constant(v float64, n int) []float64 {
