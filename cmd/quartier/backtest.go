@@ -22,8 +22,10 @@ func backtestCommand() *command {
 Behind one meter, stores empty at first and worth nothing at the end: no control, self-consumption first,
 Quartier's control, and perfect foresight. Prints a table; --out writes the whole result as JSON, --html as a
 page with plots. "captured" is the share of perfect foresight's saving that Quartier's control made.
---citylearn takes a data set folder of CityLearn (2022 and later), --traces one of our own form: sites.csv,
-prices.csv and stores.csv, see 'go doc quartier/scheduler/backtest Traces'.
+--citylearn takes a data set folder of CityLearn (2022 and later), --traces one of our own form: sites.csv and
+prices.csv, with stores.csv (batteries), tanks.csv (hot water), rooms.csv (heat pumps and what they heat, under
+weather.csv and comfort.csv) and sessions.csv (cars), each where there is one. What people lack counts beside
+the cost there. See 'go doc quartier/scheduler/backtest Traces' for the columns.
 The steps before --from-step are the past that the forecasts begin with.`,
 		run: runBacktest}
 }

@@ -18,6 +18,7 @@ type Case struct {
 	// ImportPrice is what a kWh drawn costs, carbon apart; in the currency of the data.
 	ImportPrice []float64
 	Carbon      []float64 // kg CO2e per kWh drawn
+	OutdoorC    []float64 // outdoor temperature; nil where it is not known
 	Notes       []string  // what the data made necessary, in words
 }
 
@@ -29,6 +30,10 @@ type Site struct {
 	Store  *storage.Store
 	// DiscomfortK is how far the building was outside its comfort band in each slot, K; nil where that is not known.
 	DiscomfortK []float64
+	// Tank, Room and Chargers are flexible devices, whose electricity is not in LoadKW.
+	Tank     *Tank
+	Room     *Room
+	Chargers []Charger
 }
 
 // Steps is the number of slots.
@@ -36,6 +41,9 @@ func (c *Case) Steps() int { return len(c.ImportPrice) }
 
 // Hours is the length of a slot.
 func (c *Case) Hours() float64 { return c.Step.Hours() }
+
+// at is the instant at which a slot begins.
+func (c *Case) at(t int) time.Time { return c.Start.Add(time.Duration(t) * c.Step) }
 
 // Validate names every fault.
 func (c *Case) Validate() error {
@@ -63,6 +71,9 @@ func (c *Case) Validate() error {
 	}
 	series("the import price", c.ImportPrice, math.Inf(-1))
 	series("the carbon intensity", c.Carbon, 0)
+	if c.OutdoorC != nil {
+		series("the outdoor temperature", c.OutdoorC, -90)
+	}
 	for _, s := range c.Sites {
 		series("the load of "+s.ID, s.LoadKW, 0)
 		series("the sun of "+s.ID, s.SunKW, 0)
@@ -74,6 +85,7 @@ func (c *Case) Validate() error {
 				errs = append(errs, fmt.Errorf("the store of %s: %w", s.ID, err))
 			}
 		}
+		errs = append(errs, s.validate(c, series)...)
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"context"
 	"math"
 	"time"
 
@@ -9,14 +10,17 @@ import (
 )
 
 // resting leaves the stores alone.
-type resting struct{}
+type resting struct{ *thermostats }
 
-func (resting) power(now) (float64, error) { return 0, nil }
+func (resting) power(context.Context, now) (float64, error) { return 0, nil }
 
 // rules are self-consumption first.
-type rules struct{ market }
+type rules struct {
+	market
+	*thermostats
+}
 
-func (r rules) power(n now) (float64, error) {
+func (r rules) power(_ context.Context, n now) (float64, error) {
 	return r.pool.Within(n.stored, -n.netKW, r.c.Hours()), nil
 }
 
@@ -32,6 +36,7 @@ type planner struct {
 	seen           int // slots that the spread has been told of
 	steps          int
 	between        int
+	flexible       *flexiblePlan // nil where there are no flexible devices
 }
 
 // carbonFade is the time constant with which the deviation of the grid's carbon intensity fades before anything else is learned: wind lasts for days.
@@ -55,23 +60,43 @@ func newPlanner(m market, set Settings) *planner {
 	p.sun = probable{forecast.NewProbabilistic(m.c.Step, p.steps, time.UTC, forecast.Settings{Max: math.Inf(1), Ratio: true})}
 	p.carbon = forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, forecast.Settings{Max: math.Inf(1), Fade: carbonFade})
 	p.tariff = forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, forecast.Settings{})
+	if !m.fleet.empty() {
+		p.flexible = newFlexiblePlan(m.fleet, p.steps)
+	}
 	return p
 }
 
-func (p *planner) power(n now) (float64, error) {
-	if p.pool.CapacityKWh <= 0 {
-		return 0, nil
+// devices plans where that is due, and has flexible devices do as planned.
+func (p *planner) devices(ctx context.Context, n now, kw flexKW) error {
+	if err := p.renew(ctx, n); err != nil {
+		return err
 	}
+	p.flexible.follow(n, n.step-p.made, kw)
+	return nil
+}
+
+// renew plans where that is due: after a while, and where a car came.
+func (p *planner) renew(ctx context.Context, n now) error {
 	if p.made < 0 {
 		p.warmUp(n)
 	}
 	p.measured(n)
-	if p.made < 0 || n.step-p.made >= p.between {
-		if err := p.plan(n); err != nil {
+	if p.made >= 0 && n.step-p.made < p.between && (p.flexible == nil || n.step == p.made || !p.flexible.f.arrives(n.step)) {
+		return nil
+	}
+	return p.plan(ctx, n)
+}
+
+func (p *planner) power(ctx context.Context, n now) (float64, error) {
+	if p.pool.CapacityKWh <= 0 {
+		return 0, nil
+	}
+	if p.flexible == nil {
+		if err := p.renew(ctx, n); err != nil {
 			return 0, err
 		}
 	}
-	return p.values.Power(answer.Now{At: p.at(n.step), StoredKWh: n.stored, NetKW: n.netKW, ImportPrice: n.tariff[n.step] + p.set.CarbonPrice*n.carbon[n.step], ExportPrice: p.sell})
+	return p.values.Power(answer.Now{At: p.c.at(n.step), StoredKWh: n.stored, NetKW: n.netKW, ImportPrice: n.tariff[n.step] + p.set.CarbonPrice*n.carbon[n.step], ExportPrice: p.sell})
 }
 
 // warmUp makes the forecasts that would have been made before the first slot, so that their errors are known.
@@ -79,7 +104,7 @@ func (p *planner) warmUp(n now) {
 	perDay := int(24 * time.Hour / p.c.Step)
 	for t := max(perDay, n.step-p.net.Days()*perDay-p.steps); t < n.step; t++ {
 		if (n.step-t)%p.between == 0 {
-			p.net.Made(p.at(t), p.forecast(n.load[:t], n.sun[:t]))
+			p.net.Made(p.c.at(t), p.forecast(n.load[:t], n.sun[:t]))
 		}
 	}
 }
@@ -87,11 +112,9 @@ func (p *planner) warmUp(n now) {
 // measured tells the spread what came since.
 func (p *planner) measured(n now) {
 	for ; p.seen < n.step; p.seen++ {
-		p.net.Measured(p.at(p.seen), n.load[p.seen]-n.sun[p.seen])
+		p.net.Measured(p.c.at(p.seen), n.load[p.seen]-n.sun[p.seen])
 	}
 }
-
-func (p *planner) at(t int) time.Time { return p.c.Start.Add(time.Duration(t) * p.c.Step) }
 
 // forecast is the expected net power of the next steps, from the past alone.
 func (p *planner) forecast(load, sun []float64) []float64 {
@@ -112,9 +135,9 @@ func (p *planner) ahead(v []float64, by *forecast.Adaptive) []float64 {
 }
 
 // plan works out what is stored is worth, from now to the horizon or to the end of the run, after which it is worth nothing.
-func (p *planner) plan(n now) error {
+func (p *planner) plan(ctx context.Context, n now) error {
 	steps := min(p.steps, p.set.FromStep+p.set.Steps-n.step)
-	from := p.at(n.step)
+	from := p.c.at(n.step)
 	expected := p.forecast(n.load, n.sun)
 	p.net.Made(from, expected)
 	tariff, carbon := p.ahead(n.tariff, p.tariff), p.ahead(n.carbon, p.carbon)
@@ -129,9 +152,17 @@ func (p *planner) plan(n now) error {
 	for k := range price {
 		price[k] = tariff[k] + p.set.CarbonPrice*carbon[k]
 	}
+	p.made = n.step
 	outlook := answer.Outlook{Start: from, Step: p.c.Step, NetKW: expected[:steps], ImportPrice: price, ExportPrice: flat(p.sell, steps), Ends: n.step+steps >= p.set.FromStep+p.set.Steps}
+	if p.flexible != nil {
+		if err := p.flexible.renew(ctx, p.set, n, &outlook, p.pool); err != nil {
+			return err
+		}
+	}
+	if p.pool.CapacityKWh <= 0 {
+		return nil
+	}
 	var err error
 	p.values, err = answer.New(p.pool, outlook, func(k int, out []float64) { p.net.Errors(from, k, out) })
-	p.made = n.step
 	return err
 }

@@ -29,9 +29,11 @@ func (r *Result) WritePage(w io.Writer) error {
 	data := struct {
 		Name, Captured, Table, From, To, Day string
 		Costs, Months, Powers, Stored        template.HTML
+		Comfort                              template.HTML
+		Flexible                             []plot
 		Settings                             map[string]any
 	}{r.c.Name, captured, table.String(), fmt.Sprint(r.Settings["from"]), fmt.Sprint(r.Settings["to"]), day.Format("2006-01-02"),
-		r.costPlot(), r.monthPlot(), r.powerPlot(from), r.storedPlot(from), r.Settings}
+		r.costPlot(), r.monthPlot(), r.powerPlot(from), r.storedPlot(from), r.comfortPlot(), r.flexiblePlots(from), r.Settings}
 	return page.Execute(w, data)
 }
 
@@ -62,15 +64,21 @@ func (r *Result) dearestDay() (time.Time, int) {
 var colours = map[string]string{"none": "#8a8f98", "rules": "#e69f00", "quartier": "#0072b2", "perfect": "#009e73"}
 
 func (r *Result) costPlot() template.HTML {
+	return r.bars("Cost of each run", 0, func(x *Run) float64 { return x.Cost })
+}
+
+// bars draws a figure of each run.
+func (r *Result) bars(title string, digits int, of func(*Run) float64) template.HTML {
 	most := 0.0
 	for _, n := range Names {
-		most = math.Max(most, r.Runs[n].Cost)
+		most = math.Max(most, of(r.Runs[n]))
 	}
 	var b strings.Builder
-	b.WriteString(`<svg viewBox="0 0 720 180" role="img" aria-label="Cost of each run">`)
+	fmt.Fprintf(&b, `<svg viewBox="0 0 720 180" role="img" aria-label="%s">`, title)
 	for i, n := range Names {
-		y, w := 10+40*i, 520*math.Max(0, r.Runs[n].Cost)/math.Max(most, 1e-9)
-		fmt.Fprintf(&b, `<text x="90" y="%d" text-anchor="end">%s</text><rect x="100" y="%d" width="%.1f" height="26" fill="%s"/><text x="%.1f" y="%d">%.0f</text>`, y+18, n, y, w, colours[n], 106+w, y+18, r.Runs[n].Cost)
+		v := of(r.Runs[n])
+		y, w := 10+40*i, 520*math.Max(0, v)/math.Max(most, 1e-9)
+		fmt.Fprintf(&b, `<text x="90" y="%d" text-anchor="end">%s</text><rect x="100" y="%d" width="%.1f" height="26" fill="%s"/><text x="%.1f" y="%d">%.*f</text>`, y+18, n, y, w, colours[n], 106+w, y+18, digits, v)
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String())
@@ -101,6 +109,52 @@ func (r *Result) monthPlot() template.HTML {
 	return template.HTML(b.String())
 }
 
+// plot is a plot with its title.
+type plot struct {
+	Title string
+	SVG   template.HTML
+}
+
+// flexiblePlots show what flexible devices did, by kind; none where there are none.
+func (r *Result) flexiblePlots(from int) (out []plot) {
+	if r.Runs["none"].Comfort == nil {
+		return nil
+	}
+	f := r.c.fleet(r.set.FromStep, r.set.FromStep+r.set.Steps)
+	for _, p := range []struct {
+		n           int
+		title, unit string
+		pick        func(devicePowers) float64
+	}{
+		{len(f.tanks), "Power of hot-water tanks", "kW", func(d devicePowers) float64 { return d.tanksKW }},
+		{len(f.tanks), "Hot water above its lowest temperature", "kWh", func(d devicePowers) float64 { return d.tankKWh }},
+		{len(f.rooms), "Power of heat pumps", "kW", func(d devicePowers) float64 { return d.roomsKW }},
+		{len(f.rooms), "Mean temperature of rooms", "°C", func(d devicePowers) float64 { return d.roomC }},
+		{len(f.chargers), "Power of cars", "kW", func(d devicePowers) float64 { return d.carsKW }},
+	} {
+		if p.n == 0 {
+			continue
+		}
+		series := map[*Run][]float64{}
+		for _, n := range Names {
+			run := r.Runs[n]
+			for _, d := range run.flexible {
+				series[run] = append(series[run], p.pick(d))
+			}
+		}
+		out = append(out, plot{p.title, r.lines(from, p.unit, p.title, func(x *Run) []float64 { return series[x] })})
+	}
+	return out
+}
+
+// comfortPlot shows the discomfort of each run; nothing where it is not known.
+func (r *Result) comfortPlot() template.HTML {
+	if r.Runs["none"].Comfort == nil {
+		return ""
+	}
+	return r.bars("Discomfort of each run, K h", 1, func(x *Run) float64 { return x.DiscomfortKH })
+}
+
 func (r *Result) powerPlot(from int) template.HTML {
 	return r.lines(from, "kW", "Net power behind the meter", func(x *Run) []float64 { return x.net })
 }
@@ -113,6 +167,9 @@ func (r *Result) storedPlot(from int) template.HTML {
 func (r *Result) lines(from int, unit, title string, pick func(*Run) []float64) template.HTML {
 	to := min(from+2*int(24*time.Hour/r.c.Step), len(r.Runs["none"].net))
 	low, high := 0.0, 1e-9
+	if unit == "°C" {
+		low, high = math.Inf(1), math.Inf(-1)
+	}
 	for _, n := range Names {
 		for _, v := range pick(r.Runs[n])[from:to] {
 			low, high = math.Min(low, v), math.Max(high, v)
@@ -122,7 +179,10 @@ func (r *Result) lines(from int, unit, title string, pick func(*Run) []float64) 
 	y := func(v float64) float64 { return 180 - 165*(v-low)/(high-low) }
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg viewBox="0 0 720 210" role="img" aria-label="%s">`, title)
-	for _, v := range []float64{low, 0, high} {
+	if high-low < 1e-9 {
+		high = low + 1
+	}
+	for _, v := range []float64{low, math.Max(low, 0), high} {
 		fmt.Fprintf(&b, `<line x1="60" x2="700" y1="%.1f" y2="%.1f" stroke="#d0d4da"/><text x="54" y="%.1f" text-anchor="end">%.0f %s</text>`, y(v), y(v), y(v)+4, v, unit)
 	}
 	start := r.c.Start.Add(time.Duration(r.set.FromStep+from) * r.c.Step)

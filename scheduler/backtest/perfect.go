@@ -30,13 +30,15 @@ func (c *Case) perfect(ctx context.Context, set Settings) (*Run, error) {
 	end := set.FromStep + set.Steps
 	stored, powers := make([]float64, len(stores)), make([]float64, len(stores))
 	out := newTally(c, set)
+	f := out.fleet
+	have, flexible := f.begin(set.FromStep), f.off()
 	for from := set.FromStep; from < end; from += kept {
 		set.Progress("perfect", float64(from-set.FromStep)/float64(set.Steps))
 		to := min(from+kept+tail, end)
 		if end-to < tail { // no window of a few slots at the end
 			to = end
 		}
-		sol, err := c.window(ctx, set, p, m, stores, stored, from, to)
+		sol, gap, err := c.window(ctx, set, p, m, stores, stored, f, have, from, to)
 		if err != nil {
 			return nil, err
 		}
@@ -51,8 +53,13 @@ func (c *Case) perfect(ctx context.Context, set Settings) (*Run, error) {
 					powers[i] = s.Within(stored[i], sol[i][t-from], c.Hours())
 				}
 			}
-			out.slot(t, p, powers, stored, stores)
+			if sol != nil {
+				f.take(flexible, func(k int) float64 { return sol[len(stores)+k][t-from] })
+			}
+			f.within(have, t, flexible)
+			out.slot(t, p, powers, stored, stores, have, flexible)
 		}
+		out.r.gap += gap
 		if last == end {
 			break
 		}
@@ -73,13 +80,13 @@ func alike(stores []storage.Store) bool {
 	return len(stores) > 0
 }
 
-// window plans the slots [from, to) and returns the powers of each store.
-func (c *Case) window(ctx context.Context, set Settings, p pooled, m market, stores []storage.Store, stored []float64, from, to int) ([][]float64, error) {
+// window plans the slots [from, to) and returns the powers of each store and then of each flexible device, and by how much the plan may cost more than the best.
+func (c *Case) window(ctx context.Context, set Settings, p pooled, m market, stores []storage.Store, stored []float64, f fleet, have state, from, to int) (kw [][]float64, gap float64, err error) {
 	n := to - from
-	if len(stores) == 0 {
-		return nil, nil
+	if len(stores) == 0 && f.empty() {
+		return nil, 0, nil
 	}
-	q := &problem.Problem{Start: c.Start.Add(time.Duration(from) * c.Step), StepMinutes: c.Step.Minutes(), Steps: n,
+	q := &problem.Problem{Start: c.at(from), StepMinutes: c.Step.Minutes(), Steps: n,
 		Grid: problem.Grid{ImportPrice: m.price[from:to], ExportPrice: flat(set.ExportPrice, n), CarbonIntensity: flat(0, n)}}
 	site := problem.Site{ID: "neighbourhood", LoadKW: p.load[from:to]}
 	sun := problem.NewPV("sun")
@@ -93,20 +100,23 @@ func (c *Case) window(ctx context.Context, set Settings, p pooled, m market, sto
 		b.InitialKWh = math.Max(0, math.Min(s.CapacityKWh, stored[i]))
 		site.Devices = append(site.Devices, b)
 	}
+	site.Devices = append(site.Devices, f.asked(have, f.known(from, to))...)
 	q.Sites = []problem.Site{site}
 	q.Fill()
 	sol, err := optimizer.Plan(ctx, q, optimizer.Settings{TimeLimit: windowTime, PreferenceEpsilon: -1, Workers: set.Workers})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if sol.Status != problem.Optimal && sol.Status != problem.Feasible {
-		return nil, fmt.Errorf("the plan of steps %d to %d is %s", from, to, sol.Status)
+		return nil, 0, fmt.Errorf("the plan of steps %d to %d is %s", from, to, sol.Status)
 	}
-	out := make([][]float64, len(stores))
-	for i := range stores {
-		out[i] = sol.Sites[0].Devices[i+1].PowerKW
+	if sol.Objective != nil && sol.Bound != nil {
+		gap = *sol.Objective - *sol.Bound
 	}
-	return out, nil
+	for _, d := range sol.Sites[0].Devices[1:] { // the first is the sun
+		kw = append(kw, d.PowerKW)
+	}
+	return kw, gap, nil
 }
 
 func flat(v float64, n int) []float64 {
@@ -126,8 +136,8 @@ func (r *Result) describe() map[string]any {
 		capacity += s.CapacityKWh
 		power += s.ChargeKW
 	}
-	first := c.Start.Add(time.Duration(set.FromStep) * c.Step)
-	return map[string]any{
+	first := c.at(set.FromStep)
+	out := map[string]any{
 		"data": c.Name, "sites": len(c.Sites), "stores": len(stores), "capacity_kwh": capacity, "charge_kw": power,
 		"step_minutes": c.Step.Minutes(), "from_step": set.FromStep, "steps": set.Steps,
 		"from": first.Format("2006-01-02T15:04"), "to": first.Add(time.Duration(set.Steps) * c.Step).Format("2006-01-02T15:04"),
@@ -136,4 +146,15 @@ func (r *Result) describe() map[string]any {
 		"perfect":   fmt.Sprintf("true data in rolling windows of %.0f days, of which %.0f are carried out", (windowKept+windowTail).Hours()/24, windowKept.Hours()/24),
 		"forecasts": "from the past; of the present step, load, sun and prices are measured", "tariff_known_hours": set.TariffKnown.Hours(), "stores_at_start": "empty", "stores_at_end": "worth nothing", "notes": c.Notes,
 	}
+	if f := c.fleet(set.FromStep, set.FromStep+set.Steps); !f.empty() {
+		cars := 0
+		for _, p := range f.chargers {
+			cars += len(p.Sessions)
+		}
+		out["tanks"], out["rooms"], out["charging_points"], out["car_sessions"] = len(f.tanks), len(f.rooms), len(f.chargers), cars
+		out["tanks_at_start"], out["rooms_at_start"] = "half full", "at the lower edge of their band"
+		out["captured"] = "of cost and the cost of discomfort"
+		out["perfect_gap"] = r.Runs["perfect"].gap
+	}
+	return out
 }

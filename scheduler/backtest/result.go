@@ -36,6 +36,25 @@ func (r *Result) Write(w io.Writer) error {
 		}
 		p(&err, "\n")
 	}
+	if r.Runs["none"].Comfort != nil {
+		for _, row := range []struct {
+			name, unit string
+			digits     int
+			v          func(*Comfort) float64
+		}{
+			{"rooms", "K h", 1, func(c *Comfort) float64 { return c.RoomsKH }}, {"hot water", "K h", 1, func(c *Comfort) float64 { return c.HotWaterKH }},
+			{"hot water lacking", "kWh", 2, func(c *Comfort) float64 { return c.HotWaterLackingKWh }}, {"cars lacking", "kWh", 2, func(c *Comfort) float64 { return c.CarsLackingKWh }},
+			{"cars short", "", 0, func(c *Comfort) float64 { return float64(c.CarsShort) }}, {"cost of that", "", 2, func(c *Comfort) float64 { return c.Cost }},
+			{"tanks", "kWh", 1, func(c *Comfort) float64 { return c.TanksKWh }}, {"heat pumps", "kWh", 1, func(c *Comfort) float64 { return c.HeatPumpsKWh }},
+			{"cars", "kWh", 1, func(c *Comfort) float64 { return c.CarsKWh }},
+		} {
+			p(&err, "%-17s%4s ", row.name, row.unit)
+			for _, n := range Names {
+				p(&err, "%12.*f", row.digits, row.v(r.Runs[n].Comfort))
+			}
+			p(&err, "\n")
+		}
+	}
 	if r.Captured == nil {
 		p(&err, "captured: nothing could be saved\n")
 	} else {
@@ -49,5 +68,6 @@ func (r *Result) Write(w io.Writer) error {
 
 // share is what a run captured of the attainable saving.
 func (r *Result) share(name string) float64 {
-	return (r.Runs["none"].Cost - r.Runs[name].Cost) / (r.Runs["none"].Cost - r.Runs["perfect"].Cost)
+	none := r.Runs["none"].whole()
+	return (none - r.Runs[name].whole()) / (none - r.Runs["perfect"].whole())
 }

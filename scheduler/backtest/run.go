@@ -61,16 +61,47 @@ type Run struct {
 	LoadFactor      float64 `json:"load_factor"`      // mean over peak import
 	SelfConsumption float64 `json:"self_consumption"` // share of the solar energy that was not given; what stores lose is used
 	SelfSufficiency float64 `json:"self_sufficiency"` // share of the load that was not drawn
-	DiscomfortKH    float64 `json:"discomfort_kh"`
+	DiscomfortKH    float64 `json:"discomfort_kh"`    // of rooms outside their band, and of water at the tap
 	BatteryCycles   float64 `json:"battery_cycles"`
 
 	ImportKWh float64 `json:"import_kwh"`
 	ExportKWh float64 `json:"export_kwh"`
 
+	// Comfort is that of flexible devices; nil where there are none.
+	Comfort *Comfort `json:"comfort,omitempty"`
+
 	// Monthly are the costs of the calendar months in their order.
 	Monthly []Month `json:"monthly"`
 
 	net, power, stored []float64 // by slot: kW, kW, kWh at its end
+	flexible           []devicePowers
+	gap                float64 // of the perfect run: by how much its windows' plans may cost more than the best, together
+}
+
+// Comfort is what people had of tanks, heat pumps and cars, and the electricity that these drew.
+type Comfort struct {
+	RoomsKH            float64 `json:"rooms_kh"`              // outside their band
+	HotWaterKH         float64 `json:"hot_water_kh"`          // water at the tap below a tank's lowest temperature
+	HotWaterLackingKWh float64 `json:"hot_water_lacking_kwh"` // heat that was not there when it was drawn
+	CarsLackingKWh     float64 `json:"cars_lacking_kwh"`      // at departure
+	CarsShort          int     `json:"cars_short"`            // how many left with less than they wanted
+	Cost               float64 `json:"cost"`                  // of all that, as plans price it; not in the run's cost
+	TanksKWh           float64 `json:"tanks_kwh"`             // drawn
+	HeatPumpsKWh       float64 `json:"heat_pumps_kwh"`        // drawn
+	CarsKWh            float64 `json:"cars_kwh"`              // drawn
+	TankHeatKWh        float64 `json:"tank_heat_kwh"`         // given to tanks
+	RoomHeatKWh        float64 `json:"room_heat_kwh"`         // given to rooms
+}
+
+// devicePowers are the powers of all devices of a kind in a slot, and how warm rooms and how full tanks are at its end.
+type devicePowers struct{ tanksKW, roomsKW, carsKW, roomC, tankKWh float64 }
+
+// whole is the cost with that of discomfort: a run that saves by leaving people in the cold has not saved.
+func (r *Run) whole() float64 {
+	if r.Comfort == nil {
+		return r.Cost
+	}
+	return r.Cost + r.Comfort.Cost
 }
 
 // Month is the cost of a calendar month.
@@ -100,11 +131,13 @@ type now struct {
 	tariff    []float64 // of import, with the present slot
 	carbon    []float64 // kg per kWh drawn, with the present slot
 	stored    float64   // kWh in all stores
+	have      state     // of the flexible devices
 }
 
-// controller decides the power of all stores together.
+// controller decides what flexible devices do, and then the power of all stores together, to which these are part of the net power.
 type controller interface {
-	power(n now) (float64, error)
+	devices(ctx context.Context, n now, kw flexKW) error
+	power(ctx context.Context, n now) (float64, error)
 }
 
 // Backtest makes the four runs.
@@ -125,9 +158,9 @@ func Backtest(ctx context.Context, c *Case, set Settings) (*Result, error) {
 		var run *Run
 		switch name {
 		case "none":
-			run, err = c.simulate(ctx, set, name, resting{})
+			run, err = c.simulate(ctx, set, name, resting{newThermostats(priced.fleet)})
 		case "rules":
-			run, err = c.simulate(ctx, set, name, rules{priced})
+			run, err = c.simulate(ctx, set, name, rules{priced, newThermostats(priced.fleet)})
 		case "quartier":
 			run, err = c.simulate(ctx, set, name, newPlanner(priced, set))
 		case "perfect":
@@ -138,8 +171,8 @@ func Backtest(ctx context.Context, c *Case, set Settings) (*Result, error) {
 		}
 		r.Runs[name] = run
 	}
-	if all := r.Runs["none"].Cost - r.Runs["perfect"].Cost; all > 1e-9*math.Max(1, math.Abs(r.Runs["none"].Cost)) {
-		share := (r.Runs["none"].Cost - r.Runs["quartier"].Cost) / all
+	if none := r.Runs["none"].whole(); none-r.Runs["perfect"].whole() > 1e-9*math.Max(1, math.Abs(none)) {
+		share := r.share("quartier")
 		r.Captured = &share
 	}
 	r.Settings = r.describe()
@@ -152,10 +185,11 @@ type market struct {
 	pool  storage.Store
 	price []float64 // import with carbon
 	sell  float64
+	fleet fleet
 }
 
 func (c *Case) priced(set Settings) market {
-	m := market{c: c, price: make([]float64, c.Steps()), sell: set.ExportPrice}
+	m := market{c: c, price: make([]float64, c.Steps()), sell: set.ExportPrice, fleet: c.fleet(set.FromStep, set.FromStep+set.Steps)}
 	for t := range m.price {
 		m.price[t] = c.ImportPrice[t] + set.CarbonPrice*c.Carbon[t]
 	}
@@ -169,6 +203,8 @@ func (c *Case) simulate(ctx context.Context, set Settings, name string, by contr
 	stores := c.stores(set.Wear)
 	stored, powers := make([]float64, len(stores)), make([]float64, len(stores))
 	out := newTally(c, set)
+	f := out.fleet
+	have, flexible := f.begin(set.FromStep), f.off()
 	for t := set.FromStep; t < set.FromStep+set.Steps; t++ {
 		if t%256 == 0 {
 			if err := ctx.Err(); err != nil {
@@ -181,12 +217,20 @@ func (c *Case) simulate(ctx context.Context, set Settings, name string, by contr
 			total += s
 		}
 		net := p.load[t] - p.sun[t]
-		kw, err := by.power(now{step: t, load: p.load[:t:t], sun: p.sun[:t:t], netKW: net, tariff: c.ImportPrice[: t+1 : t+1], carbon: c.Carbon[: t+1 : t+1], stored: total})
+		n := now{step: t, load: p.load[:t:t], sun: p.sun[:t:t], netKW: net, tariff: c.ImportPrice[: t+1 : t+1], carbon: c.Carbon[: t+1 : t+1], stored: total, have: have}
+		if !f.empty() {
+			if err := by.devices(ctx, n, flexible); err != nil {
+				return nil, err
+			}
+			f.within(have, t, flexible)
+			n.netKW += flexible.total()
+		}
+		kw, err := by.power(ctx, n)
 		if err != nil {
 			return nil, err
 		}
 		storage.Share(stores, stored, kw, c.Hours(), powers)
-		out.slot(t, p, powers, stored, stores)
+		out.slot(t, p, powers, stored, stores, have, flexible)
 	}
 	return out.run(), nil
 }
@@ -195,6 +239,7 @@ func (c *Case) simulate(ctx context.Context, set Settings, name string, by contr
 type tally struct {
 	c         *Case
 	set       Settings
+	fleet     fleet
 	r         Run
 	capacity  float64
 	out       float64 // kWh discharged
@@ -205,7 +250,10 @@ type tally struct {
 }
 
 func newTally(c *Case, set Settings) *tally {
-	y := &tally{c: c, set: set}
+	y := &tally{c: c, set: set, fleet: c.fleet(set.FromStep, set.FromStep+set.Steps)}
+	if !y.fleet.empty() {
+		y.r.Comfort = &Comfort{}
+	}
 	stores := c.stores(set.Wear)
 	for _, s := range stores {
 		y.capacity += s.CapacityKWh
@@ -213,8 +261,8 @@ func newTally(c *Case, set Settings) *tally {
 	return y
 }
 
-// slot takes the powers of the stores in a slot, and changes what is stored.
-func (y *tally) slot(t int, p pooled, powers, stored []float64, stores []storage.Store) {
+// slot takes the powers of the stores and of the flexible devices in a slot, and changes what is stored and their state.
+func (y *tally) slot(t int, p pooled, powers, stored []float64, stores []storage.Store, have state, flexible flexKW) {
 	h, r := y.c.Hours(), &y.r
 	net, power, moved, held := p.load[t]-p.sun[t], 0.0, 0.0, 0.0
 	for i, kw := range powers {
@@ -224,7 +272,8 @@ func (y *tally) slot(t int, p pooled, powers, stored []float64, stores []storage
 		stored[i] = math.Max(0, math.Min(stores[i].CapacityKWh, stores[i].After(stored[i], kw, h)))
 		held += stored[i]
 	}
-	net += power
+	drawn := flexible.total()
+	net += power + drawn
 	bought, sold := math.Max(0, net), math.Max(0, -net)
 	cost := h * (bought*(y.c.ImportPrice[t]+y.set.CarbonPrice*y.c.Carbon[t]) - sold*y.set.ExportPrice + y.set.Wear*moved)
 	r.Cost += cost
@@ -232,7 +281,7 @@ func (y *tally) slot(t int, p pooled, powers, stored []float64, stores []storage
 	r.PeakKW = math.Max(r.PeakKW, bought)
 	r.ImportKWh += h * bought
 	r.ExportKWh += h * sold
-	y.load += h * p.load[t]
+	y.load += h * (p.load[t] + drawn)
 	y.sun += h * p.sun[t]
 	if y.n > 0 {
 		y.ramp += math.Abs(net - y.last)
@@ -242,13 +291,36 @@ func (y *tally) slot(t int, p pooled, powers, stored []float64, stores []storage
 			r.DiscomfortKH += h * s.DiscomfortK[t]
 		}
 	}
-	if name := y.c.Start.Add(time.Duration(t) * y.c.Step).Format("2006-01"); len(r.Monthly) == 0 || r.Monthly[len(r.Monthly)-1].Month != name {
+	if r.Comfort != nil {
+		y.comfort(t, have, flexible)
+	}
+	if name := y.c.at(t).Format("2006-01"); len(r.Monthly) == 0 || r.Monthly[len(r.Monthly)-1].Month != name {
 		r.Monthly = append(r.Monthly, Month{Month: name})
 	}
 	r.Monthly[len(r.Monthly)-1].Cost += cost
 	r.net, r.power, r.stored = append(r.net, net), append(r.power, power), append(r.stored, held)
 	y.last = net
 	y.n++
+}
+
+// comfort carries a slot of the flexible devices out.
+func (y *tally) comfort(t int, have state, kw flexKW) {
+	h, c := y.c.Hours(), y.r.Comfort
+	o := y.fleet.advance(have, t, kw)
+	c.RoomsKH += o.roomsKH
+	c.HotWaterKH += o.waterKH
+	y.r.DiscomfortKH += o.roomsKH + o.waterKH
+	c.HotWaterLackingKWh += o.waterLacksKWh
+	c.CarsLackingKWh += o.carsLackKWh
+	c.CarsShort += o.carsShort
+	c.Cost += o.cost
+	d := devicePowers{tanksKW: total(kw.tanks), roomsKW: total(kw.rooms), carsKW: total(kw.chargers), roomC: total(have.roomC) / math.Max(1, float64(len(have.roomC))), tankKWh: total(have.tankKWh)}
+	c.TanksKWh += h * d.tanksKW
+	c.HeatPumpsKWh += h * d.roomsKW
+	c.CarsKWh += h * d.carsKW
+	c.TankHeatKWh += o.tapHeat
+	c.RoomHeatKWh += o.roomHeat
+	y.r.flexible = append(y.r.flexible, d)
 }
 
 func (y *tally) run() *Run {

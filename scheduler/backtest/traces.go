@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,11 +21,26 @@ import (
 //	prices.csv   time,import_price,carbon_kg_per_kwh      the carbon column may be left out
 //	stores.csv   site,capacity_kwh,charge_kw,discharge_kw,charge_efficiency,discharge_efficiency,loss_per_hour
 //
+// and, for devices that are controlled, whose electricity is then not in load_kw, any of
+//
+//	tanks.csv     site,volume_l,heater_kw,cop,min_c,max_c,loss_per_hour    hot water, with SITE.draw_kw in sites.csv: heat drawn at the tap
+//	rooms.csv     site,capacity_kwh_per_k,resistance_k_per_kw,heat_pump_kw,cop_at_7c,cop_per_k,min_c,max_c
+//	              buildings as one thermal mass, with SITE.gains_kw in sites.csv (heat of sun and people; may be left out) and weather.csv
+//	comfort.csv   hour,SITE.min_c,SITE.max_c                               the band of rooms by hour of the day, 0 to 23, in place of that of rooms.csv
+//	weather.csv   time,outdoor_c
+//	sessions.csv  site,arrival,departure,energy_kwh,max_kw                 cars: the energy is metered at the charging point
+//
+// A tank's loss is a share of its heat above mains water of 12 °C; its cop is 1 of a heating element. Powers are means of a slot, so that a heater or charger on for a part of it needs no
+// least power. Cars are taken to be there in the whole slots of their stay.
+//
 // Times are 2026-01-31T13:00 of a clock without changes, one step apart without a gap; lines that begin with # are remarks. An empty cell is taken from the day before, and
 // counted in the notes. Faults are one error each, with file, line and value.
 func Traces(dir fs.FS, name string) (*Case, error) {
 	l := &loader{dir: dir, c: &Case{Name: name}}
-	sites, prices, stores := l.own("sites.csv"), l.own("prices.csv"), l.own("stores.csv")
+	sites, prices, stores := l.own("sites.csv"), l.own("prices.csv"), l.optional("stores.csv")
+	if stores == nil && !slices.ContainsFunc([]string{"tanks.csv", "rooms.csv", "sessions.csv"}, l.has) {
+		stores = l.own("stores.csv") // nothing else is controlled, and its fault is told
+	}
 	if err := errors.Join(l.errs...); err != nil {
 		return nil, err
 	}
@@ -34,8 +50,12 @@ func Traces(dir fs.FS, name string) (*Case, error) {
 	}
 	for _, h := range sites.header[1:] {
 		id, what, ok := strings.Cut(h, ".")
+		if ok && (what == "draw_kw" || what == "gains_kw") {
+			l.site(id, len(sites.rows))
+			continue // with the devices
+		}
 		if !ok || what != "load_kw" && what != "sun_kw" {
-			l.fault("%s:1: column %q is neither SITE.load_kw nor SITE.sun_kw", sites.name, h)
+			l.fault("%s:1: column %q is neither SITE.load_kw nor SITE.sun_kw, nor SITE.draw_kw of a tank or SITE.gains_kw of rooms", sites.name, h)
 			continue
 		}
 		s := l.site(id, len(sites.rows))
@@ -45,9 +65,7 @@ func Traces(dir fs.FS, name string) (*Case, error) {
 			s.SunKW = v
 		}
 	}
-	if len(prices.rows) != len(sites.rows) || prices.rows[0][0] != sites.rows[0][0] {
-		l.fault("%s has %d rows from %s, %s has %d from %s", prices.name, len(prices.rows), prices.rows[0][0], sites.name, len(sites.rows), sites.rows[0][0])
-	}
+	l.aligned(prices, sites)
 	l.c.ImportPrice = l.filled(prices, "import_price", math.Inf(-1))
 	if prices.at("carbon_kg_per_kwh") >= 0 {
 		l.c.Carbon = l.filled(prices, "carbon_kg_per_kwh", 0)
@@ -55,7 +73,10 @@ func Traces(dir fs.FS, name string) (*Case, error) {
 		l.c.Carbon = make([]float64, len(prices.rows))
 		l.note("there is no carbon intensity: 0 is taken")
 	}
-	l.stores(stores)
+	if stores != nil {
+		l.stores(stores)
+	}
+	l.flexible(sites)
 	if err := errors.Join(l.errs...); err != nil {
 		return nil, err
 	}
@@ -98,12 +119,18 @@ func (l *loader) own(name string) *table {
 	return l.parse(name, c)
 }
 
+// timeForm is how times are written.
+const timeForm = "2006-01-02T15:04"
+
+func parseTime(text string) (time.Time, error) {
+	return time.Parse(timeForm, strings.TrimSuffix(text, "Z"))
+}
+
 // times finds start and step.
 func (l *loader) times(t *table) {
-	const form = "2006-01-02T15:04"
 	last := time.Time{}
 	for i, row := range t.rows {
-		at, err := time.Parse(form, strings.TrimSuffix(row[0], "Z"))
+		at, err := parseTime(row[0])
 		switch {
 		case err != nil:
 			l.fault("%s: row %d: %q is no time such as 2026-01-31T13:00", t.name, i+1, row[0])
@@ -114,7 +141,7 @@ func (l *loader) times(t *table) {
 			l.c.Step = at.Sub(last)
 		}
 		if i > 0 && (at.Sub(last) != l.c.Step || l.c.Step <= 0) {
-			l.fault("%s: row %d: %s does not follow %s by a step of %v", t.name, i+1, row[0], last.Format(form), l.c.Step)
+			l.fault("%s: row %d: %s does not follow %s by a step of %v", t.name, i+1, row[0], last.Format(timeForm), l.c.Step)
 			l.c.Step = 0
 			return
 		}
@@ -152,12 +179,7 @@ func (l *loader) stores(t *table) {
 	}
 	for i, row := range t.rows {
 		id := row[t.at("site")]
-		var s *Site
-		for k := range l.c.Sites {
-			if l.c.Sites[k].ID == id {
-				s = &l.c.Sites[k]
-			}
-		}
+		s := l.known(id)
 		if s == nil {
 			l.fault("%s: row %d: there is no site %q in sites.csv", t.name, i+1, id)
 			continue
