@@ -39,6 +39,7 @@ func runBacktest(ctx context.Context, c *call) error {
 	c.flags.Float64Var(&set.CarbonPrice, "carbon-price", 0.1, "`price` per kg CO2e of what is drawn")
 	c.flags.Float64Var(&set.ExportPrice, "export-price", 0.05, "`price` per kWh given")
 	c.flags.Float64Var(&set.Wear, "wear", 0.005, "`cost` per kWh charged or discharged")
+	c.flags.Float64Var(&set.ImportLimitKW, "import-limit", 0, "most `kW` that may be drawn, which control keeps and no control does not; 0: no limit")
 	c.flags.IntVar(&set.FromStep, "from-step", 0, "the first `step` that counts")
 	c.flags.IntVar(&set.Steps, "steps", 0, "how `many` steps count; 0: to the end of the data")
 	c.flags.DurationVar(&set.Horizon, "horizon", 36*time.Hour, "`time` that a plan looks ahead")

@@ -71,7 +71,7 @@ func (p *planner) devices(ctx context.Context, n now, kw flexKW) error {
 	if err := p.renew(ctx, n); err != nil {
 		return err
 	}
-	p.flexible.follow(n, n.step-p.made, kw)
+	p.hold(n, kw, p.flexible.follow(n, n.step-p.made, kw))
 	return nil
 }
 
@@ -153,7 +153,7 @@ func (p *planner) plan(ctx context.Context, n now) error {
 		price[k] = tariff[k] + p.set.CarbonPrice*carbon[k]
 	}
 	p.made = n.step
-	outlook := answer.Outlook{Start: from, Step: p.c.Step, NetKW: expected[:steps], ImportPrice: price, ExportPrice: flat(p.sell, steps), Ends: n.step+steps >= p.set.FromStep+p.set.Steps}
+	outlook := answer.Outlook{Start: from, Step: p.c.Step, NetKW: expected[:steps], ImportLimitKW: p.limits(expected[:steps]), ImportPrice: price, ExportPrice: flat(p.sell, steps), Ends: n.step+steps >= p.set.FromStep+p.set.Steps}
 	if p.flexible != nil {
 		if err := p.flexible.renew(ctx, p.set, n, &outlook, p.pool); err != nil {
 			return err

@@ -196,6 +196,22 @@ func (f fleet) within(s state, slot int, kw flexKW) {
 	}
 }
 
+// cut lowers powers by so much, kW, or as far as they go: first those of cars, tanks and rooms above what they need, then that too.
+func (f fleet) cut(kw, need flexKW, over float64) {
+	for _, to := range []flexKW{need, f.off()} {
+		for _, s := range [][2][]float64{{kw.chargers, to.chargers}, {kw.tanks, to.tanks}, {kw.rooms, to.rooms}} {
+			for i := range s[0] {
+				if over <= 0 {
+					return
+				}
+				less := math.Max(0, math.Min(over, s[0][i]-s[1][i]))
+				s[0][i] -= less
+				over -= less
+			}
+		}
+	}
+}
+
 // outcome is what a slot was like for people.
 type outcome struct {
 	roomsKH, waterKH  float64

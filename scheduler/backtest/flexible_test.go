@@ -215,3 +215,27 @@ func TestTheFutureOfDevicesChangesNoEarlierDecision(t *testing.T) {
 		t.Error("another present changed nothing either: the test shows nothing")
 	}
 }
+
+// TestImportLimitIsKept by rules, plans and perfect foresight alike as far as loads leave room, and Quartier has every car full under it.
+func TestImportLimitIsKept(t *testing.T) {
+	c, set := flexibleHomes(t, 12), money
+	set.FromStep, set.Replan, set.ImportLimitKW = 9*24, 2*time.Hour, 9
+	r, err := Backtest(t.Context(), c, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.pool()
+	for _, n := range Names[1:] {
+		for i, kw := range r.Runs[n].net {
+			if at := set.FromStep + i; kw > math.Max(set.ImportLimitKW, p.load[at]-p.sun[at])+1e-4 {
+				t.Errorf("%s draws %g kW in step %d, the limit is %g kW and loads draw %g kW", n, kw, at, set.ImportLimitKW, p.load[at])
+			}
+		}
+	}
+	if r.Runs["none"].PeakKW <= set.ImportLimitKW {
+		t.Error("nothing would pass the limit: the test shows nothing")
+	}
+	if q, rules := r.Runs["quartier"], r.Runs["rules"]; q.Comfort.CarsShort > 0 || q.whole() > rules.whole() {
+		t.Errorf("quartier costs %g and leaves %d cars short, rules cost %g", q.whole(), q.Comfort.CarsShort, rules.whole())
+	}
+}

@@ -86,8 +86,12 @@ func (c *Case) window(ctx context.Context, set Settings, p pooled, m market, sto
 	if len(stores) == 0 && f.empty() {
 		return nil, 0, nil
 	}
+	net := make([]float64, n)
+	for k := range net {
+		net[k] = p.load[from+k] - p.sun[from+k]
+	}
 	q := &problem.Problem{Start: c.at(from), StepMinutes: c.Step.Minutes(), Steps: n,
-		Grid: problem.Grid{ImportPrice: m.price[from:to], ExportPrice: flat(set.ExportPrice, n), CarbonIntensity: flat(0, n)}}
+		Grid: problem.Grid{ImportPrice: m.price[from:to], ExportPrice: flat(set.ExportPrice, n), CarbonIntensity: flat(0, n), ImportLimitKW: m.limits(net)}}
 	site := problem.Site{ID: "neighbourhood", LoadKW: p.load[from:to]}
 	sun := problem.NewPV("sun")
 	sun.AvailableKW, sun.Curtailable = p.sun[from:to], false
@@ -145,6 +149,9 @@ func (r *Result) describe() map[string]any {
 		"horizon_hours": set.Horizon.Hours(), "replan_minutes": set.Replan.Minutes(),
 		"perfect":   fmt.Sprintf("true data in rolling windows of %.0f days, of which %.0f are carried out", (windowKept+windowTail).Hours()/24, windowKept.Hours()/24),
 		"forecasts": "from the past; of the present step, load, sun and prices are measured", "tariff_known_hours": set.TariffKnown.Hours(), "stores_at_start": "empty", "stores_at_end": "worth nothing", "notes": c.Notes,
+	}
+	if set.ImportLimitKW > 0 {
+		out["import_limit_kw"] = set.ImportLimitKW
 	}
 	if f := c.fleet(set.FromStep, set.FromStep+set.Steps); !f.empty() {
 		cars := 0

@@ -190,7 +190,11 @@ func (p *flexiblePlan) renew(ctx context.Context, set Settings, n now, o *answer
 	steps := len(o.NetKW)
 	load := append([]float64(nil), o.NetKW...)
 	load[0] = n.netKW // measured
-	q := &problem.Problem{Start: o.Start, StepMinutes: o.Step.Minutes(), Steps: steps, Grid: problem.Grid{ImportPrice: o.ImportPrice, ExportPrice: o.ExportPrice}}
+	limit := o.ImportLimitKW
+	if limit != nil {
+		limit = append([]float64{math.Max(set.ImportLimitKW, n.netKW)}, limit[1:]...)
+	}
+	q := &problem.Problem{Start: o.Start, StepMinutes: o.Step.Minutes(), Steps: steps, Grid: problem.Grid{ImportPrice: o.ImportPrice, ExportPrice: o.ExportPrice, ImportLimitKW: limit}}
 	site := problem.Site{ID: "neighbourhood", LoadKW: load, Devices: p.f.asked(n.have, p.foreseen(n.step, steps))}
 	if pool.CapacityKWh > 0 {
 		b := problem.NewBattery("stores")
@@ -222,19 +226,23 @@ func (p *flexiblePlan) renew(ctx context.Context, set Settings, n now, o *answer
 	return nil
 }
 
-// follow has the devices do as planned, so many slots after the plan was made, as far as what is measured allows: a tank keeps its reserve, a room stays within its band, and a car that must charge does.
-func (p *flexiblePlan) follow(n now, k int, kw flexKW) {
+// follow has the devices do as planned, so many slots after the plan was made, as far as what is measured allows: a tank keeps its reserve, a room stays within its band, and a car that must
+// charge does. It returns what they need for that.
+func (p *flexiblePlan) follow(n now, k int, kw flexKW) (need flexKW) {
 	p.f.take(kw, func(i int) float64 { return p.kw[i][k] })
+	need = p.f.off()
 	for i := range p.f.tanks {
-		kw.tanks[i] = math.Max(kw.tanks[i], p.f.heat(i, n.step, n.have.tankKWh[i], p.reserve[i][k+1]))
+		need.tanks[i] = p.f.heat(i, n.step, n.have.tankKWh[i], p.reserve[i][k+1])
+		kw.tanks[i] = math.Max(kw.tanks[i], need.tanks[i])
 	}
 	h := p.f.hour(n.step)
 	for i, r := range p.f.rooms {
-		kw.rooms[i] = math.Max(kw.rooms[i], p.f.warm(i, n.step, n.have.roomC[i], r.MinC[h]))
-		kw.rooms[i] = math.Min(kw.rooms[i], p.f.warm(i, n.step, n.have.roomC[i], r.MaxC[h]))
+		need.rooms[i] = p.f.warm(i, n.step, n.have.roomC[i], r.MinC[h])
+		kw.rooms[i] = math.Min(math.Max(kw.rooms[i], need.rooms[i]), p.f.warm(i, n.step, n.have.roomC[i], r.MaxC[h]))
 	}
 	for i := range p.f.chargers {
-		least, _ := p.f.needs(i, n.step, n.have.carKWh[i])
-		kw.chargers[i] = math.Max(kw.chargers[i], least)
+		need.chargers[i], _ = p.f.needs(i, n.step, n.have.carKWh[i])
+		kw.chargers[i] = math.Max(kw.chargers[i], need.chargers[i])
 	}
+	return need
 }

@@ -12,15 +12,17 @@ import (
 
 // Settings of a backtest. Prices are in the currency of the data.
 type Settings struct {
-	CarbonPrice float64       // per kg CO2e of what is drawn
-	ExportPrice float64       // per kWh given
-	Wear        float64       // per kWh charged or discharged
-	FromStep    int           // the first slot that counts; those before it are the past that forecasts begin with
-	Steps       int           // how many count; 0: to the end
-	Horizon     time.Duration // of a plan; default 36 h
-	Replan      time.Duration // between two plans; default 1 h, at least a slot
-	TariffKnown time.Duration // how far ahead the import tariff is published; 0: not at all, it is forecast like everything else
-	Workers     int           // of the perfect run's solver; 0: as many as there are processors
+	CarbonPrice float64 // per kg CO2e of what is drawn
+	ExportPrice float64 // per kWh given
+	Wear        float64 // per kWh charged or discharged
+	// ImportLimitKW is the most that the neighbourhood may draw, which rules, plans and the fast loop keep as far as what cannot be moved leaves room; 0: no limit.
+	ImportLimitKW float64
+	FromStep      int           // the first slot that counts; those before it are the past that forecasts begin with
+	Steps         int           // how many count; 0: to the end
+	Horizon       time.Duration // of a plan; default 36 h
+	Replan        time.Duration // between two plans; default 1 h, at least a slot
+	TariffKnown   time.Duration // how far ahead the import tariff is published; 0: not at all, it is forecast like everything else
+	Workers       int           // of the perfect run's solver; 0: as many as there are processors
 	// Progress is told now and then how far a run is, a share in [0, 1]; nil: nobody.
 	Progress func(run string, share float64)
 }
@@ -44,7 +46,7 @@ func (s Settings) Complete(c *Case) (Settings, error) {
 	for _, v := range []struct {
 		what string
 		v    float64
-	}{{"carbon price", s.CarbonPrice}, {"export price", s.ExportPrice}, {"wear", s.Wear}} {
+	}{{"carbon price", s.CarbonPrice}, {"export price", s.ExportPrice}, {"wear", s.Wear}, {"largest import in kW", s.ImportLimitKW}} {
 		if math.IsNaN(v.v) || math.IsInf(v.v, 0) || v.v < 0 {
 			errs = append(errs, fmt.Errorf("backtest: a %s of %g", v.what, v.v))
 		}
@@ -181,15 +183,35 @@ func Backtest(ctx context.Context, c *Case, set Settings) (*Result, error) {
 
 // market is what the controllers know of the money and of the stores.
 type market struct {
-	c     *Case
-	pool  storage.Store
-	price []float64 // import with carbon
-	sell  float64
-	fleet fleet
+	limitKW float64 // of import; 0: none
+	c       *Case
+	pool    storage.Store
+	price   []float64 // import with carbon
+	sell    float64
+	fleet   fleet
+}
+
+// hold cuts what devices are to draw to what the import limit leaves room for with all that stores can give.
+func (m *market) hold(n now, kw, need flexKW) {
+	if m.limitKW > 0 {
+		m.fleet.cut(kw, need, n.netKW+kw.total()+m.pool.Within(n.stored, math.Inf(-1), m.c.Hours())-m.limitKW)
+	}
+}
+
+// limits are those of import for so many slots, as wide as the net power that cannot be moved needs; nil: none.
+func (m *market) limits(netKW []float64) []float64 {
+	if m.limitKW <= 0 {
+		return nil
+	}
+	out := make([]float64, len(netKW))
+	for k, kw := range netKW {
+		out[k] = math.Max(m.limitKW, kw)
+	}
+	return out
 }
 
 func (c *Case) priced(set Settings) market {
-	m := market{c: c, price: make([]float64, c.Steps()), sell: set.ExportPrice, fleet: c.fleet(set.FromStep, set.FromStep+set.Steps)}
+	m := market{c: c, price: make([]float64, c.Steps()), sell: set.ExportPrice, limitKW: set.ImportLimitKW, fleet: c.fleet(set.FromStep, set.FromStep+set.Steps)}
 	for t := range m.price {
 		m.price[t] = c.ImportPrice[t] + set.CarbonPrice*c.Carbon[t]
 	}

@@ -67,16 +67,18 @@ func (r resting) devices(_ context.Context, n now, kw flexKW) error {
 }
 
 // devices under rules: what the sun leaves goes to cars, tanks, stores and rooms in this order. Without it a car waits until it must charge, half of a tank is kept hot, and
-// rooms are kept at the lower edge of their band.
+// rooms are kept at the lower edge of their band. An import limit cuts what can wait first.
 func (r rules) devices(_ context.Context, n now, kw flexKW) error {
-	f := r.f
+	f, need := r.f, r.f.off()
 	surplus := -n.netKW
 	for i := range f.rooms { // what they need they need in any case
-		kw.rooms[i] = r.room(i, n.step, n.have.roomC[i])
+		need.rooms[i] = r.room(i, n.step, n.have.roomC[i])
+		kw.rooms[i] = need.rooms[i]
 		surplus -= kw.rooms[i]
 	}
 	for i := range f.chargers {
 		least, most := f.needs(i, n.step, n.have.carKWh[i])
+		need.chargers[i] = least
 		kw.chargers[i] = math.Max(least, math.Min(most, surplus))
 		surplus -= kw.chargers[i]
 	}
@@ -84,6 +86,7 @@ func (r rules) devices(_ context.Context, n now, kw flexKW) error {
 		usable := devices.UsableKWh(&t.Heater)
 		must := r.tank(i, n.step, n.have.tankKWh[i], reserveShare*usable)
 		may := f.heat(i, n.step, n.have.tankKWh[i], usable)
+		need.tanks[i] = must
 		kw.tanks[i] = math.Max(must, math.Min(may, surplus))
 		surplus -= kw.tanks[i]
 	}
@@ -101,5 +104,6 @@ func (r rules) devices(_ context.Context, n now, kw flexKW) error {
 			surplus -= more
 		}
 	}
+	r.hold(n, kw, need)
 	return nil
 }
