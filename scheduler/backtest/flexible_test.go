@@ -66,7 +66,7 @@ func flexibleHomes(t *testing.T, days int) *Case {
 // TestFlexibleDevicesSave against rules with no less comfort, and nothing costs less than perfect foresight but by what its plan may lack to the best: here one window reaches over the whole run.
 func TestFlexibleDevicesSave(t *testing.T) {
 	c, set := flexibleHomes(t, 18), money
-	set.FromStep, set.Replan = 10*24, 2*time.Hour
+	set.FromStep, set.Replan, set.Workers = 10*24, 2*time.Hour, 1
 	r, err := Backtest(t.Context(), c, set)
 	if err != nil {
 		t.Fatal(err)
@@ -171,9 +171,9 @@ func TestHeatCloses(t *testing.T) {
 
 // TestTheFutureOfDevicesChangesNoEarlierDecision: whatever is drawn, gained, how warm it is outside and which cars come after a step, what was decided before it stays.
 func TestTheFutureOfDevicesChangesNoEarlierDecision(t *testing.T) {
-	c, set := flexibleHomes(t, 11), money
-	set.FromStep, set.Replan = 8*24, 2*time.Hour
-	const cut = 10*24 + 7
+	c, set := flexibleHomes(t, 10), money
+	set.FromStep, set.Replan, set.Workers = 8*24, 3*time.Hour, 1
+	const cut = 9*24 + 7
 	run := func() *Run {
 		set := complete(t, c, set)
 		r, err := c.simulate(t.Context(), set, "quartier", newPlanner(c.priced(set), set))
@@ -219,7 +219,7 @@ func TestTheFutureOfDevicesChangesNoEarlierDecision(t *testing.T) {
 // TestImportLimitIsKept by rules, plans and perfect foresight alike as far as loads leave room, and Quartier has every car full under it.
 func TestImportLimitIsKept(t *testing.T) {
 	c, set := flexibleHomes(t, 12), money
-	set.FromStep, set.Replan, set.ImportLimitKW = 9*24, 2*time.Hour, 9
+	set.FromStep, set.Replan, set.ImportLimitKW, set.Workers = 9*24, 2*time.Hour, 9, 1
 	r, err := Backtest(t.Context(), c, set)
 	if err != nil {
 		t.Fatal(err)
