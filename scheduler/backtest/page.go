@@ -95,12 +95,12 @@ func (r *Result) monthPlot() template.HTML {
 		fmt.Fprintf(&b, `<line x1="60" x2="700" y1="%.1f" y2="%.1f" stroke="#d0d4da"/><text x="54" y="%.1f" text-anchor="end">%d %%</text>`, y, y, y+4, share)
 	}
 	for i, m := range months {
-		all := m.Cost - r.Runs["perfect"].Monthly[i].Cost
+		all := m.whole() - r.Runs["perfect"].Monthly[i].whole()
 		for k, n := range []string{"rules", "quartier"} {
 			if all <= 0 {
 				continue
 			}
-			share := math.Max(0, math.Min(1.1, (m.Cost-r.Runs[n].Monthly[i].Cost)/all))
+			share := math.Max(0, math.Min(1.1, (m.whole()-r.Runs[n].Monthly[i].whole())/all))
 			fmt.Fprintf(&b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"><title>%s %s %.1f %%</title></rect>`, 66+width*(float64(i)+0.42*float64(k)), 180-160*share, 0.38*width, 160*share, colours[n], n, m.Month, 100*share)
 		}
 		fmt.Fprintf(&b, `<text x="%.1f" y="200" text-anchor="middle">%s</text>`, 66+width*(float64(i)+0.4), m.Month[2:])

@@ -110,7 +110,11 @@ func (r *Run) whole() float64 {
 type Month struct {
 	Month string  `json:"month"` // 2026-01
 	Cost  float64 `json:"cost"`
+	// Discomfort is its cost, as plans price it; not in Cost.
+	Discomfort float64 `json:"discomfort_cost,omitempty"`
 }
+
+func (m Month) whole() float64 { return m.Cost + m.Discomfort }
 
 // Result is a whole backtest.
 type Result struct {
@@ -313,20 +317,22 @@ func (y *tally) slot(t int, p pooled, powers, stored []float64, stores []storage
 			r.DiscomfortKH += h * s.DiscomfortK[t]
 		}
 	}
+	discomfort := 0.0
 	if r.Comfort != nil {
-		y.comfort(t, have, flexible)
+		discomfort = y.comfort(t, have, flexible)
 	}
 	if name := y.c.at(t).Format("2006-01"); len(r.Monthly) == 0 || r.Monthly[len(r.Monthly)-1].Month != name {
 		r.Monthly = append(r.Monthly, Month{Month: name})
 	}
 	r.Monthly[len(r.Monthly)-1].Cost += cost
+	r.Monthly[len(r.Monthly)-1].Discomfort += discomfort
 	r.net, r.power, r.stored = append(r.net, net), append(r.power, power), append(r.stored, held)
 	y.last = net
 	y.n++
 }
 
-// comfort carries a slot of the flexible devices out.
-func (y *tally) comfort(t int, have state, kw flexKW) {
+// comfort carries a slot of the flexible devices out, and returns what discomfort cost.
+func (y *tally) comfort(t int, have state, kw flexKW) float64 {
 	h, c := y.c.Hours(), y.r.Comfort
 	o := y.fleet.advance(have, t, kw)
 	c.RoomsKH += o.roomsKH
@@ -343,6 +349,7 @@ func (y *tally) comfort(t int, have state, kw flexKW) {
 	c.TankHeatKWh += o.tapHeat
 	c.RoomHeatKWh += o.roomHeat
 	y.r.flexible = append(y.r.flexible, d)
+	return o.cost
 }
 
 func (y *tally) run() *Run {
