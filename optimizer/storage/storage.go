@@ -7,7 +7,10 @@
 //
 // with s what is stored (kWh), b the power into the store (kW, negative out of it), h the slot's hours, n the net power of everything else (kW, positive drawn),
 // the import price where n+b is drawn and the export price where it is given. V is convex in s, piecewise linear on a grid of levels; the best power follows from
-// comparing marginal values and needs no search. Outcomes of different slots are taken as independent.
+// comparing marginal values and needs no search.
+//
+// Outcomes of slots that follow each other go together: a cloudy hour is rarely alone. A slot says with which probability ([Slot.Stays]) the outcome of the next one has the rank of its own, otherwise
+// all are equally likely. So V knows the rank of the outcome under way, which is seen when the store answers, and costs no more to work out than with independent outcomes.
 //
 // Several stores are planned as one: see [Pool].
 package storage
@@ -132,6 +135,8 @@ type Slot struct {
 	ExportLimitKW float64   // 0: none
 	Curtails      bool      // what would pass the export limit is held back at its source: it earns nothing and breaks nothing
 	NetKW         []float64 // outcomes of the net power without the store, equally likely; at least one
+	// Stays is the probability that the next slot's outcome is the one of the same rank; else all are equally likely. Where it is not 0 outcomes do not fall, and the next slot has as many.
+	Stays float64
 }
 
 // beyondPrice is what a kWh beyond a limit costs: more than any energy, so that stores are kept ready for it where they can.
@@ -155,7 +160,9 @@ const levels = 64
 type Values struct {
 	store Store
 	slots []Slot
-	cost  [][]float64 // cost to go, by slot and level
+	cost  [][]float64 // cost to go, by slot and level, before the slot's outcome is known; the last is at the end
+	// after is the cost to go after a slot, by slot, the outcome that it had, and level; one for all outcomes where they tell nothing of the next slot
+	after [][][]float64
 }
 
 // Value works out the values of the horizon. finalWorth is what a stored kWh is worth at its end, EUR. Faults of the input are errors that name the slot.
@@ -171,11 +178,17 @@ func Value(store Store, slots []Slot, finalWorth float64) (*Values, error) {
 				break
 			}
 		}
+		if s.Stays == 0 {
+			continue
+		}
+		if !(s.Stays > 0 && s.Stays <= 1) || !sort.Float64sAreSorted(s.NetKW) || k+1 < len(slots) && len(slots[k+1].NetKW) != len(s.NetKW) {
+			errs = append(errs, fmt.Errorf("storage: the outcome of slot %d stays with a probability of %g among %d that rise, then %d", k, s.Stays, len(s.NetKW), len(slots[min(k+1, len(slots)-1)].NetKW)))
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	v := &Values{store: store, slots: slots, cost: make([][]float64, len(slots)+1)}
+	v := &Values{store: store, slots: slots, cost: make([][]float64, len(slots)+1), after: make([][][]float64, len(slots))}
 	flat := make([]float64, levels*(len(slots)+1))
 	for k := range v.cost {
 		v.cost[k], flat = flat[:levels:levels], flat[levels:]
@@ -184,20 +197,58 @@ func Value(store Store, slots []Slot, finalWorth float64) (*Values, error) {
 		v.cost[len(slots)][g] = -finalWorth * v.level(g)
 	}
 	var r regions
+	var next [][]float64 // cost to go from the begin of the next slot, by its outcome
 	for k := len(slots) - 1; k >= 0; k-- {
 		s := &slots[k]
-		for _, net := range s.NetKW {
-			v.regions(k, net, &r)
-			for g := range v.cost[k] {
+		v.after[k] = v.mixed(k, next)
+		next = make([][]float64, len(s.NetKW))
+		for i, net := range s.NetKW {
+			after := v.after[k][min(i, len(v.after[k])-1)]
+			v.regions(k, net, after, &r)
+			next[i] = make([]float64, levels)
+			for g := range next[i] {
 				stored := v.level(g)
-				v.cost[k][g] += v.costOf(k, stored, net, v.best(k, stored, net, &r))
+				next[i][g] = v.costOf(k, stored, net, v.best(k, stored, net, after, &r), after)
+				v.cost[k][g] += next[i][g] / float64(len(s.NetKW))
 			}
-		}
-		for g := range v.cost[k] {
-			v.cost[k][g] /= float64(len(s.NetKW))
 		}
 	}
 	return v, nil
+}
+
+// mixed is the cost to go after a slot by its outcome, of that from the begin of the next by the outcome there.
+func (v *Values) mixed(k int, next [][]float64) [][]float64 {
+	stays := v.slots[k].Stays
+	if stays == 0 || next == nil {
+		return v.cost[k+1 : k+2]
+	}
+	out := make([][]float64, len(next))
+	for i := range out {
+		out[i] = blend(next[i], v.cost[k+1], stays)
+	}
+	return out
+}
+
+// blend is a share of one curve and the rest of another.
+func blend(a, b []float64, share float64) []float64 {
+	out := make([]float64, len(a))
+	for g := range out {
+		out[g] = share*a[g] + (1-share)*b[g]
+	}
+	return out
+}
+
+// afterAt is the cost to go after a slot in which the net power was netKW: between the outcomes that it lies between.
+func (v *Values) afterAt(k int, netKW float64) []float64 {
+	after, net := v.after[k], v.slots[k].NetKW
+	i := sort.SearchFloat64s(net, netKW)
+	switch {
+	case len(after) == 1 || i == 0:
+		return after[0]
+	case i == len(net):
+		return after[i-1]
+	}
+	return blend(after[i], after[i-1], (netKW-net[i-1])/(net[i]-net[i-1]))
 }
 
 func (v *Values) level(g int) float64 { return float64(g) / (levels - 1) * v.store.CapacityKWh }
@@ -215,15 +266,16 @@ func (v *Values) Worth(slot int, storedKWh float64) float64 {
 // Power is the best power of the store in a slot in which the net power of everything else is netKW: kW into the store.
 func (v *Values) Power(slot int, storedKWh, netKW float64) float64 {
 	var r regions
-	v.regions(slot, netKW, &r)
-	return v.best(slot, storedKWh, netKW, &r)
+	after := v.afterAt(slot, netKW)
+	v.regions(slot, netKW, after, &r)
+	return v.best(slot, storedKWh, netKW, after, &r)
 }
 
 // At is [Values.Power] for so many hours that are left of a slot, at prices that may have turned out to be others than were planned with.
 func (v *Values) At(slot int, hours, storedKWh, netKW, importPrice, exportPrice float64) float64 {
 	one := *v
 	one.slots = []Slot{v.slots[slot]}
-	one.cost = v.cost[slot:]
+	one.after = v.after[slot:]
 	one.slots[0].Hours = hours
 	one.slots[0].ImportPrice, one.slots[0].ExportPrice = importPrice, exportPrice
 	return one.Power(0, storedKWh, netKW)
@@ -237,7 +289,7 @@ type regions struct {
 	convex bool
 }
 
-func (v *Values) regions(k int, net float64, r *regions) {
+func (v *Values) regions(k int, net float64, after []float64, r *regions) {
 	s := &v.slots[k]
 	at := [...]float64{-v.store.DischargeKW, 0, v.store.ChargeKW, -net, 0, 0}
 	n := 4
@@ -274,16 +326,15 @@ func (v *Values) regions(k int, net float64, r *regions) {
 			price = s.ExportPrice
 		}
 		if mid > 0 {
-			r.target[i] = v.worthTo(k+1, (price+v.store.WearCostPerKWh)/v.store.ChargeEfficiency+noGain)
+			r.target[i] = v.worthTo(after, (price+v.store.WearCostPerKWh)/v.store.ChargeEfficiency+noGain)
 		} else {
-			r.target[i] = v.worthTo(k+1, (price-v.store.WearCostPerKWh)*v.store.DischargeEfficiency-noGain)
+			r.target[i] = v.worthTo(after, (price-v.store.WearCostPerKWh)*v.store.DischargeEfficiency-noGain)
 		}
 	}
 }
 
-// worthTo is the level up to which a stored kWh is worth at least so much.
-func (v *Values) worthTo(k int, worth float64) float64 {
-	c := v.cost[k]
+// worthTo is the level up to which a stored kWh is worth at least so much by a cost to go.
+func (v *Values) worthTo(c []float64, worth float64) float64 {
 	step := worth * v.store.CapacityKWh / (levels - 1)
 	lo, hi := 0, levels-1 // slopes fall with the level
 	for lo < hi {
@@ -297,7 +348,7 @@ func (v *Values) worthTo(k int, worth float64) float64 {
 }
 
 // best is the best power at a level.
-func (v *Values) best(k int, stored, net float64, r *regions) float64 {
+func (v *Values) best(k int, stored, net float64, after []float64, r *regions) float64 {
 	s, h := v.store, v.slots[k].Hours
 	kept := stored - stored*math.Min(1, s.LossPerHour*h)
 	towards := func(target float64) float64 {
@@ -325,7 +376,7 @@ func (v *Values) best(k int, stored, net float64, r *regions) float64 {
 	least, at := math.Inf(1), 0.0
 	try := func(b float64) {
 		b = s.Within(stored, b, h)
-		if c := v.costOf(k, stored, net, b); c < least {
+		if c := v.costOf(k, stored, net, b, after); c < least {
 			least, at = c, b
 		}
 	}
@@ -338,7 +389,7 @@ func (v *Values) best(k int, stored, net float64, r *regions) float64 {
 }
 
 // costOf is the cost of a power in a slot and of what follows.
-func (v *Values) costOf(k int, stored, net, b float64) float64 {
+func (v *Values) costOf(k int, stored, net, b float64, after []float64) float64 {
 	s := &v.slots[k]
 	m := net + b
 	c := s.ExportPrice * m
@@ -352,12 +403,11 @@ func (v *Values) costOf(k int, stored, net, b float64) float64 {
 		c += (s.ExportPrice - s.beyondExport()) * (-m - s.ExportLimitKW)
 	}
 	c = s.Hours * (c + v.store.WearCostPerKWh*math.Abs(b))
-	return c + v.toGo(k+1, v.store.After(stored, b, s.Hours))
+	return c + v.toGo(after, v.store.After(stored, b, s.Hours))
 }
 
-// toGo is the cost to go from the begin of a slot.
-func (v *Values) toGo(k int, stored float64) float64 {
-	c := v.cost[k]
+// toGo is the cost to go at what is stored.
+func (v *Values) toGo(c []float64, stored float64) float64 {
 	if v.store.CapacityKWh <= 0 {
 		return c[0]
 	}

@@ -2,6 +2,8 @@ package storage
 
 import (
 	"math"
+	"slices"
+	"sort"
 	"strings"
 	"testing"
 
@@ -29,10 +31,19 @@ func drawSlots(t *rapid.T, n, outcomes int) []Slot {
 	return slots
 }
 
+// related has the outcomes of each slot go together with those of the next.
+func related(t *rapid.T, slots []Slot) {
+	for k := range slots {
+		sort.Float64s(slots[k].NetKW)
+		slots[k].Stays = rapid.SampledFrom([]float64{0, 0.3, 0.9, 1}).Draw(t, "stays")
+	}
+}
+
 // TestPowerIsTheBestOfAGrid: no power of a fine grid costs less, now and for what follows, than the one that is chosen. The grid knows nothing of marginal values.
 func TestPowerIsTheBestOfAGrid(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		store, slots := drawStore(t), drawSlots(t, 5, 2)
+		related(t, slots)
 		v, err := Value(store, slots, rapid.Float64Range(0, 0.3).Draw(t, "final"))
 		if err != nil {
 			t.Fatal(err)
@@ -43,12 +54,56 @@ func TestPowerIsTheBestOfAGrid(t *testing.T) {
 		if got := store.Within(stored, b, slots[0].Hours); math.Abs(got-b) > 1e-9 {
 			t.Fatalf("%g kW at %g kWh is not within the store: %g kW", b, stored, got)
 		}
-		chosen := v.costOf(0, stored, net, b)
+		after := v.afterAt(0, net)
+		chosen := v.costOf(0, stored, net, b, after)
 		for i := range 401 {
 			c := store.Within(stored, -store.DischargeKW+float64(i)/400*(store.ChargeKW+store.DischargeKW), slots[0].Hours)
 			// the cost to go is convex only as far as prices make it so; what the grid finds better by more than the levels' width is a defect
-			if cost := v.costOf(0, stored, net, c); cost < chosen-1e-3*math.Max(1, math.Abs(chosen)) && slots[0].ExportPrice <= slots[0].ImportPrice && convex(v) {
+			if cost := v.costOf(0, stored, net, c, after); cost < chosen-1e-3*math.Max(1, math.Abs(chosen)) && slots[0].ExportPrice <= slots[0].ImportPrice && convex(v) {
 				t.Fatalf("%g kW costs %g EUR, the chosen %g kW %g EUR", c, cost, b, chosen)
+			}
+		}
+	})
+}
+
+// TestOutcomesThatStay: where the rank of the first outcome is that of all, the cost is the mean of those with each rank's outcomes known beforehand, and the answer to an
+// outcome is that of its rank.
+func TestOutcomesThatStay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const outcomes = 3
+		store, slots := drawStore(t), drawSlots(t, 5, outcomes)
+		related(t, slots)
+		for k := range slots {
+			slots[k].Stays = 1
+		}
+		together, err := Value(store, slots, 0.1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rank := rapid.IntRange(0, outcomes-1).Draw(t, "rank")
+		stored := rapid.Float64Range(0, store.CapacityKWh).Draw(t, "stored")
+		mean := make([]float64, levels)
+		for i := range outcomes {
+			one := append([]Slot(nil), slots...)
+			for k := range one {
+				one[k].NetKW = slots[k].NetKW[i : i+1]
+			}
+			known, err := Value(store, one, 0.1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for g := range mean {
+				mean[g] += known.cost[0][g] / outcomes
+			}
+			if net := slots[1].NetKW[i]; i == rank && (i == 0 || slots[1].NetKW[i-1] < net) {
+				if a, b := together.Power(1, stored, net), known.Power(1, stored, net); math.Abs(a-b) > 1e-9 {
+					t.Fatalf("%g kW, where that outcome was known beforehand %g kW", a, b)
+				}
+			}
+		}
+		for g := range mean {
+			if math.Abs(mean[g]-together.cost[0][g]) > 1e-9*(1+math.Abs(mean[g])) {
+				t.Fatalf("level %d costs %g EUR, the mean of the known ranks %g EUR", g, together.cost[0][g], mean[g])
 			}
 		}
 	})
@@ -56,7 +111,7 @@ func TestPowerIsTheBestOfAGrid(t *testing.T) {
 
 // convex reports whether the value of what is stored falls with the level in every slot.
 func convex(v *Values) bool {
-	for _, c := range v.cost {
+	for _, c := range slices.Concat(append(v.after, v.cost)...) {
 		for g := 2; g < len(c); g++ {
 			if c[g-2]-c[g-1] < c[g-1]-c[g]-1e-9 {
 				return false
@@ -195,11 +250,13 @@ func TestShareKeepsStoresAlike(t *testing.T) {
 
 // TestFaultsAreNamed: every fault once, with slot and value.
 func TestFaultsAreNamed(t *testing.T) {
-	_, err := Value(Store{CapacityKWh: -1, ChargeEfficiency: 2, DischargeEfficiency: 1}, []Slot{{Hours: 1, NetKW: []float64{0}}, {Hours: 0}, {Hours: 1, NetKW: []float64{math.NaN()}}}, 0)
+	_, err := Value(Store{CapacityKWh: -1, ChargeEfficiency: 2, DischargeEfficiency: 1}, []Slot{{Hours: 1, NetKW: []float64{0}}, {Hours: 0}, {Hours: 1, NetKW: []float64{math.NaN()}},
+		{Hours: 1, NetKW: []float64{2, 1}, Stays: 0.5}, {Hours: 1, NetKW: []float64{1, 2}, Stays: 2}, {Hours: 1, NetKW: []float64{1, 2}, Stays: 0.5}, {Hours: 1, NetKW: []float64{1}}}, 0)
 	if err == nil {
 		t.Fatal("taken")
 	}
-	for _, want := range []string{"capacity of -1 kWh", "charge efficiency outside (0, 1]: 2", "slot 1 has 0 h and 0 outcomes", "slot 2 has a value that is no number"} {
+	for _, want := range []string{"capacity of -1 kWh", "charge efficiency outside (0, 1]: 2", "slot 1 has 0 h and 0 outcomes", "slot 2 has a value that is no number",
+		"the outcome of slot 3 stays with a probability of 0.5 among 2 that rise", "the outcome of slot 4 stays with a probability of 2 among", "the outcome of slot 5 stays with a probability of 0.5 among 2 that rise, then 1"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}

@@ -16,9 +16,10 @@ import (
 const (
 	// outcomes is how many values of the net power a plan counts with in each slot.
 	outcomes = 5
-	// caution widens the outcomes of a slot. Errors of slots that follow each other go together, a cloudy day is cloudy for hours, while the outcomes of slots are taken as independent and
-	// would make up for each other; on recorded homes anything from 1.25 to 2 is better than 1, on sunny and on dark months alike.
-	caution = 1.6
+	// caution widens the outcomes of a slot around their mean, which is taken to be what is expected: that of the errors of a few weeks is mostly chance, and what came in them is less than what may come.
+	caution = 1.25
+	// staying is the probability that the net power of an hour later lies in the same fifth of what may come: errors of slots that follow each other go together, a cloudy day is cloudy for hours.
+	staying = 0.7
 	// lastWorth is the share of the mean import price that what is stored at the horizon saves later.
 	lastWorth = 0.75
 )
@@ -60,11 +61,16 @@ func New(pool storage.Store, o Outlook, errs Errors) (*Values, error) {
 	for k := range slots {
 		net := make([]float64, outcomes)
 		errs(k, net)
+		mid := 0.0
+		for _, kw := range net {
+			mid += kw / outcomes
+		}
 		for i := range net {
-			net[i] = o.NetKW[k] + caution*net[i]
+			net[i] = o.NetKW[k] + caution*(net[i]-mid)
 		}
 		slots[k] = storage.Slot{Hours: o.Step.Hours(), ImportPrice: o.ImportPrice[k], ExportPrice: o.ExportPrice[k], NetKW: net,
-			ImportLimitKW: limit(o.ImportLimitKW, k), ExportLimitKW: limit(o.ExportLimitKW, k), Curtails: o.Curtails}
+			ImportLimitKW: limit(o.ImportLimitKW, k), ExportLimitKW: limit(o.ExportLimitKW, k), Curtails: o.Curtails,
+			Stays: math.Pow(staying, o.Step.Hours())}
 		mean += o.ImportPrice[k] / float64(n)
 	}
 	final := 0.0

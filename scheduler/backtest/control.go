@@ -42,6 +42,9 @@ type planner struct {
 // carbonFade is the time constant with which the deviation of the grid's carbon intensity fades before anything else is learned: wind lasts for days.
 const carbonFade = 24 * time.Hour
 
+// knownDays is how much of the past a forecast must rest on for its errors to tell anything of those of later ones.
+const knownDays = 2
+
 // forecaster gives the expected values of the slots from the past's end on.
 type forecaster interface {
 	Forecast(past forecast.Past) []float64
@@ -102,7 +105,7 @@ func (p *planner) power(ctx context.Context, n now) (float64, error) {
 // warmUp makes the forecasts that would have been made before the first slot, so that their errors are known.
 func (p *planner) warmUp(n now) {
 	perDay := int(24 * time.Hour / p.c.Step)
-	for t := max(perDay, n.step-p.net.Days()*perDay-p.steps); t < n.step; t++ {
+	for t := max(knownDays*perDay, n.step-p.net.Days()*perDay-p.steps); t < n.step; t++ {
 		if (n.step-t)%p.between == 0 {
 			p.net.Made(p.c.at(t), p.forecast(n.load[:t], n.sun[:t]))
 		}
@@ -139,7 +142,9 @@ func (p *planner) plan(ctx context.Context, n now) error {
 	steps := min(p.steps, p.set.FromStep+p.set.Steps-n.step)
 	from := p.c.at(n.step)
 	expected := p.forecast(n.load, n.sun)
-	p.net.Made(from, expected)
+	if n.step >= knownDays*int(24*time.Hour/p.c.Step) {
+		p.net.Made(from, expected)
+	}
 	tariff, carbon := p.ahead(n.tariff, p.tariff), p.ahead(n.carbon, p.carbon)
 	if repeated, ok := forecast.Repeats(p.past(n.tariff), p.steps, time.UTC); ok {
 		copy(tariff[1:], repeated)

@@ -335,11 +335,11 @@ func (s *state) foresee(replayed bool, rest func()) {
 
 func (s *state) wait(x *series, replayed bool) {
 	end := s.end()
-	if x.spread != nil {
-		x.spread.Made(end, x.ahead)
-	}
 	if x.known < readyFor*int(24*time.Hour/s.set.Step) {
 		return
+	}
+	if x.spread != nil {
+		x.spread.Made(end, x.ahead)
 	}
 	for _, lead := range Leads {
 		i := int(lead / s.set.Step)
