@@ -42,7 +42,8 @@ type Probabilistic struct {
 	forests [2]*forest
 	judges  []judge // by lead, three hours each
 	sumV    []float64
-	sumC    []float64 // of the clear sky
+	sumC    []float64                    // of the clear sky
+	weather func(slot time.Time) Weather // nil: nothing is known of it
 }
 
 const (
@@ -209,7 +210,7 @@ func (p *Probabilistic) lesson(v []float64) (*Lesson, bool) {
 		return nil, false
 	}
 	p.grown = day
-	l := &Lesson{rows: rows{width: width}, seed: uint64(len(v))}
+	l := &Lesson{rows: rows{width: p.wide()}, seed: uint64(len(v))}
 	first := max(2*p.perDay, len(v)-probabilisticDays*p.perDay)
 	leads := (p.lead + p.hour - 1) / p.hour
 	stride := max(1, (len(v)-first)/p.hour*leads/probabilisticRows)
@@ -228,7 +229,7 @@ func (p *Probabilistic) lesson(v []float64) (*Lesson, bool) {
 			if at >= len(v) || math.IsNaN(v[at]) || !p.look(v, o*p.hour, k, float64(adaptive), &x) || x.s <= 0 {
 				continue
 			}
-			l.rows.x = append(l.rows.x, x.x[:]...)
+			l.rows.x = append(l.rows.x, x.x[:p.wide()]...)
 			l.rows.w = append(l.rows.w, float32(x.s))
 			for e := range l.y {
 				l.y[e] = append(l.y[e], float32((v[at]-x.anchor[e])/x.s))

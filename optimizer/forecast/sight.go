@@ -12,10 +12,10 @@ const width = 26
 type sight struct {
 	s      float64
 	anchor [2]float64
-	plain  float64            // the mean of seven days with the present deviation fading
-	spread [quantiles]float64 // of the last weeks around their median
-	low    float64            // the least that may be
-	x      [width]float32
+	plain  float64                          // the mean of seven days with the present deviation fading
+	spread [quantiles]float64               // of the last weeks around their median
+	low    float64                          // the least that may be
+	x      [width + weatherFeatures]float32 // those of the weather are 0 where it is not known
 }
 
 // clear is what the sun gives under a clear sky: nearly the most of the last days around that clock time.
@@ -138,6 +138,9 @@ func (p *Probabilistic) look(v []float64, origin, k int, adaptive float64, out *
 	}
 	for i, y := range vals {
 		out.x[i] = float32(y)
+	}
+	if p.weather != nil {
+		p.skyOf(target, newest, out.x[width:])
 	}
 	return true
 }
