@@ -9,7 +9,7 @@
 //
 // # What stood before
 //
-// With restore: previous the points are read before the first command and kept in a [Memory], with the commands that followed, before these are written: a run that ends without giving
+// With restore: previous the points are read before the first command and kept in a [Memory], with the commands that followed, before these are written (those that a failing memory does not take are written all the same, but the first): a run that ends without giving
 // the device back leaves them for the next one. That one keeps them, unless it finds a command in force that is not one of the run before: then somebody else has
 // been there, and what stands now is what stood before. A limit of production that was in force then is the owner's: no command goes above it. Without a memory whoever writes is the
 // owner, as at the command line.
@@ -55,6 +55,7 @@ type Commander struct {
 	at     time.Time   // of the last one
 	recent []time.Time // commands of the last hour, or minute
 	before *Before     // what stood before the first command; nil: not known
+	kept   bool        // it is in the memory, if not with all commands since
 	sought bool        // the memory was asked
 }
 
@@ -177,7 +178,7 @@ func (c *Commander) Release(ctx context.Context) (drivers.Reading, error) {
 	if err != nil {
 		return out, err
 	}
-	c.ours, c.before = nil, nil
+	c.ours, c.before, c.kept = nil, nil, false
 	if ctl.Restore == drivers.RestorePrevious {
 		if err := c.s.Memory.Forget(c.s.Device); err != nil {
 			return out, fmt.Errorf("given back, but what stood before is still kept: %w", err)
@@ -237,10 +238,13 @@ func (c *Commander) remember(ctx context.Context, v float64) (float64, error) {
 		ours = c.before.Ours
 	}
 	next := Before{Points: c.before.Points, Ours: among(ours, v)}
-	if err := c.s.Memory.Keep(c.s.Device, next); err != nil {
+	switch err := c.s.Memory.Keep(c.s.Device, next); {
+	case err == nil:
+		c.before, c.kept = &next, true
+	case !c.kept:
 		return v, fmt.Errorf("not written, since what stands before could not be kept: %w", err)
+	default: // a disk that fails does not end control: after a crash this command would be taken for somebody else's; it is kept with the next one
 	}
-	c.before = &next
 	return v, nil
 }
 
@@ -264,12 +268,12 @@ func (c *Commander) seek(ctx context.Context) error {
 	c.sought = true
 	now, ok := c.s.Profile.Standing(lookup(points))
 	if !ok || c.near(now, c.s.Control.Safe) {
-		c.before = &left
+		c.before, c.kept = &left, true
 		return nil
 	}
 	for _, v := range left.Ours {
 		if c.near(now, v) {
-			c.before, c.ours, c.at = &left, append([]float64(nil), left.Ours...), time.Now()
+			c.before, c.kept, c.ours, c.at = &left, true, append([]float64(nil), left.Ours...), time.Now()
 			return nil
 		}
 	}

@@ -49,7 +49,7 @@ func TestNothingKeptIsNoConflict(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "before.json")
 	run := func() *Commander {
 		t.Helper()
-		memory, err := OpenFile(path)
+		memory, err := OpenFile(path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,5 +86,52 @@ func TestNothingKeptIsNoConflict(t *testing.T) {
 	drv.values["limit_share"] = 0.6
 	if _, err := c.Release(t.Context()); err != nil || drv.values["limit_share"] != 1 || drv.values["limit_enable"] != 0 {
 		t.Errorf("given back: %v, it stands at %v; want what stood before", err, drv.values)
+	}
+}
+
+// failing is a memory whose disk may take nothing.
+type failing struct {
+	Memory
+	err error
+}
+
+func (f *failing) Keep(device string, b Before) error {
+	if f.err != nil {
+		return f.err
+	}
+	return f.Memory.Keep(device, b)
+}
+
+// TestCommandsGoOnWithoutMemory: nothing is written before what stands is kept; from then on a disk that takes nothing keeps no command back, and the commands are kept once it does.
+func TestCommandsGoOnWithoutMemory(t *testing.T) {
+	p := profile.MustLoad("sunspec-inverter")
+	drv := &registers{values: map[string]float64{"limit_share": 1, "limit_enable": 0}}
+	file, err := OpenFile(filepath.Join(t.TempDir(), "before.json"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := &failing{Memory: file, err: errors.New("no space left")}
+	ctl, _ := p.ControlFor(district.Device{})
+	c := New(Settings{Device: "pv", Profile: p, Control: ctl, Port: drv, Memory: memory})
+	if _, err := c.Send(t.Context(), 0.8); !errors.Is(err, memory.err) || drv.values["limit_share"] != 1 {
+		t.Errorf("the first command: %v, it stands at %v; want the memory's error and nothing written", err, drv.values)
+	}
+	memory.err = nil
+	if _, err := c.Send(t.Context(), 0.8); err != nil {
+		t.Fatal(err)
+	}
+	memory.err = errors.New("no space left")
+	for _, v := range []float64{0.5, 0.3} {
+		if r, err := c.Send(t.Context(), v); err != nil || r.Value != v {
+			t.Errorf("a command without the disk: %+v, %v; want %g", r, err, v)
+		}
+	}
+	memory.err = nil
+	if _, err := c.Send(t.Context(), 0.3); err != nil {
+		t.Fatal(err)
+	}
+	b, _, _ := file.Recall("pv")
+	if n := len(b.Ours); n == 0 || b.Ours[n-1] != 0.3 || b.Points["limit_share"] != 1 {
+		t.Errorf("kept %+v, want the last command and what stood before all", b)
 	}
 }

@@ -1,11 +1,14 @@
 package command
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestFile: what is kept is there for the next process, whole or as it was before; a damaged file is an error and no empty memory.
@@ -13,7 +16,7 @@ func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "before.json")
 	open := func() *File {
 		t.Helper()
-		f, err := OpenFile(path)
+		f, err := OpenFile(path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +53,7 @@ func TestFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte(`{"a": {`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenFile(path); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := OpenFile(path, nil); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("a damaged file: %v, want an error with its name", err)
 	}
 }
@@ -61,7 +64,7 @@ func TestKeepFails(t *testing.T) {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	f, err := OpenFile(filepath.Join(folder, "before.json"))
+	f, err := OpenFile(filepath.Join(folder, "before.json"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,4 +80,42 @@ func TestKeepFails(t *testing.T) {
 	if b, _, _ := f.Recall("a"); len(b.Ours) != 1 || b.Ours[0] != 1 {
 		t.Errorf("after a failed keep: %+v", b)
 	}
+}
+
+// TestKeepOnADiskThatHangs: a call waits for a second and fails, those after it fail at once, what was kept is still known, and once the disk answers all is as if it had only been slow.
+func TestKeepOnADiskThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, err := OpenFile(filepath.Join(t.TempDir(), "before.json"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers := make(chan struct{})
+		f.put = func(string, []byte) error { <-answers; return nil }
+		for k, wait := range []time.Duration{slow, 0, 0} {
+			begun := time.Now()
+			if err := f.Keep("a", Before{Ours: []float64{float64(k)}}); !errors.Is(err, errSlow) {
+				t.Errorf("call %d: %v, want that the disk does not answer", k, err)
+			}
+			if took := time.Since(begun); took != wait {
+				t.Errorf("call %d took %v, want %v", k, took, wait)
+			}
+		}
+		if err := f.Forget("b"); !errors.Is(err, errSlow) {
+			t.Errorf("forget: %v, want that the disk does not answer", err)
+		}
+		if _, ok, err := f.Recall("a"); ok || err != nil {
+			t.Errorf("known before it is on the disk: %v, %v", ok, err)
+		}
+		close(answers)
+		synctest.Wait()
+		if b, ok, _ := f.Recall("a"); !ok || b.Ours[0] != 0 {
+			t.Errorf("what the disk took late is %+v, %v; want the first", b, ok)
+		}
+		if err := f.Keep("a", Before{Ours: []float64{9}}); err != nil {
+			t.Errorf("once it answers: %v", err)
+		}
+		if b, _, _ := f.Recall("a"); b.Ours[0] != 9 {
+			t.Errorf("kept %+v", b)
+		}
+	})
 }

@@ -52,7 +52,7 @@ func newStand(t *testing.T, p *profile.Profile) *stand {
 // run is a run of the product, with what the runs before it kept on the disk.
 func (s *stand) run() *Device {
 	s.t.Helper()
-	memory, err := command.OpenFile(s.path)
+	memory, err := command.OpenFile(s.path, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

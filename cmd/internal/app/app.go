@@ -58,6 +58,7 @@ type Options struct {
 	beneath func(store.Store) store.Store // stands before the local record, for tests of a disk that fails; nil: nothing
 	adjust  func(*scheduler.Config)       // of every scheduler, for tests of its faults; nil: none
 	feeds   *http.Client                  // asks the sources of feeds, for tests without a network; nil: as package feed does
+	replace func(string, []byte) error    // puts what stood in devices before on the disk, for tests of one that fails; nil: as package command does
 	machine func() time.Time              // what the machine's clock shows, for tests in which it is set; nil: time.Now
 }
 
@@ -147,7 +148,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 	}
 	var before command.Memory
 	if !a.opt.Demo { // whose devices begin anew with it
-		if before, err = command.OpenFile(filepath.Join(a.cfg.File.DataDir, beforeFile)); err != nil {
+		if before, err = command.OpenFile(filepath.Join(a.cfg.File.DataDir, beforeFile), a.opt.replace); err != nil {
 			return err
 		}
 	}

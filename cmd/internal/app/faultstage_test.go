@@ -23,6 +23,7 @@ import (
 	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/console"
 	"quartier/drivers"
+	"quartier/drivers/command"
 	"quartier/drivers/sim"
 	"quartier/drivers/sim/endpoint"
 	"quartier/optimizer"
@@ -195,6 +196,7 @@ func (s *stage) start() {
 	clock := NewClock(s.machine(), 1)
 	s.app, err = New(context.Background(), s.cfg, Options{Log: log, Clock: clock, Version: "test", Listen: "127.0.0.1:0", Listener: consoleListener, Dial: s.net.dial, machine: s.machine, feeds: s.feedClient(),
 		beneath: func(st store.Store) store.Store { s.disk = &hangingDisk{Store: st}; return s.disk },
+		replace: func(path string, data []byte) error { s.disk.wait(); return command.Replace(path, data) },
 		adjust: func(c *scheduler.Config) {
 			own := func(ctx context.Context, p *problem.Problem, previous *problem.Solution) (*problem.Solution, error) {
 				// a bubble's time stands still while the search thinks: it ends by rounds

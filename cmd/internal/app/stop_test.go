@@ -11,12 +11,23 @@ import (
 	"quartier/scheduler"
 )
 
-// TestStopOnADiskThatHangs: who is told to stop while the disk answers nobody gives every device its own control back at once, and ends within a minute with an error that says what waited for the disk.
+// TestStopOnADiskThatHangs: while the disk answers nobody the limits that are asked for hold, also where what stood in a device before is kept on it, and who is told to stop then gives every device its own
+// control back at once, and ends within a minute with an error that says what waited for the disk.
 func TestStopOnADiskThatHangs(t *testing.T) {
+	t.Run("draw", func(t *testing.T) { // the charger and the battery are needed for it
+		stopOnADiskThatHangs(t, setting{}, func(*stage) {}, scheduler.RequestImportLimit, 5, 4)
+	})
+	t.Run("feed", func(t *testing.T) { // the inverter is, whose limit of before is put back
+		stopOnADiskThatHangs(t, setting{at: noon, full: true}, func(s *stage) { s.world.Unplug(ref("charger")) }, scheduler.RequestExportLimit, 1.5, 0)
+	})
+}
+
+func stopOnADiskThatHangs(t *testing.T, at setting, prepare func(*stage), request scheduler.RequestKind, first, then float64) {
 	dir := fastDir(t)
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, dir, setting{})
-		s.ask(scheduler.RequestImportLimit, 5) // the charger and the battery are needed for it
+		s := newStage(t, dir, at)
+		prepare(s)
+		s.ask(request, first)
 		s.run(90 * time.Second)
 		commanded := func() (out []string) { // none: each has its own control, or the value that its profile says is safe
 			for _, id := range []string{"pv", "battery", "heatpump"} {
@@ -31,12 +42,17 @@ func TestStopOnADiskThatHangs(t *testing.T) {
 			}
 			return out
 		}
-		if len(commanded()) < 2 {
+		if len(commanded()) < 1 {
 			t.Fatalf("commanded are %v", commanded())
 		}
 		s.disk.hang()
-		s.ask(scheduler.RequestImportLimit, 4) // an order that waits for the disk as well
-		s.run(20 * time.Second)
+		s.ask(request, then) // an order that waits for the disk as well
+		s.run(30 * time.Second)
+		s.watchFrom = len(s.truth)
+		s.run(60 * time.Second)
+		if long, most := s.excess(); long > 10*time.Second {
+			t.Errorf("on a disk that hangs a limit is passed for %v at a stretch, by %.2f kW", long, most)
+		}
 		begin := time.Now()
 		s.stop()
 		var err error
