@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -171,6 +172,25 @@ func neighbourhood() fstest.MapFS {
   "pv": {"type": "citylearn.energy_model.PV", "attributes": {"nominal_power": 4.0}}},
  "Building_2": {"include": false, "energy_simulation": "missing.csv"}}}`)},
 		"Building_1.csv": {Data: []byte(b.String())}, "pricing.csv": {Data: []byte(price.String())}, "carbon_intensity.csv": {Data: []byte(carbon.String())}, "weather.csv": {Data: []byte(weather.String())},
+	}
+}
+
+// TestNotesOfManyBuildings: what many buildings have in common is one note, with how many they are.
+func TestNotesOfManyBuildings(t *testing.T) {
+	set := neighbourhood()
+	one := `"B": {"energy_simulation": "Building_1.csv", "weather": "weather.csv", "pricing": "pricing.csv", "cooling_device": {"type": "x.HeatPump", "attributes": {"efficiency": 0.25, "target_cooling_temperature": 8}},
+		"dhw_device": {"type": "x.ElectricHeater", "attributes": {"efficiency": 0.9}}, "electrical_storage": {"type": "x.Battery", "autosize": true, "attributes": {}}}`
+	var all []string
+	for i := range 5 {
+		all = append(all, strings.Replace(one, `"B"`, fmt.Sprintf(`"B_%d"`, i+1), 1))
+	}
+	set["schema.json"] = &fstest.MapFile{Data: []byte(`{"seconds_per_time_step": 3600, "buildings": {` + strings.Join(all, ",") + `}}`)}
+	c, err := CityLearn(set, "many")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "a battery that the simulator sizes is left out: B_1, B_2, B_3 and 2 more"; !slices.Contains(c.Notes, want) {
+		t.Errorf("notes %q, want among them %q", c.Notes, want)
 	}
 }
 

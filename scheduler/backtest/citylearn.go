@@ -104,6 +104,7 @@ func (l *loader) schema() error {
 			break
 		}
 	}
+	l.noteShared()
 	if prices == "" {
 		for _, site := range l.c.Sites { // nothing but carbon and export has a price
 			l.c.ImportPrice = make([]float64, len(site.LoadKW))
@@ -187,7 +188,7 @@ func (l *loader) building(id string, b *building, first bool) {
 					s.SunKW[i] = kw * w / 1000
 				}
 			case total(sun) > 0:
-				l.note("the solar plant of %s is sized by the simulator: it is left out", id)
+				l.noteOf(id, "a solar plant that the simulator sizes is left out")
 			}
 		}
 	}
@@ -206,7 +207,6 @@ func (l *loader) building(id string, b *building, first bool) {
 	if len(b.Washers) > 0 {
 		l.note("washing machines are left out")
 	}
-	sort.Strings(l.c.Notes)
 	l.c.Sites = append(l.c.Sites, s)
 }
 
@@ -227,12 +227,12 @@ func (l *loader) number(id, what string, d *device, key string, least float64) (
 func (l *loader) battery(id string, d *device) *storage.Store {
 	capacity, ok := l.number(id, "electrical_storage", d, "capacity", 0)
 	if !ok {
-		l.note("the battery of %s is sized by the simulator: it is left out", id)
+		l.noteOf(id, "a battery that the simulator sizes is left out")
 		return nil
 	}
 	power, ok := l.number(id, "electrical_storage", d, "nominal_power", 0)
 	if !ok {
-		l.note("the battery of %s has no nominal power: its capacity in an hour is taken", id)
+		l.noteOf(id, "of a battery without nominal power its capacity in an hour is taken")
 		power = capacity
 	}
 	roundTrip, ok := l.number(id, "electrical_storage", d, "efficiency", 0)
@@ -268,7 +268,7 @@ func (l *loader) demand(id string, t *table, b *building, load []float64, column
 		return
 	}
 	if d == nil {
-		l.note("%s of %s has no device in the schema: it is taken to use no electricity", column, id)
+		l.noteOf(id, column+" without a device in the schema is taken to use no electricity")
 		return
 	}
 	kind := d.Type[strings.LastIndexByte(d.Type, '.')+1:]

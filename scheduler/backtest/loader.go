@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -15,6 +16,7 @@ type loader struct {
 	c      *Case
 	tables map[string]*table
 	notes  map[string]bool
+	shared map[string][]string // ids by note
 	errs   []error
 }
 
@@ -34,6 +36,27 @@ func (l *loader) note(format string, args ...any) {
 		l.notes[text] = true
 		l.c.Notes = append(l.c.Notes, text)
 	}
+}
+
+// noteOf is a note that several buildings share: what they have in common comes once, with how many they are and the first of their names.
+func (l *loader) noteOf(id, text string) {
+	if l.shared == nil {
+		l.shared = map[string][]string{}
+	}
+	l.shared[text] = append(l.shared[text], id)
+}
+
+// noteShared makes notes of those that buildings share.
+func (l *loader) noteShared() {
+	for text, ids := range l.shared {
+		const named = 3
+		names := strings.Join(ids[:min(named, len(ids))], ", ")
+		if more := len(ids) - named; more > 0 {
+			names = fmt.Sprintf("%s and %d more", names, more)
+		}
+		l.note("%s: %s", text, names)
+	}
+	sort.Strings(l.c.Notes)
 }
 
 // table is a CSV file.
