@@ -17,6 +17,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"quartier/schemas/balance"
@@ -75,6 +76,10 @@ type Keeper interface {
 	Claim(ctx context.Context, districtID, scope, claim string, days []timegrid.Span) error
 	// Keep keeps the sums of those days whose claim still stands.
 	Keep(ctx context.Context, districtID, scope, claim string, days []timegrid.Span, sums []Sum) error
+	// Scopes returns the scopes of a district other than [Each], each with the start of its newest day on the list or with a sum.
+	Scopes(ctx context.Context, districtID string) (map[string]time.Time, error)
+	// Forget removes the days of a scope, and their claims, from the list, and then their sums.
+	Forget(ctx context.Context, districtID, scope string) error
 }
 
 // Read returns the days of a zone that start in sp: from what is kept, and from the slots of the others. Days of which a sum is damaged are among the latter; the caller takes them off the list.
@@ -202,28 +207,55 @@ const (
 	mostDays = 31
 )
 
-// Refresh keeps the sums of the days of a zone that were over at now and are not kept: of every site and the district, and of boundaries of several sites.
+// Refresh keeps the sums of the days of a zone that were over at now and are not kept: of every site and the district, and of boundaries of several sites. Those of other boundaries that nobody asked for in [forgetAfter] are forgotten.
 func Refresh(ctx context.Context, k Keeper, districtID string, zone *time.Location, now time.Time, boundaries ...string) error {
-	if err := refreshScope(ctx, k, districtID, "", zone, now); err != nil {
+	upTo, err := refreshScope(ctx, k, districtID, "", zone, now)
+	if err != nil {
 		return err
 	}
+	asked := map[string]bool{}
 	for _, b := range boundaries {
 		if ScopeOf(b) == Each {
 			continue // it is among the first
 		}
-		if err := refreshScope(ctx, k, districtID, b, zone, now); err != nil {
+		asked[ScopeOf(b)] = true
+		if _, err := refreshScope(ctx, k, districtID, b, zone, now); err != nil {
 			return err
 		}
 	}
-	return nil
+	return forget(ctx, k, districtID, upTo, func(scope string) bool { return !strings.HasPrefix(scope, ObservedScopes) && !asked[scope] })
 }
 
-// refreshScope does so of one scope, by the site that stands for it.
-func refreshScope(ctx context.Context, k Keeper, districtID, site string, zone *time.Location, now time.Time) error {
-	todo, err := unkept(ctx, k, districtID, ScopeOf(site), zone, now)
+// forgetAfter is how far a scope falls behind the days that are being kept before it is taken for one that nobody asks for: programs of different configurations that share a record refresh theirs by the day. Taken wrongly, its days are
+// summed again.
+const forgetAfter = 7 * 24 * time.Hour
+
+// forget removes those scopes among some that fell behind days that were kept now up to a time; zero: none were.
+func forget(ctx context.Context, k Keeper, districtID string, upTo time.Time, among func(scope string) bool) error {
+	if upTo.IsZero() {
+		return ctx.Err()
+	}
+	scopes, err := k.Scopes(ctx, districtID)
 	if err != nil {
 		return err
 	}
+	for scope, newest := range scopes {
+		if among(scope) && newest.Before(upTo.Add(-forgetAfter)) {
+			if err := k.Forget(ctx, districtID, scope); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// refreshScope does so of one scope, by the site that stands for it, and returns the end of the last day that was not kept, zero where all were.
+func refreshScope(ctx context.Context, k Keeper, districtID, site string, zone *time.Location, now time.Time) (upTo time.Time, err error) {
+	todo, err := unkept(ctx, k, districtID, ScopeOf(site), zone, now)
+	if err != nil || len(todo) == 0 {
+		return time.Time{}, err
+	}
+	upTo = todo[len(todo)-1].End
 	for n := 1; len(todo) > 0; {
 		part := todo[:1]
 		for len(part) < n && len(part) < len(todo) && todo[len(part)].Start.Equal(part[len(part)-1].End) {
@@ -231,7 +263,7 @@ func refreshScope(ctx context.Context, k Keeper, districtID, site string, zone *
 		}
 		rows, err := refresh(ctx, k, districtID, site, zone, part)
 		if err != nil {
-			return err
+			return time.Time{}, err
 		}
 		todo = todo[len(part):]
 		switch {
@@ -241,7 +273,7 @@ func refreshScope(ctx context.Context, k Keeper, districtID, site string, zone *
 			n = max(1, n/2)
 		}
 	}
-	return ctx.Err()
+	return upTo, ctx.Err()
 }
 
 // unkept returns the days of a zone of which there are rows, that were over at now and are not kept of a scope.

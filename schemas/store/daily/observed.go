@@ -107,13 +107,15 @@ func ReadObserved(ctx context.Context, log *slog.Logger, s ObservedSource, o *st
 	return out, damaged, ctx.Err()
 }
 
-// RefreshObserved keeps what an observation sums to in the days of a zone that were over at now and are not kept, where rollups are up to date with every sample.
+// RefreshObserved keeps what an observation sums to in the days of a zone that were over at now and are not kept, where rollups are up to date with every sample. Those of
+// other observations of the district, as it was configured once, are forgotten when nobody asked for them in [forgetAfter].
 func RefreshObserved(ctx context.Context, k ObservedKeeper, o *store.Observation, zone *time.Location, now time.Time) error {
 	scope := observedScope(o)
 	todo, err := unkept(ctx, k, o.District, scope, zone, now)
-	if err != nil {
+	if err != nil || len(todo) == 0 {
 		return err
 	}
+	upTo := todo[len(todo)-1].End
 	for len(todo) > 0 {
 		n := 1
 		for n < min(len(todo), mostDays) && todo[n].Start.Equal(todo[n-1].End) {
@@ -146,7 +148,7 @@ func RefreshObserved(ctx context.Context, k ObservedKeeper, o *store.Observation
 			return err
 		}
 	}
-	return ctx.Err()
+	return forget(ctx, k, o.District, upTo, func(other string) bool { return strings.HasPrefix(other, ObservedScopes) && other != scope })
 }
 
 func overlaps(list []rollup.Range, d timegrid.Span) bool {

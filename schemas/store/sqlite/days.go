@@ -172,3 +172,37 @@ func (k dayKeeper) Keep(ctx context.Context, districtID, scope, claim string, da
 		return nil, nil
 	})
 }
+
+// Scopes returns the scopes of a district other than of every site, with the start of the newest day of each.
+func (k dayKeeper) Scopes(ctx context.Context, districtID string) (map[string]time.Time, error) {
+	op := "read scopes of days of " + districtID
+	// sums are found from one scope to the next, since those of every site are many
+	rows, err := k.q.QueryContext(ctx, `with recursive s(scope) as (select min(scope) from day_sums where district=?1 and scope>''
+		union all select (select min(scope) from day_sums where district=?1 and scope>s.scope) from s where s.scope is not null)
+		select scope, max(start_us) from (
+			select scope, (select max(start_us) from day_sums where district=?1 and scope=s.scope and site=s.scope) as start_us from s where scope is not null
+			union all select scope, start_us from summed_days where district=?1 and scope>'') where start_us is not null group by scope`, districtID)
+	if err != nil {
+		return nil, k.fail(op, err)
+	}
+	out := map[string]time.Time{}
+	_, err = collect(rows, func(rows *sql.Rows) (scope string, err error) {
+		var start int64
+		err = rows.Scan(&scope, &start)
+		out[scope] = store.FromMicro(start)
+		return scope, err
+	})
+	return out, k.fail(op, err)
+}
+
+// Forget removes the days of a scope and their sums.
+func (k dayKeeper) Forget(ctx context.Context, districtID, scope string) error {
+	return k.write(ctx, "forget sums of days of "+districtID, 1, func(ctx context.Context) (func(), error) {
+		for _, table := range []string{"summed_days", "day_sums"} {
+			if _, err := k.conn.ExecContext(ctx, "delete from "+table+" where district=? and scope=?", districtID, scope); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+}

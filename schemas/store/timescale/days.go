@@ -173,3 +173,37 @@ func (k dayKeeper) Keep(ctx context.Context, districtID, scope, claim string, da
 		return tx.SendBatch(ctx, b).Close()
 	})
 }
+
+// Scopes returns the scopes of a district other than of every site, with the start of the newest day of each.
+func (k dayKeeper) Scopes(ctx context.Context, districtID string) (map[string]time.Time, error) {
+	op := "read scopes of days of " + districtID
+	// sums are found from one scope to the next, since those of every site are many
+	rows, err := k.q.Query(ctx, `with recursive s(scope) as (select min(scope) from day_sums where district=$1 and scope>''
+		union all select (select min(scope) from day_sums where district=$1 and scope>s.scope) from s where s.scope is not null)
+		select scope, max(start) from (
+			select scope, (select max(start) from day_sums where district=$1 and scope=s.scope and site=s.scope) as start from s where scope is not null
+			union all select scope, start from summed_days where district=$1 and scope>'') x where start is not null group by scope`, districtID)
+	if err != nil {
+		return nil, k.fail(op, err)
+	}
+	out := map[string]time.Time{}
+	var scope string
+	var start time.Time
+	_, err = pgx.ForEachRow(rows, []any{&scope, &start}, func() error {
+		out[scope] = start.UTC()
+		return nil
+	})
+	return out, k.fail(op, err)
+}
+
+// Forget removes the days of a scope and then their sums, so that who is keeping some at the time keeps none that stay.
+func (k dayKeeper) Forget(ctx context.Context, districtID, scope string) error {
+	return k.write(ctx, "forget sums of days of "+districtID, func(tx pgx.Tx) error {
+		for _, table := range []string{"summed_days", "day_sums"} {
+			if _, err := tx.Exec(ctx, "delete from "+table+" where district=$1 and scope=$2", districtID, scope); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -26,3 +26,22 @@ func TestObservedKept(t *testing.T) {
 		must(t, err)
 	})
 }
+
+// TestForgottenDays: what nobody asks for any more goes.
+func TestForgottenDays(t *testing.T) {
+	s := openAt(t, storetest.Database(t))
+	storetest.ForgottenDays(t, s, func() map[string]int {
+		out := map[string]int{}
+		rows, err := s.pool.Query(t.Context(), "select scope, count(*) from (select scope from summed_days where district='fontaine' union all select scope from day_sums where district='fontaine') x group by scope")
+		must(t, err)
+		defer rows.Close()
+		for rows.Next() {
+			var scope string
+			var n int
+			must(t, rows.Scan(&scope, &n))
+			out[scope] = n
+		}
+		must(t, rows.Err())
+		return out
+	})
+}
