@@ -55,7 +55,7 @@ func watch(d *district.District) *watched {
 }
 
 // observedVersion grows with every change of what is summed of a day, or of how it is packed.
-const observedVersion = 1
+const observedVersion = 2
 
 // Observation is what a record keeps of each day of a district for the indicators that are made of no balance row. Its name changes with the devices, comfort bands and ratings of the configuration.
 func Observation(d *district.District) store.Observation { return watch(d).observation() }
@@ -199,7 +199,7 @@ func (w *watched) look(ctx context.Context, from store.Observed, spans []timegri
 	return out, ctx.Err()
 }
 
-// yields fills in what inverters gave with and without a limit, where irradiation is known.
+// yields fills in what inverters gave with and without a limit, where irradiation is known. Time under a limit by day is measured where power and irradiation are known with it.
 func (w *watched) yields(read func([]district.SeriesID, func(*observedDay, *rollup.Row)) error) error {
 	if len(w.inverters) == 0 {
 		return nil
@@ -213,10 +213,11 @@ func (w *watched) yields(read func([]district.SeriesID, func(*observedDay, *roll
 	}); err != nil {
 		return err
 	}
-	inverters, limits := map[district.SeriesID]int{}, make([]map[time.Time]float64, len(w.inverters)) // limits in kW; +Inf: none
+	type bound struct{ kw, hours float64 } // kw +Inf: none
+	inverters, limits := map[district.SeriesID]int{}, make([]map[time.Time]bound, len(w.inverters))
 	var told, powers []district.SeriesID
 	for i, inv := range w.inverters {
-		inverters[inv.limit], inverters[inv.power], limits[i] = i, i, map[time.Time]float64{}
+		inverters[inv.limit], inverters[inv.power], limits[i] = i, i, map[time.Time]bound{}
 		told = append(told, inv.limit)
 	}
 	if err := read(told, func(day *observedDay, r *rollup.Row) {
@@ -225,11 +226,13 @@ func (w *watched) yields(read func([]district.SeriesID, func(*observedDay, *roll
 		if !ok || r.Held <= 0 {
 			return
 		}
-		x := &day.inverters[i]
-		x.MeasuredHours += r.Held.Hours()
-		limits[i][r.Start] = math.Inf(1)
+		x, b := &day.inverters[i], bound{math.Inf(1), r.Held.Hours()}
 		if share < 1 {
-			limits[i][r.Start], x.limited = share*w.inverters[i].peakKW, true
+			b.kw, x.limited = share*w.inverters[i].peakKW, true
+		}
+		limits[i][r.Start] = b
+		if light, lit := sun[r.Start]; share >= 1 || lit && light <= 0 { // nothing is held back, whatever else is known
+			x.MeasuredHours += b.hours
 		}
 	}); err != nil {
 		return err
@@ -243,8 +246,13 @@ func (w *watched) yields(read func([]district.SeriesID, func(*observedDay, *roll
 		i := inverters[r.Series]
 		limit, known := limits[i][r.Start]
 		light, lit := sun[r.Start]
-		if known && lit && r.Coverage() > 0.99 {
-			day.inverters[i].Add(r.Start.In(w.district.Zone).Hour(), math.Max(0, -r.Integral), light, limit, r.Held.Hours())
+		if !known || !lit || r.Coverage() <= 0.99 {
+			return
+		}
+		x := &day.inverters[i]
+		x.Add(r.Start.In(w.district.Zone).Hour(), math.Max(0, -r.Integral), light, limit.kw, r.Held.Hours())
+		if !math.IsInf(limit.kw, 1) && light > 0 {
+			x.MeasuredHours += limit.hours
 		}
 	})
 }

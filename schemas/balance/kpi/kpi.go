@@ -55,7 +55,7 @@ type Input struct {
 	Days         []balance.Day  // of the boundary, by start; the first and the last may be cut by the period
 	ConnectionKW float64        // power of the connection at the boundary; 0 or +Inf: none is known
 	Zone         *time.Location // of months; nil: UTC
-	Observed     *Observed      // nil: nothing but the days was read
+	Observed     *Observed      // nil: there are no rooms, inverters and forecasts
 	Published    []Published    // figures of closed months; nil: they are not published of the boundary
 }
 

@@ -44,7 +44,7 @@ func (y *Yield) add(kwh, kwhPerM2 float64) { y.KWh, y.KWhPerM2 = y.KWh+kwh, y.KW
 // Curtailment is what an inverter gave under a limit that held it back, and what it gave without, by local hour of the day: the plane of its modules sees the sun differently through the day.
 type Curtailment struct {
 	Free, Limited [24]Yield
-	MeasuredHours float64 // for which its limit is known
+	MeasuredHours float64 // for which it is known what its limit held back: where that is below its rating by day, power and irradiation are known too
 	Hours         float64 // of the period
 }
 
@@ -110,10 +110,12 @@ func (o *Observed) lost() (sum float64, reason why.Code) {
 	switch {
 	case len(o.Curtailment) == 0:
 		return 0, why.NoInverter
-	case measured == 0:
-		return 0, why.NoLimit
 	case o.Limited && !o.Irradiance:
 		return 0, why.NoIrradiance
+	case measured == 0 && o.Limited:
+		return 0, why.NoRows
+	case measured == 0:
+		return 0, why.NoLimit
 	}
 	return sum, reason
 }
@@ -148,8 +150,8 @@ func (e Errors) share() (float64, why.Code) {
 
 // observed are the indicators of [Observed].
 var observed = []Definition{
-	{ID: "curtailed_energy_kwh", Version: 1, NameEN: "Curtailed solar energy", NameFR: "Énergie solaire écrêtée", Unit: "kWh", Formula: "sum over limited steps of max(0, G r(h) - g), r(h) = sum g / sum G of the unlimited steps of the same hour of the day",
-		Inputs: []string{"g of each inverter", "its limit", "irradiation G of the horizontal plane"}, Note: "an estimate: a step counts as limited where an inverter gave at least nine tenths of its limit",
+	{ID: "curtailed_energy_kwh", Version: 2, NameEN: "Curtailed solar energy", NameFR: "Énergie solaire écrêtée", Unit: "kWh", Formula: "sum over limited steps of max(0, G r(h) - g), r(h) = sum g / sum G of the unlimited steps of the same hour of the day",
+		Inputs: []string{"g of each inverter", "its limit", "irradiation G of the horizontal plane"}, Note: "an estimate: a step counts as limited where an inverter gave at least nine tenths of its limit; covered is the time without a limit, and that under one where power and irradiation are known",
 		over: func(o *Observed) (measured, hours float64) {
 			for i := range o.Curtailment {
 				measured, hours = measured+o.Curtailment[i].MeasuredHours, hours+o.Curtailment[i].Hours
@@ -186,18 +188,19 @@ func (c *Comfort) value(v float64) (float64, why.Code) {
 
 // value computes an indicator of what was observed, with the share of the period that it was measured for.
 func (d *Definition) value(in *Input) (v float64, reason why.Code, coverage float64) {
-	if in.Observed == nil {
-		return 0, why.NotRead, 0
+	seen := in.Observed
+	if seen == nil {
+		seen = &Observed{}
 	}
 	measured, hours := 0.0, in.Period.Duration().Hours()
 	if d.ahead != nil {
-		measured = float64(d.ahead(in.Observed).Slots) * in.Step.Hours()
+		measured = float64(d.ahead(seen).Slots) * in.Step.Hours()
 	} else {
-		measured, hours = d.over(in.Observed)
+		measured, hours = d.over(seen)
 	}
 	if hours > 0 {
 		coverage = min(1, measured/hours)
 	}
-	v, reason = d.of(in.Observed)
+	v, reason = d.of(seen)
 	return v, reason, coverage
 }

@@ -65,7 +65,7 @@ func TestCurtailedEnergy(t *testing.T) {
 	always := Curtailment{MeasuredHours: 10, Hours: 10}
 	always.Add(12, 1, 1, 1, 1)
 	for reason, o := range map[why.Code]*Observed{why.NoInverter: {}, why.NoLimit: {Curtailment: []Curtailment{{Hours: 10}}}, why.NoIrradiance: {Curtailment: []Curtailment{{MeasuredHours: 10, Hours: 10}}, Limited: true},
-		why.NeverFree: {Curtailment: []Curtailment{always}, Limited: true, Irradiance: true}, why.NotRead: nil} {
+		why.NoRows: {Curtailment: []Curtailment{{Hours: 10}}, Limited: true, Irradiance: true}, why.NeverFree: {Curtailment: []Curtailment{always}, Limited: true, Irradiance: true}} {
 		if v := Find(observedValues(o), "curtailed_energy_kwh"); v.Value != nil || v.Reason != reason {
 			t.Errorf("curtailed energy is %v for the reason %q, want %q", v.Value, v.Reason, reason)
 		}
@@ -78,7 +78,7 @@ func TestForecastErrors(t *testing.T) {
 	wantValue(t, values, "forecast_error_day_ahead_kw", 1.5, 0.8)
 	wantValue(t, values, "forecast_error_day_ahead", 0.125, 0.8)
 	wantValue(t, values, "forecast_error_hour_ahead", 0.05, 1)
-	if v := Find(observedValues(&Observed{}), "forecast_error_day_ahead"); v.Value != nil || v.Reason != why.NoForecast {
+	if v := Find(observedValues(nil), "forecast_error_day_ahead"); v.Value != nil || v.Reason != why.NoForecast {
 		t.Errorf("without a forecast: %+v", v)
 	}
 }

@@ -25,7 +25,6 @@ const (
 	NoLimit       Code = "no_limit"
 	NoIrradiance  Code = "no_irradiance"
 	NeverFree     Code = "never_free"
-	NotRead       Code = "not_read"
 	NotPublished  Code = "not_published_here"
 	NotClosed     Code = "no_month_closed"
 )
@@ -63,7 +62,6 @@ var words = map[Code]Words{
 	NoLimit:       {"no inverter tells its limit", "aucun onduleur n’indique sa limite"},
 	NoIrradiance:  {"no irradiance is measured", "l’ensoleillement n’est pas mesuré"},
 	NeverFree:     {"an inverter was never without a limit, so that what it could have given is not known", "un onduleur n’a jamais été sans limite : ce qu’il aurait pu produire n’est pas connu"},
-	NotRead:       {"what it needs beside the balance was not read", "ce qu’il lui faut en plus du bilan n’a pas été lu"},
 	NotPublished:  {"it is published for the whole district alone", "elle n’est publiée que pour le quartier entier"},
 	NotClosed:     {"no closed month of the period has the figures", "aucun mois clos de la période n’a ces chiffres"},
 
