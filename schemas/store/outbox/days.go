@@ -25,11 +25,13 @@ func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp tim
 	if err != nil {
 		return nil, err
 	}
-	bounded, cancel := context.WithTimeout(ctx, readWithin)
-	defer cancel()
-	theirs, err := db.BalanceDays(bounded, districtID, site, sp, zone)
-	if err != nil {
-		return nil, s.judge(ctx, err)
+	var theirs []balance.Day
+	if err := s.byParts(ctx, sp, zone, func(ctx context.Context, part timegrid.Span) error {
+		more, err := db.BalanceDays(ctx, districtID, site, part, zone)
+		theirs = append(theirs, more...)
+		return err
+	}); err != nil {
+		return nil, err
 	}
 	here := map[int64]bool{} // days that the file knows something of
 	out := make([]balance.Day, 0, len(ours)+len(theirs))
@@ -59,6 +61,27 @@ func (s *Store) BalanceDays(ctx context.Context, districtID, site string, sp tim
 	}
 	balance.SortDays(out)
 	return out, nil
+}
+
+// mostDays is of how many civil days at most the database is asked at once: those that it has not summed yet it sums first.
+const mostDays = 31
+
+// byParts reads the civil days that start in a span from the database, part by part, each as long as [readWithin] allows.
+func (s *Store) byParts(ctx context.Context, sp timegrid.Span, zone *time.Location, read func(ctx context.Context, part timegrid.Span) error) error {
+	for at := sp.Start; at.Before(sp.End); {
+		part := timegrid.Span{Start: at, End: timegrid.Day(at.In(zone).AddDate(0, 0, mostDays-1), zone).End}
+		if part.End.After(sp.End) {
+			part.End = sp.End
+		}
+		bounded, cancel := context.WithTimeout(ctx, readWithin)
+		err := read(bounded, part)
+		cancel()
+		if err != nil {
+			return s.judge(ctx, err)
+		}
+		at = part.End
+	}
+	return ctx.Err()
 }
 
 // SumBalances keeps the sums of days in the file, and in the database when it answers.

@@ -32,11 +32,13 @@ func (s *Store) ObservedDays(ctx context.Context, o store.Observation, sp timegr
 		}
 		theirs.End, both.Start = day, day
 	}
-	bounded, cancel := context.WithTimeout(ctx, readWithin)
-	defer cancel()
-	out, err := db.ObservedDays(bounded, o, theirs, zone)
-	if err != nil {
-		return nil, s.judge(ctx, err)
+	var out [][]byte
+	if err := s.byParts(ctx, theirs, zone, func(ctx context.Context, part timegrid.Span) error {
+		more, err := db.ObservedDays(ctx, o, part, zone)
+		out = append(out, more...)
+		return err
+	}); err != nil {
+		return nil, err
 	}
 	var days []timegrid.Span
 	for d := range both.Days(zone) {
