@@ -238,6 +238,42 @@ func TestQuietHours(t *testing.T) {
 	}
 }
 
+// TestQuietHoursBesideEachOther: quiet hours on other days or at other hours stay beside those that are there, and where they meet the lowest power holds; the same hours take their place.
+func TestQuietHoursBesideEachOther(t *testing.T) {
+	w := newTown(t)
+	k := keep(w)
+	today := []string{order.DayNames()[(int(noon.In(w.d.Zone).Weekday())+6)%7]}
+	days := func(names []string) order.Days {
+		d, err := order.DaysOf(names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	quiet := order.Order{Site: "s", Device: "ev", Kind: order.Quiet, From: "00:00", To: "00:00", Value: 5, Days: days(today)}
+	first := give(t, w, quiet)
+	weekend := quiet
+	weekend.Value, weekend.Days = 1, days(order.DayNames())&^quiet.Days
+	give(t, w, weekend)
+	night := quiet
+	night.Value, night.From, night.To = 0, w.now.Add(-5*time.Hour).In(w.d.Zone).Format("15:04"), w.now.Add(-4*time.Hour).In(w.d.Zone).Format("15:04")
+	give(t, w, night)
+	if o, ok := w.s.quiet("s", "ev", w.now); len(w.s.Orders()) != 3 || !ok || o.ID != first.ID {
+		t.Errorf("orders %+v, %+v holds; want all three, and that of today", w.s.Orders(), o)
+	}
+	all := quiet
+	all.Value, all.Days = 3, 0
+	lower := give(t, w, all)
+	if o, ok := w.s.quiet("s", "ev", w.now); len(w.s.Orders()) != 4 || !ok || o.ID != lower.ID {
+		t.Errorf("orders %+v, %+v holds; want all four, and the lowest", w.s.Orders(), o)
+	}
+	quiet.Value = 2
+	again := give(t, w, quiet)
+	if o, ok := w.s.quiet("s", "ev", w.now); len(w.s.Orders()) != 4 || !ok || o.ID != again.ID || k.last[first.ID].Outcome != order.Replaced {
+		t.Errorf("orders %+v, %+v holds, the first one is %+v; want that the newest took its place", w.s.Orders(), o, k.last[first.ID])
+	}
+}
+
 // TestComfortAwayReadyBy: each reaches the plan in the steps in which it holds.
 func TestComfortAwayReadyBy(t *testing.T) {
 	w := newTown(t)

@@ -91,6 +91,35 @@ func TestStandingQuietHours(t *testing.T) {
 	}
 }
 
+// TestStandingWakesOnce: however many sites and devices the configuration has quiet hours for, nothing is told of them and no plan asked for while nothing begins or ends.
+func TestStandingWakesOnce(t *testing.T) {
+	w := newTown(t)
+	of := func(site, dev, from, to string) district.Site {
+		return district.Site{ID: site, Devices: []district.Device{{ID: dev, Kind: district.EVCharger, Control: true, EVCharger: &district.EVChargerParams{MaxKW: 11}, Quiet: []district.QuietHours{{From: from, To: to, Reason: site}}}}}
+	}
+	cfg := w.s.cfg
+	began := 0
+	cfg.District = &district.District{ID: "d", Zone: time.UTC, Step: w.d.Step, Sites: []district.Site{of("north-wing", "car", "10:00", "14:00"), of("north", "wing-car", "22:00", "06:00")}}
+	cfg.Now = func() time.Time { return time.Date(2026, 3, 3, 12, 0, 0, 0, time.UTC) }
+	cfg.Keep.Changed = func(order.Order, Change) { began++ }
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wakes := 0
+	for range 10 {
+		s.watch()
+		select {
+		case <-s.wake:
+			wakes++
+		default:
+		}
+	}
+	if began != 0 || wakes > 1 {
+		t.Errorf("told of %d begins, woke the planner %d times; want none, and once at most", began, wakes)
+	}
+}
+
 // TestStandingCost: what quiet hours of the configuration cost is told as for an order, one a minute.
 func TestStandingCost(t *testing.T) {
 	w := newTown(t)

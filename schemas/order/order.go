@@ -119,14 +119,25 @@ type Cost struct {
 	At    time.Time `json:"at"`
 }
 
-// Slot names what an order decides on: of one slot, one order holds at a time, except that limits come beside each other and the tightest holds.
+// Slot names what an order decides on: of one slot, one order holds at a time, except that limits come beside each other and the tightest holds. Quiet hours at other hours or on other days
+// have a slot of their own: where they meet, the lowest power holds.
 type Slot struct {
 	Kind         Kind
 	Site, Device string
+	From, To     string // of quiet hours
+	Days         Days   // of quiet hours, every day by name
 }
 
 // Slot returns the order's slot.
-func (o *Order) Slot() Slot { return Slot{o.Kind, o.Site, o.Device} }
+func (o *Order) Slot() Slot {
+	s := Slot{Kind: o.Kind, Site: o.Site, Device: o.Device}
+	if o.Kind == Quiet {
+		if s.From, s.To, s.Days = o.From, o.To, o.Days; s.Days == 0 {
+			s.Days = 1<<len(dayNames) - 1
+		}
+	}
+	return s
+}
 
 // State returns where the order stands at now.
 func (o *Order) State(now time.Time) State {
@@ -158,7 +169,7 @@ func (o *Order) At(t time.Time, zone *time.Location) bool {
 	return o.Kind != Quiet || inHours(o.From, o.To, o.Days, t, zone)
 }
 
-// Overlaps reports whether two orders hold at the same time somewhere.
+// Overlaps reports whether the spans of two orders, from start to end, have an instant in common.
 func (o *Order) Overlaps(p *Order) bool {
 	a, b := o.Until(), p.Until()
 	return (b.IsZero() || o.Start.Before(b)) && (a.IsZero() || p.Start.Before(a))

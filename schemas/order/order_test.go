@@ -3,6 +3,7 @@ package order
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,50 @@ func TestDaysInJSON(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(`{"days":["wed","sunday"]}`), new(Order)); err == nil || !strings.Contains(err.Error(), `"sunday"`) {
 		t.Errorf("a day that is none: %v", err)
+	}
+}
+
+// TestStandingIDs: sites and devices whose ids hold the same letters in all have orders with different ids.
+func TestStandingIDs(t *testing.T) {
+	of := func(site, dev string) district.Site {
+		return district.Site{ID: site, Devices: []district.Device{{ID: dev, Kind: district.EVCharger, Control: true, EVCharger: &district.EVChargerParams{MaxKW: 11}, Quiet: []district.QuietHours{{From: "22:00", To: "06:00"}}}}}
+	}
+	orders := Standing(&district.District{ID: "d", Zone: time.UTC, Sites: []district.Site{of("north-wing", "car"), of("north", "wing-car"), of("north-1", "1-car"), of("north.1", "1_car")}})
+	seen := map[string]bool{}
+	for _, o := range orders {
+		if seen[o.ID] || url.PathEscape(o.ID) != o.ID {
+			t.Errorf("%s/%s has the order %q", o.Site, o.Device, o.ID)
+		}
+		seen[o.ID] = true
+	}
+	if len(orders) != 4 {
+		t.Errorf("orders %+v", orders)
+	}
+}
+
+// TestSlots: quiet hours are one with those at the same hours on the same days alone, other orders with all of their kind and target.
+func TestSlots(t *testing.T) {
+	week, err := DaysOf(DayNames())
+	if err != nil {
+		t.Fatal(err)
+	}
+	night := Order{Kind: Quiet, Site: "s", Device: "hp", From: "22:00", To: "06:00"}
+	for _, tt := range []struct {
+		name   string
+		change func(o *Order)
+		same   bool
+	}{
+		{"another power", func(o *Order) { o.Value = 2 }, true},
+		{"every day by name", func(o *Order) { o.Days = week }, true},
+		{"a day", func(o *Order) { o.Days = 1 }, false},
+		{"from another hour", func(o *Order) { o.From = "21:00" }, false},
+		{"to another hour", func(o *Order) { o.To = "07:00" }, false},
+		{"another device", func(o *Order) { o.Device = "ev" }, false},
+	} {
+		o := night
+		if tt.change(&o); (o.Slot() == night.Slot()) != tt.same {
+			t.Errorf("%s: slots %+v and %+v, want the same: %v", tt.name, o.Slot(), night.Slot(), tt.same)
+		}
 	}
 }
 

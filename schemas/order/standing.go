@@ -8,7 +8,7 @@ import (
 )
 
 // Standing are the quiet hours of a district's configuration as orders: they hold at any time, belong to nobody who could end them, and are not in the record. Those of a site are there for
-// each of its devices that Quartier commands and that they are about.
+// each of its devices that Quartier commands and that they are about. The colons in their ids are in no id of a site or device, so that no two are the same.
 func Standing(d *district.District) (out []Order) {
 	for i := range d.Sites {
 		site := &d.Sites[i]
@@ -22,7 +22,7 @@ func Standing(d *district.District) (out []Order) {
 				for _, day := range q.Days {
 					days |= 1 << ((int(day) + 6) % 7)
 				}
-				out = append(out, Order{ID: fmt.Sprintf("configured-%s-%d-%s-%s", what, n, site.ID, dev.ID), District: d.ID, Site: site.ID, Device: dev.ID, Kind: Quiet, Value: q.AtMostKW, From: q.From, To: q.To, Days: days,
+				out = append(out, Order{ID: fmt.Sprintf("configured:%s:%d:%s:%s", what, n, site.ID, dev.ID), District: d.ID, Site: site.ID, Device: dev.ID, Kind: Quiet, Value: q.AtMostKW, From: q.From, To: q.To, Days: days,
 					Author: "configuration", Source: FromConfig, Reason: q.Reason, Revision: 1})
 			}
 			for n := range site.Quiet {
