@@ -49,6 +49,7 @@ type fleet struct {
 	tanks    []*Tank
 	rooms    []*Room
 	chargers []*Charger
+	partly   int // cars that stand there for a part of the run and are left out
 }
 
 // fleet lists the devices for a run over the slots [from, to); a car that does not arrive and depart within them is left out of it.
@@ -67,6 +68,8 @@ func (c *Case) fleet(from, to int) fleet {
 			for _, one := range p.Sessions {
 				if one.Arrive >= from && one.Depart <= to {
 					within.Sessions = append(within.Sessions, one)
+				} else if one.Arrive < to && one.Depart > from {
+					f.partly++
 				}
 			}
 			f.chargers = append(f.chargers, within)

@@ -124,6 +124,27 @@ func flexibleCloses(t *testing.T, c *Case, set Settings, r *Result) {
 	}
 }
 
+// TestCarsLeftOutAreSaid: how many cars stand there for a part of the run alone, and are left out of it, is a note of the result; those that are there before or after it are none.
+func TestCarsLeftOutAreSaid(t *testing.T) {
+	c := flexibleHomes(t, 4)
+	c.Sites = c.Sites[:1]
+	c.Sites[0].Chargers = []Charger{{MaxKW: 7.4, Sessions: []Session{{2, 8, 5}, {20, 30, 5}, {32, 40, 5}, {44, 50, 5}, {60, 70, 5}}}}
+	set := money
+	set.FromStep, set.Steps = 24, 24
+	set, err := set.Complete(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Result{c: c, set: set}
+	if notes := strings.Join(r.notes(), "\n"); !strings.Contains(notes, "left out, because they begin before the run or end after it: 2") {
+		t.Errorf("notes %q", notes)
+	}
+	r.set.FromStep, r.set.Steps = 0, c.Steps()
+	if notes := r.notes(); len(notes) != len(c.Notes) {
+		t.Errorf("notes %q where none is left out", notes)
+	}
+}
+
 // TestHeatCloses for any power: what is given to a tank is drawn, lost or still there, and of a room the integral of what leaves through its walls is what is missing.
 func TestHeatCloses(t *testing.T) {
 	c := flexibleHomes(t, 2)

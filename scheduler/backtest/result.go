@@ -3,6 +3,7 @@ package backtest
 import (
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Write writes the result as a table.
@@ -60,10 +61,19 @@ func (r *Result) Write(w io.Writer) error {
 	} else {
 		p(&err, "captured: %.1f %% of what perfect foresight saves; rules %.1f %%\n", 100**r.Captured, 100*r.share("rules"))
 	}
-	for _, n := range r.c.Notes {
+	for _, n := range r.notes() {
 		p(&err, "note: %s\n", n)
 	}
 	return err
+}
+
+// notes are what the data and the bounds of the run made necessary, in words.
+func (r *Result) notes() []string {
+	out := slices.Clone(r.c.Notes)
+	if n := r.c.fleet(r.set.FromStep, r.set.FromStep+r.set.Steps).partly; n > 0 {
+		out = append(out, fmt.Sprintf("stays of cars left out, because they begin before the run or end after it: %d", n))
+	}
+	return out
 }
 
 // share is what a run captured of the attainable saving.
