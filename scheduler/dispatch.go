@@ -136,6 +136,7 @@ func (j *job) assume() {
 // settle ends the decision of one device: one that no limit holds back is free, or gets its own control back once the limit has not needed it for a while.
 func (s *Scheduler) settle(j *job, now time.Time, planned bool) {
 	w := j.wish
+	s.took(w, now)
 	if w.Raised && w.TakeKW > 0 {
 		j.freeKW = 0 // what it takes is for the limit alone
 	}

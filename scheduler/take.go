@@ -11,6 +11,56 @@ import (
 	"quartier/schemas/order"
 )
 
+// satedFor is for how long a consumer that did not do what it may counts with what it does; then it may show once more.
+const satedFor = 10 * time.Minute
+
+// taking is what is known of a consumer that may take a feed.
+type taking struct {
+	lacks  time.Time // since when it has done less than it was told; zero: it does not
+	sated  time.Time // until when it last did so for long; zero: it did not
+	didKW  float64   // then
+	needed time.Time // when a limit last asked it to take a feed
+	limit  string    // which one
+}
+
+// sated reports whether a consumer has done clearly less than it may for longer than [patience], or did so lately.
+func (s *Scheduler) sated(j *job, now observe.Device, at time.Time) bool {
+	key := observe.Key{Site: j.wish.Site, Device: j.wish.Device}
+	t := s.taking[key]
+	switch {
+	case j.own:
+		delete(s.taking, key)
+		return false
+	case !now.PowerKW.OK:
+		return false
+	}
+	stands, ok := s.sender.Standing(key.Site, key.Device)
+	slack := math.Max(0.3, 0.1*stands.KW)
+	switch {
+	case !ok || stands.Own || stands.KW-now.PowerKW.V < slack:
+		if t.lacks = (time.Time{}); now.PowerKW.V > t.didKW+slack {
+			t.sated = time.Time{} // it needed a moment to start
+		}
+	case t.lacks.IsZero() || t.lacks.After(at): // also when the clock was set
+		t.lacks = at
+	case at.Sub(t.lacks) >= patience:
+		t.sated, t.didKW = at, now.PowerKW.V
+	}
+	s.taking[key] = t
+	return !t.sated.IsZero() && at.Sub(t.sated).Abs() < satedFor
+}
+
+// took keeps which consumers a limit asked to take a feed.
+func (s *Scheduler) took(w *dispatch.Wish, at time.Time) {
+	if !w.Raised || w.TookFor == "" {
+		return
+	}
+	key := observe.Key{Site: w.Site, Device: w.Device}
+	t := s.taking[key]
+	t.needed, t.limit = at, w.TookFor
+	s.taking[key] = t
+}
+
 // How far below the upper end of their bands heat may be begun for the sake of a limit, and how far it may then go on, K.
 const (
 	takeBelowK = 1.0
@@ -21,6 +71,9 @@ const (
 // by hand, in quiet hours, nor sooner than the machine may run again.
 func (s *Scheduler) mayTake(j *job, dev *district.Device, now observe.Device, at time.Time) {
 	w := j.wish
+	if dev.HeatPump != nil || dev.WaterHeater != nil || dev.EVCharger != nil {
+		w.Sated = s.sated(j, now, at)
+	}
 	if j.own || j.blind || j.deaf || j.ordered || !now.PowerKW.OK {
 		return
 	}
@@ -75,6 +128,10 @@ func (s *Scheduler) mayTake(j *job, dev *district.Device, now observe.Device, at
 		most = math.Min(most, o.Value)
 	}
 	if most = dispatch.AtMost(ctl, most, j.maxKW).SentKW; most >= least-1e-9 && most > 0 { // in its own steps, so that none ends above
-		w.TakeKW, w.LeastKW = most, math.Min(least, most)
+		w.TakeKW, w.StepKW = most, dispatch.StepKW(ctl, j.maxKW)
+		w.LeastKW = math.Min(most, dispatch.AtLeast(ctl, math.Max(least, dispatch.RunsFromKW(ctl, j.maxKW)), j.maxKW).SentKW)
+		if t := s.taking[observe.Key{Site: w.Site, Device: w.Device}]; !t.needed.IsZero() && at.Sub(t.needed).Abs() < dispatch.ReleaseAfter {
+			w.StaysFor = t.limit
+		}
 	}
 }

@@ -78,6 +78,8 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	switch {
 	case own:
 		cmd = Own(ctl)
+	case w.Raised && w.Tight:
+		cmd = AtMost(ctl, w.WantedKW, maxKW)
 	case w.Raised && w.Kind != district.PV:
 		cmd = AtLeast(ctl, w.WantedKW, maxKW)
 	case w.Changed && !w.Raised || w.Safe:

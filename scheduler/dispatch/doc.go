@@ -4,7 +4,8 @@
 //
 // A limit of a site or of the district, configured or requested from outside, holds at every moment. While the connection is measured, [Hold] and [HoldTogether] change what devices
 // would do, in the order cars, batteries, water heaters, heat pumps for draw and batteries, sun for feed. What is fed all the same, by an inverter that does not hear or is not ours, is taken at last by cars, water
-// heaters and heat pumps, within their comfort bands and the limits of what is drawn. Without a plan a device would do what its own control does; [Guard] remembers
+// heaters and heat pumps, within their comfort bands and the limits of what is drawn; one that draws less than it was told, such as a full car, counts with what it draws, and one that took a feed goes on at its
+// least for [ReleaseAfter], so that no relay is switched with every cloud. Without a plan a device would do what its own control does; [Guard] remembers
 // which devices a limit holds back and what they would take without it, so that one is not let go as soon as its own measurement shows that the limit is kept. It gets its
 // own control back when for [ReleaseAfter] nothing had to be held back, or the limit was not what kept it low.
 //

@@ -18,13 +18,18 @@ type Wish struct {
 	Reason       string
 	Changed      bool // a limit changed WantedKW
 	Raised       bool // it was lifted by that: less is fed
+	Tight        bool // as far as what may be drawn leaves room: its command must not end above it
 	Safe         bool // WantedKW is a safe state in place of a plan
 	Follows      bool // WantedKW answers what is measured, anew in every round
 	Stubborn     bool // the device does not do what it was told: a command is repeated although it stands already
 
 	// Of a consumer, what it may take of a feed that nothing else takes up, and the least at which it runs; 0: it may take nothing, by its comfort, its temperature, its car or its quiet hours.
 	TakeKW, LeastKW float64
+	StepKW          float64 // between its commands; 0: it takes any power, or is on or off
+	Sated           bool    // it has not done what it may for a while, and counts with what it does: a full car, a heat pump that its own control holds back
+	StaysFor        string  // the limit for which it took a feed until lately, see TookFor: it goes on at its least for that, so that no machine is switched to and fro
 	TakenKW         float64 // by how much WantedKW was lifted so
+	TookFor         string  // the limit that asked for that, whatever its value
 }
 
 // Group are the wishes of one site, with its measured net power and its limits.
@@ -43,6 +48,30 @@ func (g Group) expected() float64 {
 	return kw
 }
 
+// unmet is what of its wishes is not drawn: it must find room under a limit of import, and relieves no limit of export.
+func (g Group) unmet() (kw float64) {
+	for _, w := range g.Wishes {
+		kw += w.WantedKW - w.draws(w.WantedKW)
+	}
+	return kw
+}
+
+// draws is what comes of a power that a device is told.
+func (w *Wish) draws(kw float64) float64 {
+	if w.Sated {
+		return math.Min(kw, math.Max(0, w.MeasuredKW))
+	}
+	return kw
+}
+
+// together is the net power of sites behind one boundary once their wishes are fulfilled; now it is netKW.
+func together(sites []Group, netKW float64) float64 {
+	for _, g := range sites {
+		netKW += g.expected() - g.NetKW
+	}
+	return netKW
+}
+
 // Who gives way first when too much is drawn, comfort last, and when too much is fed; who takes what is fed all the same, such as by an inverter that does not hear.
 var (
 	shedOrder   = []district.Kind{district.EVCharger, district.Battery, district.WaterHeater, district.HeatPump}
@@ -54,7 +83,7 @@ var (
 //
 // netKW is the measured net power, which holds what the devices do now; the rest is taken to stay as it is. Too much draw is met by charging cars, then
 // batteries (down to full discharge), then water heaters and heat pumps; too much feed by charging batteries more, then by limiting the
-// sun, at last by cars, water heaters and heat pumps that may take it. It returns by how much the limit would still be passed, kW, 0 when it is kept.
+// sun, at last by cars, water heaters and heat pumps that may take it, which then go on for a while. It returns by how much the limit would still be passed, kW, 0 when it is kept.
 func Hold(wishes []*Wish, netKW, importLimitKW, exportLimitKW float64) (overKW float64) {
 	alone := Group{Wishes: wishes, NetKW: netKW, ImportLimitKW: math.Inf(1), ExportLimitKW: math.Inf(1)}
 	return HoldTogether([]Group{alone}, netKW, importLimitKW, exportLimitKW, "")
@@ -64,10 +93,7 @@ func Hold(wishes []*Wish, netKW, importLimitKW, exportLimitKW float64) (overKW f
 // says whose limit it is in the reasons, such as " of the district".
 func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of string) (overKW float64) {
 	urge(sites, netKW-importLimitKW, limitText("import", importLimitKW, of))
-	expected := netKW
-	for _, g := range sites {
-		expected += g.expected() - g.NetKW
-	}
+	expected := together(sites, netKW)
 	if over := expected - importLimitKW; over > 1e-9 {
 		reason := limitText("import", importLimitKW, of)
 		for _, kind := range shedOrder {
@@ -77,16 +103,23 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 		}
 		return math.Max(0, over)
 	}
-	if over := -expected - exportLimitKW; over > 1e-9 {
-		reason := limitText("export", exportLimitKW, of)
+	for _, g := range sites {
+		expected -= g.unmet()
+	}
+	reason := limitText("export", exportLimitKW, of)
+	over := -expected - exportLimitKW
+	if over > 1e-9 {
 		for _, kind := range absorbOrder {
 			for _, g := range sites {
 				over -= g.move(kind, 1, over, reason)
 			}
 		}
-		return take(sites, math.Max(0, over), importLimitKW+exportLimitKW, reason)
+		over = take(sites, math.Max(0, over), netKW, importLimitKW, reason, "export"+of)
 	}
-	return 0
+	if !math.IsInf(exportLimitKW, 1) {
+		over -= stay(sites, netKW, importLimitKW, reason, "export"+of)
+	}
+	return math.Max(0, over)
 }
 
 // urge marks wishes that lower what is drawn, in the order in which devices give way, while more is drawn than a limit allows: a minimum hold, which spares a machine, would otherwise keep them
@@ -110,12 +143,12 @@ func limitText(direction string, kw float64, of string) string {
 
 // move lowers (sign -1) or lifts (1) the devices of a kind by up to kw, within what they can do and within the site's limit in that direction, and returns by how much.
 func (g Group) move(kind district.Kind, sign, kw float64, reason string) (moved float64) {
-	room := kw
+	room, tight := kw, false
 	if sign < 0 && !math.IsInf(g.ExportLimitKW, 1) {
 		room = math.Min(room, g.expected()+g.ExportLimitKW)
 	}
-	if sign > 0 && !math.IsInf(g.ImportLimitKW, 1) {
-		room = math.Min(room, g.ImportLimitKW-g.expected())
+	if left := g.ImportLimitKW - g.expected(); sign > 0 && left < room {
+		room, tight = left, true
 	}
 	for _, w := range g.Wishes {
 		if w.Kind != kind || room <= 1e-9 {
@@ -133,55 +166,8 @@ func (g Group) move(kind district.Kind, sign, kw float64, reason string) (moved 
 			w.WantedKW += sign * step
 			w.Changed, w.Raised, w.Reason = true, sign > 0, reason
 			moved, room = moved+step, room-step
+			w.Tight = tight && room <= 1e-9
 		}
 	}
 	return moved
 }
-
-// worthTaking is the power beyond a limit, kW, for which no consumer is switched on: less than steps of commands and meters tell.
-const worthTaking = 0.05
-
-// take has consumers take what is fed by over kW beyond the export limit, none more than it may nor less than it can, and no site nor all together more than may be drawn, which is betweenKW above that limit. Who
-// runs already comes first, so that none is switched to and fro; then those that fit; where none can run so low, the one that draws least beyond. It returns by how much the limit is still passed.
-func take(sites []Group, over, betweenKW float64, reason string) float64 {
-	for over > worthTaking {
-		var best *Wish
-		more, fits := math.Inf(1), false
-		for _, kind := range takeOrder {
-			for _, g := range sites {
-				for _, w := range g.Wishes {
-					if w.Kind != kind || w.TakeKW < w.LeastKW || w.TakeKW <= w.WantedKW {
-						continue
-					}
-					step := math.Max(w.LeastKW, math.Min(w.TakeKW, w.WantedKW+over)) - w.WantedKW
-					if step <= 1e-9 || step > math.Min(betweenKW+over, g.ImportLimitKW-g.expected()) {
-						continue
-					}
-					fit := step <= over+1e-9
-					better := best == nil
-					switch {
-					case better:
-					case w.runs() != best.runs():
-						better = w.runs()
-					case fit != fits:
-						better = fit
-					default:
-						better = !fit && step < more
-					}
-					if better {
-						best, more, fits = w, step, fit
-					}
-				}
-			}
-		}
-		if best == nil {
-			return over
-		}
-		best.WantedKW, best.TakenKW = best.WantedKW+more, best.TakenKW+more
-		best.Changed, best.Raised, best.Reason = true, true, reason
-		over -= more
-	}
-	return math.Max(0, over)
-}
-
-func (w *Wish) runs() bool { return w.MeasuredKW > 0.05 }

@@ -153,6 +153,38 @@ func SafeKW(c drivers.Control, maxKW float64) float64 {
 	return maxKW
 }
 
+// StepKW is the power between two commands to a device; 0 where it takes any power, or knows states alone.
+func StepKW(c drivers.Control, maxKW float64) float64 {
+	switch c.Quantity {
+	case drivers.ControlKW:
+		return c.Step
+	case drivers.ControlAmpere:
+		return kwOf(c, c.Step)
+	case drivers.ControlShare:
+		if c.RatedKW > 0 {
+			maxKW = c.RatedKW
+		}
+		return c.Step * maxKW
+	}
+	return 0
+}
+
+// RunsFromKW is the least power above a pause that a command to a consumer can stand for; 0 where it can be any.
+func RunsFromKW(c drivers.Control, maxKW float64) float64 {
+	switch c.Quantity {
+	case drivers.ControlKW:
+		return math.Max(0, c.Min)
+	case drivers.ControlAmpere:
+		return kwOf(c, c.Min)
+	case drivers.ControlShare:
+		if c.RatedKW > 0 {
+			maxKW = c.RatedKW
+		}
+		return c.Min * maxKW
+	}
+	return 0
+}
+
 func clamp(v, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, v)) }
 
 // quantise brings a value to the nearest step, or to the next one on a side.
