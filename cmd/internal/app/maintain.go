@@ -37,11 +37,8 @@ func (a *App) maintainLoop(ctx context.Context) {
 		}
 		for i := range a.cfg.Districts {
 			d := &a.cfg.Districts[i]
-			if err := a.record.SumBalances(ctx, d.ID, d.Zone, a.clock.Now(), balances.Boundaries(a.cfg.PEDProfiles(d.ID))...); err != nil && ctx.Err() == nil {
-				a.log.Warn("balances not summed by day", "district", d.ID, "err", err)
-			}
-			if err := a.record.SumObserved(ctx, balances.Observation(d), d.Zone, a.clock.Now()); err != nil && ctx.Err() == nil {
-				a.log.Warn("what was observed not summed by day", "district", d.ID, "err", err)
+			if err := sumDays(ctx, a.record, a.cfg, d, a.clock.Now()); err != nil && ctx.Err() == nil {
+				a.log.Warn("days not summed", "district", d.ID, "err", err)
 			}
 		}
 		if time.Since(tidied) < tidyEvery {
@@ -52,6 +49,18 @@ func (a *App) maintainLoop(ctx context.Context) {
 			a.log.Warn("old samples not packed or removed", "err", err)
 		}
 	}
+}
+
+// sumDays keeps what a district's statements read by day: balances, of the boundaries of its profiles too, and what was observed beside them. Rollups are refreshed before.
+func sumDays(ctx context.Context, st store.Store, cfg *config.Config, d *district.District, now time.Time) error {
+	var errs []error
+	if err := st.SumBalances(ctx, d.ID, d.Zone, now, balances.Boundaries(cfg.PEDProfiles(d.ID))...); err != nil {
+		errs = append(errs, fmt.Errorf("sum balances: %w", err))
+	}
+	if err := st.SumObserved(ctx, balances.Observation(d), d.Zone, now); err != nil {
+		errs = append(errs, fmt.Errorf("sum what was observed: %w", err))
+	}
+	return errors.Join(errs...)
 }
 
 // tidy removes the samples that the configuration keeps no longer, once what rests on them is closed, and packs those of closed days.

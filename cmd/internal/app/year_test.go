@@ -81,7 +81,10 @@ func BenchmarkCloseYear(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if err := st.SumBalances(b.Context(), d.ID, d.Zone, now); err != nil {
+			if err := st.Refresh(b.Context(), now); err != nil { // as the upkeep does
+				b.Fatal(err)
+			}
+			if err := sumDays(b.Context(), st, cfg, d, now); err != nil {
 				b.Fatal(err)
 			}
 			q := balances.Query{District: d, Site: district.DistrictSite, Span: timegrid.NewSpan(from, to), Step: month, Profiles: cfg.PEDProfiles(d.ID), Now: now}
