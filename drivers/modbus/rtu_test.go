@@ -103,7 +103,11 @@ func TestSilentUnitOnRTU(t *testing.T) {
 	if _, err := l.read(t.Context(), 1, slow, profile.Holding, 5, 1); err != nil { // one that may take long, before
 		t.Fatal(err)
 	}
-	s.Behave(modbustest.ForUnit(9, modbustest.Late(2200*time.Millisecond), modbustest.Good))
+	var owed []byte // the answer that comes too late
+	s.Behave(modbustest.ForUnit(9, func(s *modbustest.Server, _ net.Conn, r modbustest.Request) bool {
+		owed = s.Frame(r, modbustest.Answer(r))
+		return true
+	}, modbustest.Good))
 	begin := time.Now()
 	if err := check(t, l, 9, 100); !errors.Is(err, drivers.ErrUnreachable) {
 		t.Fatalf("a late answer: %v", err)
@@ -111,11 +115,16 @@ func TestSilentUnitOnRTU(t *testing.T) {
 	if took := time.Since(begin); took > 8*time.Second {
 		t.Errorf("a unit with 2 s to answer was waited for for %v: another's time", took)
 	}
-	for begin, i := time.Now(), uint16(0); time.Since(begin) < 400*time.Millisecond; i++ { // in which the late answer comes
-		if err := check(t, l, 1, 200+i%100); err != nil {
+	s.Behave(func(s *modbustest.Server, c net.Conn, r modbustest.Request) bool {
+		if r.Address() == 205 { // before another unit's
+			s.Say(owed)
+		}
+		return modbustest.Good(s, c, r)
+	})
+	for i := range uint16(10) {
+		if err := check(t, l, 1, 200+i); err != nil {
 			t.Fatalf("another unit: %v", err)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	if n := s.Accepted(); n != 1 {
 		t.Errorf("%d connections, want 1", n)

@@ -44,6 +44,7 @@ type Server struct {
 	behaviour Behaviour
 	requests  []Request
 	conns     map[net.Conn]bool
+	newest    net.Conn
 	accepted  int
 	pending   sync.WaitGroup
 }
@@ -93,6 +94,7 @@ func (s *Server) take(c net.Conn) {
 	s.mu.Lock()
 	s.accepted++
 	s.conns[c] = true
+	s.newest = c
 	s.mu.Unlock()
 	s.pending.Go(func() { s.serve(c) })
 }
@@ -156,6 +158,14 @@ func (s *Server) Accepted() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.accepted
+}
+
+// Say sends bytes on the newest connection, as a gateway does with what its line says, whoever asked.
+func (s *Server) Say(b []byte) {
+	s.mu.Lock()
+	c := s.newest
+	s.mu.Unlock()
+	c.Write(b)
 }
 
 // CloseClients closes every connection, as a device does with idle ones.
