@@ -6,8 +6,13 @@
 // one step, and asks units in turn. Over TCP, TLS and UDP late answers are told by their transaction and the connection is kept after a time-out, but not after three in a
 // row. RTU frames over TCP carry none: there a late answer is told by its unit alone, which is asked again on a new connection, and a time-out later, unless its answer has come; the
 // others are asked meanwhile. After every other error that is not a Modbus exception, and on a serial line after a time-out as well, it closes the connection and opens another: a late
-// answer can then never be taken for the answer to another request. (A serial line also stays quiet for another time-out.) A read
-// that finds its idle connection closed is sent once more; a write never is.
+// answer can then never be taken for the answer to another request. With RTU frames nobody is asked on the new one before a time-out has passed since the last request that may still be answered: a gateway
+// brings what its line says on whatever connection is there. What came unasked is taken before each request is sent, and where it is of the unit to be asked, that is asked on a new connection; only a second
+// answer that comes while the next request to its unit already waits cannot be told. A read
+// that finds its idle connection closed is sent once more; a write only where nothing of it had gone out.
+//
+// Some serial adapters send each request back before the answer. That is taken off; but a write of one register or bit (functions 6 and 5) is confirmed in the same words: it takes a read before, on this
+// link, to know the echo from the confirmation. A device reads back what it wrote.
 //
 // A unit that does not answer is asked less and less often, and fails at once in between with drivers.ErrUnreachable, so that it does not delay the others
 // behind the same gateway: all silent units together take at most a tenth of the line's time, and a unit that answers never waits for more than one of their

@@ -114,6 +114,7 @@ type Link struct {
 	unheard int           // requests in a row that were not answered on this connection
 	last    time.Time     // end of the last request
 	quiet   time.Time     // no connection before: a late answer may still come
+	echoes  bool          // the adapter of the last connection with RTU frames sends requests back
 }
 
 // NewLink returns a link to an address in one of the forms of [CheckAddress]. It connects with the first request.
@@ -386,18 +387,21 @@ func (l *Link) exchange(r *request, sent func()) ([]uint16, error) {
 func (l *Link) settle(r *request, reused bool, begin time.Time, err error) (out error, again bool) {
 	l.last = time.Now()
 	kind := classify(err)
-	if kind == timedOut && l.endpoint.rtu() {
-		r.asked.late = l.last.Add(max(l.config.Timeout, r.pauses.timeout))
-		if !l.wire.inStep() { // nobody is asked before it came
-			l.quiet = l.last.Add(l.timeout)
-		}
-	}
-	l.count(r.asked, kind, reused, err, begin, maxTime(l.last, l.quiet))
 	if kind != timedOut {
 		l.unheard = 0
 	} else {
 		l.unheard++
 	}
+	if l.mayComeLate(kind, r.unit) {
+		r.asked.late = l.last.Add(max(l.config.Timeout, r.pauses.timeout))
+		if kind != broken && !l.wire.inStep() { // nobody is asked before it came
+			l.quiet = l.last.Add(l.timeout)
+		}
+	}
+	if kind == broken || kind == garbage || kind == timedOut && (!l.wire.inStep() || l.unheard >= mostUnheard) {
+		l.drop() // an answer may still be on its way, or the stream is out of step: never use this connection again
+	}
+	l.count(r.asked, kind, reused, err, begin, maxTime(l.last, l.quiet))
 	switch kind {
 	case answered:
 		l.fresh = false
@@ -409,13 +413,19 @@ func (l *Link) settle(r *request, reused bool, begin time.Time, err error) (out 
 		l.fresh = false
 		return fmt.Errorf("%w: %w", drivers.ErrUnreachable, err), false
 	}
-	if kind != timedOut || !l.wire.inStep() || l.unheard >= mostUnheard {
-		l.drop() // an answer may still be on its way, or the stream is out of step: never use this connection again
-	}
 	if kind == garbage {
 		return fmt.Errorf("%w: %w", drivers.ErrGarbage, err), false
 	}
-	return fmt.Errorf("%w: %w", drivers.ErrUnreachable, err), kind == broken && reused && !r.write() && l.life.Err() == nil
+	return fmt.Errorf("%w: %w", drivers.ErrUnreachable, err), kind == broken && reused && (!r.write() || errors.Is(err, errUnsent)) && l.life.Err() == nil
+}
+
+// mayComeLate reports whether the answer to a request that had an outcome may still come, and nothing in it would tell.
+func (l *Link) mayComeLate(kind outcome, unit uint8) bool {
+	if kind == broken {
+		w, ok := l.wire.(network)
+		return ok && w.owes(unit)
+	}
+	return l.endpoint.rtu() && (kind == timedOut || kind == garbage)
 }
 
 // open makes sure of a connection for the time-out that the request wants.
@@ -448,6 +458,9 @@ func (l *Link) open(r *request) error {
 		l.fail(&l.whole, err)
 		return fmt.Errorf("%w: %w", drivers.ErrUnreachable, err)
 	}
+	if w, ok := w.(*rtuFramed); ok {
+		w.echoes = l.echoes
+	}
 	l.stats.Connects++
 	l.epoch++
 	l.wire, l.timeout, l.fresh, l.unheard, l.last = w, timeout, true, 0, time.Now()
@@ -467,8 +480,22 @@ func (l *Link) drop() {
 	}
 	l.wire.close()
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.quiet = maxTime(l.quiet, l.owedUntil())
+	if w, ok := l.wire.(*rtuFramed); ok {
+		l.echoes = w.echoes
+	}
 	l.wire = nil
-	l.mu.Unlock()
+}
+
+// owedUntil is until when answers may come that units owe on the present connection, with mu. A gateway may bring them on the next one too.
+func (l *Link) owedUntil() (until time.Time) {
+	if w, ok := l.wire.(*rtuFramed); ok {
+		for unit := range w.owing {
+			until = maxTime(until, l.units[unit].late)
+		}
+	}
+	return until
 }
 
 // pause waits for d, or until ctx or the link ends.

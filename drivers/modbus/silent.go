@@ -51,7 +51,13 @@ func (l *Link) refuse(u *unit, now time.Time) error {
 // late answer must be waited for comes after those that can be asked.
 func (l *Link) choose() int {
 	now := time.Now()
-	late := func(u *unit) bool { return now.Before(u.late) }
+	owed := l.owedUntil()
+	late := func(u *unit) bool {
+		if w, ok := l.wire.(network); ok && w.owes(u.id) { // for which a new connection is needed
+			return now.Before(owed)
+		}
+		return now.Before(u.late)
+	}
 	first := max(0, slices.IndexFunc(l.turn, func(u *unit) bool { return !late(u) }))
 	if l.turn[first].living() {
 		return first
@@ -97,7 +103,9 @@ func classify(err error) outcome {
 func (l *Link) count(u *unit, kind outcome, reused bool, err error, begin, free time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stats.Requests++
+	if !errors.Is(err, errUnsent) {
+		l.stats.Requests++
+	}
 	switch kind {
 	case exception:
 		l.stats.Exceptions++

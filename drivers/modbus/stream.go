@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -50,6 +51,25 @@ func (s *stream) receiveWhile(ctx context.Context, receive func() ([]uint16, err
 		return values, err, false
 	}
 	return nil, nil, true
+}
+
+// moment is how long a connection that is not the system's own is asked for what it holds.
+const moment = 100 * time.Microsecond
+
+// arrived takes what has come already, without waiting for more: n is 0 where nothing has.
+func (s *stream) arrived(b []byte) (n int, err error) {
+	if c, ok := s.conn.(syscall.Conn); ok {
+		if n, err, known := readArrived(c, b); known {
+			return n, err
+		}
+	}
+	if err := s.conn.SetReadDeadline(time.Now().Add(moment)); err != nil {
+		return 0, err
+	}
+	if n, err = s.conn.Read(b); n > 0 || os.IsTimeout(err) {
+		err = nil
+	}
+	return n, err
 }
 
 // deadline names a time-out as such.

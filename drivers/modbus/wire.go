@@ -29,7 +29,7 @@ type serialPort interface {
 // other means that the connection is broken.
 type network interface {
 	wire
-	// send sends a request, whose answer may take until timeout has passed.
+	// send sends a request, whose answer may take until timeout has passed. An error that wraps errUnsent says that nothing went out.
 	send(x exchange, timeout time.Duration) error
 	// receive waits for the answer to the request that was sent last: the registers, or bits as 0 and 1, of a read. After a time-out it may be called again: nothing of the answer is lost.
 	receive(x exchange) ([]uint16, error)
@@ -43,6 +43,9 @@ type network interface {
 
 // errTimedOut marks a request without an answer in its time.
 var errTimedOut = errors.New("no answer in time")
+
+// errUnsent marks a request that was not sent, for its connection cannot be used for it.
+var errUnsent = errors.New("not sent")
 
 // library is a serial line by simonvetter/modbus. It knows one time-out, set when it is made, and cannot be interrupted.
 type library struct{ client *mb.ModbusClient }
