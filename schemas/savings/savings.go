@@ -3,7 +3,7 @@
 // # The baseline "uncontrolled"
 //
 // The same buildings, the same sun and the same energy for every car; but no stationary storage, each car charges at its charger's full power from
-// the moment it is plugged in until it has the energy that it took in the session, of which a new one begins every 24 hours of a stay, and heat pumps and water heaters ran as they were measured
+// the moment it is plugged in until it has the energy that it took in the session, of which a new one begins every 24 hours of a stay (after [FromArrival] each day at midnight UTC), and heat pumps and water heaters ran as they were measured
 // (moving heat is not credited: what it would have been without control is not measured). Everything comes from meters, nothing from a model, so the
 // baseline is exact for storage and cars and, if anything, too low for heat. Both sides are priced at the district boundary, slot by slot.
 //
@@ -16,7 +16,7 @@
 package savings
 
 import (
-	"slices"
+	"math"
 	"sort"
 	"time"
 
@@ -31,42 +31,44 @@ const BaselineName = "uncontrolled"
 // LongestStay is after how long a car that stays counts as one that comes: what it takes is moved to its arrival by a day at most, so that a slot's baseline is known a day later.
 const LongestStay = 24 * time.Hour
 
+// FromArrival is how long the parts of a stay begin at the time of day at which the car came. Later ones begin at midnight UTC, as those of a socket that says every day that a car is there: what a slot's baseline is
+// depends on the [FromArrival] and one [LongestStay] before it and on nothing older, wherever a computation begins.
+const FromArrival = 27 * 24 * time.Hour
+
+// PartBegin returns the begin of the part of a stay since arrival that is under way at an instant; the arrival itself for an instant before it.
+func PartBegin(arrival, at time.Time) time.Time {
+	stayed := at.Sub(arrival)
+	switch {
+	case stayed <= 0:
+		return arrival
+	case stayed < FromArrival:
+		return arrival.Add(stayed.Truncate(LongestStay))
+	}
+	return later(arrival.Add(FromArrival), timegrid.Floor(at, LongestStay))
+}
+
+// PartEnd returns the end of the part of a stay since arrival that is under way just before an instant, if the car stays so long: the instant itself where one ends there.
+func PartEnd(arrival, at time.Time) time.Time {
+	stayed := at.Sub(arrival)
+	switch {
+	case stayed <= LongestStay:
+		return arrival.Add(LongestStay)
+	case stayed <= FromArrival:
+		return arrival.Add((stayed + LongestStay - 1).Truncate(LongestStay))
+	}
+	return timegrid.Ceil(at, LongestStay)
+}
+
 // Session is one stay of a car at a charger, or a part of one that is longer than [LongestStay].
 type Session struct {
 	From, To time.Time
 	EnergyWh units.WattHours // taken in the session
 }
 
-// Sessions finds the stays of cars from a charger's plugged-in state (1 or 0, at the instants of change or more often) and its energy per slot; a
-// session that is under way at either end of sp is cut there. Energy in a slot that two sessions touch goes to the one that ends or begins with more of
-// the slot; energy outside every stay makes a stay of its own slot.
+// Sessions finds the stays of cars from a charger's plugged-in state (1 or 0, at the instants of change or more often) and its energy per slot. A session that is under way at either end of sp is cut there; where its parts
+// begin counts from its arrival, which may lie before sp. Energy in a slot that two sessions touch goes to the one that has more of the slot; energy outside every stay makes a stay of its own slot.
 func Sessions(connected []balance.Point, energy []balance.SlotEnergy, sp timegrid.Span, step time.Duration) []Session {
-	pts := append([]balance.Point(nil), connected...)
-	sort.SliceStable(pts, func(i, j int) bool { return pts[i].Time.Before(pts[j].Time) })
-	var out []Session
-	open := false
-	for _, p := range pts {
-		on := p.Value >= 0.5 && !p.Bad
-		switch {
-		case p.Bad:
-		case on && !open:
-			out, open = append(out, Session{From: later(p.Time, sp.Start)}), true
-		case !on && open:
-			out[len(out)-1].To, open = p.Time, false
-			if !out[len(out)-1].To.After(sp.Start) {
-				out = out[:len(out)-1]
-			}
-		}
-	}
-	if open {
-		out[len(out)-1].To = sp.End
-	}
-	for i := 0; i < len(out); i++ {
-		if end := out[i].From.Add(LongestStay); end.Before(out[i].To) {
-			out = slices.Insert(out, i+1, Session{From: end, To: out[i].To})
-			out[i].To = end
-		}
-	}
+	out := sessions(connected, sp)
 	first := timegrid.Ceil(sp.Start, step)
 	for i, e := range energy {
 		if e.Wh <= 0 {
@@ -89,6 +91,37 @@ func Sessions(connected []balance.Point, energy []balance.SlotEnergy, sp timegri
 	return out
 }
 
+// sessions returns the parts of stays that touch a span, without their energy.
+func sessions(connected []balance.Point, sp timegrid.Span) []Session {
+	pts := append([]balance.Point(nil), connected...)
+	sort.SliceStable(pts, func(i, j int) bool { return pts[i].Time.Before(pts[j].Time) })
+	var stays []timegrid.Span
+	open := false
+	for _, p := range pts {
+		on := p.Value >= 0.5
+		switch {
+		case p.Bad || on == open:
+			continue
+		case on:
+			stays = append(stays, timegrid.Span{Start: p.Time, End: sp.End})
+		default:
+			stays[len(stays)-1].End = earlier(p.Time, sp.End)
+		}
+		open = on
+	}
+	var out []Session
+	for _, s := range stays {
+		for from := PartBegin(s.Start, sp.Start); from.Before(s.End); {
+			end := earlier(PartEnd(s.Start, from.Add(1)), s.End)
+			if end.After(sp.Start) {
+				out = append(out, Session{From: later(from, sp.Start), To: end})
+			}
+			from = end
+		}
+	}
+	return out
+}
+
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
@@ -96,8 +129,15 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Uncontrolled returns the energy per slot if every session had charged at maxKW from its beginning. What does not fit before the end of a session, or of sp, stays in the
-// last slot before it, so that the energy is the same as was measured and no session reaches into what comes after it.
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// Uncontrolled returns the energy per slot if every session had charged from its beginning at maxKW, or at its own mean power until its end, or that of sp, where that is more: a meter a few percent above the rating of its
+// charger draws that much over hours, and no slot more. The energy is the same as was measured and no session reaches into what comes after it.
 func Uncontrolled(sessions []Session, sp timegrid.Span, step time.Duration, maxKW float64) []units.WattHours {
 	n := sp.Count(step)
 	out := make([]units.WattHours, n)
@@ -106,20 +146,16 @@ func Uncontrolled(sessions []Session, sp timegrid.Span, step time.Duration, maxK
 	}
 	first := timegrid.Ceil(sp.Start, step)
 	for _, s := range sessions {
-		left := s.EnergyWh
-		last := min(n, int(timegrid.Ceil(s.To, step).Sub(first)/step)) - 1
-		for i := max(0, int(s.From.Sub(first)/step)); i < n && left > 0; i++ {
-			slot := timegrid.Span{Start: first.Add(time.Duration(i) * step), End: first.Add(time.Duration(i+1) * step)}
-			d := slot.Duration()
-			if s.From.After(slot.Start) {
-				d = slot.End.Sub(s.From)
+		from, to := later(s.From, first), earlier(s.To, first.Add(time.Duration(n)*step))
+		taken := units.WattHours(0)
+		for i := min(n-1, int(from.Sub(first)/step)); taken < s.EnergyWh; i++ {
+			by := s.EnergyWh // at the end of the slot
+			if end := first.Add(time.Duration(i+1) * step); end.Before(to) {
+				share := float64(end.Sub(from)) / float64(to.Sub(from))
+				by = min(by, max(units.Power(maxKW).Over(end.Sub(from)).WattHours(), units.WattHours(math.Round(share*float64(s.EnergyWh)))))
 			}
-			e := min(left, units.Power(maxKW).Over(d).WattHours())
-			if i >= last {
-				e = left
-			}
-			out[i] += e
-			left -= e
+			out[i] += by - taken
+			taken = by
 		}
 	}
 	return out
