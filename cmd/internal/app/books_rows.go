@@ -39,7 +39,8 @@ func (b *Books) compareRows(ctx context.Context, a *Audit) error {
 		case s == nil:
 			a.off("%s at %s is not in the record", r.Site, r.Start.Format(time.RFC3339))
 		case !sameRow(s, r):
-			a.off("%s at %s: import %d Wh stored, %d Wh from raw samples; cost %.6f EUR, %.6f EUR", r.Site, r.Start.Format(time.RFC3339), s.ImportWh, r.ImportWh, s.CostEUR, r.CostEUR)
+			a.off("%s at %s: import %d Wh stored, %d Wh from raw samples; cost %.6f EUR, %.6f EUR; baseline cost %.6f EUR, %.6f EUR", r.Site, r.Start.Format(time.RFC3339), s.ImportWh, r.ImportWh,
+				s.CostEUR, r.CostEUR, s.BaselineCostEUR, r.BaselineCostEUR)
 		}
 	}
 	for k := range have {
