@@ -35,9 +35,10 @@ type Accountant struct {
 
 	fine time.Duration // for which single samples are kept; 0: for ever
 
-	mu     sync.Mutex
-	filled map[district.SeriesID]time.Time // the reading that ended the last gap, or stay of a car, of a series, after which its rows were closed again
-	usual  map[usualKey]*balance.Usual     // what was usual before a day
+	mu      sync.Mutex
+	filled  map[district.SeriesID]time.Time // the reading that ended the last gap, or stay of a car, of a series, after which its rows were closed again
+	present map[district.SeriesID]present   // by charger, the car that was there when it was last looked for
+	usual   map[usualKey]*balance.Usual     // what was usual before a day
 }
 
 // quantity is what the accountant knows of a point of a profile.
@@ -48,7 +49,7 @@ type quantity struct {
 
 // NewAccountant returns the accountant of a district of the configuration.
 func NewAccountant(cfg *config.Config, d *district.District, st store.Store) (*Accountant, error) {
-	a := &Accountant{Now: time.Now, fine: fineFor(cfg), district: d, store: st, tariff: cfg.Tariffs[d.Tariff], carbon: cfg.Sources[d.Carbon], has: map[string]map[string]quantity{}, filled: map[district.SeriesID]time.Time{}, usual: map[usualKey]*balance.Usual{}}
+	a := &Accountant{Now: time.Now, fine: fineFor(cfg), district: d, store: st, tariff: cfg.Tariffs[d.Tariff], carbon: cfg.Sources[d.Carbon], has: map[string]map[string]quantity{}, filled: map[district.SeriesID]time.Time{}, present: map[district.SeriesID]present{}, usual: map[usualKey]*balance.Usual{}}
 	if a.tariff == nil {
 		return nil, fmt.Errorf("app: district %s: no tariff %q", d.ID, d.Tariff)
 	}
