@@ -5,11 +5,12 @@ import "math"
 // said is what an expert says of a slot: the quantiles, and the mean.
 type said = [quantiles + 1]float64
 
-// speech is what all experts say: the plain one, and the two forests.
+// speech is what all experts say: the plain one, the two forests, and the two under the weather.
 type speech struct {
-	by      [3]said
+	by      [5]said
 	open    bool // there is something to tell
 	forests bool // the forests speak
+	weather bool // those under the weather do as well
 	size    float64
 }
 
@@ -38,9 +39,10 @@ func (s *speech) move(by, low float64) {
 
 // judge knows what the experts were worth for some leads, and how well bands held.
 type judge struct {
-	loss [3][quantiles]float64
-	n    float64
-	wide [quantiles]float64 // logarithm of what the distance from the median is multiplied by
+	loss    [5][quantiles]float64
+	n       float64
+	weather bool               // those under the weather are listened to
+	wide    [quantiles]float64 // logarithm of what the distance from the median is multiplied by
 }
 
 const (
@@ -78,6 +80,9 @@ func (j *judge) hear(s *speech, y float64) {
 	j.n++
 	by := math.Max(1/j.n, 1/(judgeMemory*3*24))
 	for e := range s.by {
+		if e >= 3 && !s.weather {
+			break
+		}
 		for i, l := range Levels {
 			d := y - s.by[e][i]
 			j.loss[e][i] += by * (math.Max(l*d, (l-1)*d) - j.loss[e][i])
@@ -85,10 +90,24 @@ func (j *judge) hear(s *speech, y float64) {
 	}
 }
 
+// won reports whether a forest under the weather is better than all that know nothing of it, by its loss over all quantiles: then those under the weather speak alone, and else not at all.
+func (j *judge) won() bool {
+	if !j.weather {
+		return false
+	}
+	var sum [len(j.loss)]float64
+	for e := range sum {
+		for _, l := range j.loss[e] {
+			sum[e] += l
+		}
+	}
+	return math.Min(sum[3], sum[4]) < math.Min(sum[0], math.Min(sum[1], sum[2]))
+}
+
 // weights are those of the experts for a quantile.
-func (j *judge) weights(q int) (w [3]float64) {
+func (j *judge) weights(q int) (w [5]float64) {
 	total, least := 0.0, math.Min(j.loss[1][q], j.loss[2][q])
-	for e := 1; e < len(w); e++ {
+	for e := 1; e < 3; e++ {
 		if j.n == 0 || j.loss[e][q] <= j.loss[0][q] {
 			w[e] = 1
 			if least > 0 {
@@ -96,6 +115,16 @@ func (j *judge) weights(q int) (w [3]float64) {
 			}
 		}
 		total += w[e]
+	}
+	if j.won() {
+		w, total = [5]float64{}, 0
+		for e := 3; e < len(w); e++ {
+			w[e] = 1
+			if least := math.Min(j.loss[3][q], j.loss[4][q]); least > 0 {
+				w[e] = math.Exp(judgeSharpness * (1 - j.loss[e][q]/least))
+			}
+			total += w[e]
+		}
 	}
 	if total == 0 {
 		w[0], total = 1, 1

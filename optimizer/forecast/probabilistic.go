@@ -20,7 +20,7 @@ type Distribution struct {
 // weeks or, for the sun, on the share of a clear sky learned from the last two weeks, and the mean of the last seven days with the present deviation fading, around which the last four
 // weeks spread. Quantile by quantile, where that plain one had the lower loss of late it speaks alone; otherwise the forests do, each with a weight that falls with its loss. What the band held
 // of late widens or narrows it, so that it keeps what it promises. Before there are forests, [Adaptive] speaks, with that spread around it. The forests are grown anew every other week, by Forecast, or
-// beside it: see [Probabilistic.Beside].
+// beside it: see [Probabilistic.Beside]. Where the weather is published ahead two more forests speak, see [Probabilistic.Under].
 //
 // A forecast is a function of the past that is passed in, whatever was asked before; with forests that are grown beside, of when that was as well. It is not safe for use by several goroutines
 // at once.
@@ -42,8 +42,12 @@ type Probabilistic struct {
 	forests [2]*forest
 	judges  []judge // by lead, three hours each
 	sumV    []float64
-	sumC    []float64                    // of the clear sky
-	weather func(slot time.Time) Weather // nil: nothing is known of it
+	sumC    []float64 // of the clear sky
+
+	weather func(origin, slot time.Time) Weather // nil: nothing is known of it
+	taught  int                                  // day of the past up to which the forests under weather learned
+	under   [2]*forest                           // like forests, and look at the weather as well
+	held    []judge                              // by lead like judges, of slots whose weather was known ahead alone
 }
 
 const (
@@ -82,9 +86,9 @@ func (p *Probabilistic) Forecast(past Past) Distribution {
 	for q := range d.Quantile {
 		d.Quantile[q] = make([]float64, p.lead)
 	}
-	said := p.speak(v, p.mean.Forecast(past), 0, 1)
+	said := p.speak(v, p.mean.Forecast(past), 0, 1, false)
 	for k := range said {
-		mean, all := p.judges[k/(3*p.hour)].settle(&said[k])
+		mean, all := p.judge(k, &said[k]).settle(&said[k])
 		bound := func(y float64) float64 { return math.Max(p.min, math.Min(p.max, y)) }
 		d.Mean[k] = bound(mean)
 		for q, y := range all {
@@ -103,7 +107,7 @@ func (p *Probabilistic) origin(v []float64, past Past) {
 	for at := len(v) - p.hour; at < len(v); at++ { // slots that came
 		for o := p.seen - 1; o >= 0 && p.spoken[o] != nil && at-o*p.hour < p.lead; o-- {
 			if k := at - o*p.hour; k%p.hour == p.heard(o) && !math.IsNaN(v[at]) {
-				p.judges[k/(3*p.hour)].hear(&p.spoken[o][k/p.hour], v[at])
+				p.hear(k, &p.spoken[o][k/p.hour], v[at])
 			}
 		}
 	}
@@ -125,14 +129,14 @@ func (p *Probabilistic) origin(v []float64, past Past) {
 		made = append(made, float32(adaptive[k]))
 	}
 	p.made[p.seen] = made
-	p.spoken[p.seen] = p.speak(v, adaptive, p.heard(p.seen), p.hour)
+	p.spoken[p.seen] = p.speak(v, adaptive, p.heard(p.seen), p.hour, true)
 }
 
 // heard is the first of the leads of an origin that are learned from: one an hour, and those of other origins lie between.
 func (p *Probabilistic) heard(origin int) int { return origin % p.hour }
 
-// speak asks the experts for every stride-th lead.
-func (p *Probabilistic) speak(v, adaptive []float64, first, stride int) []speech {
+// speak asks the experts for every stride-th lead: all, or those that are listened to.
+func (p *Probabilistic) speak(v, adaptive []float64, first, stride int, all bool) []speech {
 	out := make([]speech, 0, p.lead/stride+1)
 	var x sight
 	for k := first; k < p.lead; k += stride {
@@ -151,17 +155,25 @@ func (p *Probabilistic) speak(v, adaptive []float64, first, stride int) []speech
 			continue
 		}
 		s.open, s.size = true, x.s
-		for e, f := range p.forests {
-			if f == nil {
-				continue
+		ask := func(of [2]*forest, experts []said) bool {
+			for e, f := range of {
+				if f == nil {
+					return false
+				}
+				said := &experts[e]
+				f.predict(x.x[:], said)
+				for q := range said {
+					said[q] = math.Max(p.min, math.Min(p.max, x.anchor[e]+x.s*said[q]))
+				}
 			}
-			said := &s.by[e+1]
-			f.predict(x.x[:], said)
-			for q := range said {
-				said[q] = math.Max(p.min, math.Min(p.max, x.anchor[e]+x.s*said[q]))
-			}
-			s.forests = true
+			return true
 		}
+		under := p.under[0] != nil
+		if h := k / (3 * p.hour); under && !all {
+			under = p.held[h].n >= heldFirst && p.held[h].won()
+		}
+		s.weather = under && p.forests[0] != nil && p.skyOf(len(v), len(v)+k, x.newest, x.x[width:]) && ask(p.under, s.by[3:])
+		s.forests = s.weather && !all || ask(p.forests, s.by[1:3])
 	}
 	return out
 }
@@ -170,10 +182,15 @@ func (p *Probabilistic) speak(v, adaptive []float64, first, stride int) []speech
 func (p *Probabilistic) Beside(on bool) { p.beside = on }
 
 // Due has the next lesson given whenever the last one was.
-func (p *Probabilistic) Due() { p.grown = 0 }
+func (p *Probabilistic) Due() { p.grown, p.taught = 0, 0 }
 
 // Lesson is what forests are grown from. It has nothing in common with the forecaster that it came from, and so may be learned while that is used.
 type Lesson struct {
+	plain, under taught // under the weather; those that are not due have no rows
+}
+
+// taught are the rows of two forests, and what is learned from them.
+type taught struct {
 	rows    rows
 	y       [2][]float32
 	seed    uint64
@@ -190,27 +207,66 @@ func (p *Probabilistic) Lesson(past Past) (*Lesson, bool) {
 
 // Learn grows the forests; it takes up to about a second.
 func (l *Lesson) Learn() {
-	for e := range l.y {
-		l.rows.y, l.rows.ranked = l.y[e], clipped(l.y[e])
-		l.forests[e] = growForest(&l.rows, probabilisticGrowth, l.seed+uint64(e))
+	l.plain.learn()
+	l.under.learn()
+}
+
+// enough reports whether there are rows for more than a leaf or two.
+func (t *taught) enough() bool { return len(t.rows.w) >= 4*probabilisticGrowth.leaf }
+
+func (t *taught) learn() {
+	if !t.enough() {
+		return
+	}
+	for e := range t.y {
+		t.rows.y, t.rows.ranked = t.y[e], clipped(t.y[e])
+		t.forests[e] = growForest(&t.rows, probabilisticGrowth, t.seed+uint64(e))
+	}
+}
+
+// also takes the rows of another.
+func (t *taught) also(of *taught) {
+	t.rows.x, t.rows.w = append(t.rows.x, of.rows.x...), append(t.rows.w, of.rows.w...)
+	for e := range t.y {
+		t.y[e] = append(t.y[e], of.y[e]...)
+	}
+}
+
+// add takes a row: what was seen, and what came of it.
+func (t *taught) add(x *sight, came float64) {
+	t.rows.x = append(t.rows.x, x.x[:t.rows.width]...)
+	t.rows.w = append(t.rows.w, float32(x.s))
+	for e := range t.y {
+		t.y[e] = append(t.y[e], float32((came-x.anchor[e])/x.s))
 	}
 }
 
 // Take puts the forests of a lesson in the place of those before.
 func (p *Probabilistic) Take(l *Lesson) {
-	if l.forests[0] != nil {
-		p.forests = l.forests
+	if l.plain.forests[0] != nil {
+		p.forests = l.plain.forests
+	}
+	if l.under.forests[0] != nil {
+		p.under = l.under.forests
 	}
 }
 
 // lesson gathers what is known. A day without enough is not asked again before the next is due.
 func (p *Probabilistic) lesson(v []float64) (*Lesson, bool) {
 	day := len(v) / p.perDay
-	if day < probabilisticFirst || p.grown != 0 && day < p.grown+probabilisticRefit {
+	due := func(last int) bool { return day >= probabilisticFirst && (last == 0 || day >= last+probabilisticRefit) }
+	plain, under := due(p.grown), due(p.taught) && p.published(len(v))
+	if !plain && !under {
 		return nil, false
 	}
-	p.grown = day
-	l := &Lesson{rows: rows{width: p.wide()}, seed: uint64(len(v))}
+	l := &Lesson{plain: taught{rows: rows{width: width}, seed: uint64(len(v))}, under: taught{rows: rows{width: width + weatherFeatures}, seed: uint64(len(v)) + 2}}
+	measured := taught{rows: rows{width: width + weatherFeatures}} // under weather that was not published before
+	if plain {
+		p.grown = day
+	}
+	if under {
+		p.taught = day
+	}
 	first := max(2*p.perDay, len(v)-probabilisticDays*p.perDay)
 	leads := (p.lead + p.hour - 1) / p.hour
 	stride := max(1, (len(v)-first)/p.hour*leads/probabilisticRows)
@@ -229,14 +285,22 @@ func (p *Probabilistic) lesson(v []float64) (*Lesson, bool) {
 			if at >= len(v) || math.IsNaN(v[at]) || !p.look(v, o*p.hour, k, float64(adaptive), &x) || x.s <= 0 {
 				continue
 			}
-			l.rows.x = append(l.rows.x, x.x[:p.wide()]...)
-			l.rows.w = append(l.rows.w, float32(x.s))
-			for e := range l.y {
-				l.y[e] = append(l.y[e], float32((v[at]-x.anchor[e])/x.s))
+			if plain {
+				l.plain.add(&x, v[at])
+			}
+			switch {
+			case !under:
+			case p.skyOf(o*p.hour, at, x.newest, x.x[width:]):
+				l.under.add(&x, v[at])
+			case p.skyOf(len(v), at, x.newest, x.x[width:]):
+				measured.add(&x, v[at])
 			}
 		}
 	}
-	return l, len(l.rows.w) >= 4*probabilisticGrowth.leaf
+	if len(l.under.rows.w) < len(measured.rows.w)/3 {
+		l.under.also(&measured)
+	}
+	return l, l.plain.enough() || l.under.enough()
 }
 
 // Plain is what the forecast is held against, see [Adaptive.Plain].
@@ -256,6 +320,9 @@ func (p *Probabilistic) Forget(n int) int {
 	p.seen -= origins
 	if p.grown != 0 {
 		p.grown = max(1, p.grown-n/p.perDay)
+	}
+	if p.taught != 0 {
+		p.taught = max(1, p.taught-n/p.perDay)
 	}
 	return n
 }

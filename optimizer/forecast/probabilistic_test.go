@@ -33,7 +33,9 @@ func assess(v []float64, start time.Time, step time.Duration, sun bool, fromDay,
 	perDay := int(24 * time.Hour / step)
 	hour := perDay / 24
 	p := NewProbabilistic(step, perDay, time.UTC, Settings{Max: math.Inf(1), Ratio: sun})
-	p.Under(weather)
+	if weather != nil {
+		p.Under(func(_, slot time.Time) Weather { return weather(slot) })
+	}
 	var mae, plain [4]float64
 	var square, plainSquare, pinball, in, n, days, top float64
 	for _, y := range v {

@@ -15,7 +15,8 @@ type sight struct {
 	plain  float64                          // the mean of seven days with the present deviation fading
 	spread [quantiles]float64               // of the last weeks around their median
 	low    float64                          // the least that may be
-	x      [width + weatherFeatures]float32 // those of the weather are 0 where it is not known
+	newest int                              // the newest slot of its clock time before the origin
+	x      [width + weatherFeatures]float32 // those of the weather are written by skyOf alone
 }
 
 // clear is what the sun gives under a clear sky: nearly the most of the last days around that clock time.
@@ -56,6 +57,7 @@ func (p *Probabilistic) look(v []float64, origin, k int, adaptive float64, out *
 	}
 	target := origin + k
 	newest := target - d*(k/d+1)
+	out.newest = newest
 	at := func(i int) float64 {
 		if i < 0 || i >= origin || math.IsNaN(v[i]) {
 			return mean
@@ -138,9 +140,6 @@ func (p *Probabilistic) look(v []float64, origin, k int, adaptive float64, out *
 	}
 	for i, y := range vals {
 		out.x[i] = float32(y)
-	}
-	if p.weather != nil {
-		p.skyOf(target, newest, out.x[width:])
 	}
 	return true
 }

@@ -15,24 +15,68 @@ type Weather struct {
 // weatherFeatures is how many features weather adds to those of [Probabilistic.look].
 const weatherFeatures = 6
 
-// Under has the forests learn from the weather as well, and foresee with that of the slots ahead. weather is asked for the begins of slots, past ones and those ahead; it is a part of what a forecast is a
-// function of. It is set before the first forecast.
-func (p *Probabilistic) Under(weather func(slot time.Time) Weather) { p.weather = weather }
-
-// wide is how many features there are.
-func (p *Probabilistic) wide() int {
-	if p.weather == nil {
-		return width
-	}
-	return width + weatherFeatures
+// Under has two more forests learn from the weather as well, and speak where it is known for a slot ahead. weather tells what was known at an origin of the weather in a slot: of one before the origin what
+// was measured, of one from the origin on what was published by then, and nothing where that was not kept. It is a part of what a forecast is a function of, and set before the first forecast.
+//
+// The forests learn from the weather that was published before the slots where that is known, and else from what was measured; only a forecast under weather that was published tells
+// what they are worth. They are not listened to before that was seen for some days, nor for leads where those that know nothing of the weather were better. Where no weather is known ahead
+// forecasts are as without it.
+func (p *Probabilistic) Under(weather func(origin, slot time.Time) Weather) {
+	p.weather, p.held = weather, make([]judge, len(p.judges))
 }
 
-// skyOf writes the weather of a target slot: its temperature, how far that is from the last days at that clock time, the mean of the day that ends with it, its irradiance as a share of a clear sky's, which
+// heldFirst is how many slots must have come, of which there are three an hour, before forests under the weather are listened to.
+const heldFirst = 100
+
+// judge returns who settles a lead.
+func (p *Probabilistic) judge(k int, s *speech) *judge {
+	i := k / (3 * p.hour)
+	if s.weather && p.held[i].n >= heldFirst {
+		return &p.held[i]
+	}
+	return &p.judges[i]
+}
+
+// hear has those who settle a lead learn from a slot that came.
+func (p *Probabilistic) hear(k int, s *speech, came float64) {
+	i := k / (3 * p.hour)
+	if s.weather {
+		if h := &p.held[i]; h.n == 0 {
+			*h = judge{weather: true, wide: p.judges[i].wide}
+		}
+		p.held[i].hear(s, came)
+	}
+	p.judges[i].hear(s, came)
+}
+
+// published reports whether weather is known ahead of an origin.
+func (p *Probabilistic) published(origin int) bool {
+	if p.weather == nil {
+		return false
+	}
+	at := p.mean.first.Add(time.Duration(origin) * p.step)
+	w := p.weather(at, at)
+	return !math.IsNaN(w.GlobalWm2) || !math.IsNaN(w.OutdoorC)
+}
+
+// Inherit takes over from a forecaster of the same series what forests under the weather learned and are worth: that cannot be learned again from the record.
+func (p *Probabilistic) Inherit(from *Probabilistic) {
+	if p.weather != nil && from.weather != nil && len(p.held) == len(from.held) {
+		p.under, p.held = from.under, append([]judge(nil), from.held...)
+	}
+}
+
+// skyOf writes what is known at an origin of the weather of a target slot, and reports whether that is something: for the sun the irradiance, for a load that or the temperature. These are its temperature, how far that is from the last days at that clock time, the mean of the day that ends with it, its irradiance as a share of a clear sky's, which
 // is nearly the most of the last two weeks, the direct part, and the irradiance of the slots around it. What is not known is as on the last days. newest is the newest slot of its clock time before the origin.
-func (p *Probabilistic) skyOf(target, newest int, out []float32) {
-	at := func(slot int) Weather { return p.weather(p.mean.first.Add(time.Duration(slot) * p.step)) }
+func (p *Probabilistic) skyOf(origin, target, newest int, out []float32) bool {
+	begin := func(slot int) time.Time { return p.mean.first.Add(time.Duration(slot) * p.step) }
+	from := begin(origin)
+	at := func(slot int) Weather { return p.weather(from, begin(slot)) }
 	d := p.perDay
 	now := at(target)
+	if math.IsNaN(now.GlobalWm2) && (p.sun || math.IsNaN(now.OutdoorC)) {
+		return false
+	}
 	temperature, clear, usual, n, m := 0.0, 0.0, 0.0, 0.0, 0.0
 	for i := newest; i > newest-14*d && i >= 0; i -= d {
 		w := at(i)
@@ -62,4 +106,5 @@ func (p *Probabilistic) skyOf(target, newest int, out []float32) {
 	for i, v := range [weatherFeatures]float64{t, t - temperature, day / math.Max(1, k), share(known(now.GlobalWm2, usual)), known(now.DirectWm2, 0) / 1000, share(around)} {
 		out[i] = float32(v)
 	}
+	return true
 }
