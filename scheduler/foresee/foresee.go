@@ -38,8 +38,9 @@ var netKey = Key{district.DistrictSite, district.ForecastNet}
 
 // Record are series of slots from Start on, NaN where nothing is known. All are equally long.
 type Record struct {
-	Start  time.Time
-	Series map[Key][]float64
+	Start   time.Time
+	Series  map[Key][]float64
+	Weather []forecast.Weather // as it was in the same slots; shorter, or nil, where it is not known
 }
 
 // known is the record without the whole days at its begin of which nothing is known.
@@ -55,6 +56,7 @@ func (r Record) known(step time.Duration, perDay int) Record {
 	for k, v := range r.Series {
 		out.Series[k] = v[min(drop, len(v)):]
 	}
+	out.Weather = r.Weather[min(drop, len(r.Weather)):]
 	return out
 }
 
@@ -66,6 +68,8 @@ type Settings struct {
 	Zone     *time.Location
 	PeakKW   map[string]float64 // of the sun by site
 	Share    float64            // of a processor that learning may take; 0: all of one
+	// Published is what is published now of the weather in a slot, present or to come. It is asked when a forecast is made, so that what was published is held against what came. Nil: nothing is.
+	Published func(slot time.Time) forecast.Weather
 }
 
 // District foresees the series of one district. Its methods may be called from several goroutines.
@@ -102,6 +106,7 @@ type state struct {
 	series map[Key]*series
 	order  []Key // of the series: sums are the same in every run
 	net    *series
+	sky    outlook
 	count  func(s Key, lead time.Duration, day time.Time, replayed bool) *district.ForecastError
 }
 
@@ -199,6 +204,7 @@ func (d *District) Train(ctx context.Context, r Record) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	st.count = d.count
+	st.inherit(d.state)
 	d.state = st
 	for k, v := range replay {
 		d.tally[k], d.changed[k] = v, true
@@ -207,7 +213,7 @@ func (d *District) Train(ctx context.Context, r Record) error {
 }
 
 func newState(set Settings, start time.Time) *state {
-	s := &state{set: set, start: start, lead: int((set.Ahead + slack) / set.Step), series: map[Key]*series{}}
+	s := &state{set: set, start: start, lead: int((set.Ahead + slack) / set.Step), series: map[Key]*series{}, sky: outlook{step: set.Step, start: start, hourly: map[int64]bulletin{}}}
 	s.net = &series{spread: forecast.NewSpread(set.Step, s.lead, 0), guesses: map[int64][]guess{}, min: math.Inf(-1), max: math.Inf(1)}
 	return s
 }
@@ -225,6 +231,9 @@ func (s *state) of(k Key) *series {
 		}
 		x.model = forecast.NewProbabilistic(s.set.Step, s.lead, s.set.Zone, forecast.Settings{Max: x.max, Ratio: k.Quantity == district.ForecastSun})
 		x.model.Beside(s.live)
+		if s.set.Published != nil {
+			x.model.Under(s.sky.known)
+		}
 		for range s.n {
 			x.values = append(x.values, math.NaN())
 		}
@@ -256,6 +265,13 @@ func (s *state) extend(slot int, r Record) {
 			v = -v
 		}
 		net += v
+	}
+	if s.set.Published != nil {
+		w := nothing
+		if slot < len(r.Weather) {
+			w = r.Weather[slot]
+		}
+		s.sky.was = append(s.sky.was, w)
 	}
 	s.n++
 	if !math.IsNaN(net) {
@@ -379,6 +395,9 @@ func (s *state) forget() {
 				x.known++
 			}
 		}
+	}
+	if s.set.Published != nil {
+		s.sky.forget(drop)
 	}
 	s.start, s.n = s.at(drop), s.n-drop
 }

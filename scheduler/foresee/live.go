@@ -41,6 +41,7 @@ func (d *District) Observe(r Record) (behind bool) {
 	if late := n - int(slack/d.set.Step); last+1 < late { // nothing came for long: that is a gap
 		last = late - 1
 	}
+	s.sky.take(r)
 	if first > last {
 		return behind
 	}
@@ -49,6 +50,9 @@ func (d *District) Observe(r Record) (behind bool) {
 		if hour := s.end(); hour.Equal(hour.Truncate(time.Hour)) && t < last {
 			s.foresee(false, func() {})
 		}
+	}
+	if s.set.Published != nil {
+		s.sky.publish(s.end(), s.lead, s.set.Published)
 	}
 	s.foresee(false, func() {})
 	s.forget()

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"quartier/optimizer/forecast"
 )
 
 // processor is the time that this process has had of processors, s.
@@ -20,17 +22,31 @@ func processor() float64 {
 }
 
 // BenchmarkSites tells what forecasts of 20 sites with load and sun in quarter-hours take of a processor: seconds to learn from the record once, and a day after that, with a fourteenth of what
-// is due every other week.
+// is due every other week; and the same under a weather that is published.
 func BenchmarkSites(b *testing.B) {
-	const days, quarters = 62, 96
+	b.Run("without-weather", func(b *testing.B) { benchmarkSites(b, false) })
+	b.Run("weather", func(b *testing.B) { benchmarkSites(b, true) })
+}
+
+func benchmarkSites(b *testing.B, weather bool) {
+	const days, quarters = TrainDays + 6, 96
 	hours := lived(days)
 	all := Record{Start: monday, Series: map[Key][]float64{}}
+	var published func(at time.Time) forecast.Weather
+	shift := perDay
+	if weather { // which the sun follows everywhere
+		shift = 0
+		published = func(at time.Time) forecast.Weather {
+			sun := hours.Series[sunKey]
+			return forecast.Weather{OutdoorC: 10 + math.Sin(float64(at.Unix()/900)), GlobalWm2: 180 * sun[int(at.Sub(monday)/time.Hour)%len(sun)], DirectWm2: 100}
+		}
+	}
 	for s := range 20 {
 		for k, v := range hours.Series {
 			q := make([]float64, 0, days*quarters)
 			for i := range v {
 				for range 4 {
-					q = append(q, v[(i+s*perDay)%len(v)]*(1+0.1*rand.Float64()))
+					q = append(q, v[(i+s*shift)%len(v)]*(1+0.1*rand.Float64()))
 				}
 			}
 			all.Series[Key{fmt.Sprintf("s%d", s), k.Quantity}] = q
@@ -45,18 +61,32 @@ func BenchmarkSites(b *testing.B) {
 			}
 			out.Series[k] = w
 		}
+		if published != nil {
+			for i := range to - from {
+				out.Weather = append(out.Weather, published(out.Start.Add(time.Duration(i)*15*time.Minute)))
+			}
+		}
 		return out
 	}
 	for b.Loop() {
-		d := New(Settings{District: "d", Step: 15 * time.Minute, Ahead: 36 * time.Hour, Zone: time.UTC})
+		d := New(Settings{District: "d", Step: 15 * time.Minute, Ahead: 36 * time.Hour, Zone: time.UTC, Published: published})
 		begun := processor()
 		if err := d.Train(b.Context(), part(0, TrainDays*quarters, TrainDays*quarters)); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(processor()-begun, "s/train")
+		begin := TrainDays * quarters
+		if weather { // learned under once it is published, and listened to when some days showed what that is worth
+			for end := begin + 3*quarters; begin < end; begin += 4 {
+				d.Observe(part(begin-22*quarters, begin, 22*quarters))
+				if err := d.Grow(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
 		begun = processor()
 		var longest time.Duration
-		for slot := TrainDays * quarters; slot < (TrainDays+1)*quarters; slot++ {
+		for slot := begin; slot < begin+quarters; slot++ {
 			one := time.Now()
 			d.Observe(part(slot-22*quarters, slot, 22*quarters))
 			longest = max(longest, time.Since(one))
