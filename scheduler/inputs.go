@@ -45,7 +45,19 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 	for _, r := range rows {
 		bySite[r.Site] = append(bySite[r.Site], r)
 	}
-	if s.foresight.Observe(s.series(bySite, span)) {
+	record := s.series(bySite, span)
+	recent := timegrid.NewSpan(span.End.Add(-24*time.Hour), span.End) // what came late is taken as well
+	lately, err := s.pastWeather(ctx, recent, false)
+	if err != nil {
+		return in, err
+	}
+	if lately != nil {
+		for range span.Count(d.Step) - len(lately) {
+			record.Weather = append(record.Weather, forecast.Weather{OutdoorC: math.NaN(), GlobalWm2: math.NaN(), DirectWm2: math.NaN()})
+		}
+		record.Weather = append(record.Weather, lately...)
+	}
+	if s.foresight.Observe(record) {
 		nudge(s.learn)
 	}
 	nudge(s.grow)
@@ -89,7 +101,7 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 		}
 	}
 	in.netErrors = s.netErrors(in)
-	weather := district.NewSeriesID(d.ID, district.DistrictSite, "weather", district.OutdoorC)
+	weather := s.weatherSeries(district.OutdoorC)
 	carbon := district.NewSeriesID(d.ID, district.DistrictSite, "carbon", district.CarbonIntensity)
 	signals, err := s.readPast(ctx, []district.SeriesID{weather, carbon}, span)
 	if err != nil {

@@ -26,7 +26,8 @@ func foresight(cfg *Config) *foresee.District {
 			peak[cfg.District.Sites[i].ID] = kw
 		}
 	}
-	return foresee.New(foresee.Settings{District: cfg.District.ID, Step: cfg.District.Step, Ahead: cfg.Horizon, Zone: cfg.District.Zone, PeakKW: peak, Share: cfg.LearnShare})
+	return foresee.New(foresee.Settings{District: cfg.District.ID, Step: cfg.District.Step, Ahead: cfg.Horizon, Zone: cfg.District.Zone, PeakKW: peak, Share: cfg.LearnShare,
+		Published: publishedWeather(cfg)})
 }
 
 // peakKW is the installed solar power of a site.
@@ -204,6 +205,11 @@ func (s *Scheduler) Learn(ctx context.Context) error {
 				}
 			}
 		}
+		weather, err := s.pastWeather(ctx, week, true)
+		if err != nil {
+			return err
+		}
+		all.Weather = append(all.Weather, weather...)
 	}
 	for k, v := range all.Series { // slots that are not closed yet are to come
 		all.Series[k] = v[:last]

@@ -75,6 +75,8 @@ type Config struct {
 	Carbon func(slot timegrid.Span) (gPerKWh float64, known bool)
 	// Weather returns what is published of a quantity of the weather in a slot, in its stored unit: outdoor_c, irradiance_w_m2; false where nothing is. Nil: there is no such source.
 	Weather func(quantity string, slot timegrid.Span) (value float64, published bool)
+	// WeatherSignal is the signal under which the record has what was published of the weather, once its time had come; default "weather".
+	WeatherSignal string
 	// WeatherAge is how old that is, on the district's clock; nil: as new as can be.
 	WeatherAge func() time.Duration
 	// Basis says on what a plan rests of what comes from outside; nil: nothing is said.
@@ -170,6 +172,9 @@ func New(cfg Config) (*Scheduler, error) {
 	def(&cfg.Forecast.Fade, 2*time.Hour)
 	if cfg.LearnShare <= 0 {
 		cfg.LearnShare = 0.25
+	}
+	if cfg.WeatherSignal == "" {
+		cfg.WeatherSignal = "weather"
 	}
 	if cfg.Forecast.SimilarDays <= 0 {
 		cfg.Forecast.SimilarDays = 5

@@ -236,7 +236,7 @@ func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	cfg.Live, cfg.Store, cfg.Now, cfg.Log = a.hub, decisions{a.record, a.metrics.setpoints}, a.clock.Now, a.log
 	cfg.Driver = func(site, device string) (drivers.Driver, bool) { return a.connections.driver(d.ID, site, device) }
 	cfg.Keep = a.keepOrders()
-	cfg.Weather, cfg.WeatherAge = a.weatherOf(d), a.weatherAge(d)
+	cfg.Weather, cfg.WeatherAge, cfg.WeatherSignal = a.weatherOf(d), a.weatherAge(d), a.cfg.District(d.ID).Weather
 	cfg.Basis = func(from, to time.Time) []district.Basis { return a.basis(d, from, to) }
 	cfg.Reckon = func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) {
 		return optimizer.Plan(ctx, p, optimizer.Settings{TimeLimit: budget, Gap: 0.01, Workers: 1, Log: a.log})
