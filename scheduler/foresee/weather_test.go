@@ -75,7 +75,7 @@ func living(t *testing.T, r Record, learn, last int, published func(now, slot in
 // TestPublishedWeatherIsWorthIt: where the sun follows an irradiance that is published ahead, with the error that forecasts of the weather have, it is foreseen much better, and the band still holds; where
 // nothing is published it is foreseen as without a feed, to the digit, whatever was recorded; and where what is published is wrong, hardly worse.
 func TestPublishedWeatherIsWorthIt(t *testing.T) {
-	const days, learn, last = 36, 20, 8
+	const days, learn, last = 27, 15, 5
 	r := cloudy(days)
 	rng := rand.New(rand.NewPCG(9, 1))
 	wrong := func(now, slot int) forecast.Weather { // a fifth, growing with how far ahead
