@@ -111,7 +111,7 @@ type giveOrderInput struct {
 
 type endOrderInput struct {
 	District string `path:"district"`
-	ID       string `path:"id" maxLength:"100"`
+	ID       string `path:"id" maxLength:"200"`
 	Body     struct {
 		Reason string `json:"reason" minLength:"3" maxLength:"500"`
 	}
