@@ -222,7 +222,28 @@ func welcome(opt DemoOptions, cfg *config.Config, a *App, users []console.DemoUs
 	for _, u := range users {
 		fmt.Fprintf(opt.Out, "  %-14s %-18s %s\n", u.Name, u.Password, u.Role)
 	}
-	fmt.Fprintf(opt.Out, "\nRecord: %s. %d months of history load in the background. Stop with Ctrl-C.\n", filepath.Join(cfg.File.DataDir, "quartier.db"), opt.Months)
+	history := "No history is loaded"
+	if opt.Months > 0 {
+		history = "History from " + historyFrom(cfg, a.clock.Now(), opt.Months).Format("January 2006") + " on loads in the background"
+	}
+	fmt.Fprintf(opt.Out, "\nRecord: %s. %s. Stop with Ctrl-C.\n", filepath.Join(cfg.File.DataDir, "quartier.db"), history)
+}
+
+// historyFrom returns when the history of so many months before a start begins: at the begin of a month, and not before every tariff has prices, without which no account is closed; the start itself where that leaves none.
+func historyFrom(cfg *config.Config, start time.Time, months int) time.Time {
+	zone := cfg.Districts[0].Zone
+	l := start.In(zone)
+	month := func(back int) time.Time { return time.Date(l.Year(), l.Month()-time.Month(back), 1, 0, 0, 0, 0, zone) }
+	for ; months >= 0; months-- {
+		priced := true
+		for _, t := range cfg.Tariffs {
+			priced = priced && len(t.Rows) > 0 && !t.Rows[0].From.After(month(months))
+		}
+		if priced {
+			return month(months)
+		}
+	}
+	return start
 }
 
 // loadHistory fills the record with months of recorded history before the start of the world, newest first, and closes their accounts. What is there already from an earlier
@@ -234,8 +255,10 @@ func (a *App) loadHistory(ctx context.Context, world sim.WorldConfig, months int
 	zone := a.cfg.Districts[0].Zone
 	step := a.cfg.Districts[0].Step
 	to := timegrid.Floor(world.Start, step)
-	l := world.Start.In(zone)
-	from := time.Date(l.Year(), l.Month()-time.Month(months), 1, 0, 0, 0, 0, zone)
+	from := historyFrom(a.cfg, world.Start, months)
+	if !from.Before(to) {
+		return
+	}
 	if have, err := a.record.BalanceSpan(ctx, a.cfg.Districts[0].ID); err == nil {
 		if !have.Start.After(from.UTC()) {
 			a.log.Info("history is there already", "from", have.Start)

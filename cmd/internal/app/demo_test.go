@@ -22,6 +22,7 @@ import (
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/store/sqlite"
+	"quartier/schemas/tariff"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 	"quartier/testdata"
@@ -49,6 +50,30 @@ func until(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("%s: not within three minutes", what)
 		}
 		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// TestHistoryBeginsWithPrices: a demonstration of another day has no history of months without a price, in which no account can be closed.
+func TestHistoryBeginsWithPrices(t *testing.T) {
+	t.Parallel()
+	zone := time.FixedZone("here", 3600)
+	first := func(y int, m time.Month) *tariff.Tariff {
+		return &tariff.Tariff{Rows: []tariff.Row{{From: time.Date(y, m, 1, 0, 0, 0, 0, zone)}}}
+	}
+	cfg := &config.Config{Districts: []district.District{{Zone: zone}}, Tariffs: map[string]*tariff.Tariff{"old": first(2020, 1), "new": first(2025, 8)}}
+	for _, c := range []struct {
+		start  time.Time
+		months int
+		want   string
+	}{
+		{time.Date(2026, 11, 27, 14, 0, 0, 0, time.UTC), 13, "2025-10-01"},
+		{time.Date(2026, 6, 15, 8, 0, 0, 0, time.UTC), 13, "2025-08-01"},
+		{time.Date(2026, 6, 15, 8, 0, 0, 0, time.UTC), 2, "2026-04-01"},
+		{time.Date(2025, 7, 15, 8, 0, 0, 0, time.UTC), 3, "2025-07-15"},
+	} {
+		if got := historyFrom(cfg, c.start, c.months).Format(time.DateOnly); got != c.want {
+			t.Errorf("%d months before %v begin in %s, want %s", c.months, c.start, got, c.want)
+		}
 	}
 }
 
