@@ -257,3 +257,27 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+// TestCountersAReadingBehind: a power that steps while its counters are told a reading later is no meter that contradicts itself.
+func TestCountersAReadingBehind(t *testing.T) {
+	h := newHouse()
+	kwh, told := 100.0, 100.0
+	for step := range 120 { // of five seconds
+		kw := 0.3
+		if step > 30 {
+			kw = 60
+		}
+		found, _ := h.pass(5*time.Second, func(time.Duration) {
+			h.tell("grid", district.PowerKW, kw+0.0001*float64(step))
+			h.tell("grid", district.ImportKWh, told)
+			h.tell("grid", district.ExportKWh, 5)
+			told = math.Round(1000*kwh) / 1000
+			kwh += kw * 5 / 3600
+		})
+		for _, f := range found {
+			if f.Key == MeterDiffers {
+				t.Fatalf("after %d readings: %+v", step, f)
+			}
+		}
+	}
+}

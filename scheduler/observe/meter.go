@@ -17,10 +17,11 @@ type energy struct {
 	exp0      float64
 	imp, exp  float64 // newest
 	counted   time.Time
-	integral  float64 // of the power since the anchor, kWh
-	smallest  float64 // change of a counter that was seen, kWh: its resolution; 0: none yet
-	good, bad int     // comparisons in a row
-	detail    string  // of the last bad one
+	integral  float64       // of the power since the anchor, kWh
+	gap       time.Duration // longest between two readings since the anchor
+	smallest  float64       // change of a counter that was seen, kWh: its resolution; 0: none yet
+	good, bad int           // comparisons in a row
+	detail    string        // of the last bad one
 }
 
 // energy tells of counters that go back and of a power that is not what the counters count. The power of a connection is hidden then: its counters are sealed, and a limit
@@ -60,7 +61,7 @@ func (l *look) energy(m *judged) {
 		}
 	case dt > 0:
 		e.integral += (p.Value + e.lastKW) / 2 * dt.Hours()
-		e.last, e.lastKW, e.imp, e.exp = p.Time, p.Value, imp.Value, exp.Value
+		e.last, e.lastKW, e.imp, e.exp, e.gap = p.Time, p.Value, imp.Value, exp.Value, max(e.gap, dt)
 		e.compare(p.Time)
 	}
 	e.imp, e.exp, e.counted = imp.Value, exp.Value, imp.Time
@@ -73,8 +74,17 @@ func (l *look) energy(m *judged) {
 	}
 }
 
-// compare judges the energy since the anchor once there is enough of it for the resolution of the counters, and begins anew.
+// compareAfter is for how long power and counters are gathered before they are compared, and for how many readings: power and counters may be a reading apart.
+const (
+	compareAfter    = time.Minute
+	compareReadings = 6
+)
+
+// compare judges the energy since the anchor once there is enough of it for the resolution of the counters and for their readings, and begins anew.
 func (e *energy) compare(at time.Time) {
+	if at.Sub(e.at) < max(compareAfter, compareReadings*e.gap) {
+		return
+	}
 	flowed := e.imp - e.imp0 - (e.exp - e.exp0)
 	size := math.Max(math.Abs(e.integral), math.Abs(flowed))
 	need := math.Max(0.05, 20*e.smallest)
@@ -93,7 +103,7 @@ func (e *energy) compare(at time.Time) {
 	} else {
 		e.good, e.bad = e.good+1, 0
 	}
-	e.at, e.imp0, e.exp0, e.integral = at, e.imp, e.exp, 0
+	e.at, e.imp0, e.exp0, e.integral, e.gap = at, e.imp, e.exp, 0, 0
 }
 
 // stateOfCharge holds a battery's state of charge against what it takes and delivers.
