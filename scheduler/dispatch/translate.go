@@ -154,33 +154,23 @@ func SafeKW(c drivers.Control, maxKW float64) float64 {
 }
 
 // StepKW is the power between two commands to a device; 0 where it takes any power, or knows states alone.
-func StepKW(c drivers.Control, maxKW float64) float64 {
-	switch c.Quantity {
-	case drivers.ControlKW:
-		return c.Step
-	case drivers.ControlAmpere:
-		return kwOf(c, c.Step)
-	case drivers.ControlShare:
-		if c.RatedKW > 0 {
-			maxKW = c.RatedKW
-		}
-		return c.Step * maxKW
-	}
-	return 0
-}
+func StepKW(c drivers.Control, maxKW float64) float64 { return sizeOf(c, c.Step, maxKW) }
 
 // RunsFromKW is the least power above a pause that a command to a consumer can stand for; 0 where it can be any.
 func RunsFromKW(c drivers.Control, maxKW float64) float64 {
+	return math.Max(0, sizeOf(c, c.Min, maxKW))
+}
+
+// sizeOf is the power that a value of a control stands for, whatever its direction; 0 of one that knows states alone.
+func sizeOf(c drivers.Control, v, maxKW float64) float64 {
 	switch c.Quantity {
-	case drivers.ControlKW:
-		return math.Max(0, c.Min)
-	case drivers.ControlAmpere:
-		return kwOf(c, c.Min)
+	case drivers.ControlKW, drivers.ControlAmpere:
+		return kwOf(c, v)
 	case drivers.ControlShare:
 		if c.RatedKW > 0 {
 			maxKW = c.RatedKW
 		}
-		return c.Min * maxKW
+		return v * maxKW
 	}
 	return 0
 }
