@@ -189,7 +189,7 @@ func TestAnswersAndValues(t *testing.T) {
 		{0, 2, 1, -1 + 1.0/63}, // one for each hour
 		{1, 2, 1, -1},          // cover what is drawn; giving earns nothing
 		{1, 0.5, 1, -0.5},
-		{0, 0, -3, 64.0 / 63}, // surplus is free, but what is stored beyond the need is worth nothing
+		{0, 0, -3, 2}, // surplus is free, and so is storing more of it than is needed
 	} {
 		if got := v.Power(c.slot, c.stored, c.net); math.Abs(got-c.want) > 0.06 {
 			t.Errorf("slot %d with %g kWh and %g kW: %g kW, want %g kW", c.slot, c.stored, c.net, got, c.want)
@@ -259,6 +259,25 @@ func TestFaultsAreNamed(t *testing.T) {
 		"the outcome of slot 3 stays with a probability of 0.5 among 2 that rise", "the outcome of slot 4 stays with a probability of 2 among", "the outcome of slot 5 stays with a probability of 0.5 among 2 that rise, then 1"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
+		}
+	}
+}
+
+// TestSurplusIsStoredWhenItComes: of two hours whose surplus fills the store alike the first does, because the second may bring less; where the second costs less to take, it waits.
+func TestSurplusIsStoredWhenItComes(t *testing.T) {
+	store := Store{CapacityKWh: 8, ChargeKW: 10, DischargeKW: 10, ChargeEfficiency: 0.95, DischargeEfficiency: 0.95, WearCostPerKWh: 0.005}
+	for _, c := range []struct {
+		what         string
+		first, later float64 // export prices, EUR/kWh
+		want         float64
+	}{{"same prices", 0.05, 0.05, 8 / 0.95}, {"dearer to take now", 0.10, 0.05, 0}, {"cheaper to take now", 0.05, 0.10, 8 / 0.95}} {
+		slots := []Slot{{Hours: 1, ImportPrice: 0.2, ExportPrice: c.first, NetKW: []float64{-12}}, {Hours: 1, ImportPrice: 0.2, ExportPrice: c.later, NetKW: []float64{-13, -11}}, {Hours: 1, ImportPrice: 0.4, ExportPrice: 0.05, NetKW: []float64{9}}}
+		v, err := Value(store, slots, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.Power(0, 0, -12); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%s: %g kW into the store, want %g kW", c.what, got, c.want)
 		}
 	}
 }
