@@ -45,6 +45,7 @@ func runBacktest(ctx context.Context, c *call) error {
 	c.flags.DurationVar(&set.Horizon, "horizon", 36*time.Hour, "`time` that a plan looks ahead")
 	c.flags.DurationVar(&set.Replan, "replan", time.Hour, "`time` between two plans")
 	c.flags.DurationVar(&set.TariffKnown, "tariff-known", 0, "how far ahead the import tariff is published, a `time` such as 24h; 0: it is forecast from the past")
+	c.flags.BoolVar(&set.Deaf, "ignore-published", false, "hear nothing of what the data set publishes ahead (tariff, weather)")
 	c.flags.IntVar(&set.Workers, "workers", 0, "how many `cores` to use: all when not given")
 	if err := c.parse(0); err != nil {
 		return err

@@ -17,9 +17,10 @@ type Case struct {
 	Sites []Site
 	// ImportPrice is what a kWh drawn costs, carbon apart; in the currency of the data.
 	ImportPrice []float64
-	Carbon      []float64 // kg CO2e per kWh drawn
-	OutdoorC    []float64 // outdoor temperature; nil where it is not known
-	Notes       []string  // what the data made necessary, in words
+	Carbon      []float64  // kg CO2e per kWh drawn
+	OutdoorC    []float64  // outdoor temperature; nil where it is not known
+	Published   *Published // what is said beforehand; nil: nothing
+	Notes       []string   // what the data made necessary, in words
 }
 
 // Site is one building.

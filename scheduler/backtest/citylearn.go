@@ -19,6 +19,7 @@ import (
 //
 //   - A battery's efficiency is that of a round trip: each way has its square root. Its power curves and ageing are left out; energy below its depth of discharge is not used.
 //   - Demands of heat, cold and hot water run as recorded, on the devices that the schema names; thermal stores stand still.
+//   - What its columns say of the tariff and the weather to come (_predicted_1 and on) is heard in the slot in whose row it stands; see Published.
 //   - Energies of a row are kWh of its step; solar_generation is W per kW of the building's nominal power.
 //
 // Faults are one error each, with file, line and value.
@@ -83,7 +84,7 @@ func (l *loader) schema() error {
 		return errors.New("schema.json: it includes no building")
 	}
 	sort.Slice(ids, func(i, j int) bool { return natural(ids[i]) < natural(ids[j]) })
-	prices, carbon := "", ""
+	prices, carbon, weather := "", "", ""
 	for i, id := range ids {
 		b := s.Buildings[id]
 		if b.Pricing == nil || *b.Pricing == "" {
@@ -98,6 +99,9 @@ func (l *loader) schema() error {
 				l.fault("schema.json: building %s has the carbon intensity of %s, others that of %s", id, *b.Carbon, carbon)
 			}
 			carbon = *b.Carbon
+		}
+		if weather == "" {
+			weather = b.Weather
 		}
 		l.building(id, &b, i == 0)
 		if len(l.errs) >= mostFaults {
@@ -121,6 +125,10 @@ func (l *loader) schema() error {
 	} else {
 		l.note("the set has no carbon intensity: 0 is taken")
 	}
+	if weather != "" && l.has(weather) {
+		l.table(weather)
+	}
+	l.published(l.tables[prices], l.tables[carbon], l.tables[weather])
 	if err := errors.Join(l.errs...); err != nil {
 		return err
 	}
@@ -133,6 +141,9 @@ func (l *loader) schema() error {
 		n = min(n, len(s.LoadKW))
 	}
 	n = min(n, len(l.c.Carbon))
+	if l.c.Published != nil {
+		n = l.c.Published.cut(n)
+	}
 	if n != len(l.c.ImportPrice) || n != len(l.c.Carbon) {
 		l.note("files differ in length: the first %d rows are used", n)
 	}

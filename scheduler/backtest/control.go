@@ -30,7 +30,8 @@ type planner struct {
 	set            Settings
 	net            *forecast.Spread
 	load, sun      forecaster
-	tariff, carbon *forecast.Adaptive
+	tariff, carbon forecaster
+	heard          *Published // nil: nothing is published
 	values         *answer.Values
 	made           int // slot of the newest plan
 	seen           int // slots that the spread has been told of
@@ -57,10 +58,20 @@ func (p probable) Forecast(past forecast.Past) []float64 { return p.Probabilisti
 
 func newPlanner(m market, set Settings) *planner {
 	p := &planner{market: m, set: set, made: -1, steps: int(set.Horizon / m.c.Step), between: int(set.Replan / m.c.Step)}
+	if !set.Deaf {
+		p.heard = m.c.Published
+	}
 	p.net = forecast.NewSpread(m.c.Step, p.steps, 0)
 	positive := forecast.Settings{Max: math.Inf(1)}
-	p.load = probable{forecast.NewProbabilistic(m.c.Step, p.steps, time.UTC, positive)}
-	p.sun = probable{forecast.NewProbabilistic(m.c.Step, p.steps, time.UTC, forecast.Settings{Max: math.Inf(1), Ratio: true})}
+	load := forecast.NewProbabilistic(m.c.Step, p.steps, time.UTC, positive)
+	sun := forecast.NewProbabilistic(m.c.Step, p.steps, time.UTC, forecast.Settings{Max: math.Inf(1), Ratio: true})
+	if p.heard != nil {
+		if weather := p.heard.weather(m.c); weather != nil {
+			load.Under(weather)
+			sun.Under(weather)
+		}
+	}
+	p.load, p.sun = probable{load}, probable{sun}
 	p.carbon = forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, forecast.Settings{Max: math.Inf(1), Fade: carbonFade})
 	p.tariff = forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, forecast.Settings{})
 	if !m.fleet.empty() {
@@ -133,8 +144,27 @@ func (p *planner) past(v []float64) forecast.Past {
 }
 
 // ahead forecasts a series of which the present slot, the last value, is known, from there on.
-func (p *planner) ahead(v []float64, by *forecast.Adaptive) []float64 {
+func (p *planner) ahead(v []float64, by forecaster) []float64 {
 	return append(v[len(v)-1:len(v):len(v)], by.Forecast(p.past(v))...)
+}
+
+// tariffs are those of import from the present slot on: as they are published, and else as a calendar or the last days have them.
+func (p *planner) tariffs(n now) []float64 {
+	out, known := p.ahead(n.tariff, p.tariff), n.tariff
+	told := (*Told)(nil)
+	if p.heard != nil && p.heard.Tariff != nil {
+		told = p.heard.Tariff
+		known = told.Known(n.step)
+	}
+	if beyond := len(known) - n.step; beyond < len(out) {
+		if repeated, ok := forecast.Repeats(p.past(known), len(out)-beyond, time.UTC); ok {
+			copy(out[beyond:], repeated)
+		}
+	}
+	if told != nil {
+		told.over(n.step, out)
+	}
+	return out
 }
 
 // plan works out what is stored is worth, from now to the horizon or to the end of the run, after which it is worth nothing.
@@ -145,11 +175,11 @@ func (p *planner) plan(ctx context.Context, n now) error {
 	if n.step >= knownDays*int(24*time.Hour/p.c.Step) {
 		p.net.Made(from, expected)
 	}
-	tariff, carbon := p.ahead(n.tariff, p.tariff), p.ahead(n.carbon, p.carbon)
-	if repeated, ok := forecast.Repeats(p.past(n.tariff), p.steps, time.UTC); ok {
-		copy(tariff[1:], repeated)
+	tariff, carbon := p.tariffs(n), p.ahead(n.carbon, p.carbon)
+	if p.heard != nil && p.heard.Carbon != nil {
+		p.heard.Carbon.over(n.step, carbon)
 	}
-	// of the tariff so much is published beforehand
+	// a tariff that is fixed beforehand
 	for k := range min(steps, int(p.set.TariffKnown/p.c.Step)) {
 		tariff[k] = p.c.ImportPrice[n.step+k]
 	}

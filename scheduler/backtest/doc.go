@@ -20,5 +20,6 @@
 // a slot.
 //
 // A controller is shown the past, and of the present slot its net power, prices, outdoor temperature, heat gains and drawn hot water, which the fast loop of a district and thermostats measure; nothing of the future (a test
-// changes it and finds every earlier decision unchanged). Of a car it learns departure and energy when the car arrives. Settings.TariffKnown alone lets a plan see the import tariff so far ahead, where it is published. Stores are empty at first, tanks half full, and what is stored at the end is worth nothing.
+// changes it and finds every earlier decision unchanged). Of a car it learns departure and energy when the car arrives. What a data set publishes ahead ([Published]: CityLearn's columns of the tariff and the
+// weather to come) is heard in the slot whose row says it, true or not, unless Settings.Deaf. Settings.TariffKnown alone lets a plan see the import tariff itself so far ahead, where it is fixed beforehand. Stores are empty at first, tanks half full, and what is stored at the end is worth nothing.
 package backtest

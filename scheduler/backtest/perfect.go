@@ -148,7 +148,7 @@ func (r *Result) describe() map[string]any {
 		"carbon_price": set.CarbonPrice, "export_price": set.ExportPrice, "wear": set.Wear,
 		"horizon_hours": set.Horizon.Hours(), "replan_minutes": set.Replan.Minutes(),
 		"perfect":   fmt.Sprintf("true data in rolling windows of %.0f days, of which %.0f are carried out", (windowKept+windowTail).Hours()/24, windowKept.Hours()/24),
-		"forecasts": "from the past; of the present step, load, sun and prices are measured", "tariff_known_hours": set.TariffKnown.Hours(), "stores_at_start": "empty", "stores_at_end": "worth nothing", "notes": r.notes(),
+		"forecasts": "from the past; of the present step, load, sun and prices are measured", "published_heard": c.Published != nil && !set.Deaf, "tariff_known_hours": set.TariffKnown.Hours(), "stores_at_start": "empty", "stores_at_end": "worth nothing", "notes": r.notes(),
 	}
 	if set.ImportLimitKW > 0 {
 		out["import_limit_kw"] = set.ImportLimitKW

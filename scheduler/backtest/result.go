@@ -73,6 +73,9 @@ func (r *Result) notes() []string {
 	if n := r.c.fleet(r.set.FromStep, r.set.FromStep+r.set.Steps).partly; n > 0 {
 		out = append(out, fmt.Sprintf("stays of cars left out, because they begin before the run or end after it: %d", n))
 	}
+	if r.c.Published != nil && !r.set.Deaf {
+		out = append(out, r.c.Published.notes(r.c)...)
+	}
 	return out
 }
 

@@ -22,6 +22,7 @@ type Settings struct {
 	Horizon       time.Duration // of a plan; default 36 h
 	Replan        time.Duration // between two plans; default 1 h, at least a slot
 	TariffKnown   time.Duration // how far ahead the import tariff is published; 0: not at all, it is forecast like everything else
+	Deaf          bool          // what the data publish ahead is not heard
 	Workers       int           // of the perfect run's solver; 0: as many as there are processors
 	// Progress is told now and then how far a run is, a share in [0, 1]; nil: nobody.
 	Progress func(run string, share float64)
