@@ -68,7 +68,7 @@ type ControlQuantity string
 const (
 	ControlKW      ControlQuantity = "kw"       // power in kW, positive into the device
 	ControlAmpere  ControlQuantity = "a"        // current limit per phase, A
-	ControlShare   ControlQuantity = "share"    // limit as a share of rated power, in [0, 1]
+	ControlShare   ControlQuantity = "share"    // limit as a share of rated power, in [0, 1]; of a battery its power, in [-1, 1], positive into it
 	ControlSGReady ControlQuantity = "sg_ready" // SG Ready state 1 to 4
 	ControlOnOff   ControlQuantity = "on_off"   // 0 or 1
 )

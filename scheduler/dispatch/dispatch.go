@@ -80,7 +80,7 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 		cmd = Own(ctl)
 	case w.Raised && w.Tight:
 		cmd = AtMost(ctl, w.WantedKW, maxKW)
-	case w.Raised && w.Kind != district.PV:
+	case w.Raised:
 		cmd = AtLeast(ctl, w.WantedKW, maxKW)
 	case w.Changed && !w.Raised || w.Safe:
 		cmd = AtMost(ctl, w.WantedKW, maxKW)

@@ -99,7 +99,7 @@ func Blind(wishes []*Wish, importLimitKW, exportLimitKW float64, reason, of stri
 			w.WantedKW = 0
 			limitKW, what = exportLimitKW, "export"
 		case w.Kind == district.PV && !math.IsInf(exportLimitKW, 1):
-			w.WantedKW = math.Max(before, -share(exportLimitKW, w.RatedKW, sun))
+			w.WantedKW, w.Raised = math.Max(before, -share(exportLimitKW, w.RatedKW, sun)), true
 			limitKW, what = exportLimitKW, "export"
 		case w.Kind == district.Battery && !math.IsInf(importLimitKW, 1):
 		case w.Kind == district.Battery && !math.IsInf(exportLimitKW, 1):

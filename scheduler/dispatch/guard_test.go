@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"quartier/drivers"
 	"quartier/schemas/district"
 )
 
@@ -183,5 +184,19 @@ func TestGuardBySlackAndClock(t *testing.T) {
 	g.Told(w, 11, true, back)
 	if _, held := g.Free(w, back); held {
 		t.Error("held back since it did what it was told at a time to come")
+	}
+}
+
+// TestBlindSunStaysWithinItsShare: an inverter behind an export limit that nobody measures is told no more than its share in the steps of its commands, whatever it takes.
+func TestBlindSunStaysWithinItsShare(t *testing.T) {
+	now := time.Date(2026, 5, 20, 12, 0, 0, 0, time.UTC)
+	for _, ctl := range []drivers.Control{{Quantity: drivers.ControlShare, Max: 1, Step: 0.01, RatedKW: 9, Safe: 1}, {Quantity: drivers.ControlKW, Min: -9, Step: 0.1, Safe: -9}} {
+		for _, limitKW := range []float64{0, 1.55, 3, 4.44, 9} {
+			w := &Wish{Site: "s", Device: "pv", Kind: district.PV, WantedKW: -9, MinKW: -9, RatedKW: 9}
+			Blind([]*Wish{w}, math.Inf(1), limitKW, "r", "")
+			if line, _ := NewSender("d").Send(t.Context(), &fake{ctl: ctl}, *w, 9, 0, now, now, false); -line.SentKW > limitKW+1e-9 || -line.SentKW < limitKW-0.1 || line.Outcome != district.SafeMode {
+				t.Errorf("%s, limit %v kW: told to feed %v kW, %s", ctl.Quantity, limitKW, -line.SentKW, line.Outcome)
+			}
+		}
 	}
 }

@@ -20,7 +20,8 @@ type Command struct {
 //
 // Current limits are rounded down, but by [AtLeast], so that a limit is never passed by rounding. Below the smallest current the device is paused when less than half
 // of the smallest power is wanted. SG Ready: less than a tenth of the power is blocked (1), more than three quarters is a recommended
-// boost (3), between is normal (2). On/off: from half the power on. A share limits production, or consumption where that is wanted: -3 kW of 4 kW rated is 0.75, and so is 3 kW.
+// boost (3), between is normal (2). On/off: from half the power on. A share limits production, or consumption where that is wanted: -3 kW of 4 kW rated is 0.75, and so is 3 kW; one whose range begins
+// below 0 is the power itself, positive into the device: -3 kW are -0.75. The ends of a range that are no whole steps are not passed.
 func Translate(c drivers.Control, wantedKW, maxKW float64) Command {
 	return translate(c, wantedKW, maxKW, nearest)
 }
@@ -48,7 +49,7 @@ func translate(c drivers.Control, wantedKW, maxKW float64, s side) Command {
 	atMost := s == notAbove
 	switch c.Quantity {
 	case drivers.ControlKW:
-		v := quantise(clamp(wantedKW, c.Min, c.Max), c.Step, s)
+		v := within(c, wantedKW, s)
 		return Command{Value: v, SentKW: v, Clipped: v < wantedKW-c.Step-1e-9 || v > wantedKW+c.Step+1e-9, Text: textOf(c, v)}
 	case drivers.ControlAmpere:
 		perA := c.VoltageV * float64(max(c.Phases, 1)) / 1000
@@ -61,7 +62,7 @@ func translate(c drivers.Control, wantedKW, maxKW float64, s side) Command {
 		switch {
 		case a > c.Max:
 			a, clipped = c.Max, true
-		case a < c.Min && c.Pause != nil && (atMost || wantedKW < c.Min*perA/2):
+		case a < c.Min && c.Pause != nil && (atMost || wantedKW <= 0 || s == nearest && wantedKW < c.Min*perA/2):
 			a = *c.Pause
 		case a < c.Min:
 			a = c.Min
@@ -73,6 +74,13 @@ func translate(c drivers.Control, wantedKW, maxKW float64, s side) Command {
 		if rated <= 0 {
 			rated = maxKW
 		}
+		if c.Min < 0 { // of both directions, positive into the device, such as that of a battery
+			v := 0.0
+			if rated > 0 {
+				v = within(c, wantedKW/rated, s)
+			}
+			return Command{Value: v, SentKW: v * rated, Clipped: math.Abs(v*rated-wantedKW) > c.Step*rated+1e-9, Text: textOf(c, v)}
+		}
 		v, sign := 1.0, -1.0
 		if rated > 0 {
 			up := notAbove // what is delivered, not what is taken: a limit of it is not passed
@@ -82,7 +90,7 @@ func translate(c drivers.Control, wantedKW, maxKW float64, s side) Command {
 			if wantedKW > 0 { // of consumption, such as lamps
 				sign, up = 1, s
 			}
-			v = quantise(clamp(math.Abs(wantedKW)/rated, c.Min, c.Max), c.Step, up)
+			v = within(c, math.Abs(wantedKW)/rated, up)
 		}
 		return Command{Value: v, SentKW: sign * v * rated, Clipped: sign > 0 && math.Abs(v*rated-wantedKW) > c.Step*rated+1e-9, Text: textOf(c, v)}
 	case drivers.ControlSGReady:
@@ -126,6 +134,9 @@ func kwOf(c drivers.Control, v float64) float64 {
 	case drivers.ControlAmpere:
 		return v * c.VoltageV * float64(max(c.Phases, 1)) / 1000
 	case drivers.ControlShare:
+		if c.Min < 0 {
+			return v * c.RatedKW
+		}
 		return -v * c.RatedKW
 	}
 	return v
@@ -176,6 +187,18 @@ func sizeOf(c drivers.Control, v, maxKW float64) float64 {
 }
 
 func clamp(v, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, v)) }
+
+// within brings a value into the range of a control, and there to the nearest step or to the next one on a side. A single device's range need not be whole steps, and 46 steps of 0.1 are more than 4.6.
+func within(c drivers.Control, v float64, s side) float64 {
+	v = quantise(clamp(v, c.Min, c.Max), c.Step, s)
+	switch {
+	case v > c.Max:
+		v = quantise(c.Max, c.Step, notAbove)
+	case v < c.Min:
+		v = quantise(c.Min, c.Step, notBelow)
+	}
+	return clamp(v, c.Min, c.Max)
+}
 
 // quantise brings a value to the nearest step, or to the next one on a side.
 func quantise(v, step float64, s side) float64 {
