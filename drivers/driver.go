@@ -23,7 +23,7 @@ type Driver interface {
 	// an unknown name is [ErrUnknownPoint] and nothing is read. A reading is never older than the call.
 	Read(ctx context.Context, names ...string) ([]Reading, error)
 	// Write sets a point, in its stored unit, and returns it as read back. Errors: [ErrUnknownPoint], [ErrReadOnly], *[LimitError],
-	// [ErrRejected], [ErrUnreachable], [ErrReadBack], [ErrConflict], [ErrTooOften]. A write that timed out is never repeated by the driver.
+	// [ErrRejected], [ErrUnreachable], [ErrReadBack], [ErrConflict], [ErrTooOften]; [ErrNotWritten] beside the cause where nothing was sent. A write that timed out is never repeated by the driver.
 	Write(ctx context.Context, name string, value float64) (Reading, error)
 	// Control describes how the device is commanded; ok is false for one that is only read.
 	Control() (c Control, ok bool)
@@ -112,6 +112,7 @@ var (
 	ErrGarbage      = errors.New("answer could not be understood")
 	ErrReadBack     = errors.New("value read back differs")
 	ErrStale        = errors.New("value is stale")
+	ErrNotWritten   = errors.New("not written") // the command failed before anything was sent that changes the device
 	ErrClosed       = errors.New("driver is closed")
 	// ErrConflict is returned for a command to a device that somebody else has commanded since: it is not written, and will not be while the other's command stands.
 	ErrConflict = errors.New("somebody else commands the device")

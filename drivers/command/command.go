@@ -79,26 +79,9 @@ func (c *Commander) allows(v float64) error {
 // Send commands the device and returns the command as read back; see drivers.Driver. Of a command that fails half-way the error names the write that failed: profiles put the one that
 // brings the others into force last. The reading is of quality uncertain where nothing can be read back.
 func (c *Commander) Send(ctx context.Context, v float64) (drivers.Reading, error) {
-	if err := c.allows(v); err != nil {
-		return drivers.Reading{}, err
-	}
-	if _, err := c.s.Profile.Sequence(v); err != nil {
-		return drivers.Reading{}, err
-	}
-	if err := c.often(v == c.s.Control.Safe, time.Now()); err != nil {
-		return drivers.Reading{}, err
-	}
-	c.expire()
-	if err := c.foreign(ctx, c.ours); err != nil {
-		return drivers.Reading{}, err
-	}
-	v, err := c.remember(ctx, v)
+	v, sequence, err := c.prepare(ctx, v)
 	if err != nil {
-		return drivers.Reading{}, err
-	}
-	sequence, err := c.s.Profile.Sequence(v)
-	if err != nil {
-		return drivers.Reading{}, err
+		return drivers.Reading{}, unwritten{err}
 	}
 	c.sending(v, time.Now())
 	got, out, err := c.write(ctx, v, sequence)
@@ -117,6 +100,34 @@ func (c *Commander) Send(ctx context.Context, v float64) (drivers.Reading, error
 	}
 	return out, nil
 }
+
+// prepare looks whether a command may be sent, and returns it within the owner's limit with its writes.
+func (c *Commander) prepare(ctx context.Context, v float64) (float64, []profile.PointValue, error) {
+	if err := c.allows(v); err != nil {
+		return v, nil, err
+	}
+	if _, err := c.s.Profile.Sequence(v); err != nil {
+		return v, nil, err
+	}
+	if err := c.often(v == c.s.Control.Safe, time.Now()); err != nil {
+		return v, nil, err
+	}
+	c.expire()
+	if err := c.foreign(ctx, c.ours); err != nil {
+		return v, nil, err
+	}
+	v, err := c.remember(ctx, v)
+	if err != nil {
+		return v, nil, err
+	}
+	sequence, err := c.s.Profile.Sequence(v)
+	return v, sequence, err
+}
+
+// unwritten marks the error of a command of which nothing was sent.
+type unwritten struct{ error }
+
+func (e unwritten) Unwrap() []error { return []error{e.error, drivers.ErrNotWritten} }
 
 // write makes writes in order and returns what was read back of each.
 func (c *Commander) write(ctx context.Context, v float64, sequence []profile.PointValue) (map[string]float64, drivers.Reading, error) {
@@ -148,7 +159,7 @@ func (c *Commander) Release(ctx context.Context) (drivers.Reading, error) {
 		return nothing, nil
 	case ctl.Restore == drivers.RestorePrevious:
 		if err := c.seek(ctx); err != nil {
-			return drivers.Reading{}, err
+			return drivers.Reading{}, unwritten{err}
 		}
 		if c.before == nil { // never commanded
 			return nothing, nil
@@ -161,8 +172,13 @@ func (c *Commander) Release(ctx context.Context) (drivers.Reading, error) {
 	if len(ours) == 0 && c.before != nil { // it fell back by itself: what stands then may be somebody else's all the same
 		ours = c.before.Ours
 	}
+	if c.before != nil {
+		if v, ok := c.s.Profile.Standing(lookup(c.before.Points)); ok { // it fell back to that by itself
+			ours = append([]float64{v}, ours...)
+		}
+	}
 	if err := c.foreign(ctx, ours); err != nil {
-		return drivers.Reading{}, err
+		return drivers.Reading{}, unwritten{err}
 	}
 	writes, err := c.s.Profile.Releasing()
 	if ctl.Restore == drivers.RestorePrevious {
@@ -293,7 +309,7 @@ func (c *Commander) read(ctx context.Context) (map[string]float64, error) {
 	return values, err
 }
 
-// often counts a command, and refuses it where it is one too many; the safe value is always sent.
+// often refuses a command that is one too many; the safe value is always sent.
 func (c *Commander) often(safe bool, now time.Time) error {
 	minute, hour := 0, 0
 	kept := c.recent[:0]
@@ -316,14 +332,14 @@ func (c *Commander) often(safe bool, now time.Time) error {
 	if interval := c.s.Control.MinInterval; !safe && interval > 0 && hour >= max(1, int(time.Hour/interval)) {
 		return fmt.Errorf("%w: %d commands in an hour to a register that may be written each %g s", drivers.ErrTooOften, hour+1, interval.Seconds())
 	}
-	if c.s.Commands > 0 || c.s.Control.MinInterval > 0 {
-		c.recent = append(c.recent, now)
-	}
 	return nil
 }
 
-// sending notes a command whose fate is not known yet.
+// sending notes and counts a command whose fate is not known yet; one that is not sent wears nothing.
 func (c *Commander) sending(v float64, now time.Time) {
+	if c.s.Commands > 0 || c.s.Control.MinInterval > 0 {
+		c.recent = append(c.recent, now)
+	}
 	if len(c.ours) > 0 { // before the first one nothing was known of the device either
 		c.ours = among(c.ours, v)
 	}
