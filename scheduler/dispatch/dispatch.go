@@ -73,7 +73,6 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	}
 	st := s.of(w)
 	since := wall.Sub(st.round)
-	st.round = wall
 	var cmd Command
 	switch {
 	case own:
@@ -92,9 +91,12 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	if !urgent {
 		cmd, ramped = s.ramp(ctl, cmd, st, since)
 	}
+	if !ramped || !near(ctl, st.value, cmd.Value, true) { // less than a step adds up to one
+		st.round = wall
+	}
 	line.Command, line.SentKW = cmd.Text, cmd.SentKW
-	same := st.ok && st.own == own && (own || near(ctl, st.value, cmd.Value, urgent))
 	differs := st.own != own || !near(ctl, st.value, cmd.Value, urgent) // from what it took last, whatever became of the commands since
+	same := st.ok && !differs
 	refresh := ctl.Reversion > 0 && wall.Sub(st.at) >= ctl.Reversion/2 && !own || w.Stubborn && wall.Sub(st.at) >= max(repeatAfter, ctl.MinInterval)
 	held := func(why string, d time.Duration) (district.Setpoint, bool) {
 		line.Outcome, line.Detail = district.Held, fmt.Sprintf("%s: %g s", why, d.Seconds())
@@ -104,16 +106,18 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	switch {
 	case same && !refresh:
 		return line, false
-	case !same && !urgent && differs && !st.changed.IsZero() && ctl.MinHold > 0 && now.Sub(st.changed).Abs() < ctl.MinHold: // a clock that was set back holds nothing for longer
+	case differs && !urgent && now.Sub(st.changed).Abs() < ctl.MinHold: // a clock that was set back holds nothing for longer
 		return held("hold", ctl.MinHold)
-	case !same && !own && !w.Safe && ctl.MinInterval > 0 && !st.mayWrite(ctl.MinInterval, wall, urgent):
+	case !same && !own && !w.Safe && !st.mayWrite(ctl.MinInterval, wall, urgent):
 		return held("interval", ctl.MinInterval)
 	case st.failed > 0 && wall.Sub(st.at) < backoff(st.failed):
 		return line, false
 	}
 	back, err := give(ctx, drv, ctl, cmd, own)
 	st.at = wall
-	st.wrote(ctl.MinInterval, wall)
+	if !errors.Is(err, drivers.ErrNotWritten) {
+		st.wrote(ctl.MinInterval, wall)
+	}
 	line.ReadBack = back.Value
 	switch {
 	case err != nil:
@@ -147,10 +151,7 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	if differs {
 		st.changed = now
 	}
-	if !same {
-		st.kw, st.text = cmd.SentKW, cmd.Text
-	}
-	st.ok, st.own, st.value = true, own, cmd.Value
+	st.ok, st.own, st.value, st.kw, st.text = true, own, cmd.Value, cmd.SentKW, cmd.Text
 	s.mu.Unlock()
 	if same { // a refresh is no decision
 		return line, false
@@ -192,12 +193,12 @@ func (s *Sender) Holding(drv drivers.Driver, site, device string, now, wall time
 	if !ok || !known {
 		return Standing{}, false
 	}
-	if ctl.MinHold > 0 && now.Sub(stands.Changed).Abs() < ctl.MinHold {
+	if now.Sub(stands.Changed).Abs() < ctl.MinHold {
 		return stands, true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return stands, ctl.MinInterval > 0 && !s.state[site+"/"+device].mayWrite(ctl.MinInterval, wall, false)
+	return stands, !s.state[site+"/"+device].mayWrite(ctl.MinInterval, wall, false)
 }
 
 // Failing reports whether the last command to a device failed.
@@ -287,7 +288,11 @@ func (s *Sender) ramp(ctl drivers.Control, cmd Command, st *sent, since time.Dur
 	if ctl.Pause != nil && (v < ctl.Min || v > ctl.Max) { // there is nothing between pausing and the least command
 		return cmd, false
 	}
-	v = quantise(v, ctl.Step, nearest)
+	if v > st.value { // no further than it may
+		v = math.Max(st.value, quantise(v, ctl.Step, notAbove))
+	} else {
+		v = math.Min(st.value, quantise(v, ctl.Step, notBelow))
+	}
 	return Command{Value: v, SentKW: kwOf(ctl, v), Text: textOf(ctl, v)}, true
 }
 

@@ -15,9 +15,10 @@
 //
 //	range            never outside what the device takes, nor what is no number; its driver holds that once more
 //	side             what a limit lowers ends not above it, what it lifts not below
-//	ramp             no faster than the profile says, from round to round, also after a rest and after a failure; what a limit tightens and own control do not wait
+//	ramp             no faster than the profile says, from round to round, also after a rest and after a failure, in whole steps; what a limit tightens and own control do not wait
 //	minimum hold     a machine is left on or off for its time, also where a command between failed; what a limit tightens, own control and safe states do not wait
-//	rate of writes   a register that wears is written once in its interval; a limit may use the writes that the last hour has left, own control and safe states always get through
+//	rate of writes   a register that wears is written once in its interval; a limit may use the writes that the last hour has left, own control and safe states always get through; a command that failed
+//	                 before anything was sent counts for none
 //	nothing twice    what stands is not written again, but before the device would revert, and once a minute to one that does not do it
 //	failures         are tried again after 2 s, 4 s and so on, up to a minute
 //	ownership        what somebody else commands is a conflict and stays, also when Quartier stops; an owner's limit is not exceeded (package command)

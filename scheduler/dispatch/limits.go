@@ -108,14 +108,12 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 	}
 	reason := limitText("export", exportLimitKW, of)
 	over := -expected - exportLimitKW
-	if over > 1e-9 {
-		for _, kind := range absorbOrder {
-			for _, g := range sites {
-				over -= g.move(kind, 1, over, reason)
-			}
+	for _, kind := range absorbOrder {
+		for _, g := range sites {
+			over -= g.move(kind, 1, over, reason)
 		}
-		over = take(sites, math.Max(0, over), netKW, importLimitKW, reason, "export"+of)
 	}
+	over = take(sites, math.Max(0, over), netKW, importLimitKW, reason, "export"+of)
 	if !math.IsInf(exportLimitKW, 1) {
 		over -= stay(sites, netKW, importLimitKW, reason, "export"+of)
 	}
@@ -144,7 +142,7 @@ func limitText(direction string, kw float64, of string) string {
 // move lowers (sign -1) or lifts (1) the devices of a kind by up to kw, within what they can do and within the site's limit in that direction, and returns by how much.
 func (g Group) move(kind district.Kind, sign, kw float64, reason string) (moved float64) {
 	room, tight := kw, false
-	if sign < 0 && !math.IsInf(g.ExportLimitKW, 1) {
+	if sign < 0 {
 		room = math.Min(room, g.expected()+g.ExportLimitKW)
 	}
 	if left := g.ImportLimitKW - g.expected(); sign > 0 && left < room {
@@ -166,7 +164,7 @@ func (g Group) move(kind district.Kind, sign, kw float64, reason string) (moved 
 			w.WantedKW += sign * step
 			w.Changed, w.Raised, w.Reason = true, sign > 0, reason
 			moved, room = moved+step, room-step
-			w.Tight = tight && room <= 1e-9
+			w.Tight = tight // who is not the last of them is at its end
 		}
 	}
 	return moved

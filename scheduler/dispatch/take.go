@@ -87,7 +87,7 @@ func stay(sites []Group, netKW, importLimitKW float64, reason, limit string) (le
 
 func (w *Wish) takes(kw float64, reason string) {
 	w.WantedKW, w.TakenKW = w.WantedKW+kw, w.TakenKW+kw
-	w.Changed, w.Raised, w.Tight, w.Reason = true, true, false, reason
+	w.Changed, w.Raised, w.Reason = true, true, reason
 }
 
 func (w *Wish) runs() bool { return w.MeasuredKW > 0.05 }
@@ -96,9 +96,4 @@ func (w *Wish) runs() bool { return w.MeasuredKW > 0.05 }
 func (w *Wish) up(kw float64) float64 { return quantise(kw, w.StepKW, notBelow) }
 
 // down is the largest power of a command that is not above kw.
-func (w *Wish) down(kw float64) float64 {
-	if math.IsInf(kw, 1) {
-		return kw
-	}
-	return quantise(kw, w.StepKW, notAbove)
-}
+func (w *Wish) down(kw float64) float64 { return quantise(kw, w.StepKW, notAbove) }
