@@ -167,9 +167,8 @@ func (c *Commander) Release(ctx context.Context) (drivers.Reading, error) {
 	case len(c.s.Profile.Control.Release) == 0:
 		return c.Send(ctx, ctl.Safe)
 	}
-	c.expire()
-	ours := c.ours
-	if len(ours) == 0 && c.before != nil { // it fell back by itself: what stands then may be somebody else's all the same
+	ours := c.ours // also those from which it fell back by itself: what stands then may be somebody else's
+	if len(ours) == 0 && c.before != nil {
 		ours = c.before.Ours
 	}
 	if c.before != nil {
@@ -199,7 +198,7 @@ func (c *Commander) Release(ctx context.Context) (drivers.Reading, error) {
 		if err := c.s.Memory.Forget(c.s.Device); err != nil {
 			return out, fmt.Errorf("given back, but what stood before is still kept: %w", err)
 		}
-		if told, ok := c.s.Profile.Command(lookup(got)); ok {
+		if told, ok := c.s.Profile.Standing(lookup(got)); ok {
 			out.Value = told
 		} else {
 			out.Value, out.Quality = math.NaN(), district.Uncertain
@@ -221,7 +220,7 @@ func (c *Commander) previous() (writes []profile.PointValue) {
 // below brings a command to within the limit of production that stood before: that is the owner's.
 func (c *Commander) below(v float64) float64 {
 	_, byHand := c.s.Memory.(forgetful)
-	if ctl := c.s.Control; byHand || c.before == nil || ctl.Quantity != drivers.ControlShare || ctl.Min < 0 {
+	if ctl := c.s.Control; byHand || ctl.Quantity != drivers.ControlShare || ctl.Min < 0 {
 		return v
 	}
 	if limit, ok := c.s.Profile.Standing(lookup(c.before.Points)); ok && limit > 0 && limit < v { // nobody forbids all production for good
@@ -266,7 +265,7 @@ func (c *Commander) remember(ctx context.Context, v float64) (float64, error) {
 
 // seek takes over what the run before left, unless somebody else has commanded the device since.
 func (c *Commander) seek(ctx context.Context) error {
-	if c.sought || c.before != nil {
+	if c.sought {
 		return nil
 	}
 	left, ok, err := c.s.Memory.Recall(c.s.Device)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +23,8 @@ type shelf struct {
 	resolution  float64 // 0: any value
 	quality     district.Quality
 	read, write error
-	rejects     string // a point that it does not have
+	qualities   []district.Quality // of the next writes; then quality
+	rejects     string             // a point that it does not have
 	writes      []string
 	reads       int
 	from        map[string]float64 // what stands elsewhere, by the name that is asked for
@@ -33,11 +35,15 @@ func (s *shelf) WritePoint(_ context.Context, pt *profile.Point, v float64) (dri
 	if s.write != nil {
 		return drivers.Reading{}, s.write
 	}
+	quality := s.quality
+	if len(s.qualities) > 0 {
+		quality, s.qualities = s.qualities[0], s.qualities[1:]
+	}
 	if s.resolution > 0 {
 		v = math.Round(v/s.resolution) * s.resolution
 	}
 	s.values[pt.Name] = v
-	return drivers.Reading{Point: pt.Name, Value: v, Quality: s.quality, Time: time.Now()}, nil
+	return drivers.Reading{Point: pt.Name, Value: v, Quality: quality, Time: time.Now()}, nil
 }
 
 func (s *shelf) ReadPoints(_ context.Context, points []*profile.Point) (map[string]float64, error) {
@@ -151,6 +157,12 @@ func TestRange(t *testing.T) {
 	if _, err := b.Send(t.Context(), 40); !errors.Is(err, drivers.ErrNotWritten) || len(b.dev.writes) > 0 {
 		t.Errorf("beyond the type's range: %v, %v written", err, b.dev.writes)
 	}
+	sun := newBench(t, inverter, limit(1, 0), func(s *Settings) { s.Control.Max = 2 }) // which has no pause
+	for _, v := range []float64{1.5, 3} {
+		if _, err := sun.Send(t.Context(), v); err == nil || len(sun.dev.writes)+sun.dev.reads+sun.mem.kept > 0 {
+			t.Errorf("a share of %g: %v, %v written, kept %d times", v, err, sun.dev.writes, sun.mem.kept)
+		}
+	}
 	if _, err := b.Send(t.Context(), math.NaN()); err == nil || len(b.dev.writes) > 0 {
 		t.Errorf("no number: %v, %v written", err, b.dev.writes)
 	}
@@ -166,13 +178,17 @@ func TestReadingOfACommand(t *testing.T) {
 		if err != nil || math.Abs(r.Value-0.46) > 1e-9 || r.Quality != district.Uncertain || !r.Time.Equal(time.Now()) || r.Point != "limit_share" {
 			t.Errorf("%+v, %v; want 0.46, uncertain, now", r, err)
 		}
+		b.dev.qualities = []district.Quality{district.Uncertain, district.Good, district.Good}
+		if r, err := b.Send(t.Context(), 0.4); err != nil || r.Quality != district.Uncertain {
+			t.Errorf("%+v, %v; want it as good as the worst", r, err)
+		}
 		b.dev.quality = district.Good
 		if r, err := b.Send(t.Context(), 0.3); err != nil || r.Quality != district.Good {
 			t.Errorf("%+v, %v; want it good", r, err)
 		}
 		b.dev.write = &drivers.LimitError{Point: "limit_reversion", Value: 900}
 		_, err = b.Send(t.Context(), 0.2)
-		if le, ok := errors.AsType[*drivers.LimitError](err); !ok || le.Point != "limit_share, limit_reversion" || errors.Is(err, drivers.ErrNotWritten) {
+		if le, ok := errors.AsType[*drivers.LimitError](err); !ok || le.Point != "limit_share, limit_reversion" || !strings.HasPrefix(err.Error(), "step 1 of 3, limit_reversion 900: ") || errors.Is(err, drivers.ErrNotWritten) {
 			t.Errorf("%v, want the command and the point", err)
 		}
 		elsewhere := newBench(t, "abb-terra-ac", map[string]float64{})
@@ -246,7 +262,8 @@ func TestFallenBackIsGivenBack(t *testing.T) {
 					if errors.Is(err, drivers.ErrConflict) != tt.conflict || !tt.conflict && err != nil || b.dev.values["limit_share"] != want["limit_share"] || b.dev.values["limit_enable"] != want["limit_enable"] {
 						t.Errorf("%s after %v, crash %v: %v, it stands at %v; want conflict %v and %v", tt.name, wait, crash, err, b.dev.values, tt.conflict, want)
 					}
-					if err == nil && (math.Abs(r.Value-0.9) > 1e-9 || b.mem.forgotten != 1 || len(b.mem.all) > 0) {
+					written := !crash || tt.name != "at what stood before" // otherwise there is nothing to give back
+					if err == nil && (math.IsNaN(r.Value) == written || written && !(math.Abs(r.Value-0.9) < 1e-9) || b.mem.forgotten != 1 || len(b.mem.all) > 0) {
 						t.Errorf("%s: %+v, memory %+v; want 0.9 read back and nothing kept", tt.name, r, b.mem)
 					}
 					if tt.conflict && (len(b.mem.all) == 0 || !errors.Is(err, drivers.ErrNotWritten)) {
@@ -283,8 +300,8 @@ func TestReleaseThatFails(t *testing.T) {
 		t.Errorf("a device that cannot be read: %v", err)
 	}
 	b.dev.read = nil
-	if r, err := b.Release(t.Context()); err != nil || math.Abs(r.Value-0.9) > 1e-9 {
-		t.Errorf("%+v, %v; want it given back in the end", r, err)
+	if _, err := b.Release(t.Context()); err != nil || b.dev.values["limit_share"] != 0.9 || len(b.mem.all) > 0 {
+		t.Errorf("%v, %v, memory %+v; want it given back and forgotten in the end", err, b.dev.values, b.mem.all)
 	}
 
 	none := newBench(t, inverter, limit(0.9, 3)) // no command leaves it so
@@ -293,6 +310,22 @@ func TestReleaseThatFails(t *testing.T) {
 		t.Errorf("%+v, %v, %v; want what stood, and no value", r, err, none.dev.values)
 	}
 
+	for range 2 { // given back already
+		if r, err := b.Release(t.Context()); err != nil || !math.IsNaN(r.Value) || b.dev.values["limit_share"] != 0.9 {
+			t.Errorf("again: %+v, %v, %v", r, err, b.dev.values)
+		}
+	}
+	b.dev.values["limit_share"] = 0.6 // its owner's, later
+	b.send(t, 0.3)
+	if points := b.mem.all["x"].Points; points["limit_share"] != 0.6 {
+		t.Errorf("kept %v, want what its owner set after it was given back", points)
+	}
+	timer := newBench(t, "kostal-plenticore-battery", map[string]float64{})
+	timer.send(t, 2)
+	n := len(timer.dev.writes)
+	if r, err := timer.Release(t.Context()); err != nil || !math.IsNaN(r.Value) || len(timer.dev.writes) != n {
+		t.Errorf("%+v, %v, %v written; want nothing written to what lets go by itself", r, err, timer.dev.writes[n:])
+	}
 	blank := newBench(t, "luxtronik-shi", map[string]float64{}) // nothing of it can be read before
 	blank.Commander.before, blank.Commander.sought = &Before{}, true
 	if _, err := blank.Release(t.Context()); err != nil || len(blank.dev.writes) == 0 {
@@ -304,6 +337,15 @@ func TestReleaseThatFails(t *testing.T) {
 	if _, err := own.Release(t.Context()); err != nil || own.dev.values["set_enable"] != 0 || own.dev.values["setpoint_kw"] != 2 || own.mem.kept+own.mem.forgotten > 0 {
 		t.Errorf("%v, %v; want its own sequence and no memory", err, own.dev.values)
 	}
+	synctest.Test(t, func(t *testing.T) {
+		own := newBench(t, storage, map[string]float64{"set_enable": 0})
+		own.send(t, 2)
+		time.Sleep(time.Hour)
+		own.dev.values["setpoint_kw"] = -3 // another master's, after ours had ended by itself
+		if _, err := own.Release(t.Context()); !errors.Is(err, drivers.ErrConflict) || own.dev.values["set_enable"] != 1 {
+			t.Errorf("%v, %v; want another's command kept", err, own.dev.values)
+		}
+	})
 	plain := newBench(t, charger, map[string]float64{})
 	plain.send(t, 16)
 	if r, err := plain.Release(t.Context()); err != nil || r.Value != 6 || plain.mem.kept+plain.mem.recalled > 0 {
@@ -389,10 +431,19 @@ func TestMemoryIsAskedOnceAndToldOfChanges(t *testing.T) {
 	}
 	left := newBench(t, inverter, limit(1, 0)) // the run before was killed, and the device fell back to its safe value
 	left.mem.all["x"] = Before{Points: limit(0.9, 1), Ours: []float64{0.5}}
+	left.mem.keep = errors.New("no space left") // and it is kept already
 	left.send(t, 0.4)
+	left.send(t, 0.3)
+	if left.mem.recalled != 1 {
+		t.Errorf("asked %d times", left.mem.recalled)
+	}
 	if _, err := left.Release(t.Context()); err != nil || left.dev.values["limit_share"] != 0.9 {
 		t.Errorf("%v, %v; want what stood before the run before", err, left.dev.values)
 	}
+	ours := newBench(t, inverter, limit(0.5, 1)) // the device is at our command yet
+	ours.mem.all["x"] = Before{Points: limit(0.9, 1), Ours: []float64{0.6, 0.5}}
+	ours.mem.keep = errors.New("no space left")
+	ours.send(t, 0.4)
 	odd := newBench(t, inverter, limit(0.9, 3)) // it stands for no command
 	odd.mem.all["x"] = Before{Points: limit(0.8, 1), Ours: []float64{0.5}}
 	odd.send(t, 0.4)

@@ -81,7 +81,7 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 		cmd = AtMost(ctl, w.WantedKW, maxKW)
 	case w.Raised:
 		cmd = AtLeast(ctl, w.WantedKW, maxKW)
-	case w.Changed && !w.Raised || w.Safe:
+	case w.Changed || w.Safe:
 		cmd = AtMost(ctl, w.WantedKW, maxKW)
 	default:
 		cmd = Translate(ctl, w.WantedKW, maxKW)

@@ -113,12 +113,16 @@ func TestNobodyIsBroughtBeyondItsSite(t *testing.T) {
 		{"its site may draw no more", 8, -20, 9, 5, 1, 8},
 		{"its site may feed no more", -4, 20, 9, 5, -1, 12},
 		{"its site feeds too much already", -7, 20, 9, 5, 0, 10},
+		{"its site may draw little more", 8, 20, 9, 5, -10, 15},
 		{"its site has no limits", -4, 20, math.Inf(1), math.Inf(1), -10, 3},
 	} {
 		b := bat(0)
 		groups := []Group{{Wishes: []*Wish{b}, NetKW: tt.net, ImportLimitKW: tt.imp, ExportLimitKW: tt.exp}, {NetKW: tt.other, ImportLimitKW: math.Inf(1), ExportLimitKW: math.Inf(1)}}
 		if over := HoldTogether(groups, tt.net+tt.other, 3, 3, " of the district"); math.Abs(b.WantedKW-tt.want) > 1e-9 || math.Abs(over-tt.over) > 1e-9 {
 			t.Errorf("%s: the battery %v kW, over by %v kW; want %v and %v", tt.name, b.WantedKW, over, tt.want, tt.over)
+		}
+		if b.Raised != (tt.want > 0) || b.Changed != (tt.want != 0) || b.Tight != (tt.want == 1) {
+			t.Errorf("%s: %+v", tt.name, b)
 		}
 		if tt.want != 0 && !strings.HasSuffix(b.Reason, " limit 3.0 kW of the district") {
 			t.Errorf("%s: %q", tt.name, b.Reason)
@@ -135,7 +139,7 @@ func TestUrge(t *testing.T) {
 		name    string
 		w       *Wish
 		hastens bool
-	}{{"rests", wish(4, 0), true}, {"less", wish(4, 3.9), true}, {"hardly less", wish(4, 3.96), false}, {"goes on", wish(4, 4), false}, {"begins", wish(0, 2), false}} {
+	}{{"rests", wish(4, 0), true}, {"less", wish(4, 3.93), true}, {"hardly less", wish(4, 3.96), false}, {"goes on", wish(4, 4), false}, {"begins", wish(0, 2), false}} {
 		urge([]Group{{Wishes: []*Wish{tt.w}}}, 1, "limit")
 		if tt.w.Changed != tt.hastens || (tt.w.Reason == "limit") != tt.hastens {
 			t.Errorf("one that %s: %+v", tt.name, tt.w)
@@ -164,6 +168,7 @@ func TestTakingInOrder(t *testing.T) {
 		{"a little more", 0.06, nil, [3]float64{0, 0, 0.8}},
 		{"a pump that runs", 2.6, func(_, _, pump *Wish) { pump.MeasuredKW = 0.06 }, [3]float64{0, 0, 2.6}},
 		{"a pump that stands by", 2.6, func(_, _, pump *Wish) { pump.MeasuredKW = 0.04 }, [3]float64{0, 2.2, 0.8}},
+		{"part of a step more", 5, func(car, _, _ *Wish) { car.StepKW = 0.69 }, [3]float64{5.52, 0, 0}},
 		{"a sated car no more than it draws", 3, func(car, _, _ *Wish) { car.Sated, car.MeasuredKW, car.LeastKW, car.StepKW = true, 1.2, 0.69, 0.69 }, [3]float64{1.38, 0, 0.8 + 1.0}},
 	} {
 		car, tank, pump := consumers()
@@ -197,6 +202,18 @@ func TestStaying(t *testing.T) {
 		over := HoldTogether(groups, tt.net-11, 30, tt.exp, " of the district")
 		if tank.Changed != tt.changed || math.Abs(over-tt.wantsOver) > 1e-9 {
 			t.Errorf("%s: %+v, over by %v", tt.name, tank, over)
+		}
+	}
+	for _, tt := range []struct {
+		name         string
+		wants, net   float64
+		imp, kw, fed float64
+	}{
+		{"what it does for the plan counts", 1, -2.04, 9, 2.2, 0}, {"more than its least", 4, -5.04, 9, 4, 0.04}, {"no room behind the boundary", 0, 1, 3, 0, 0}, {"room behind the boundary", 0, 0.8, 3, 2.2, 0},
+	} {
+		w := &Wish{Kind: district.WaterHeater, MaxKW: 5, TakeKW: 2.2, LeastKW: 2.2, StaysFor: "export", WantedKW: tt.wants}
+		if over := Hold([]*Wish{w}, tt.net, tt.imp, 1); w.WantedKW != tt.kw || math.Abs(over-tt.fed) > 1e-9 {
+			t.Errorf("%s: %v kW, over by %v kW; want %v and %v", tt.name, w.WantedKW, over, tt.kw, tt.fed)
 		}
 	}
 	tank := &Wish{Kind: district.WaterHeater, MaxKW: 2.2, TakeKW: 2.2, LeastKW: 2.2, StaysFor: "export"}

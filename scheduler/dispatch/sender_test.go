@@ -199,7 +199,7 @@ func TestWritesOfTheLastHour(t *testing.T) {
 	d = newDesk(t, ctl, district.Battery, 50)
 	d.send(0, 20)
 	d.drv.err = fmt.Errorf("%w, since what holds could not be read: %w", drivers.ErrNotWritten, drivers.ErrUnreachable)
-	for range 600 {
+	for range 120 {
 		d.send(time.Second, 5, limited)
 	}
 	d.drv.err = nil
@@ -228,8 +228,8 @@ func TestRampOfSmallSteps(t *testing.T) {
 	for range 24 { // two minutes, 6 A
 		d.send(5*time.Second, 20*0.69)
 	}
-	if got := d.drv.writes[len(d.drv.writes)-1]; got < 15 || got > 16.5 {
-		t.Errorf("%v A two minutes after 10 A, by 3 A a minute; want 16 A", got)
+	if !slices.Equal(d.drv.writes, []float64{10, 11, 12, 13, 14, 15, 16}) {
+		t.Errorf("%v A two minutes after 10 A, by 3 A a minute; want 16 A, ampere by ampere", d.drv.writes)
 	}
 	d = newDesk(t, ctl, district.EVCharger, 22)
 	d.send(0, 6*0.69)
@@ -304,11 +304,14 @@ func TestOwnersLimitIsOneOfProduction(t *testing.T) {
 	}
 }
 
-// noNumber is a device of which nothing can be read back after it was given back.
-type noNumber struct{ fake }
+// noNumber is a device of which there may be nothing to read back after it was given back.
+type noNumber struct {
+	fake
+	back float64
+}
 
 func (n *noNumber) Release(context.Context) (drivers.Reading, error) {
-	return drivers.Reading{Value: math.NaN()}, n.err
+	return drivers.Reading{Value: n.back}, n.err
 }
 
 // TestTroublesAndReleases: a failing device is told since its first failure and with the last one's cause; a release says what was read back, and nothing where that is no number.
@@ -335,7 +338,13 @@ func TestTroublesAndReleases(t *testing.T) {
 	if got := d.s.Troubles(); len(got) != 1 || !got[0].Since.Equal(d.now) {
 		t.Errorf("%+v, want the new failure's time %v", got, d.now)
 	}
-	n := &noNumber{fake{ctl: charger}}
+	if d.s.Failing("s", "unknown") {
+		t.Error("a device that was never told anything fails")
+	}
+	if line, _ := d.s.Release(t.Context(), &noNumber{fake{ctl: charger}, 10}, "s", "x", "r", d.now); line.ReadBack != 10 {
+		t.Errorf("%+v, want what was read back", line)
+	}
+	n := &noNumber{fake{ctl: charger}, math.NaN()}
 	if line, _ := d.s.Release(t.Context(), n, "s", "x", "r", d.now); line.ReadBack != 0 || line.Outcome != district.SafeMode || line.Reason != "r" {
 		t.Errorf("%+v, want nothing read back", line)
 	}
@@ -378,7 +387,7 @@ func TestLinesOfAFollower(t *testing.T) {
 		detail string
 	}
 	for i, st := range []step{
-		{0, 10, nil, nil, true, ""}, // planned: the last line is of no follower
+		{0, 10, []func(*Wish){func(w *Wish) { w.Reason = "cover: 0" }}, nil, true, ""}, // planned: the last line is of no follower
 		{5 * time.Second, 11, []func(*Wish){follows("cover: 1")}, nil, true, ""},
 		{5 * time.Second, 14, []func(*Wish){follows("cover: 2")}, nil, false, ""},
 		{5 * time.Second, 12, []func(*Wish){follows("cover: 3")}, nil, false, ""},
@@ -391,6 +400,8 @@ func TestLinesOfAFollower(t *testing.T) {
 		{5 * time.Second, 7, []func(*Wish){follows("keep: 6")}, nil, false, ""},
 		{5 * time.Second, 8, []func(*Wish){follows("keep: 6")}, errors.New("boom"), true, "boom; 1 commands before, 7.00 to 7.00 kW"},
 		{time.Minute, 8, nil, nil, true, ""},
+		{5 * time.Second, 9, []func(*Wish){follows("r: 1")}, nil, true, ""},
+		{5 * time.Second, 10, nil, nil, true, ""}, // planned again
 	} {
 		d.drv.err = st.err
 		line, worth := d.send(st.after, st.kw, st.change...)

@@ -79,6 +79,13 @@ func TestAtLeast(t *testing.T) {
 		{"a point that cannot pause", free, 0, 22, 6, 4.14, true},
 		{"a battery is rounded up", battery, 12.31, 50, 12.4, 12.4, false},
 		{"one that discharges, towards 0", battery, -12.39, 50, -12.3, -12.3, false},
+		{"a battery by share", drivers.Control{Quantity: drivers.ControlShare, Min: -1, Max: 1, Step: 0.01, RatedKW: 10}, -4.56, 10, -0.45, -4.5, false},
+		{"a battery by share, beyond its range", drivers.Control{Quantity: drivers.ControlShare, Min: -1, Max: 1, Step: 0.01, RatedKW: 10}, 20, 10, 1, 10, true},
+		{"a battery by share, below its range", drivers.Control{Quantity: drivers.ControlShare, Min: -1, Max: 1, Step: 0.01, RatedKW: 10}, -20, 10, -1, -10, true},
+		{"a battery by share of nothing", drivers.Control{Quantity: drivers.ControlShare, Min: -1, Max: 1, Step: 0.01}, 0, 0, 0, 0, false},
+		{"the sun of nothing", drivers.Control{Quantity: drivers.ControlShare, Max: 1, Step: 0.01}, 0, 0, 1, 0, false},
+		{"a range that is no whole steps", drivers.Control{Quantity: drivers.ControlKW, Min: -4.55, Max: 4.55, Step: 0.1}, 4.55, 5, 4.5, 4.5, false},
+		{"and its other end", drivers.Control{Quantity: drivers.ControlKW, Min: -4.55, Max: 4.55, Step: 0.1}, -5, 5, -4.5, -4.5, true},
 		{"the sun is rounded to less feed", sun, -10.3, 40, 0.25, -10, false},
 		{"lamps are rounded up", drivers.Control{Quantity: drivers.ControlShare, Min: 0.1, Max: 1, Step: 0.1}, 0.72, 2, 0.4, 0.8, false},
 	} {
@@ -112,6 +119,9 @@ func TestSGReadyAndRelay(t *testing.T) {
 	}
 	if c := Translate(relay, 0, 0); c.Value != 0 {
 		t.Errorf("a relay of a device without a power: %v, want it off", c.Value)
+	}
+	if c := AtMost(sun, -10.3, 40); math.Abs(c.Value-0.26) > 1e-9 {
+		t.Errorf("the sun that must deliver something: %v, want it rounded up", c.Value)
 	}
 	if c := AtMost(relay, 3, 4); c.SentKW != 0 || c.Text != "on off" {
 		t.Errorf("%+v, want off and nothing drawn", c)
