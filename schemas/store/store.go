@@ -125,12 +125,16 @@ type Figures interface {
 	Figures(ctx context.Context, districtID string, sp timegrid.Span, kinds ...string) ([]ledger.Figure, error)
 }
 
-// Forecasts keeps how wrong forecasts were.
+// Forecasts keeps how wrong forecasts were, and what they learn from that no other part of the record has.
 type Forecasts interface {
 	// SaveForecastErrors writes rows; a row of the same district, site, quantity, day, lead and kind of making is replaced.
 	SaveForecastErrors(ctx context.Context, rows []district.ForecastError) error
 	// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, quantity, lead, and those that were replayed last.
 	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
+	// SaveOutlooks writes outlooks; one of the same district and instant is replaced, and of each district the newest [KeptOutlooks] stay.
+	SaveOutlooks(ctx context.Context, rows []district.Outlook) error
+	// Outlooks returns the outlooks of a district at instants in sp, by time.
+	Outlooks(ctx context.Context, districtID string, sp timegrid.Span) ([]district.Outlook, error)
 }
 
 // Observed is what observations are summed from.

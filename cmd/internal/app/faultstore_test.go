@@ -81,6 +81,11 @@ func (d *hangingDisk) SaveForecastErrors(ctx context.Context, rows []district.Fo
 	return d.Store.SaveForecastErrors(ctx, rows)
 }
 
+func (d *hangingDisk) SaveOutlooks(ctx context.Context, rows []district.Outlook) error {
+	d.wait()
+	return d.Store.SaveOutlooks(ctx, rows)
+}
+
 func (d *hangingDisk) AppendEvent(ctx context.Context, e store.Event) error {
 	d.wait()
 	return d.Store.AppendEvent(ctx, e)

@@ -197,6 +197,15 @@ func (a *writer) district(src Source, id string) error {
 			return err
 		}
 	}
+	outlooks, err := src.Outlooks(a.ctx, id, everything)
+	if err != nil {
+		return err
+	}
+	for part := range slices.Chunk(outlooks, 500) {
+		if err := a.put(&batch.Batch{Kind: batch.OfOutlooks, Outlooks: part}); err != nil {
+			return err
+		}
+	}
 	if sp, err := src.BalanceSpan(a.ctx, id); err == nil {
 		begin := sp.Start
 		err = pieces(sp.End, func(t time.Time) (bool, error) { return begin.Before(t), nil }, func(sp timegrid.Span) error {

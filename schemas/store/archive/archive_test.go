@@ -113,6 +113,7 @@ func fill(t *testing.T, s store.Store) {
 			ConsumedWh: units.WattHours(i + 5), ResidualWh: -1, Coverage: float64(i) / 120, Method: balance.Method(i % 16)})
 	}
 	must(t, s.SaveCarriers(t.Context(), carriers))
+	must(t, s.SaveOutlooks(t.Context(), []district.Outlook{{District: "fontaine", At: t0, Body: []byte{1, 0, 255}}, {District: "fontaine", At: t0.Add(time.Hour), Body: []byte{2}}}))
 	for i := range 45 {
 		_, err := s.SavePlan(t.Context(), &district.Plan{District: "fontaine", CreatedAt: t0.Add(time.Duration(i) * 6 * time.Hour), StepMinutes: 15, Steps: 1, Price: []float64{float64(i)}})
 		must(t, err)
@@ -156,7 +157,7 @@ func TestRoundTrip(t *testing.T) {
 		days, err := src.BalanceDays(t.Context(), "fontaine", "", everyDay, time.UTC)
 		must(t, err)
 		packed, counts := write(t, src)
-		want := archive.Counts{"samples": 12_001, "balances": 300, batch.OfCarriers.String(): 120, "plans": 45, "set-points": 91, "events": 46, "users": 2, "figures": 2}
+		want := archive.Counts{"samples": 12_001, "balances": 300, batch.OfCarriers.String(): 120, "plans": 45, "set-points": 91, "events": 46, "users": 2, "figures": 2, "outlooks": 2}
 		for kind, n := range want {
 			if counts[kind] != n {
 				t.Errorf("the archive has %d %s, want %d", counts[kind], kind, n)

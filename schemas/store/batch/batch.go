@@ -41,11 +41,12 @@ const (
 	OfFigures   Kind = 11
 	OfForecasts Kind = 12
 	OfOrders    Kind = 13
+	OfOutlooks  Kind = 14
 )
 
 // Known reports whether k is one of the kinds of this version.
 func (k Kind) Known() bool {
-	return k >= OfSamples && k <= OfUsers || k >= OfCarriers && k <= OfOrders
+	return k >= OfSamples && k <= OfUsers || k >= OfCarriers && k <= OfOutlooks
 }
 
 // String returns the word for messages.
@@ -71,6 +72,8 @@ func (k Kind) String() string {
 		return "forecast errors"
 	case OfOrders:
 		return "orders"
+	case OfOutlooks:
+		return "outlooks"
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
@@ -90,6 +93,7 @@ type Batch struct {
 	Figures   []ledger.Figure
 	Forecasts []district.ForecastError
 	Orders    []order.Order
+	Outlooks  []district.Outlook
 }
 
 // Setpoint is a line of the ledger with the id that the store which took it first gave it.
@@ -106,7 +110,7 @@ type User struct {
 
 // Len returns the number of rows.
 func (b *Batch) Len() int {
-	return len(b.Samples.Rows) + len(b.Balances) + len(b.Plans) + len(b.Setpoints) + len(b.Events) + len(b.Users) + len(b.Figures) + len(b.Carriers) + len(b.Forecasts) + len(b.Orders)
+	return len(b.Samples.Rows) + len(b.Balances) + len(b.Plans) + len(b.Setpoints) + len(b.Events) + len(b.Users) + len(b.Figures) + len(b.Carriers) + len(b.Forecasts) + len(b.Orders) + len(b.Outlooks)
 }
 
 // Span returns the earliest and the latest time in the batch; zero times without any.
@@ -148,6 +152,9 @@ func (b *Batch) Span() (from, to time.Time) {
 	for i := range b.Orders {
 		add(b.Orders[i].Created)
 	}
+	for i := range b.Outlooks {
+		add(b.Outlooks[i].At)
+	}
 	return from, to
 }
 
@@ -188,6 +195,8 @@ func Encode(b *Batch) ([]byte, error) {
 		out, err = appendJSON(out, b.Forecasts)
 	case OfOrders:
 		out, err = appendJSON(out, b.Orders)
+	case OfOutlooks:
+		out, err = appendJSON(out, b.Outlooks)
 	default:
 		err = fmt.Errorf("unknown %v", b.Kind)
 	}
@@ -238,6 +247,8 @@ func Decode(data []byte) (*Batch, error) {
 		err = json.Unmarshal(payload, &b.Forecasts)
 	case OfOrders:
 		err = json.Unmarshal(payload, &b.Orders)
+	case OfOutlooks:
+		err = json.Unmarshal(payload, &b.Outlooks)
 	default:
 		err = fmt.Errorf("unknown %v", b.Kind)
 	}

@@ -111,7 +111,7 @@ func (s *Store) enqueueAll(ctx context.Context) error {
 	if _, err := s.conn.ExecContext(ctx, "delete from outbox where refused is null"); err != nil {
 		return err
 	}
-	for _, k := range []batch.Kind{batch.OfUsers, batch.OfSamples, batch.OfBalances, batch.OfCarriers, batch.OfForecasts, batch.OfPlans, batch.OfSetpoints, batch.OfEvents, batch.OfFigures, batch.OfOrders} {
+	for _, k := range []batch.Kind{batch.OfUsers, batch.OfSamples, batch.OfBalances, batch.OfCarriers, batch.OfForecasts, batch.OfOutlooks, batch.OfPlans, batch.OfSetpoints, batch.OfEvents, batch.OfFigures, batch.OfOrders} {
 		if err := s.enqueueKind(ctx, k, math.MinInt64); err != nil {
 			return fmt.Errorf("%v: %w", k, err)
 		}
@@ -140,6 +140,8 @@ func (s *Store) enqueueKind(ctx context.Context, k batch.Kind, from int64) error
 	case batch.OfForecasts:
 		return enqueueRows(ctx, s, 5000, scanForecast, func(b *batch.Batch) *[]district.ForecastError { return &b.Forecasts }, k,
 			"select "+forecastColumns+" from forecast_errors where day_us>=? order by day_us, district, site, quantity, lead_min, replayed", from)
+	case batch.OfOutlooks:
+		return enqueueRows(ctx, s, 500, scanOutlook, func(b *batch.Batch) *[]district.Outlook { return &b.Outlooks }, k, "select district, at_us, body from outlooks where at_us>=? order by at_us, district", from)
 	case batch.OfPlans:
 		return enqueueRows(ctx, s, 10, scanPlan, func(b *batch.Batch) *[]*district.Plan { return &b.Plans }, k,
 			"select id, body from plans where created_us>=? order by id", from)

@@ -26,6 +26,8 @@ func (s *Store) Restore(ctx context.Context, b *batch.Batch) error {
 		return s.SaveBalances(ctx, b.Balances)
 	case batch.OfForecasts:
 		return s.SaveForecastErrors(ctx, b.Forecasts)
+	case batch.OfOutlooks:
+		return s.SaveOutlooks(ctx, b.Outlooks)
 	case batch.OfFigures:
 		return s.AppendFigures(ctx, b.Figures)
 	case batch.OfOrders:

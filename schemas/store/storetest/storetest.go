@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"balances by day while rows are saved", balanceDaysTogether},
 		{"what was observed by day", observedDays},
 		{"errors of forecasts", forecasts},
+		{"outlooks", outlooks},
 		{"plans", plans},
 		{"bad plans are refused", plansRefused},
 		{"set-points", setpoints},

@@ -235,6 +235,8 @@ func (s *Store) Apply(ctx context.Context, b *batch.Batch) error {
 		return s.applyUsers(ctx, b.Users)
 	case batch.OfForecasts:
 		return s.SaveForecastErrors(ctx, b.Forecasts)
+	case batch.OfOutlooks:
+		return s.SaveOutlooks(ctx, b.Outlooks)
 	case batch.OfFigures:
 		return s.applyFigures(ctx, b.Figures)
 	case batch.OfOrders:

@@ -126,7 +126,7 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	err := s.pool.QueryRow(ctx, query).Scan(&st.Samples, &st.Bytes)
 	if err == nil {
 		var rest int64
-		err = s.pool.QueryRow(ctx, `select sum(pg_total_relation_size(t::regclass))::bigint from unnest(array['series', 'balances', 'carrier_balances', 'summed_days', 'day_sums', 'forecast_errors', 'plans', 'setpoints', 'events',
+		err = s.pool.QueryRow(ctx, `select sum(pg_total_relation_size(t::regclass))::bigint from unnest(array['series', 'balances', 'carrier_balances', 'summed_days', 'day_sums', 'forecast_errors', 'outlooks', 'plans', 'setpoints', 'events',
 			'users', 'sessions', 'writers', 'rollups', 'dirty', 'pack']) t`).Scan(&rest)
 		st.Bytes += rest
 	}
