@@ -2,7 +2,10 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"math"
 	"time"
 
@@ -26,7 +29,11 @@ func foresight(cfg *Config) *foresee.District {
 			peak[cfg.District.Sites[i].ID] = kw
 		}
 	}
-	return foresee.New(foresee.Settings{District: cfg.District.ID, Step: cfg.District.Step, Ahead: cfg.Horizon, Zone: cfg.District.Zone, PeakKW: peak, Share: cfg.LearnShare,
+	build := ""
+	if cfg.Learned != nil {
+		build = cfg.Learned.Build()
+	}
+	return foresee.New(foresee.Settings{Build: build, District: cfg.District.ID, Step: cfg.District.Step, Ahead: cfg.Horizon, Zone: cfg.District.Zone, PeakKW: peak, Share: cfg.LearnShare,
 		Published: publishedWeather(cfg)})
 }
 
@@ -167,6 +174,7 @@ func (s *Scheduler) learnLoop(ctx context.Context) {
 			if what == "the record" {
 				s.Wake()
 			}
+			s.keepLearned(ctx)
 		}
 	}
 }
@@ -181,6 +189,9 @@ func (s *Scheduler) Learn(ctx context.Context) error {
 		return fmt.Errorf("scheduler: read errors of forecasts of %s: %w", d.ID, err)
 	}
 	s.foresight.Recall(rows)
+	if err := s.remember(ctx, timegrid.NewSpan(span.Start, end.Add(d.Step))); err != nil {
+		return err
+	}
 	all := foresee.Record{Start: span.Start, Series: map[foresee.Key][]float64{}}
 	last := 0
 	for from := span.Start; from.Before(end); from = from.Add(7 * 24 * time.Hour) { // a week at a time is in memory
@@ -214,7 +225,81 @@ func (s *Scheduler) Learn(ctx context.Context) error {
 	for k, v := range all.Series { // slots that are not closed yet are to come
 		all.Series[k] = v[:last]
 	}
+	if s.resume(ctx, all) {
+		return nil
+	}
 	return s.foresight.Train(ctx, all)
+}
+
+// resume takes up, once, what was learned before the start, and what came since.
+func (s *Scheduler) resume(ctx context.Context, r foresee.Record) bool {
+	if s.resumed || s.cfg.Learned == nil {
+		return false
+	}
+	s.resumed = true
+	in, err := s.cfg.Learned.Open()
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	if err == nil {
+		err = s.foresight.Resume(ctx, in, r)
+		_ = in.Close() // it was read
+	}
+	if err != nil && ctx.Err() == nil {
+		s.cfg.Log.Warn("forecasts learn anew from the record", "district", s.cfg.District.ID, "err", err)
+	}
+	return err == nil
+}
+
+// keepAgain is how long after a failure, on the machine's clock, what was learned is kept again.
+const keepAgain = time.Hour
+
+// keepLearned keeps what was learned, where that is due.
+func (s *Scheduler) keepLearned(ctx context.Context) {
+	now := s.cfg.Wall()
+	if s.cfg.Learned == nil || !s.foresight.Due() || now.Before(s.keepAfter) {
+		return
+	}
+	var end time.Time
+	err := s.cfg.Learned.Replace(func(w io.Writer) (err error) {
+		end, err = s.foresight.Keep(ctx, w)
+		return err
+	})
+	if err == nil {
+		s.foresight.Kept(end)
+	}
+	if err != nil && ctx.Err() == nil && !errors.Is(err, foresee.ErrMoved) {
+		s.keepAfter = now.Add(keepAgain)
+		s.cfg.Log.Warn("what forecasts have learned is not kept", "district", s.cfg.District.ID, "err", err)
+	}
+}
+
+// remember takes up, once, what the record has of what was published of the weather ahead.
+func (s *Scheduler) remember(ctx context.Context, span timegrid.Span) error {
+	if s.remembered || s.cfg.Weather == nil {
+		return nil
+	}
+	rows, err := s.cfg.Store.Outlooks(ctx, s.cfg.District.ID, span)
+	if err != nil {
+		return fmt.Errorf("scheduler: read outlooks of %s: %w", s.cfg.District.ID, err)
+	}
+	if err := s.foresight.Remember(rows); err != nil {
+		s.cfg.Log.Warn("forecasts learn without a part of what was published", "district", s.cfg.District.ID, "err", err)
+	}
+	s.remembered = true
+	return nil
+}
+
+// keepOutlooks writes what was published of the weather ahead to the record.
+func (s *Scheduler) keepOutlooks(ctx context.Context) {
+	rows := s.foresight.Heard()
+	if len(rows) == 0 {
+		return
+	}
+	if err := s.cfg.Store.SaveOutlooks(context.WithoutCancel(ctx), rows); err != nil {
+		s.foresight.HeardAgain(rows)
+		s.cfg.Log.Warn("what was published ahead is not recorded", "district", s.cfg.District.ID, "count", len(rows), "err", err)
+	}
 }
 
 // keepErrors writes how wrong forecasts were to the record.

@@ -42,6 +42,7 @@ func (s *Scheduler) Replan(ctx context.Context) (*district.Plan, error) {
 	}
 	plan.ID = id
 	s.keepErrors(ctx)
+	s.keepOutlooks(ctx)
 	var f *following
 	if !s.cfg.KeepToPlan {
 		if f, err = s.value(p, sol, plan, in.netErrors); err != nil {

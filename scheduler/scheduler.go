@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -33,6 +34,18 @@ type Store interface {
 	AppendSetpoints(ctx context.Context, sps []district.Setpoint) error
 	SaveForecastErrors(ctx context.Context, rows []district.ForecastError) error
 	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
+	SaveOutlooks(ctx context.Context, rows []district.Outlook) error
+	Outlooks(ctx context.Context, districtID string, sp timegrid.Span) ([]district.Outlook, error)
+}
+
+// Learned keeps what forecasts have learned beside the record, which they learn it from again where it is lost.
+type Learned interface {
+	// Open returns what was kept; fs.ErrNotExist where nothing was.
+	Open() (io.ReadCloser, error)
+	// Replace puts what write writes in its place, all or nothing.
+	Replace(write func(io.Writer) error) error
+	// Build names the program that learns: what another one kept is not taken up.
+	Build() string
 }
 
 // Prices are the prices at the district's boundary, EUR/kWh, one per slot that starts in the span.
@@ -70,6 +83,8 @@ type Config struct {
 
 	Forecast   Forecast
 	LearnShare float64 // of one processor that learning to forecast may take, beside control; default 0.25, 1: all of it
+	// Learned is where what forecasts have learned is over a restart; nil: they learn anew from the record.
+	Learned Learned
 	// Carbon returns the carbon intensity of what the grid gives in a slot, gCO2e/kWh, where it is known beforehand: a constant, or the values of a file. Nil, or
 	// false: it is foreseen from the recorded signal.
 	Carbon func(slot timegrid.Span) (gPerKWh float64, known bool)
@@ -107,7 +122,10 @@ type Scheduler struct {
 	learn  chan struct{} // forecasts, from the record
 	grow   chan struct{} // what of forecasts is due from time to time
 
-	foresight *foresee.District
+	foresight  *foresee.District
+	remembered bool // what was published ahead before the start; these are of learnLoop alone
+	resumed    bool // what was learned before it
+	keepAfter  time.Time
 
 	mu          sync.Mutex
 	plan        *district.Plan

@@ -23,19 +23,20 @@ var noon = time.Date(2026, 1, 15, 11, 0, 0, 0, time.UTC)
 
 // town is a district of one site with every controllable kind, and fakes around it that keep what the scheduler does.
 type town struct {
-	mu     sync.Mutex
-	now    time.Time
-	live   map[district.SeriesID]district.Sample
-	writes map[string][]float64
-	lines  []district.Setpoint
-	errors []district.ForecastError
-	plans  []*district.Plan
-	solve  func(p *problem.Problem) (*problem.Solution, error)
-	asked  []*problem.Problem
-	hold   time.Duration // of the heat pump
-	wear   time.Duration // between writes of the heat pump's register
-	d      *district.District
-	s      *Scheduler
+	mu       sync.Mutex
+	now      time.Time
+	live     map[district.SeriesID]district.Sample
+	writes   map[string][]float64
+	lines    []district.Setpoint
+	errors   []district.ForecastError
+	outlooks []district.Outlook
+	plans    []*district.Plan
+	solve    func(p *problem.Problem) (*problem.Solution, error)
+	asked    []*problem.Problem
+	hold     time.Duration // of the heat pump
+	wear     time.Duration // between writes of the heat pump's register
+	d        *district.District
+	s        *Scheduler
 }
 
 func newTown(t *testing.T) *town {
@@ -108,6 +109,18 @@ func (w *town) SaveForecastErrors(_ context.Context, rows []district.ForecastErr
 }
 func (w *town) ForecastErrors(context.Context, string, timegrid.Span) ([]district.ForecastError, error) {
 	return w.errors, nil
+}
+func (w *town) SaveOutlooks(_ context.Context, rows []district.Outlook) error {
+	w.outlooks = append(w.outlooks, rows...)
+	return nil
+}
+func (w *town) Outlooks(_ context.Context, _ string, sp timegrid.Span) (out []district.Outlook, _ error) {
+	for _, o := range w.outlooks {
+		if sp.Contains(o.At) {
+			out = append(out, o)
+		}
+	}
+	return out, nil
 }
 func (w *town) AppendSetpoints(_ context.Context, l []district.Setpoint) error {
 	w.lines = append(w.lines, l...)

@@ -1,10 +1,13 @@
 package scheduler
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,5 +116,51 @@ func TestWeatherTeaches(t *testing.T) {
 	t.Logf("without a feed %.3f kW wrong, with one %.3f kW", without, with)
 	if with > 0.7*without {
 		t.Errorf("under the weather that is published %.3f kW wrong, without %.3f kW", with, without)
+	}
+}
+
+// TestPublishedWeatherIsRecorded: what is published ahead is in the record hour by hour and taken up by the next process once; rows that are not ours are one warning, and a record that does not answer is asked again.
+func TestPublishedWeatherIsRecorded(t *testing.T) {
+	o := overcast{newTown(t), noon.Truncate(24 * time.Hour)}
+	o.d.Step = time.Hour
+	cfg := o.s.cfg
+	var log bytes.Buffer
+	cfg.Store, cfg.WeatherSignal, cfg.Log = o, "meteo", slog.New(slog.NewTextHandler(&log, nil))
+	cfg.Weather = func(quantity string, slot timegrid.Span) (float64, bool) {
+		return o.irradiance(slot.Start), quantity == district.IrradianceWm2
+	}
+	o.now = o.from.AddDate(0, 0, 3)
+	start := func() *Scheduler {
+		s, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	first := start()
+	for range 3 {
+		if _, err := first.gather(t.Context(), first.observe(o.now)); err != nil {
+			t.Fatal(err)
+		}
+		first.keepOutlooks(t.Context())
+		o.now = o.now.Add(time.Hour)
+	}
+	if n := len(o.outlooks); n != 3 || !o.outlooks[0].At.Equal(o.from.AddDate(0, 0, 3)) {
+		t.Fatalf("%d outlooks are in the record, of three hours: %v", n, o.outlooks)
+	}
+	spoilt := o.outlooks[1]
+	spoilt.Body = append([]byte("?"), spoilt.Body...)
+	o.outlooks = append(o.outlooks, spoilt, district.Outlook{District: "e", At: o.from, Body: []byte{1}})
+	next := start()
+	for range 2 {
+		if err := next.Learn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if said := log.String(); strings.Count(said, "level=WARN") != 1 || !strings.Contains(said, "2 of 5 outlooks on the weather are left out") {
+		t.Errorf("the log says\n%s", said)
+	}
+	if again := next.foresight.Heard(); len(again) != 0 {
+		t.Errorf("%d outlooks that the record has are written again", len(again))
 	}
 }

@@ -59,13 +59,6 @@ func (p *Probabilistic) published(origin int) bool {
 	return !math.IsNaN(w.GlobalWm2) || !math.IsNaN(w.OutdoorC)
 }
 
-// Inherit takes over from a forecaster of the same series what forests under the weather learned and are worth: that cannot be learned again from the record.
-func (p *Probabilistic) Inherit(from *Probabilistic) {
-	if p.weather != nil && from.weather != nil && len(p.held) == len(from.held) {
-		p.under, p.held = from.under, append([]judge(nil), from.held...)
-	}
-}
-
 // skyOf writes what is known at an origin of the weather of a target slot, and reports whether that is something: for the sun the irradiance, for a load that or the temperature. These are its temperature, how far that is from the last days at that clock time, the mean of the day that ends with it, its irradiance as a share of a clear sky's, which
 // is nearly the most of the last two weeks, the direct part, and the irradiance of the slots around it. What is not known is as on the last days. newest is the newest slot of its clock time before the origin.
 func (p *Probabilistic) skyOf(origin, target, newest int, out []float32) bool {

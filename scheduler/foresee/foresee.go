@@ -9,6 +9,7 @@ package foresee
 import (
 	"cmp"
 	"context"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -70,7 +71,11 @@ type Settings struct {
 	Share    float64            // of a processor that learning may take; 0: all of one
 	// Published is what is published now of the weather in a slot, present or to come. It is asked when a forecast is made, so that what was published is held against what came. Nil: nothing is.
 	Published func(slot time.Time) forecast.Weather
+	Build     string // names the program: what another one learned is not taken up
 }
+
+// lead is how many slots ahead are foreseen.
+func (s *Settings) lead() int { return int((s.Ahead + slack) / s.Step) }
 
 // District foresees the series of one district. Its methods may be called from several goroutines.
 type District struct {
@@ -81,6 +86,9 @@ type District struct {
 	tally   map[tallyKey]*district.ForecastError
 	changed map[tallyKey]bool
 	live    map[dayKey]bool // days with errors of forecasts made at their time
+	heard   published
+	grown   bool      // forests, since what was learned was kept last
+	keptAt  time.Time // end of what was known then
 }
 
 type tallyKey struct {
@@ -101,8 +109,9 @@ type state struct {
 	set    Settings
 	lead   int
 	start  time.Time
-	n      int  // slots
-	live   bool // forests are grown by Grow
+	n      int       // slots
+	live   bool      // forests are grown by Grow
+	waited time.Time // the last full hour whose forecasts wait
 	series map[Key]*series
 	order  []Key // of the series: sums are the same in every run
 	net    *series
@@ -133,7 +142,8 @@ type guess struct {
 
 // New returns forecasts that have learned nothing.
 func New(set Settings) *District {
-	return &District{set: set, tally: map[tallyKey]*district.ForecastError{}, changed: map[tallyKey]bool{}, live: map[dayKey]bool{}}
+	return &District{set: set, tally: map[tallyKey]*district.ForecastError{}, changed: map[tallyKey]bool{}, live: map[dayKey]bool{},
+		heard: published{hourly: map[int64]bulletin{}, unkept: map[int64]bool{}}}
 }
 
 // Recall takes up the errors that were counted before, so that a day goes on where it was left. It comes before Train.
@@ -156,13 +166,29 @@ func (d *District) Recall(rows []district.ForecastError) {
 func (d *District) Train(ctx context.Context, r Record) error {
 	perDay := int(24 * time.Hour / d.set.Step)
 	r = r.known(d.set.Step, perDay)
-	st := newState(d.set, r.Start)
+	n := 0
+	for _, v := range r.Series {
+		n = max(n, len(v))
+	}
+	if err := d.study(ctx, newState(d.set, r.Start), r, max(0, n-warmDays*perDay)); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.grown = true
+	return nil
+}
+
+// study has a state learn from the slots of a record that it does not know yet, and puts it in the place of the one before; those before quiet are learned from without forecasts that are counted.
+func (d *District) study(ctx context.Context, st *state, r Record, quiet int) error {
+	perDay := int(24 * time.Hour / d.set.Step)
 	replay := map[tallyKey]*district.ForecastError{}
 	d.mu.Lock()
 	live := make(map[dayKey]bool, len(d.live))
 	for k := range d.live {
 		live[k] = true
 	}
+	st.sky.hourly = maps.Clone(d.heard.hourly)
 	d.mu.Unlock()
 	var ignored district.ForecastError
 	st.count = func(s Key, lead time.Duration, day time.Time, _ bool) *district.ForecastError {
@@ -176,9 +202,8 @@ func (d *District) Train(ctx context.Context, r Record) error {
 	for _, v := range r.Series {
 		n = max(n, len(v))
 	}
-	quiet := max(0, n-warmDays*perDay)
 	pace := newPace(ctx, d.set.Share)
-	for t := range n {
+	for t := int(st.end().Sub(r.Start) / d.set.Step); t < n; t++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -204,7 +229,7 @@ func (d *District) Train(ctx context.Context, r Record) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	st.count = d.count
-	st.inherit(d.state)
+	st.sky.hourly, st.sky.newest = d.heard.hourly, d.heard.newest
 	d.state = st
 	for k, v := range replay {
 		d.tally[k], d.changed[k] = v, true
@@ -213,9 +238,13 @@ func (d *District) Train(ctx context.Context, r Record) error {
 }
 
 func newState(set Settings, start time.Time) *state {
-	s := &state{set: set, start: start, lead: int((set.Ahead + slack) / set.Step), series: map[Key]*series{}, sky: outlook{step: set.Step, start: start, hourly: map[int64]bulletin{}}}
+	s := &state{set: set, start: start, lead: set.lead(), series: map[Key]*series{}, sky: outlook{step: set.Step, start: start}}
 	s.net = &series{spread: forecast.NewSpread(set.Step, s.lead, 0), guesses: map[int64][]guess{}, min: math.Inf(-1), max: math.Inf(1)}
 	return s
+}
+
+func compareKeys(a, b Key) int {
+	return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Quantity, b.Quantity))
 }
 
 func (s *state) at(slot int) time.Time { return s.start.Add(time.Duration(slot) * s.set.Step) }
@@ -239,7 +268,7 @@ func (s *state) of(k Key) *series {
 		}
 		s.series[k] = x
 		s.order = append(s.order, k)
-		slices.SortFunc(s.order, func(a, b Key) int { return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Quantity, b.Quantity)) })
+		slices.SortFunc(s.order, compareKeys)
 	}
 	return x
 }
@@ -320,9 +349,12 @@ func (s *state) past(x *series) forecast.Past {
 	return forecast.Past{Start: s.start, Step: s.set.Step, Values: x.values}
 }
 
-// foresee makes the forecasts from the end of what is known on. Those of full hours wait for what comes. Between two series it calls rest.
+// foresee makes the forecasts from the end of what is known on. Those of full hours wait, once, for what comes. Between two series it calls rest.
 func (s *state) foresee(replayed bool, rest func()) {
-	hour := s.end().Equal(s.end().Truncate(time.Hour))
+	hour := s.end().Equal(s.end().Truncate(time.Hour)) && !s.end().Equal(s.waited)
+	if hour {
+		s.waited = s.end()
+	}
 	s.net.ahead, s.net.plain = make([]float64, s.lead), make([]float64, s.lead)
 	for _, k := range s.order {
 		x := s.series[k]

@@ -29,6 +29,7 @@ func (d *District) Grow(ctx context.Context) error {
 		d.mu.Lock()
 		if d.state == st {
 			st.series[k].model.Take(l)
+			d.grown = true
 		}
 		d.mu.Unlock()
 		pace.rest()

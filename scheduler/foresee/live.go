@@ -29,6 +29,9 @@ func (d *District) Observe(r Record) (behind bool) {
 	}
 	s := d.state
 	if s == nil {
+		if last >= 0 {
+			d.publish(r.Start.Add(time.Duration(max(last+1, n-int(slack/d.set.Step))) * d.set.Step))
+		}
 		return last >= 0
 	}
 	first := int(s.end().Sub(r.Start) / d.set.Step) // of the record, that is new
@@ -51,9 +54,7 @@ func (d *District) Observe(r Record) (behind bool) {
 			s.foresee(false, func() {})
 		}
 	}
-	if s.set.Published != nil {
-		s.sky.publish(s.end(), s.lead, s.set.Published)
-	}
+	d.publish(s.end())
 	s.foresee(false, func() {})
 	s.forget()
 	for k := range d.tally {

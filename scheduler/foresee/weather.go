@@ -62,23 +62,6 @@ func (o *outlook) take(r Record) {
 	}
 }
 
-// publish keeps what is published of the slots from an instant on.
-func (o *outlook) publish(at time.Time, slots int, published func(slot time.Time) forecast.Weather) {
-	b, any := bulletin{at: at, slots: make([]forecast.Weather, slots)}, false
-	for i := range b.slots {
-		b.slots[i] = published(at.Add(time.Duration(i) * o.step))
-		any = any || some(b.slots[i])
-	}
-	if !any {
-		return
-	}
-	o.newest = b
-	hour := at.Truncate(time.Hour).Unix()
-	if _, ok := o.hourly[hour]; !ok {
-		o.hourly[hour] = b
-	}
-}
-
 // forget drops so many slots at the begin, and what was published before them.
 func (o *outlook) forget(slots int) {
 	o.was = append([]forecast.Weather(nil), o.was[min(slots, len(o.was)):]...)
@@ -86,25 +69,6 @@ func (o *outlook) forget(slots int) {
 	for hour := range o.hourly {
 		if hour < o.start.Unix() {
 			delete(o.hourly, hour)
-		}
-	}
-}
-
-// inherit takes over what was published ahead, and what it was worth, from what was learned before.
-func (s *state) inherit(from *state) {
-	if from == nil || s.set.Published == nil {
-		return
-	}
-	s.sky.newest = from.sky.newest
-	for hour, b := range from.sky.hourly {
-		if b.at.Before(s.start) {
-			continue
-		}
-		s.sky.hourly[hour] = b
-	}
-	for k, x := range s.series {
-		if old := from.series[k]; old != nil {
-			x.model.Inherit(old.model)
 		}
 	}
 }

@@ -236,6 +236,11 @@ func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	cfg.Live, cfg.Store, cfg.Now, cfg.Log = a.hub, decisions{a.record, a.metrics.setpoints}, a.clock.Now, a.log
 	cfg.Driver = func(site, device string) (drivers.Driver, bool) { return a.connections.driver(d.ID, site, device) }
 	cfg.Keep = a.keepOrders()
+	if l, err := openLearned(a.cfg.File.DataDir, d.ID); err != nil {
+		a.log.Warn("what forecasts learn does not survive a restart", "district", d.ID, "err", err)
+	} else {
+		cfg.Learned = l
+	}
 	cfg.Weather, cfg.WeatherAge, cfg.WeatherSignal = a.weatherOf(d), a.weatherAge(d), a.cfg.District(d.ID).Weather
 	cfg.Basis = func(from, to time.Time) []district.Basis { return a.basis(d, from, to) }
 	cfg.Reckon = func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) {

@@ -173,6 +173,10 @@ func (l *life) SaveForecastErrors(_ context.Context, rows []district.ForecastErr
 func (l *life) ForecastErrors(context.Context, string, timegrid.Span) ([]district.ForecastError, error) {
 	return nil, nil
 }
+func (l *life) SaveOutlooks(context.Context, []district.Outlook) error { return nil }
+func (l *life) Outlooks(context.Context, string, timegrid.Span) ([]district.Outlook, error) {
+	return nil, nil
+}
 
 // slot closes the accounts of the slot that ended now, and counts what it cost at the district's boundary.
 func (l *life) slot() {
