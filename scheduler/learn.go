@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"math"
 	"time"
 
@@ -245,8 +246,12 @@ func (s *Scheduler) resume(ctx context.Context, r foresee.Record) bool {
 		err = s.foresight.Resume(ctx, in, r)
 		_ = in.Close() // it was read
 	}
+	level := slog.LevelWarn
+	if errors.Is(err, foresee.ErrOtherBuild) {
+		level = slog.LevelInfo
+	}
 	if err != nil && ctx.Err() == nil {
-		s.cfg.Log.Warn("forecasts learn anew from the record", "district", s.cfg.District.ID, "err", err)
+		s.cfg.Log.Log(ctx, level, "forecasts learn anew from the record", "district", s.cfg.District.ID, "err", err)
 	}
 	return err == nil
 }

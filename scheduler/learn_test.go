@@ -37,7 +37,7 @@ func (k *keeper) Replace(write func(io.Writer) error) error {
 	return nil
 }
 
-// TestLearnedIsTakenUp: what was learned is kept where that is due, after a failure an hour later, and a next process goes on with it; one of another build warns once and learns from the record, and so does one that finds no sense in it.
+// TestLearnedIsTakenUp: what was learned is kept where that is due, after a failure an hour later, and a next process goes on with it; one of another build says so and learns from the record, one that finds no sense in it warns.
 func TestLearnedIsTakenUp(t *testing.T) {
 	o := overcast{newTown(t), noon.Truncate(24 * time.Hour)}
 	o.d.Step = time.Hour
@@ -95,7 +95,10 @@ func TestLearnedIsTakenUp(t *testing.T) {
 	}
 	k.build = "2"
 	start()
-	if said("another build"); k.wrote != 1 {
+	if !strings.Contains(log.String(), "level=INFO") || !strings.Contains(log.String(), "another build") {
+		t.Errorf("the log says\n%s", log.String())
+	}
+	if said(); k.wrote != 1 {
 		t.Errorf("it was written %d times after everything was learned", k.wrote)
 	}
 	k.body = k.body[:len(k.body)/2]

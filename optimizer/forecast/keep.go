@@ -26,7 +26,7 @@ func (p *Probabilistic) RestoreState(in []byte, past Past) (rest []byte, err err
 	c, slots := coder{in: in, reading: true}, len(past.Values)
 	p.visit(&c)
 	if !c.bad && (p.seen < 1 || len(p.made) != p.seen || len(p.spoken) != p.seen || (p.seen-1)*p.hour > slots || len(p.sumV) != len(p.sumC) || len(p.sumV) < 1 || len(p.sumV) > slots+1 ||
-		p.mean.seen > slots || len(p.mean.models) != p.lead || !p.mean.first.Equal(past.Start) || len(p.judges) != (p.lead+3*p.hour-1)/(3*p.hour) || p.weather != nil && len(p.held) != len(p.judges) || !p.mouldOf(p.forests, width) ||
+		p.mean.seen < 0 || p.mean.seen > slots || p.weather == nil && (p.under[0] != nil || len(p.held) > 0) || len(p.mean.models) != p.lead || !p.mean.first.Equal(past.Start) || len(p.judges) != (p.lead+3*p.hour-1)/(3*p.hour) || p.weather != nil && len(p.held) != len(p.judges) || !p.mouldOf(p.forests, width) ||
 		!p.mouldOf(p.under, width+weatherFeatures)) {
 		c.bad = true
 	}
@@ -250,7 +250,7 @@ func (c *coder) visitAdaptive(a *Adaptive) {
 		}
 	})
 	if c.reading {
-		if skip < 0 || skip > 1<<24 {
+		if skip < 0 || skip > 1<<20 {
 			c.bad, skip = true, 0
 		}
 		a.kept = append(make([]origin, skip), last...)

@@ -54,6 +54,9 @@ func (d *District) Due() bool {
 	return d.state != nil && (d.grown || d.state.end().Sub(d.keptAt) >= keptEvery)
 }
 
+// ErrOtherBuild is matched by the error of Resume where another build of the program learned what was kept, as after an update.
+var ErrOtherBuild = errors.New("another build of the program learned it")
+
 // ErrMoved is matched by the error of Keep where slots came meanwhile: what was written is no whole, and it is worth another try after the next ones.
 var ErrMoved = errors.New("foresee: slots came while what was learned was written")
 
@@ -213,7 +216,7 @@ func (d *District) alike(has *keptHead, r Record) error {
 	switch {
 	case errA != nil || errB != nil || !bytes.Equal(a, b):
 		if has.Build != want.Build {
-			return fmt.Errorf("another build of the program learned it")
+			return ErrOtherBuild
 		}
 		return fmt.Errorf("it is of\n%s, and the district is\n%s", a, b)
 	case has.Slots < 1 || has.Slots > keptSlots:

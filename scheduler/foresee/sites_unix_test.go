@@ -3,6 +3,7 @@
 package foresee
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -22,7 +23,7 @@ func processor() float64 {
 }
 
 // BenchmarkSites tells what forecasts of 20 sites with load and sun in quarter-hours take of a processor: seconds to learn from the record once, and a day after that, with a fourteenth of what
-// is due every other week; and the same under a weather that is published.
+// is due every other week; and the same under a weather that is published. What was learned is kept then, and taken up by another one half a day later.
 func BenchmarkSites(b *testing.B) {
 	b.Run("without-weather", func(b *testing.B) { benchmarkSites(b, false) })
 	b.Run("weather", func(b *testing.B) { benchmarkSites(b, true) })
@@ -110,5 +111,32 @@ func benchmarkSites(b *testing.B, weather bool) {
 		runtime.ReadMemStats(&m)
 		b.ReportMetric(float64(m.HeapAlloc)/1e6, "MB")
 		runtime.KeepAlive(d)
+		resume(b, d, begin+quarters, part)
 	}
+}
+
+// resume has another one take up what was learned up to a slot, and learn half a day since.
+func resume(b *testing.B, d *District, end int, part func(from, to, length int) Record) {
+	const days, since = TrainDays * 96, 48
+	var kept, outlooks bytes.Buffer
+	begun := processor()
+	if _, err := d.Keep(b.Context(), &kept); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(processor()-begun, "s/keep")
+	b.ReportMetric(float64(kept.Len())/1e6, "MB/kept")
+	rows := d.Heard()
+	for _, o := range rows {
+		outlooks.Write(o.Body)
+	}
+	b.ReportMetric(float64(outlooks.Len())/float64(max(1, len(rows))), "bytes/outlook")
+	begun = processor()
+	anew := New(d.set)
+	if err := anew.Remember(rows); err != nil {
+		b.Fatal(err)
+	}
+	if err := anew.Resume(b.Context(), &kept, part(end+since-days, end+since, days)); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(processor()-begun, "s/resume")
 }
