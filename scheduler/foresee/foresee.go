@@ -1,9 +1,9 @@
 // Package foresee foresees what the sites of a district draw and what their sun gives, learns from what came, and keeps count of how wrong it was.
 //
 // Each series has a [forecast.Probabilistic] of its own, which gives up lead by lead and quantile by quantile what similar days foresee better, and its errors at a few leads; the net power of the
-// district has a [forecast.Spread] of its errors at all leads. They learn from the record once, see [District.Train], from every slot that closes since, see [District.Observe], and every
-// other week anew what takes long, see [District.Grow]. Train and Grow belong beside control, and take no more than a share of a processor. Time and memory are bounded: [TrainDays] are learned
-// from, and of a series no more than half as much again is kept.
+// district has a [forecast.Spread] of its errors at all leads. They learn from the record once, see [District.Train], or go on with what was kept before a restart, see [District.Keep] and
+// [District.Resume], then from every slot that closes, see [District.Observe], and every other week anew what takes long, see [District.Grow]. Train and Grow belong beside control, and take no
+// more than a share of a processor. Time and memory are bounded: [TrainDays] are learned from, and of a series no more than half as much again is kept.
 package foresee
 
 import (
