@@ -216,6 +216,30 @@ await step('the plan says what will happen and why', async () => {
   expect(r.status === 200 && ['optimal', 'feasible'].includes(r.body.summary.status), `the plan is ${r.body.summary?.status}`)
 })
 
+await step('a bar of the schedule says what it stands for by keyboard and by a click', async () => {
+  const { page } = main
+  const said = async () => page.$$eval('.tip:popover-open', (xs) => xs.map((x) => x.textContent))
+  const row = page.locator('.schedule li:has(.bar + .bar)').first()
+  const bars = row.locator('.bar button')
+  await row.locator('a.name').focus()
+  await page.keyboard.press('Tab')
+  const first = await said()
+  expect(first.length === 1 && /kW, .*kWh/.test(first[0]), `the first bar says ${JSON.stringify(first)}`)
+  expect(await bars.first().evaluate((b) => b === document.activeElement && document.getElementById(b.getAttribute('aria-describedby')).matches('.tip:popover-open')), 'what is said is not the description of what has the focus')
+  await page.keyboard.press('ArrowRight')
+  const second = await said()
+  expect(second.length === 1 && second[0] !== first[0], `the second bar says ${JSON.stringify(second)}`)
+  await page.keyboard.press('Escape')
+  expect((await said()).length === 0, 'it stays after Escape')
+  const wide = row.locator('.bar').nth(await row.locator('.bar').evaluateAll((xs) => xs.map((x) => x.clientWidth).reduce((at, w, i, all) => (w > all[at] ? i : at), 0)))
+  await wide.click()
+  const clicked = await said()
+  await page.mouse.move(1, 1) // it stays when the pointer leaves
+  expect(clicked.length === 1 && JSON.stringify(await said()) === JSON.stringify(clicked), `a click says ${JSON.stringify(clicked)}, and then ${JSON.stringify(await said())}`)
+  await page.mouse.click(1, 1)
+  expect((await said()).length === 0, 'it stays after a click elsewhere')
+})
+
 await step('every device is listed with its state', async () => {
   await main.page.goto(url + '/devices')
   await main.page.waitForSelector('a.item')
@@ -312,6 +336,9 @@ await step('the page calls nothing positive but by a profile, and shows flows, c
   await main.page.click('details:has(table.kpis) summary')
   const kpis = (await main.page.$$('table.kpis tbody tr')).length
   expect(kpis === s.kpis.length, `${kpis} indicators are shown, there are ${s.kpis.length}`)
+  const reasons = s.kpis.filter((k) => k.reason).map((k) => k.reason)
+  const hints = await main.page.$$eval('table.kpis tbody .hint button', (xs) => xs.map((x) => document.getElementById(x.getAttribute('aria-describedby')).textContent))
+  expect(JSON.stringify(hints) === JSON.stringify(reasons), `what is missing says ${JSON.stringify(hints)}, want ${JSON.stringify(reasons)}`)
   await main.page.click('article.profile details summary')
   await main.page.waitForSelector('article.profile details[open] table')
   await picture(main.page, 'balance-profiles-en-light-wide')
