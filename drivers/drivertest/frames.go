@@ -4,8 +4,6 @@ import (
 	"encoding/hex"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -14,8 +12,11 @@ import (
 // Frames reads a file of testdata/frames: messages that programs of other authors sent, in their order.
 func Frames(t testing.TB, file string) (frames [][]byte) {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "../../testdata/frames", file))
+	path, err := Path("testdata", "frames", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

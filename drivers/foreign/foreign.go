@@ -12,10 +12,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
+
+	"quartier/drivers/drivertest"
 )
 
 // Process is a running script that tells JSON, a line each.
@@ -28,11 +29,18 @@ type Process struct {
 	done  chan struct{}
 }
 
+// inFolder names a file of this package's folder.
+func inFolder(elem ...string) (string, error) {
+	return drivertest.Path(append([]string{"drivers", "foreign"}, elem...)...)
+}
+
 // Start runs a script of this folder with Node.js, and ends it with the test. It fails the test when the packages are not installed.
 func Start(t testing.TB, script string, args ...string) *Process {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
-	dir := filepath.Dir(file)
+	dir, err := inFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "node-opcua")); err != nil {
 		t.Fatal("the foreign OPC UA and Modbus peers are not installed: run make setup")
 	}
@@ -85,8 +93,11 @@ func startOpen62541(t testing.TB, source string, args []string) *Process {
 // build compiles a program of open62541 in the Debian 13 tree, unless that was done for this source.
 func build(name string) (program string, err error) {
 	root := debian13()
-	_, file, _, _ := runtime.Caller(0)
-	source, err := os.ReadFile(filepath.Join(filepath.Dir(file), "open62541", name))
+	path, err := inFolder("open62541", name)
+	if err != nil {
+		return "", err
+	}
+	source, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}

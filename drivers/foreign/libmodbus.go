@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -13,9 +12,12 @@ import (
 // Libmodbus builds and starts a device made with libmodbus, the C library under mbpoll, with the arguments of libmodbus/device.c; it ends with the test.
 func Libmodbus(t testing.TB, args ...string) {
 	t.Helper()
-	_, file, _, _ := runtime.Caller(0)
+	source, err := inFolder("libmodbus", "device.c")
+	if err != nil {
+		t.Fatal(err)
+	}
 	program := filepath.Join(t.TempDir(), "libmodbus")
-	if out, err := exec.Command("gcc", "-O", "-o", program, filepath.Join(filepath.Dir(file), "libmodbus", "device.c"), "-l:libmodbus.so.5").CombinedOutput(); err != nil {
+	if out, err := exec.Command("gcc", "-O", "-o", program, source, "-l:libmodbus.so.5").CombinedOutput(); err != nil {
 		t.Fatalf("libmodbus or a C compiler is not installed (mbpoll brings the one, make setup the other): %v\n%s", err, out)
 	}
 	cmd := exec.Command(program, args...)

@@ -4,7 +4,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
@@ -15,9 +14,12 @@ func StartPymodbus(t testing.TB, script string, args ...string) *Process {
 	if _, err := os.Stat(filepath.Join(root, "usr/lib/python3/dist-packages/pymodbus")); err != nil {
 		t.Fatalf("pymodbus is not in the Debian 13 tree, run make setup: %v", err)
 	}
-	_, file, _, _ := runtime.Caller(0)
+	path, err := inFolder("pymodbus", script)
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(filepath.Join(root, "lib64/ld-linux-x86-64.so.2"), append([]string{"--library-path", filepath.Join(root, "usr/lib/x86_64-linux-gnu"), filepath.Join(root, "usr/bin/python3"),
-		"-B", filepath.Join(filepath.Dir(file), "pymodbus", script)}, args...)...)
+		"-B", path}, args...)...)
 	cmd.Env = []string{"PYTHONHOME=" + filepath.Join(root, "usr"), "PYTHONUTF8=1"} // the tree's own library, whatever Python this machine has
 	return run(t, cmd)
 }
