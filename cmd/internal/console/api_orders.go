@@ -73,10 +73,10 @@ type OrderWish struct {
 	Kind   order.Kind `json:"kind" enum:"power,own_control,comfort_range,comfort,away,ready_by,quiet_hours,import_limit,export_limit,lock_out"`
 	Site   string     `json:"site,omitempty" maxLength:"100" doc:"absent: the district itself, for a limit"`
 	Device string     `json:"device,omitempty" maxLength:"100"`
-	Value  float64    `json:"value,omitempty" doc:"kW of power, quiet_hours and limits, positive into the device; K of comfort and away; °C, the lower end, of comfort_range; kWh of ready_by"`
+	Value  *float64   `json:"value,omitempty" doc:"kW of power, quiet_hours and limits, positive into the device; K of comfort and away; °C, the lower end, of comfort_range; kWh of ready_by. Each of these kinds needs it but quiet_hours, where absent is 0: off"`
 	High   float64    `json:"high,omitempty" doc:"upper end of comfort_range, °C"`
 	From   string     `json:"from,omitempty" doc:"of quiet_hours, each day, local time such as 22:00"`
-	To     string     `json:"to,omitempty"`
+	To     string     `json:"to,omitempty" doc:"of quiet_hours; before from: on the next day; the same as from: the whole day"`
 	Days   []string   `json:"days,omitempty" maxItems:"7" doc:"of quiet_hours, on which they begin: mon, tue, wed, thu, fri, sat, sun; absent: every day"`
 	Start  *time.Time `json:"start,omitempty" doc:"absent: now"`
 	End    *time.Time `json:"end,omitempty" doc:"absent: until somebody ends it, of lock_out and quiet_hours alone"`
@@ -243,11 +243,22 @@ func (s *Server) tryOrder(ctx context.Context, in *tryOrderInput) (*struct{ Body
 
 // order returns what is asked for as an order; the error is [order.Faults].
 func (b OrderWish) order(author, reason string) (order.Order, error) {
+	var faults order.Faults
 	days, err := order.DaysOf(b.Days)
 	if err != nil {
-		return order.Order{}, order.Faults{{Field: "days", Message: err.Error()}}
+		faults = append(faults, order.Fault{Field: "days", Message: err.Error()})
 	}
-	o := order.Order{Site: b.Site, Device: b.Device, Kind: b.Kind, Value: b.Value, High: b.High, From: b.From, To: b.To, Days: days, Author: author, Source: order.FromConsole, Reason: reason}
+	if b.Value == nil && b.Kind.Unit() != "" && b.Kind != order.Quiet { // a limit that was forgotten is not one of 0 kW
+		faults = append(faults, order.Fault{Field: "value", Message: fmt.Sprintf("missing: %s is in %s", b.Kind, b.Kind.Unit())})
+	}
+	if faults != nil {
+		return order.Order{}, faults
+	}
+	var value float64
+	if b.Value != nil {
+		value = *b.Value
+	}
+	o := order.Order{Site: b.Site, Device: b.Device, Kind: b.Kind, Value: value, High: b.High, From: b.From, To: b.To, Days: days, Author: author, Source: order.FromConsole, Reason: reason}
 	if b.Start != nil {
 		o.Start = b.Start.UTC()
 	}

@@ -108,6 +108,8 @@ func TestBadOrdersAreRefused(t *testing.T) {
 		{map[string]any{"kind": "dance", "reason": "test it"}, []string{"body.kind"}},
 		{map[string]any{"kind": "import_limit", "value": -1, "reason": "test it", "end": noon.Add(time.Hour)}, []string{"body.value"}},
 		{map[string]any{"kind": "import_limit", "value": 10, "end": noon.Add(time.Hour)}, []string{"reason"}},
+		{map[string]any{"kind": "import_limit", "reason": "forgotten", "end": noon.Add(time.Hour)}, []string{"body.value", "missing: import_limit is in kW"}},
+		{map[string]any{"kind": "away", "site": "ecole", "reason": "forgotten", "end": noon.Add(time.Hour)}, []string{"body.value", "missing: away is in K"}},
 	} {
 		status, body := b.do("POST", path, tt.order)
 		if status != 422 {
