@@ -348,13 +348,17 @@ func (s *Scheduler) flush(ctx context.Context) {
 
 // asked keeps the order of a building system's request: one for each value. The caller holds the lock and tells of the result afterwards.
 func (s *Scheduler) asked(r *Request, now time.Time) (given, over []order.Order) {
+	withdrawn, how := r.Kind == RequestAvailable && r.Value != 0 || r.Kind == RequestLockOut && r.Value == 0, order.Replaced
+	if withdrawn {
+		how = order.EndedBy
+	}
 	if old, ok := s.requests[r.key()]; ok && old.order != "" {
-		over = append(over, s.finish(old.order, order.Replaced, r.Actor, now)...)
+		over = append(over, s.finish(old.order, how, r.Actor, now)...)
 	}
 	over = append(over, s.unsilence(r.Kind, r.Site, r.Actor, now)...)
 	kind := order.Kind(r.Kind)
 	switch {
-	case r.Kind == RequestAvailable && r.Value != 0 || r.Kind == RequestLockOut && r.Value == 0:
+	case withdrawn:
 		return nil, over
 	case r.Kind == RequestAvailable:
 		kind = order.OwnControl

@@ -110,6 +110,7 @@ func TestRequestedLockOut(t *testing.T) {
 		t.Errorf("%d commands to a device that is locked out", n)
 	}
 	again := newTown(t)
+	kept := keep(again)
 	w.s.flush(t.Context())
 	var saved []order.Order
 	for _, o := range k.last {
@@ -137,6 +138,15 @@ func TestRequestedLockOut(t *testing.T) {
 		if free(); again.s.lockedOut("s", "bat", again.now) {
 			t.Error("it is still locked out")
 		}
+	}
+	again.s.flush(t.Context())
+	for id, o := range kept.last {
+		if o.Outcome != order.EndedBy {
+			t.Errorf("the withdrawn lock-out %s is %q, want %q: no other took its place", id, o.Outcome, order.EndedBy)
+		}
+	}
+	if len(kept.last) != 2 {
+		t.Errorf("%d lock-outs in the record, want 2", len(kept.last))
 	}
 }
 
