@@ -2,20 +2,38 @@ package console
 
 import (
 	"context"
+	"encoding/csv"
+	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 )
 
-type setpointsInput struct {
+// SetpointFilter is which lines of the ledger are asked for.
+type SetpointFilter struct {
 	DistrictPath
-	Site   string  `query:"site" maxLength:"100" doc:"empty: all"`
-	Device string  `query:"device" maxLength:"100" doc:"empty: all"`
-	Hours  float64 `query:"hours" minimum:"0.25" maximum:"2400" default:"24"`
-	Limit  int     `query:"limit" minimum:"1" maximum:"2000" default:"200"`
+	Site    string           `query:"site" maxLength:"100" doc:"empty: all"`
+	Device  string           `query:"device" maxLength:"100" doc:"empty: all"`
+	Outcome district.Outcome `query:"outcome" enum:",applied,clipped,held,refused,failed,safe_mode" doc:"empty: all"`
+}
+
+type setpointsCSVInput struct {
+	SetpointFilter
+	Start time.Time `query:"start" required:"true"`
+	End   time.Time `query:"end" required:"true"`
+}
+
+type setpointsInput struct {
+	SetpointFilter
+	Hours float64 `query:"hours" minimum:"0.25" maximum:"2400" default:"24"`
+	Limit int     `query:"limit" minimum:"1" maximum:"2000" default:"200"`
 }
 
 type eventsInput struct {
@@ -25,6 +43,7 @@ type eventsInput struct {
 
 func (s *Server) ledgerRoutes() {
 	register(s, ViewerAccess, get("list-setpoints", "/api/districts/{district}/setpoints", "ledger", "What was sent to the devices, why, and what became of it; newest first"), s.listSetpoints)
+	register(s, ViewerAccess, csvOperation("export-setpoints", "/api/districts/{district}/setpoints.csv", "ledger", "What was sent to the devices, why, and what became of it, the oldest first, as CSV"), s.exportSetpoints)
 	register(s, ViewerAccess, get("list-alarms", "/api/districts/{district}/alarms", "ledger", "The alarms that hold now"), s.listAlarms)
 	acknowledge := write(http.MethodPost, "acknowledge-alarm", "/api/districts/{district}/alarms/acknowledge", "ledger", "Say that you know of an alarm")
 	acknowledge.Errors = []int{http.StatusNotFound, http.StatusConflict}
@@ -33,17 +52,73 @@ func (s *Server) ledgerRoutes() {
 }
 
 func (s *Server) listSetpoints(ctx context.Context, in *setpointsInput) (*struct{ Body []district.Setpoint }, error) {
-	d, err := s.district(in.District)
-	if err != nil {
+	if _, err := s.district(in.District); err != nil {
 		return nil, err
 	}
 	now := s.deps.Now()
 	sp := timegrid.NewSpan(now.Add(-time.Duration(in.Hours*float64(time.Hour))), now.Add(time.Minute))
-	list, err := s.deps.Store.Setpoints(ctx, d.ID, in.Site, in.Device, sp, in.Limit)
-	if err != nil {
-		return nil, s.broken(ctx, "reading set-points", err)
+	out := []district.Setpoint{}
+	for end := sp.End; end.After(sp.Start) && len(out) < in.Limit; end = end.Add(-ledgerPart) {
+		part := timegrid.NewSpan(end.Add(-ledgerPart), end)
+		if part.Start.Before(sp.Start) {
+			part.Start = sp.Start
+		}
+		limit := in.Limit - len(out)
+		if in.Outcome != "" { // how many of them have it is not known before
+			limit = 0
+		}
+		list, err := s.setpoints(ctx, &in.SetpointFilter, part, limit)
+		if err != nil {
+			return nil, s.broken(ctx, "reading set-points", err)
+		}
+		out = append(out, list[:min(len(list), in.Limit-len(out))]...)
 	}
-	return &struct{ Body []district.Setpoint }{append([]district.Setpoint{}, list...)}, nil
+	return &struct{ Body []district.Setpoint }{out}, nil
+}
+
+// ledgerPart is how much of the ledger is read at once.
+const ledgerPart = 24 * time.Hour
+
+// setpoints returns the lines of a filter in a span, newest first, at most limit before the filter's outcome is looked at; 0: all.
+func (s *Server) setpoints(ctx context.Context, f *SetpointFilter, sp timegrid.Span, limit int) ([]district.Setpoint, error) {
+	list, err := s.deps.Store.Setpoints(ctx, f.District, f.Site, f.Device, sp, limit)
+	if f.Outcome != "" {
+		list = slices.DeleteFunc(list, func(l district.Setpoint) bool { return l.Outcome != f.Outcome })
+	}
+	return list, err
+}
+
+func (s *Server) exportSetpoints(ctx context.Context, in *setpointsCSVInput) (*huma.StreamResponse, error) {
+	d, err := s.district(in.District)
+	if err != nil {
+		return nil, err
+	}
+	if !in.Start.Before(in.End) || in.End.Sub(in.Start) > 400*24*time.Hour {
+		return nil, huma.Error422UnprocessableEntity("start must be before end, and 400 days at most apart")
+	}
+	name := fmt.Sprintf("setpoints-%s-%s.csv", d.ID, in.Start.In(d.Zone).Format(time.DateOnly))
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		w := csv.NewWriter(attachment(hc, name))
+		_ = w.Write([]string{"time", "site", "device", "wanted_kw", "sent_kw", "command", "read_back", "reason", "outcome", "detail", "plan_id"})
+		for start := in.Start; start.Before(in.End); start = start.Add(ledgerPart) {
+			part := timegrid.NewSpan(start, start.Add(ledgerPart))
+			if part.End.After(in.End) {
+				part.End = in.End
+			}
+			list, err := s.setpoints(hc.Context(), &in.SetpointFilter, part, 0)
+			if err != nil {
+				if hc.Context().Err() == nil {
+					s.log.Error("export broke off", "district", d.ID, "err", err)
+				}
+				panic(http.ErrAbortHandler) // so that the caller sees a broken download and no short file
+			}
+			for _, l := range slices.Backward(list) {
+				_ = w.Write([]string{l.Time.UTC().Format(time.RFC3339Nano), l.Site, l.Device, number(l.WantedKW), number(l.SentKW), l.Command, number(l.ReadBack), l.Reason, string(l.Outcome), l.Detail,
+					strconv.FormatInt(l.PlanID, 10)})
+			}
+			w.Flush()
+		}
+	}}, nil
 }
 
 func (s *Server) listAlarms(ctx context.Context, in *DistrictPath) (*struct{ Body []Alarm }, error) {

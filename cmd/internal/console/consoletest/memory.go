@@ -226,7 +226,10 @@ func (m *Memory) Setpoints(_ context.Context, districtID, site, device string, s
 		}
 	}
 	slices.SortStableFunc(out, func(a, b district.Setpoint) int { return b.Time.Compare(a.Time) })
-	return out[:min(limit, len(out))], m.down
+	if limit > 0 {
+		out = out[:min(limit, len(out))]
+	}
+	return out, m.down
 }
 
 // AppendEvent is as the contract says.
