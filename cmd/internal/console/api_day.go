@@ -102,6 +102,7 @@ type PlanView struct {
 	Plan      *district.Plan `json:"plan"`
 	Decisions []Decision     `json:"decisions" doc:"from now on, split where the action or its reason changes"`
 	Next      []Decision     `json:"next" doc:"what to know first: the largest that hold now, and the next to come"`
+	Changes   *PlanChanges   `json:"changes" doc:"what it does otherwise than the plan before; null: there was none that reaches so far"`
 }
 
 func (s *Server) dayRoutes() {
@@ -377,5 +378,10 @@ func (s *Server) getPlan(ctx context.Context, in *planInput) (*struct{ Body Plan
 	} else if err != nil {
 		return nil, s.broken(ctx, "reading the plan", err)
 	}
-	return &struct{ Body PlanView }{PlanView{Summary: summarise(p), Plan: p, Decisions: decisions(d, p, s.deps.Now(), 5000), Next: next(d, p, s.deps.Now(), 14)}}, nil
+	now := s.deps.Now()
+	changes, err := s.changes(ctx, d, p, now)
+	if err != nil {
+		return nil, s.broken(ctx, "reading the plan before", err)
+	}
+	return &struct{ Body PlanView }{PlanView{Summary: summarise(p), Plan: p, Decisions: decisions(d, p, now, 5000), Next: next(d, p, now, 14), Changes: changes}}, nil
 }

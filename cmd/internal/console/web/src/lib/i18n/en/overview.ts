@@ -48,6 +48,7 @@ export const overview = {
   'tile.baseline': 'without control: {x}',
   'decisions.title': 'Next decisions',
   'decisions.none': 'No plan yet. The first one comes within a quarter of an hour.',
+  'decisions.idle': 'There is nothing to decide: no device under control has anything to do.',
   'decisions.charge': 'charges',
   'decisions.discharge': 'discharges',
   'decisions.run': 'runs',
