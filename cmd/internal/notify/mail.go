@@ -184,7 +184,11 @@ func (m Mail) text(notices []Notice, dropped int) (subject, body string) {
 		parts = append(parts, fmt.Sprintf(w.alarms, len(bad)))
 	}
 	if len(over) > 0 {
-		parts = append(parts, fmt.Sprintf(w.overs, len(over)))
+		if len(over) == 1 && len(bad) == 0 {
+			parts = append(parts, w.over+w.colon+m.Words(m.Language, over[0].Key)+" ("+over[0].ObjectName+")")
+		} else {
+			parts = append(parts, fmt.Sprintf(w.overs, len(over)))
+		}
 	}
 	subject = "[" + strings.Join(districts, ", ") + "] " + strings.Join(parts, ", ")
 	var b strings.Builder
@@ -207,7 +211,11 @@ func (m Mail) text(notices []Notice, dropped int) (subject, body string) {
 			if n.Event == "cleared" {
 				severity = w.over
 			}
-			fmt.Fprintf(&b, "%s  %s: %s\n    %s%s%s\n", at.Format("2006-01-02 15:04 MST"), severity, m.Words(m.Language, n.Key), n.Name, w.at, n.ObjectName)
+			place := n.Name
+			if n.ObjectName != n.Name { // of a whole district
+				place += w.at + n.ObjectName
+			}
+			fmt.Fprintf(&b, "%s  %s%s%s\n    %s\n", at.Format("2006-01-02 15:04 MST"), severity, w.colon, m.Words(m.Language, n.Key), place)
 			if n.Detail != "" && n.Event != "cleared" {
 				fmt.Fprintf(&b, "    %s\n", line(n.Detail))
 			}
@@ -239,13 +247,13 @@ func line(text string) string {
 
 // wording is the text of a mail in one language.
 type wording struct {
-	alarms, overs, now, past, over, at, more, unsteady, dropped string
-	severity                                                    map[string]string
+	alarms, overs, now, past, over, at, colon, more, unsteady, dropped string
+	severity                                                           map[string]string
 }
 
 var mailWords = map[string]wording{
-	"en": {alarms: "%d alarms", overs: "%d over", now: "RAISED", past: "OVER", over: "over", at: ", ", more: "and %d more: see the console", unsteady: "It comes and goes; it counts as over after half an hour without it.",
+	"en": {alarms: "%d alarms", overs: "%d over", now: "RAISED", past: "OVER", over: "over", at: ", ", colon: ": ", more: "and %d more: see the console", unsteady: "It comes and goes; it counts as over after half an hour without it.",
 		dropped: "%d earlier alarms could not be told.", severity: map[string]string{"error": "Error", "warning": "Warning"}},
-	"fr": {alarms: "%d alarmes", overs: "%d terminée(s)", now: "DÉCLENCHÉES", past: "TERMINÉES", over: "terminée", at: ", ", more: "et %d de plus : voir la console", unsteady: "Elle va et vient ; elle est considérée comme terminée après une demi-heure sans elle.",
+	"fr": {alarms: "%d alarmes", overs: "alarmes terminées\u00a0: %d", now: "DÉCLENCHÉES", past: "TERMINÉES", over: "terminée", at: ", ", colon: "\u00a0: ", more: "et %d de plus : voir la console", unsteady: "Elle va et vient ; elle est considérée comme terminée après une demi-heure sans elle.",
 		dropped: "%d alarmes précédentes n’ont pas pu être annoncées.", severity: map[string]string{"error": "Défaut", "warning": "Avertissement"}},
 }

@@ -141,7 +141,7 @@ func TestMail(t *testing.T) {
 			if subject != "[Fontaine Nord] Appareil injoignable (École · PV 1)" {
 				t.Errorf("subject %q", subject)
 			}
-			for _, part := range []string{"DÉCLENCHÉES", "2026-11-27 12:00 UTC  Défaut: Appareil injoignable", "Fontaine Nord, École · PV 1", "i/o timeout again", "https://quartier.example"} {
+			for _, part := range []string{"DÉCLENCHÉES", "2026-11-27 12:00 UTC  Défaut\u00a0: Appareil injoignable", "Fontaine Nord, École · PV 1", "i/o timeout again", "https://quartier.example"} {
 				if !strings.Contains(body, part) {
 					t.Errorf("the body lacks %q:\n%s", part, body)
 				}
@@ -224,6 +224,20 @@ func TestStorm(t *testing.T) {
 	time.Sleep(time.Second) // that nothing happens takes its time
 	if st := n.Status()[0]; len(s.taken()) != 1 || st.Waiting != 1 {
 		t.Errorf("%d mails, %+v", len(s.taken()), st)
+	}
+}
+
+// TestMailOfOneThatIsOver: the subject says what is over, and a district is named once.
+func TestMailOfOneThatIsOver(t *testing.T) {
+	m := Mail{Language: "fr", Words: func(_, key string) string { return key }, Zone: func(string) *time.Location { return time.UTC }}
+	over := notice(1, "warning", alarm.Cleared)
+	over.ObjectName = over.Name
+	subject, body := m.text([]Notice{over}, 0)
+	if want := "[" + over.Name + "] terminée\u00a0: " + over.Key + " (" + over.Name + ")"; subject != want {
+		t.Errorf("subject %q, want %q", subject, want)
+	}
+	if strings.Count(body, over.Name) != 1 {
+		t.Errorf("the district is named more than once:\n%s", body)
 	}
 }
 
