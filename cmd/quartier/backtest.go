@@ -60,10 +60,17 @@ func runBacktest(ctx context.Context, c *call) error {
 	}
 	data, err := read(os.DirFS(dir), filepath.Base(filepath.Clean(dir)))
 	if err != nil {
-		return bad(err)
+		return bad(fmt.Errorf("data of %s: %w", dir, err))
 	}
 	if set, err = set.Complete(data); err != nil {
 		return bad(err)
+	}
+	for _, file := range []string{*out, *page} { // a long run is not lost for a place that is not there
+		if folder := filepath.Dir(file); file != "" && file != "-" {
+			if at, err := os.Stat(folder); err != nil || !at.IsDir() {
+				return bad(fmt.Errorf("there is no folder %s for %s", folder, filepath.Base(file)))
+			}
+		}
 	}
 	if f, ok := c.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		defer fmt.Fprint(f, "\r\x1b[K")
