@@ -131,6 +131,9 @@ func flat(v float64, n int) []float64 {
 	return s
 }
 
+// tidy is a sum without what adding binary fractions left behind it: 57.6 and not 57.599999999999994.
+func tidy(v float64) float64 { return math.Round(v*1e9) / 1e9 }
+
 // describe says how the result came about.
 func (r *Result) describe() map[string]any {
 	c, set := r.c, r.set
@@ -142,7 +145,7 @@ func (r *Result) describe() map[string]any {
 	}
 	first := c.at(set.FromStep)
 	out := map[string]any{
-		"data": c.Name, "sites": len(c.Sites), "stores": len(stores), "capacity_kwh": capacity, "charge_kw": power,
+		"data": c.Name, "sites": len(c.Sites), "stores": len(stores), "capacity_kwh": tidy(capacity), "charge_kw": tidy(power),
 		"step_minutes": c.Step.Minutes(), "from_step": set.FromStep, "steps": set.Steps,
 		"from": first.Format("2006-01-02T15:04"), "to": first.Add(time.Duration(set.Steps) * c.Step).Format("2006-01-02T15:04"),
 		"carbon_price": set.CarbonPrice, "export_price": set.ExportPrice, "wear": set.Wear,

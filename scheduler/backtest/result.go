@@ -3,7 +3,6 @@ package backtest
 import (
 	"fmt"
 	"io"
-	"slices"
 )
 
 // Write writes the result as a table.
@@ -69,7 +68,7 @@ func (r *Result) Write(w io.Writer) error {
 
 // notes are what the data and the bounds of the run made necessary, in words.
 func (r *Result) notes() []string {
-	out := slices.Clone(r.c.Notes)
+	out := append([]string{}, r.c.Notes...)
 	if n := r.c.fleet(r.set.FromStep, r.set.FromStep+r.set.Steps).partly; n > 0 {
 		out = append(out, fmt.Sprintf("stays of cars left out, because they begin before the run or end after it: %d", n))
 	}
