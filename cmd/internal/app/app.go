@@ -22,6 +22,7 @@ import (
 
 	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/console"
+	"quartier/cmd/internal/face"
 	"quartier/cmd/internal/live"
 	"quartier/cmd/internal/notify"
 	"quartier/drivers"
@@ -54,6 +55,8 @@ type Options struct {
 	Dial     func(ctx context.Context, address string) (net.Conn, error)
 	// Signals returns the samples of signals that come from no device, such as carbon intensity, for the slot that begins at an instant.
 	Signals func(at time.Time) []district.Sample
+	// Faced hears where building systems are served once they are; nil: nobody.
+	Faced func(face.Addresses)
 
 	beneath func(store.Store) store.Store // stands before the local record, for tests of a disk that fails; nil: nothing
 	adjust  func(*scheduler.Config)       // of every scheduler, for tests of its faults; nil: none

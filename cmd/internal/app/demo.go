@@ -13,6 +13,7 @@ import (
 
 	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/console"
+	"quartier/cmd/internal/face"
 	"quartier/drivers/sim"
 	"quartier/drivers/sim/endpoint"
 	"quartier/schemas/district"
@@ -102,6 +103,9 @@ func Demo(ctx context.Context, opt DemoOptions) (err error) {
 	reach := ends.Addresses()
 	poll := max(time.Second, min(5*time.Second, clock.Wall(5*time.Second)))
 	a, err := New(ctx, cfg, Options{Log: opt.Log, Clock: clock, Version: opt.Version, Listen: opt.Listen, Demo: true, PollEvery: poll,
+		Faced: func(at face.Addresses) {
+			fmt.Fprintf(opt.Out, "Building systems read and ask at %s and %s.\n", at.Modbus, at.OPCUA)
+		},
 		Reach: func(address string) string {
 			if real, ok := reach[address]; ok {
 				return real

@@ -125,6 +125,9 @@ func TestDemonstration(t *testing.T) {
 	}
 	resp.Body.Close()
 	id := small(t).Districts[0].ID
+	until(t, "the addresses for building systems are printed", func() bool {
+		return regexp.MustCompile(`at tcp://127\.0\.0\.1:\d+ and opc\.tcp://127\.0\.0\.1:\d+`).MatchString(out.String())
+	})
 	until(t, "every device answers", func() bool {
 		_, body := get("/metrics")
 		up := 0

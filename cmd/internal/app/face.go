@@ -32,6 +32,9 @@ func (a *App) serveFace(ctx context.Context) error {
 		return nil
 	}
 	a.log.Info("building systems", "modbus", f.Addresses().Modbus, "modbus_tls", f.Addresses().ModbusTLS, "opcua", f.Addresses().OPCUA)
+	if a.opt.Faced != nil {
+		a.opt.Faced(f.Addresses())
+	}
 	a.faceLoop(ctx, f)
 	return f.Close()
 }
