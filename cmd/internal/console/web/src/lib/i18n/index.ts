@@ -80,8 +80,10 @@ export function detailWords(detail: string): Said {
   return faultWords(detail)
 }
 
-/** The detail of an alarm: the limits in conflict one by one, or its fault. */
+/** The detail of an alarm: the limits in conflict one by one, its fault, or how long it held. */
 export function alarmDetail(key: string, detail: string, name: (object: string) => string): Said[] {
+  const [, seconds] = /^over after (\d+) s$/.exec(detail) ?? []
+  if (seconds !== undefined) return [{ text: t('alarms.over', { age: age(prefs.lang, Number(seconds)) }), raw: '' }]
   if (key !== 'plan-infeasible') return detail ? [faultWords(detail)] : []
   return detail.split('; ').filter(Boolean).map((c) => {
     const text = conflictWords(c, name)

@@ -14,6 +14,7 @@ it('a limit in conflict is said in the reader’s language', () => {
   expect(conflictWords(line, name)).toMatch(/^import limit · .*10:15 to 11:00 · lacks 3\.2\s?kW$/)
   expect(conflictWords('something new', name)).toBe('something new')
   expect(alarmDetail('plan-infeasible', line + '; ' + line, name)).toHaveLength(2)
+  expect(alarmDetail('device-lost', 'over after 48 s', name)[0]!.text).toMatch(/^over after 48\s?s$/)
 })
 
 it('a fault is said by what it means, with its own words beside it', () => {

@@ -58,6 +58,7 @@ export const overview = {
   'alarms.title': 'Alarms',
   'alarms.none': 'All is well.',
   'alarms.since': 'for {age}',
+  'alarms.over': 'over after {age}',
   'alarms.know': 'I know of it',
   'alarms.known': '{who} knows of it, {age}',
   'alarms.note': 'What you do about it (optional)',

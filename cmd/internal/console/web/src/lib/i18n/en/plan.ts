@@ -83,4 +83,11 @@ export const plan = {
   'reason.order': 'order',
   'reason.quiet': 'quiet hours',
   'reason.light': 'lighting schedule',
+  'changes.none': 'All devices do as in the plan of {time}.',
+  'changes.one': 'One device does otherwise than in the plan of {time}',
+  'changes.many': '{n} devices do otherwise than in the plan of {time}',
+  'changes.load': 'foreseen consumption {kwh}',
+  'changes.sun': 'foreseen sun {kwh}',
+  'changes.line': '{after} instead of {before} ({kwh} moved in all)',
+  'changes.others': 'and {n} more with less energy',
 }

@@ -59,6 +59,7 @@ export const overview: Record<keyof typeof en, string> = {
   'alarms.title': 'Alarmes',
   'alarms.none': 'Tout va bien.',
   'alarms.since': 'depuis {age}',
+  'alarms.over': 'terminée après {age}',
   'alarms.know': 'Je prends en compte',
   'alarms.known': 'Prise en compte par {who}, {age}',
   'alarms.note': 'Ce que vous faites (facultatif)',

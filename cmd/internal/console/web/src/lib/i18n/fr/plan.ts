@@ -84,4 +84,11 @@ export const plan: Record<keyof typeof en, string> = {
   'reason.order': 'consigne',
   'reason.quiet': 'heures de silence',
   'reason.light': 'horaire d’éclairage',
+  'changes.none': 'Tous les appareils font comme dans le plan de {time}.',
+  'changes.one': 'Un appareil fait autrement que dans le plan de {time}',
+  'changes.many': '{n} appareils font autrement que dans le plan de {time}',
+  'changes.load': 'consommation prévue {kwh}',
+  'changes.sun': 'soleil prévu {kwh}',
+  'changes.line': '{after} au lieu de {before} ({kwh} déplacés en tout)',
+  'changes.others': 'et {n} autres avec moins d’énergie',
 }
