@@ -41,3 +41,24 @@ func TestPlansAreCompared(t *testing.T) {
 		t.Errorf("after the end of the plan its changes are %+v", got)
 	}
 }
+
+// TestLightingIsInTheSchedule: street lighting has a stretch for each level at which it burns, and none by day.
+func TestLightingIsInTheSchedule(t *testing.T) {
+	d := &district.District{ID: "d", Sites: []district.Site{{ID: "s", Name: "Street", Devices: []district.Device{{ID: "lamps", Name: "Lamps", Kind: district.LoadMeter, Control: true}}}}}
+	start := time.Date(2026, 1, 14, 12, 0, 0, 0, time.UTC)
+	p := &district.Plan{Start: start, StepMinutes: 60, Steps: 7, Sites: []district.SitePlan{{ID: "s", Devices: []district.DevicePlan{{ID: "lamps", Kind: district.LoadMeter,
+		PowerKW: []float64{0.08, 0.08, 14, 14, 7, 14, 0.08}, Reason: []string{"light", "light", "light", "light", "light", "light", "light"}}}}}}
+	got := decisions(d, p, start, 10)
+	want := []struct {
+		hours      time.Duration
+		kw, energy float64
+	}{{2, 14, 28}, {4, 7, 7}, {5, 14, 14}}
+	if len(got) != len(want) {
+		t.Fatalf("the decisions are %+v, want %d", got, len(want))
+	}
+	for i, w := range want {
+		if x := got[i]; x.Action != "run" || x.Reason != "light" || !x.Start.Equal(start.Add(w.hours*time.Hour)) || x.MeanKW != w.kw || x.EnergyKWh != w.energy {
+			t.Errorf("stretch %d is %+v, want %v kW from %v h on", i, x, w.kw, w.hours)
+		}
+	}
+}

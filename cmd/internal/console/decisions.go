@@ -108,7 +108,7 @@ func stretches(p *district.Plan, dp *district.DevicePlan, first int, step time.D
 		weight := map[string]float64{} // energy by reason
 		for ; j < n; j++ {
 			a, r, _ := doing(dp, j)
-			if a != action || byReason && r != reason {
+			if a != action || byReason && r != reason || dp.Kind == district.LoadMeter && math.Abs(dp.PowerKW[j]-dp.PowerKW[i]) > idleKW { // lamps burn at another level
 				break
 			}
 			energy += dp.PowerKW[j] * step.Hours()
@@ -151,6 +151,10 @@ func doing(dp *district.DevicePlan, i int) (action, reason, detail string) {
 		}
 	case district.HeatPump, district.WaterHeater:
 		if v > idleKW {
+			return "run", reason, detail
+		}
+	case district.LoadMeter: // street lighting, whose cabinets draw a little by day
+		if v > max(idleKW, 0.02*slices.Max(dp.PowerKW)) {
 			return "run", reason, detail
 		}
 	case district.PV:
