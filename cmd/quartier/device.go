@@ -42,7 +42,8 @@ checked and shown. A scan of an OPC UA server shows how it may be entered and th
 
 An OPC UA server elsewhere is entered with encryption when its certificate is trusted: 'device
 trust' lists the servers that were turned away, and accepts one by its thumbprint or the begin of
-it. The folder of certificates is that of the configuration, pki in its data_dir.
+it. The folder of certificates is that of the configuration, pki in its data_dir. Building systems that
+were turned away by Quartier's own OPC UA server are listed and accepted with --pki DATA_DIR/pki/clients.
 Exit: 1 when the device does not answer, 2 for an unknown profile or point.`,
 		run: runDevice}
 }
