@@ -55,7 +55,7 @@ func (s *Scheduler) build(st observe.State, in inputs, asked wishes) *problem.Pr
 			case dev.Kind == district.HeatPump && dev.HeatPump != nil && free && now.IndoorC.OK:
 				pd = heatPumpDevice(dev, now, in)
 			case dev.Kind == district.WaterHeater && dev.WaterHeater != nil && free && now.TankC.OK:
-				pd = waterHeaterDevice(dev, now, in, in.hotWaterKW[observe.Key{Site: site.ID, Device: dev.ID}])
+				pd = waterHeaterDevice(dev.ID, in.tanks[observe.Key{Site: site.ID, Device: dev.ID}], now, in)
 			}
 			if pd != nil {
 				pd = asked.shape(site.ID, dev, pd, now, ps.LoadKW)
@@ -140,12 +140,9 @@ func heatPumpDevice(dev *district.Device, now observe.Device, in inputs) problem
 	return devices.HeatPump(dev.ID, dev.HeatPump, now.IndoorC.Or(defaultIndoorC), now.PowerKW.Or(0) > offKW, in.outdoorC, in.step)
 }
 
-// waterHeaterDevice plans a tank from which a mean heat is drawn.
-func waterHeaterDevice(dev *district.Device, now observe.Device, in inputs, drawKW float64) problem.Device {
-	if drawKW <= 0 {
-		drawKW = dev.WaterHeater.CapacityKWh * 0.6 / 24 // nothing measured yet: six tenths of a tank a day
-	}
-	return devices.WaterHeater(dev.ID, dev.WaterHeater, now.TankC.V, constant(drawKW, in.steps), in.step)
+// waterHeaterDevice plans a tank by what was learned of it.
+func waterHeaterDevice(id string, tank tankOutlook, now observe.Device, in inputs) problem.Device {
+	return devices.WaterHeater(id, tank.params, now.TankC.V, tank.drawKW, tank.reserveKWh, in.step)
 }
 
 func constant(v float64, n int) []float64 {

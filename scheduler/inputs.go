@@ -26,15 +26,15 @@ type inputs struct {
 	carbon      []float64
 	importPrice []float64
 	exportPrice []float64
-	hotWaterKW  map[observe.Key]float64 // mean heat drawn
-	netErrors   answer.Errors           // of the district's load less its sun
+	tanks       map[observe.Key]tankOutlook
+	netErrors   answer.Errors // of the district's load less its sun
 }
 
 // gather makes the forecasts from what the store and the newest samples say at now.
 func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error) {
 	d := s.cfg.District
 	in := inputs{start: timegrid.Floor(st.Now, d.Step), step: d.Step, steps: int(s.cfg.Horizon / d.Step),
-		loadKW: map[string][]float64{}, sunKW: map[string][]float64{}, hotWaterKW: map[observe.Key]float64{}}
+		loadKW: map[string][]float64{}, sunKW: map[string][]float64{}}
 	f := s.cfg.Forecast
 	span := timegrid.NewSpan(in.start.Add(-time.Duration(f.LookBackDays+1)*24*time.Hour), in.start)
 	rows, err := s.cfg.Store.Balances(ctx, d.ID, "", span)
@@ -88,18 +88,8 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 				in.sunKW[site.ID] = forecast.Similar(sun, st.Now, in.start, in.steps, d.Zone, forecast.Settings{Days: f.SimilarDays, LookBack: f.LookBackDays, Fade: f.Fade, AllDays: true, Ratio: true, Min: 0, Max: peak})
 			}
 		}
-		for _, dev := range site.Devices {
-			if dev.Kind == district.WaterHeater {
-				heat := 0.0
-				for _, r := range own {
-					heat += r.HeatWh.KWh()
-				}
-				if len(own) > 0 && onlyHeat(site) {
-					in.hotWaterKW[observe.Key{Site: site.ID, Device: dev.ID}] = heat / (float64(len(own)) * d.Step.Hours())
-				}
-			}
-		}
 	}
+	in.tanks = s.tankOutlooks(ctx, in)
 	in.netErrors = s.netErrors(in)
 	weather := s.weatherSeries(district.OutdoorC)
 	carbon := district.NewSeriesID(d.ID, district.DistrictSite, "carbon", district.CarbonIntensity)
@@ -157,20 +147,6 @@ func (s *Scheduler) carbon(recorded forecast.Past, now time.Time, in inputs) []f
 
 // unknown is a value that is not measured.
 var unknown observe.Value
-
-// onlyHeat reports whether the site's heat consumption is that of one water heater alone, so that it tells how much hot water is drawn.
-func onlyHeat(site *district.Site) bool {
-	n := 0
-	for _, d := range site.Devices {
-		switch d.Kind {
-		case district.HeatPump:
-			return false
-		case district.WaterHeater:
-			n++
-		}
-	}
-	return n == 1
-}
 
 // past makes a power series of balance rows, NaN where there is none; without any row, the present value is all that is known.
 func past(rows []balance.Row, span timegrid.Span, step time.Duration, pick func(balance.Row) units.WattHours, now observe.Value) forecast.Past {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"quartier/optimizer/problem"
+	"quartier/scheduler/devices"
+	"quartier/scheduler/hotwater"
 	"quartier/scheduler/observe"
 	"quartier/schemas/district"
 	"quartier/schemas/order"
@@ -24,6 +26,7 @@ type wishes struct {
 	step   time.Duration
 	steps  int
 	price  []float64 // EUR/kWh, import
+	tanks  map[observe.Key]tankOutlook
 	zone   *time.Location
 	leave  bool // batteries leave when a lock-out of them begins that lasts as long as the plan: for its price, not for a plan that is followed, in which a battery that is a car does not answer what is measured
 }
@@ -34,7 +37,7 @@ func (s *Scheduler) wishes(now time.Time, in inputs, without string) wishes {
 }
 
 func (s *Scheduler) wishesOf(orders []order.Order, now time.Time, in inputs) wishes {
-	w := wishes{now: now, start: in.start, step: in.step, steps: in.steps, price: in.importPrice, zone: s.cfg.District.Zone}
+	w := wishes{now: now, start: in.start, step: in.step, steps: in.steps, price: in.importPrice, tanks: in.tanks, zone: s.cfg.District.Zone}
 	for _, o := range orders {
 		if o.Source == order.FromSystem && o.End.IsZero() && o.Kind != order.LockOut { // who makes one refreshes it, and nobody says until when
 			o.End = in.start.Add(RequestHorizon)
@@ -181,19 +184,15 @@ func (w wishes) heating(site string, dev *district.Device, x *problem.HeatPump, 
 // hotWater leaves the tank cold while nobody is there, and takes the time of the element that is not the plan's to give.
 func (w wishes) hotWater(site string, dev *district.Device, x *problem.WaterHeater, now observe.Device, loadKW []float64) {
 	off, _ := w.blocked(site, dev.ID, x.MinKW, x.MaxKW)
-	if o, ok := w.in(order.Range, site, dev.ID, 0); ok {
-		h := *dev.WaterHeater
-		h.MinC, h.MaxC = o.Value, math.Min(o.High, h.MaxC)
-		h.CapacityKWh *= (h.MaxC - coldWaterC) / math.Max(1, dev.WaterHeater.MaxC-coldWaterC)
-		draw := x.DrawKW[w.steps-1]
-		*x = *waterHeaterDevice(&district.Device{ID: dev.ID, WaterHeater: &h}, now, inputs{steps: w.steps, step: w.step}, draw).(*problem.WaterHeater)
+	if tank, ok := w.tank(site, dev); ok {
+		*x = *devices.WaterHeater(dev.ID, tank.params, now.TankC.V, tank.drawKW, tank.reserveKWh, w.step)
 	}
 	if len(x.COP) == 0 {
 		x.COP = constant(1, w.steps)
 	}
 	for t := range w.steps {
 		if _, ok := w.in(order.Away, site, "", t); ok {
-			x.DrawKW[t] = 0
+			x.DrawKW[t] = w.beforeReturn(site, t, x.DrawKW[t]-devices.StandingKW(dev.WaterHeater))
 		}
 		if o, ok := w.in(order.Power, site, dev.ID, t); ok {
 			loadKW[t] += o.Value
@@ -204,6 +203,42 @@ func (w wishes) hotWater(site string, dev *district.Device, x *problem.WaterHeat
 			x.COP[t] = noCOP
 		}
 	}
+}
+
+// beforeReturn is the heat that a tank is given in a step while nobody is there: none, but what is to be ready when somebody is again.
+func (w wishes) beforeReturn(site string, t int, kw float64) float64 {
+	if _, away := w.in(order.Away, site, "", t+1); away || t+1 >= w.steps {
+		return 0
+	}
+	return math.Max(0, kw)
+}
+
+// tank is a tank as it is ordered, false where nothing is: within another range of temperatures, and with nothing drawn and nothing to be held ready while nobody is there.
+func (w wishes) tank(site string, dev *district.Device) (tankOutlook, bool) {
+	one, ok := w.tanks[observe.Key{Site: site, Device: dev.ID}]
+	if !ok {
+		return one, false
+	}
+	changed := false
+	one.drawKW, one.reserveKWh = slices.Clone(one.drawKW), slices.Clone(one.reserveKWh)
+	if o, ok := w.in(order.Range, site, dev.ID, 0); ok {
+		h := *one.params
+		h.MinC, h.MaxC = o.Value, math.Min(o.High, h.MaxC)
+		h.CapacityKWh *= (h.MaxC - coldWaterC) / math.Max(1, one.params.MaxC-coldWaterC)
+		for k, kwh := range one.reserveKWh {
+			one.reserveKWh[k] = math.Min(kwh, hotwater.MostReserved*devices.UsableKWh(&h))
+		}
+		one.params, changed = &h, true
+	}
+	for t := range w.steps {
+		if _, ok := w.in(order.Away, site, "", t); ok {
+			one.drawKW[t], one.reserveKWh[t], changed = 0, 0, true
+			if t == w.steps-1 {
+				one.reserveKWh[w.steps] = 0
+			}
+		}
+	}
+	return one, changed
 }
 
 // car makes of one stay of a car what is ordered of it: another energy or another time, no need while its site is away, a power by hand for a while, and no charging in

@@ -19,16 +19,20 @@ import (
 	"quartier/optimizer/problem"
 	"quartier/scheduler/dispatch"
 	"quartier/scheduler/foresee"
+	"quartier/scheduler/hotwater"
 	"quartier/scheduler/observe"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
 	"quartier/schemas/order"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
 // Store is what the scheduler reads from and writes to the record.
 type Store interface {
 	Balances(ctx context.Context, districtID, site string, sp timegrid.Span) ([]balance.Row, error)
+	// Rollup calls yield for every slot of the step that starts in sp and of which something is known, by series in the given order, then by time.
+	Rollup(ctx context.Context, series []district.SeriesID, sp timegrid.Span, step rollup.Step, zone *time.Location, yield func(rollup.Row) error) error
 	Read(ctx context.Context, series []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error
 	SavePlan(ctx context.Context, p *district.Plan) (int64, error)
 	AppendSetpoints(ctx context.Context, sps []district.Setpoint) error
@@ -126,6 +130,7 @@ type Scheduler struct {
 	remembered bool // what was published ahead before the start; these are of learnLoop alone
 	resumed    bool // what was learned before it
 	keepAfter  time.Time
+	tanks      tanks
 
 	mu          sync.Mutex
 	plan        *district.Plan
@@ -204,7 +209,7 @@ func New(cfg Config) (*Scheduler, error) {
 		return nil, fmt.Errorf("scheduler: horizon %v is shorter than the step %v of %s", cfg.Horizon, cfg.District.Step, cfg.District.ID)
 	}
 	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), grow: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), trying: make(chan struct{}, 1), saving: make(chan struct{}, 1), requests: map[requestKey]Request{}, orders: order.Standing(cfg.District), began: map[string]bool{}, costs: map[string]*order.Cost{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}},
-		judge: observe.NewJudge(cfg.District), deaf: map[observe.Key]time.Time{}, does: map[observe.Key]string{}, passed: map[string]over{}, taking: map[observe.Key]taking{}}, nil
+		judge: observe.NewJudge(cfg.District), deaf: map[observe.Key]time.Time{}, does: map[observe.Key]string{}, passed: map[string]over{}, taking: map[observe.Key]taking{}, tanks: tanks{by: map[observe.Key]*hotwater.Learner{}}}, nil
 }
 
 // Plan returns the plan in force and the error of the last attempt to make one; either may be nil.

@@ -112,12 +112,7 @@ func (f fleet) begin(from int) state {
 func (f fleet) hour(t int) int { return f.c.at(t).Hour() }
 
 // taken is the heat that leaves a tank in a slot beside what it loses of its usable heat, kW.
-func (t *Tank) taken(slot int) float64 { return t.DrawKW[slot] + t.standingKW() }
-
-// standingKW is what a tank loses at its lowest temperature.
-func (t *Tank) standingKW() float64 {
-	return t.Heater.LossPerHour * devices.HeatPerK(&t.Heater) * (t.Heater.MinC - devices.ColdWaterC)
-}
+func (t *Tank) taken(slot int) float64 { return t.DrawKW[slot] + devices.StandingKW(&t.Heater) }
 
 // free is a tank's usable heat at a slot's end with its heater off, kWh; below 0 where that lacks.
 func (f fleet) free(i, slot int, kwh float64) float64 {

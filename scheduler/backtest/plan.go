@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"quartier/optimizer"
@@ -13,6 +12,7 @@ import (
 	"quartier/optimizer/storage"
 	"quartier/scheduler/answer"
 	"quartier/scheduler/devices"
+	"quartier/scheduler/hotwater"
 	"quartier/schemas/district"
 )
 
@@ -45,15 +45,9 @@ func (f fleet) known(from, to int) ahead {
 // asked states the devices to a plan, in the fleet's order.
 func (f fleet) asked(have state, a ahead) (out []problem.Device) {
 	for i, t := range f.tanks {
-		w, perK, reserve := t.Heater, devices.HeatPerK(&t.Heater), a.reserveKWh[i]
-		tankC := w.MinC + (have.tankKWh[i]+slices.Min(reserve)-reserve[0])/perK // above the reserve
-		w.MinC += slices.Min(reserve) / perK
+		w := t.Heater
 		w.MaxKW *= t.COP // in heat, as what is drawn
-		draw, kept := make([]float64, a.steps), 1-w.LossPerHour*f.c.Hours()
-		for k := range draw {
-			draw[k] = math.Max(0, a.drawKW[i][k]+t.standingKW()+(reserve[k+1]-kept*reserve[k])/f.c.Hours())
-		}
-		x := devices.WaterHeater(fmt.Sprintf("tank-%d", i+1), &w, tankC, draw, f.c.Step)
+		x := devices.WaterHeater(fmt.Sprintf("tank-%d", i+1), &w, w.MinC+have.tankKWh[i]/devices.HeatPerK(&w), a.drawKW[i], a.reserveKWh[i], f.c.Step)
 		x.MaxKW, x.MinKW, x.COP = t.Heater.MaxKW, 0, flat(t.COP, a.steps)
 		out = append(out, x)
 	}
@@ -103,12 +97,6 @@ func (f fleet) take(kw flexKW, of func(k int) float64) {
 }
 
 const (
-	// reserveDays is how far back what was drawn from a tank tells how much may be drawn at once.
-	reserveDays = 28
-	// reserveMargin is how many times what was ever needed is kept: somebody will draw more.
-	reserveMargin = 1.25
-	// mostReserved is the share of a tank's usable heat that is kept at most.
-	mostReserved = 0.8
 	// outdoorFade is the time constant with which the deviation of the outdoor temperature fades before anything else is learned.
 	outdoorFade = 12 * time.Hour
 	// planTime bounds the search of a plan where export is worth more than import; without that a plan takes a hundredth of a second
@@ -119,7 +107,7 @@ const (
 type flexiblePlan struct {
 	f       fleet
 	steps   int
-	draws   []*forecast.Adaptive
+	draws   []*hotwater.Draws
 	gains   []*forecast.Adaptive
 	outdoor *forecast.Adaptive
 	reserve [][]float64 // kWh, by tank and slot
@@ -128,8 +116,8 @@ type flexiblePlan struct {
 
 func newFlexiblePlan(f fleet, steps int) *flexiblePlan {
 	p := &flexiblePlan{f: f, steps: steps, reserve: make([][]float64, len(f.tanks))}
-	for range f.tanks {
-		p.draws = append(p.draws, forecast.NewAdaptive(f.c.Step, steps, time.UTC, forecast.Settings{Max: math.Inf(1)}))
+	for _, t := range f.tanks {
+		p.draws = append(p.draws, hotwater.NewDraws(f.c.Step, steps, time.UTC, t.Heater.CapacityKWh))
 	}
 	for range f.rooms {
 		p.gains = append(p.gains, forecast.NewAdaptive(f.c.Step, steps, time.UTC, forecast.Settings{}))
@@ -141,13 +129,14 @@ func newFlexiblePlan(f fleet, steps int) *flexiblePlan {
 // foreseen is what is expected from a slot on: what is drawn, gained and how warm it is there is measured in the present slot, and foreseen from the past after it.
 func (p *flexiblePlan) foreseen(slot, steps int) ahead {
 	a := ahead{from: slot, steps: steps}
-	by := func(v []float64, by *forecast.Adaptive) []float64 {
+	by := func(v []float64, by forecaster) []float64 {
 		past := forecast.Past{Start: p.f.c.Start, Step: p.f.c.Step, Values: v[: slot+1 : slot+1]}
 		return append(v[slot:slot+1:slot+1], by.Forecast(past)...)[:steps]
 	}
 	for i, t := range p.f.tanks {
 		a.drawKW = append(a.drawKW, by(t.DrawKW, p.draws[i]))
-		p.reserve[i] = t.reserve(p.f.c, slot, a.drawKW[i])
+		drawn := forecast.Past{Start: p.f.c.Start, Step: p.f.c.Step, Values: t.DrawKW[:slot:slot]}
+		p.reserve[i] = hotwater.Reserve(&t.Heater, t.COP, drawn, p.f.c.at(slot), a.drawKW[i])
 	}
 	for i, r := range p.f.rooms {
 		a.gainsKW = append(a.gainsKW, by(r.GainsKW, p.gains[i]))
@@ -157,32 +146,6 @@ func (p *flexiblePlan) foreseen(slot, steps int) ahead {
 	}
 	a.reserveKWh = p.reserve
 	return a
-}
-
-// reserve is the usable heat that a tank should hold at the begin of each slot from one on, and at the end of the last: the most that it had to hold within an hour of that time of day, in the last
-// weeks, so that its heater, full on from there, kept up with what was drawn. Before a week is known it is half of the tank at least. It falls no faster than heat is drawn, which is what it is for.
-func (t *Tank) reserve(c *Case, slot int, drawKW []float64) []float64 {
-	perDay, around := int(24*time.Hour/c.Step), int(time.Hour/c.Step)
-	least := make([]float64, perDay)
-	need, days := 0.0, min(reserveDays, slot/perDay)
-	if days < 7 {
-		least = flat(devices.UsableKWh(&t.Heater)/2/reserveMargin, perDay)
-	}
-	for k := slot - 1; k >= slot-days*perDay; k-- {
-		need = math.Max(0, need+c.Hours()*(t.taken(k)-t.COP*t.Heater.MaxKW))
-		for d := -around; d <= around; d++ {
-			at := (k + d + perDay) % perDay
-			least[at] = math.Max(least[at], need)
-		}
-	}
-	out := make([]float64, len(drawKW)+1)
-	for k := range out {
-		out[k] = math.Min(reserveMargin*least[(slot+k)%perDay], mostReserved*devices.UsableKWh(&t.Heater))
-		if k > 0 {
-			out[k] = math.Max(out[k], out[k-1]-c.Hours()*drawKW[k-1])
-		}
-	}
-	return out
 }
 
 // renew plans the devices together with the stores, and adds their powers to the net power of the outlook.

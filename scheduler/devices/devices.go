@@ -4,6 +4,7 @@ package devices
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"quartier/optimizer/problem"
@@ -82,23 +83,39 @@ func UsableKWh(w *district.WaterHeaterParams) float64 {
 	return HeatPerK(w) * math.Max(1, w.MaxC-w.MinC)
 }
 
-// WaterHeater is the heat of a tank above the lowest temperature at the tap: what lies below warms nobody, so the plan may not spend it. It is tankC warm at the begin, and
-// drawKW of heat is taken from it in each step; what it lacks to its lowest temperature is made up for as fast as the heater can.
-func WaterHeater(id string, w *district.WaterHeaterParams, tankC float64, drawKW []float64, step time.Duration) *problem.WaterHeater {
+// StandingKW is what a tank loses at its lowest temperature.
+func StandingKW(w *district.WaterHeaterParams) float64 {
+	return w.LossPerHour * HeatPerK(w) * math.Max(0, w.MinC-ColdWaterC)
+}
+
+// WaterHeater is the heat of a tank above the lowest temperature at the tap: what lies below warms nobody, so the plan may not spend it. It is tankC warm at the begin, and drawKW of heat is taken
+// from it in each step. Of the usable heat, reserveKWh is to be left at the begin of each step and at the end of the last, one value more than steps, nil: none. What the tank lacks to that is made up for as fast
+// as the heater can, and the plan knows of the heat above it: that is
+//
+//	z = e - reserve,  z' = (1 - loss*h)*z + h*(power - draw - standing) - (reserve' - (1 - loss*h)*reserve)
+//
+// where e is the heat above the lowest temperature, below 0 in a colder tank, and standing is what is lost at that temperature: so the loss is right at any temperature.
+func WaterHeater(id string, w *district.WaterHeaterParams, tankC float64, drawKW, reserveKWh []float64, step time.Duration) *problem.WaterHeater {
 	x := problem.NewWaterHeater(id)
 	x.MaxKW, x.MinKW = w.MaxKW, w.MaxKW
-	perK := HeatPerK(w)
-	x.CapacityKWh = UsableKWh(w)
-	x.InitialKWh = math.Max(0, math.Min(x.CapacityKWh, perK*(tankC-w.MinC)))
+	h := step.Hours()
+	kept := 1 - w.LossPerHour*h
+	reserve := reserveKWh
+	if reserve == nil {
+		reserve = make([]float64, len(drawKW)+1)
+	}
+	x.CapacityKWh = UsableKWh(w) - slices.Min(reserve)
 	x.LossPerHour = w.LossPerHour
 	x.ShortfallCostPerKWh = WaterLackPerKWh
-	x.DrawKW = append([]float64(nil), drawKW...)
-	lacks := perK * math.Max(0, w.MinC-tankC)
+	x.DrawKW = make([]float64, len(drawKW))
+	z := math.Min(UsableKWh(w), HeatPerK(w)*(tankC-w.MinC)) - reserve[0]
+	x.InitialKWh = math.Max(0, z)
 	for t := range x.DrawKW {
-		if room := w.MaxKW - x.DrawKW[t]; room > 0 && lacks > 1e-9 {
-			kw := math.Min(room, lacks/step.Hours())
-			x.DrawKW[t] += kw
-			lacks -= kw * step.Hours()
+		x.DrawKW[t] = math.Max(0, drawKW[t]+StandingKW(w)+(reserve[t+1]-kept*reserve[t])/h)
+		if z < -1e-9 {
+			short := h*x.DrawKW[t] - kept*z // to have what is to be left at the end of the step
+			x.DrawKW[t] = math.Max(0, math.Min(short/h, w.MaxKW))
+			z = h*x.DrawKW[t] - short
 		}
 	}
 	return x

@@ -19,6 +19,7 @@ import (
 	"quartier/scheduler"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 	"quartier/testdata"
@@ -36,7 +37,8 @@ type life struct {
 	lines []district.Setpoint
 	plans int
 	errs  []district.ForecastError
-	count map[sim.Ref]map[string]float64 // counters at the begin of the slot
+	tanks map[district.SeriesID][]rollup.Row // what water heaters were in each slot
+	count map[sim.Ref]map[string]float64     // counters at the begin of the slot
 
 	costEUR, wearEUR float64
 }
@@ -60,7 +62,7 @@ func newLife(tb testing.TB, name string, index int, start time.Time, keepToPlan 
 	if err != nil {
 		tb.Fatal(err)
 	}
-	l := &life{tb: tb, cfg: cfg, d: &cfg.Districts[index], now: start, count: map[sim.Ref]map[string]float64{}}
+	l := &life{tb: tb, cfg: cfg, d: &cfg.Districts[index], now: start, count: map[sim.Ref]map[string]float64{}, tanks: map[district.SeriesID][]rollup.Row{}}
 	for id := range desc.Districts {
 		if id != l.d.ID {
 			delete(desc.Districts, id)
@@ -214,8 +216,13 @@ func (l *life) slot() {
 				if dev.Battery != nil {
 					l.wearEUR += (in + out) * dev.Battery.WearCostPerKWh
 				}
-			case district.EVCharger, district.HeatPump, district.WaterHeater:
+			case district.EVCharger, district.HeatPump:
 				other -= in - out
+			case district.WaterHeater:
+				other -= in - out
+				if !first {
+					l.tank(site.ID, dev, start, in)
+				}
 			}
 		}
 		r.OtherWh = units.Energy(math.Max(0, other)).WattHours()
@@ -242,6 +249,28 @@ func (l *life) slot() {
 	} else {
 		l.costEUR += net * sell[0]
 	}
+}
+
+// tank keeps what a water heater was in a slot.
+func (l *life) tank(site string, dev *district.Device, start time.Time, kwh float64) {
+	c, _ := l.w.Value(sim.Ref{District: l.d.ID, Site: site, Device: dev.ID}, district.TankC)
+	for quantity, r := range map[string]rollup.Row{district.TankC: {Last: c, Integral: c * l.d.Step.Hours()}, district.PowerKW: {Integral: kwh}} {
+		r.Series, r.Start, r.End, r.Samples, r.Held = dev.Series(l.d.ID, site, quantity), start, l.now, 1, l.d.Step
+		l.tanks[r.Series] = append(l.tanks[r.Series], r)
+	}
+}
+
+func (l *life) Rollup(_ context.Context, series []district.SeriesID, sp timegrid.Span, _ rollup.Step, _ *time.Location, yield func(rollup.Row) error) error {
+	for _, id := range series {
+		for _, r := range l.tanks[id] {
+			if sp.Contains(r.Start) {
+				if err := yield(r); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // live lets days pass, with a plan and a round of dispatch so often.

@@ -1,0 +1,80 @@
+package devices
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"quartier/schemas/district"
+)
+
+// TestWaterHeaterIsTheTank for any tank, temperature, draw and reserve: what the plan knows of, which is the heat above the reserve, is what the tank's own balance at mains water gives, below its lowest temperature as well, as long
+// as the heater keeps up.
+func TestWaterHeaterIsTheTank(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &district.WaterHeaterParams{MaxKW: 3, CapacityKWh: 16, MinC: rapid.Float64Range(20, 50).Draw(t, "lowest"), MaxC: 60, LossPerHour: rapid.Float64Range(0, 0.05).Draw(t, "loss")}
+		const steps = 40
+		h := 0.25
+		draw, reserve := make([]float64, steps), make([]float64, steps+1)
+		for k := range draw {
+			draw[k] = rapid.Float64Range(0, 2).Draw(t, "draw")
+		}
+		for k := range reserve { // falls no faster than heat is drawn, and is in the tank
+			reserve[k] = rapid.Float64Range(0, 0.8).Draw(t, "reserve") * UsableKWh(w)
+			if k > 0 {
+				reserve[k] = math.Max(reserve[k], reserve[k-1]-h*draw[k-1])
+			}
+		}
+		tankC := rapid.Float64Range(ColdWaterC, 65).Draw(t, "temperature")
+		x := WaterHeater("tank", w, tankC, draw, reserve, 15*time.Minute)
+		if x.InitialKWh < 0 || x.InitialKWh > x.CapacityKWh {
+			t.Fatalf("%g kWh of %g kWh", x.InitialKWh, x.CapacityKWh)
+		}
+		heat := HeatPerK(w) * (math.Min(tankC, w.MaxC) - ColdWaterC) // above mains water
+		floor := HeatPerK(w) * (w.MinC - ColdWaterC)
+		z, short := x.InitialKWh, heat-floor < reserve[0]
+		for k, kw := range x.DrawKW {
+			if kw < 0 || short && kw > w.MaxKW+1e-9 {
+				t.Fatalf("step %d: %g kW", k, kw)
+			}
+			given := math.Min(w.MaxKW, kw) // holds what the plan knows of, but for its loss
+			heat += h * (given - draw[k] - w.LossPerHour*heat)
+			z += h * (given - kw - w.LossPerHour*z)
+			left := heat - floor - reserve[k+1]
+			if short = short && left < -1e-9; short {
+				if given < w.MaxKW-1e-9 {
+					t.Fatalf("step %d: %g kWh lack, and %g kW are given", k, -left, given)
+				}
+				continue
+			}
+			if given < kw || kw == 0 {
+				return // more is drawn than the heater gives, or the reserve falls by more than the tank loses
+			}
+			if math.Abs(left-z) > 1e-6 {
+				t.Fatalf("step %d: the tank holds %g kWh above its reserve, the plan knows of %g", k, left, z)
+			}
+		}
+	})
+}
+
+// TestColdTank is heated at once and by its own loss, which is smaller than that at its lowest temperature.
+func TestColdTank(t *testing.T) {
+	w := &district.WaterHeaterParams{MaxKW: 2, CapacityKWh: 16, MinC: 42, MaxC: 60, LossPerHour: 0.02}
+	x := WaterHeater("tank", w, 12, make([]float64, 48), nil, 30*time.Minute)
+	on, floor := 0.0, HeatPerK(w)*30
+	for k, kw := range x.DrawKW {
+		switch {
+		case kw > 1.99:
+			on += 0.5
+		case math.Abs(kw-StandingKW(w)) > 1e-9 && float64(k)*0.5 > on+0.5:
+			t.Errorf("step %d: %g kW where the standing loss is %g kW", k, kw, StandingKW(w))
+		}
+	}
+	// q' = P - loss q from mains water to the lowest temperature
+	want := -math.Log(1-w.LossPerHour*floor/w.MaxKW) / w.LossPerHour
+	if on < want-0.6 || on > want+0.2 || x.InitialKWh != 0 {
+		t.Errorf("the tank is heated for %g h, it takes %g h", on, want)
+	}
+}

@@ -1,0 +1,97 @@
+package hotwater
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"quartier/schemas/district"
+	"quartier/schemas/timegrid"
+)
+
+// KeepDays is how many days of measurements a [Learner] learns from, and looks back for at most.
+const KeepDays = 42
+
+// Learner learns a tank from what is measured of it, slot by slot. Its methods are not safe for use by several goroutines at once.
+type Learner struct {
+	stated  district.WaterHeaterParams
+	zone    *time.Location
+	steps   int
+	m       Measured
+	id      Identified
+	draws   *Draws
+	learned int // slots that the loss rests on
+}
+
+// NewLearner begins with a tank of which nothing was measured before start, to foresee up to so many steps ahead of the newest slot.
+func NewLearner(stated *district.WaterHeaterParams, start time.Time, step time.Duration, steps int, zone *time.Location) *Learner {
+	l := &Learner{stated: *stated, zone: zone, steps: max(steps, int(24*time.Hour/step)), m: Measured{Start: start, Step: step}}
+	l.anew()
+	return l
+}
+
+// End is the end of the newest slot that was taken.
+func (l *Learner) End() time.Time {
+	return l.m.Start.Add(time.Duration(len(l.m.TankC)) * l.m.Step)
+}
+
+// Take takes slots that follow on the newest one: the temperature at the end of each, °C, and the mean heat given by the heater, kW; NaN where that is not known. Both are equally long. It reports whether the tank
+// was looked at anew, which is done once a day.
+func (l *Learner) Take(tankC, heatKW []float64) (anew bool, err error) {
+	if err := (Measured{Step: l.m.Step, TankC: tankC, HeatKW: heatKW}).Check(); err != nil || len(tankC) == 0 {
+		return false, err
+	}
+	l.m.TankC, l.m.HeatKW = append(l.m.TankC, tankC...), append(l.m.HeatKW, heatKW...)
+	if len(l.m.TankC)-l.learned >= l.perDay() {
+		l.anew()
+		return true, nil
+	}
+	l.id.balance(&l.stated, l.m)
+	return false, nil
+}
+
+func (l *Learner) perDay() int { return int(24 * time.Hour / l.m.Step) }
+
+// anew finds the loss of the tank and what was drawn with it. That is done once a day, since each value of the past changes with the loss.
+func (l *Learner) anew() {
+	if over := len(l.m.TankC) - KeepDays*l.perDay(); over > 0 {
+		over = (over + l.perDay() - 1) / l.perDay() * l.perDay() // times of day stay where they are
+		l.m.Start = l.m.Start.Add(time.Duration(over) * l.m.Step)
+		l.m.TankC, l.m.HeatKW = slices.Clone(l.m.TankC[over:]), slices.Clone(l.m.HeatKW[over:])
+	}
+	l.id, _ = Identify(&l.stated, l.m, l.zone) // its form was checked
+	l.draws = NewDraws(l.m.Step, l.steps, l.zone, l.stated.CapacityKWh)
+	l.learned = len(l.m.TankC)
+}
+
+// Identified is what is known of the tank.
+func (l *Learner) Identified() Identified { return l.id }
+
+// Params is the tank as it is stated, with the loss that it was found to have.
+func (l *Learner) Params() *district.WaterHeaterParams {
+	w := l.stated
+	w.LossPerHour = l.id.LossPerHour
+	return &w
+}
+
+// Drawn is what was drawn from the tank, NaN where that is not known.
+func (l *Learner) Drawn() timegrid.Series {
+	return timegrid.Series{Start: l.m.Start, Step: l.m.Step, Values: l.id.DrawKW}
+}
+
+// Foresee is the expected draw of n slots from one on that begins at from, not before [Learner.End], kW. Beyond what it foresees it goes on as a day before.
+func (l *Learner) Foresee(from time.Time, n int) []float64 {
+	ahead := l.draws.Forecast(l.Drawn())
+	skip := max(0, int(from.Sub(l.End())/l.m.Step))
+	out := make([]float64, n)
+	for k := range out {
+		at := k + skip
+		for at >= len(ahead) {
+			at -= l.perDay()
+		}
+		if at >= 0 {
+			out[k] = math.Max(0, ahead[at])
+		}
+	}
+	return out
+}

@@ -1,0 +1,137 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"quartier/scheduler/hotwater"
+	"quartier/scheduler/observe"
+	"quartier/schemas/district"
+	"quartier/schemas/store/rollup"
+	"quartier/schemas/timegrid"
+)
+
+// tankSlack is how late a slot of a tank may be known.
+const tankSlack = 2 * time.Hour
+
+// tankOutlook is a tank as a plan takes it.
+type tankOutlook struct {
+	params     *district.WaterHeaterParams
+	drawKW     []float64 // heat expected to be drawn in each step
+	reserveKWh []float64 // usable heat to be left at the begin of each step, and at the end of the last
+}
+
+// tanks learn the water heaters of a district.
+type tanks struct {
+	mu sync.Mutex
+	by map[observe.Key]*hotwater.Learner
+}
+
+// tankOutlooks takes what was measured of each water heater since, and says what is expected of it. What the record does not give leaves a tank as it was known before.
+func (s *Scheduler) tankOutlooks(ctx context.Context, in inputs) map[observe.Key]tankOutlook {
+	out := map[observe.Key]tankOutlook{}
+	s.tanks.mu.Lock()
+	defer s.tanks.mu.Unlock()
+	for i := range s.cfg.District.Sites {
+		site := &s.cfg.District.Sites[i]
+		for k := range site.Devices {
+			dev := &site.Devices[k]
+			if dev.WaterHeater == nil {
+				continue
+			}
+			key := observe.Key{Site: site.ID, Device: dev.ID}
+			l := s.tanks.by[key]
+			if l == nil || l.End().After(in.start) { // the clock was set back
+				begin := in.start.Add(-hotwater.KeepDays * 24 * time.Hour).Truncate(24 * time.Hour)
+				l = hotwater.NewLearner(dev.WaterHeater, begin, in.step, in.steps+int(tankSlack/in.step), s.cfg.District.Zone)
+				s.tanks.by[key] = l
+			}
+			if err := s.takeTank(ctx, site.ID, dev, l, in); err != nil {
+				s.cfg.Log.Warn("draws of a tank are foreseen from what was known before", "district", s.cfg.District.ID, "site", site.ID, "device", dev.ID, "err", err)
+			}
+			one := tankOutlook{params: l.Params(), drawKW: l.Foresee(in.start, in.steps)}
+			one.reserveKWh = hotwater.Reserve(one.params, 1, l.Drawn(), in.start, one.drawKW)
+			out[key] = one
+		}
+	}
+	return out
+}
+
+// takeTank has a tank learn the slots that the record knows since.
+func (s *Scheduler) takeTank(ctx context.Context, site string, dev *district.Device, l *hotwater.Learner, in inputs) error {
+	span := timegrid.NewSpan(l.End(), in.start)
+	n := span.Count(in.step)
+	if n <= 0 {
+		return nil
+	}
+	tankC, heatKW := make([]float64, n), make([]float64, n)
+	for i := range n {
+		tankC[i], heatKW[i] = math.NaN(), math.NaN()
+	}
+	id := dev.Series(s.cfg.District.ID, site, district.TankC)
+	power := dev.Series(s.cfg.District.ID, site, district.PowerKW)
+	step := rollup.Quarter
+	if in.step%(15*time.Minute) != 0 {
+		step = rollup.Minute
+	}
+	last, slot, row := -1, -1, rollup.Row{}
+	put := func() {
+		if slot < 0 || row.Held < in.step/2 {
+			return
+		}
+		if row.Series == id {
+			tankC[slot] = row.Last
+		} else if v, ok := row.Mean(); ok {
+			heatKW[slot] = math.Max(0, v)
+		}
+		last = max(last, slot)
+	}
+	err := s.cfg.Store.Rollup(ctx, []district.SeriesID{id, power}, span, step, time.UTC, func(r rollup.Row) error {
+		at := int(r.Start.Sub(span.Start) / in.step)
+		if at < 0 || at >= n {
+			return nil
+		}
+		if at == slot && r.Series == row.Series {
+			row.Add(r)
+			return nil
+		}
+		put()
+		slot, row = at, r
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("scheduler: read %s and %s: %w", id, power, err)
+	}
+	put()
+	if late := n - int(tankSlack/in.step); last+1 < late { // nothing came for long: that is a gap
+		last = late - 1
+	}
+	anew, err := l.Take(tankC[:last+1], heatKW[:last+1])
+	if x := l.Identified(); anew && x.Known > 0 {
+		s.cfg.Log.Info("tank learned", "district", s.cfg.District.ID, "site", site, "device", dev.ID, "loss_per_hour", x.LossPerHour, "loss_deviation", x.LossDeviation,
+			"quiet_nights", x.Nights, "known_share", x.Known, "unexplained_kwh", x.UnexplainedKWh)
+	}
+	return err
+}
+
+// Tank is what is known of a water heater.
+type Tank struct {
+	Site, Device string
+	hotwater.Identified
+}
+
+// Tanks says what was learned of each water heater, and how sure that is.
+func (s *Scheduler) Tanks() []Tank {
+	s.tanks.mu.Lock()
+	defer s.tanks.mu.Unlock()
+	var out []Tank
+	for site, dev := range s.cfg.District.AllDevices {
+		if l := s.tanks.by[observe.Key{Site: site, Device: dev.ID}]; l != nil {
+			out = append(out, Tank{site, dev.ID, l.Identified()})
+		}
+	}
+	return out
+}

@@ -1,0 +1,126 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"math"
+	"testing"
+	"time"
+
+	"quartier/optimizer/problem"
+	"quartier/scheduler/devices"
+	"quartier/schemas/district"
+	"quartier/schemas/order"
+	"quartier/schemas/store/rollup"
+	"quartier/schemas/timegrid"
+)
+
+// showers gives the record so many days of the tank: each morning at 7 (UTC) 3.5 kWh are drawn within a quarter-hour, and the heater runs in the two hours before.
+func (w *town) showers(days int) {
+	const perK = 12.0 / (62 - devices.ColdWaterC)
+	begin := w.now.Truncate(24*time.Hour).AddDate(0, 0, -days)
+	c := 58.0
+	for at := begin; at.Before(w.now); at = at.Add(15 * time.Minute) {
+		heat, draw := 0.0, 0.0
+		switch minute := at.Hour()*60 + at.Minute(); {
+		case minute >= 4*60 && minute < 7*60 && c < 61:
+			heat = 2.2
+		case minute == 7*60:
+			draw = 14
+		}
+		c += 0.25 / perK * (heat - draw - 0.01*perK*(c-devices.ColdWaterC))
+		for quantity, r := range map[string]rollup.Row{district.TankC: {Last: c}, district.PowerKW: {Integral: heat / 4, Last: heat}} {
+			r.Series, r.Start, r.End, r.Samples, r.Held = district.NewSeriesID("d", "s", "tank", quantity), at, at.Add(15*time.Minute), 15, 15*time.Minute
+			w.slots = append(w.slots, r)
+		}
+	}
+}
+
+// tank is the tank of the newest problem.
+func (w *town) tank(t *testing.T) *problem.WaterHeater {
+	t.Helper()
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range w.asked[len(w.asked)-1].Sites[0].Devices {
+		if x, ok := d.(*problem.WaterHeater); ok {
+			return x
+		}
+	}
+	t.Fatal("the plan has no tank")
+	return nil
+}
+
+// TestATankIsPlannedByWhatWasDrawn: the draws of the record are foreseen at their time of day, the heat that they need at once is held, and what is known of the tank is told. A record that does not answer leaves that as it was.
+func TestATankIsPlannedByWhatWasDrawn(t *testing.T) {
+	w := newTown(t)
+	cold := w.tank(t).DrawKW
+	for k, kw := range cold {
+		if kw <= 0 {
+			t.Fatalf("step %d: %g kW are foreseen of a tank of which nothing is known", k, kw)
+		}
+	}
+	w.showers(15)
+	w.s, _ = New(w.s.cfg)
+	w.measure("tank", district.TankC, 61)
+	x := w.tank(t)
+	morning := int(timegrid.Floor(w.now, 24*time.Hour).Add(31*time.Hour).Sub(timegrid.Floor(w.now, 15*time.Minute)) / (15 * time.Minute))
+	around, noon := 0.0, 0.0
+	for k := morning - 4; k <= morning+4; k++ {
+		around += x.DrawKW[k] / 4
+	}
+	for k := morning + 16; k < morning+24; k++ {
+		noon += x.DrawKW[k] / 4
+	}
+	if around < 2.5 || noon > 0.5 {
+		t.Errorf("%g kWh are foreseen around the showers, %g kWh at noon", around, noon)
+	}
+	if len(w.s.Tanks()) != 1 {
+		t.Fatalf("%d tanks are known", len(w.s.Tanks()))
+	}
+	got := w.s.Tanks()[0]
+	if got.Site != "s" || got.Device != "tank" || got.Nights < 10 || math.Abs(got.LossPerHour-0.01) > 0.001 || got.Known < 0.3 {
+		t.Errorf("of the tank is known: %d nights, a loss of %g, %g of the slots", got.Nights, got.LossPerHour, got.Known)
+	}
+	w.now = w.now.Add(30 * time.Minute)
+	w.refresh()
+	w.s.cfg.Store = silent{w}
+	again := w.tank(t)
+	for k := range 96 {
+		if math.Abs(again.DrawKW[k]-x.DrawKW[k+2]) > 0.05 && k > 2 {
+			t.Fatalf("step %d: %g kW after a record that did not answer, %g kW before", k, again.DrawKW[k], x.DrawKW[k+2])
+		}
+	}
+	// nobody is there: nothing is drawn, and nothing is held ready
+	w.s.cfg.Store = w
+	if _, err := w.s.Order(t.Context(), order.Order{Site: "s", Kind: order.Away, Value: 3, Author: "anna", Reason: "holiday", Start: w.now, End: w.now.Add(72 * time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	for k, kw := range w.tank(t).DrawKW {
+		if kw != 0 {
+			t.Fatalf("step %d: %g kW are foreseen while nobody is there", k, kw)
+		}
+	}
+}
+
+// silent is a record that does not say what tanks were.
+type silent struct{ *town }
+
+func (silent) Rollup(context.Context, []district.SeriesID, timegrid.Span, rollup.Step, *time.Location, func(rollup.Row) error) error {
+	return errors.New("the disk is slow")
+}
+
+// TestTheClockSetBackBeginsATankAnew: what was measured at times to come is not believed.
+func TestTheClockSetBackBeginsATankAnew(t *testing.T) {
+	w := newTown(t)
+	w.showers(9)
+	w.tank(t)
+	w.now = w.now.AddDate(0, 0, -3)
+	w.refresh()
+	w.tank(t)
+	for key, l := range w.s.tanks.by {
+		if l.End().After(w.now) {
+			t.Errorf("%v: it ends at %v, the clock shows %v", key, l.End(), w.now)
+		}
+	}
+}
