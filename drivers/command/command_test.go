@@ -326,6 +326,20 @@ func TestReleaseThatFails(t *testing.T) {
 	if r, err := timer.Release(t.Context()); err != nil || !math.IsNaN(r.Value) || len(timer.dev.writes) != n {
 		t.Errorf("%+v, %v, %v written; want nothing written to what lets go by itself", r, err, timer.dev.writes[n:])
 	}
+	half := newBench(t, inverter, limit(0.9, 1)) // its first command arrives, and nobody hears of it
+	half.dev.write = drivers.ErrUnreachable
+	if _, err := half.Send(t.Context(), 0.5); err == nil {
+		t.Error("no error of a device that does not answer")
+	}
+	half.dev.write = nil
+	maps.Copy(half.dev.values, limit(0.5, 1))
+	if _, err := half.Release(t.Context()); err != nil || half.dev.values["limit_share"] != 0.9 {
+		t.Errorf("%v, %v; want it given back", err, half.dev.values)
+	}
+	written := len(half.dev.writes)
+	if r, err := half.Release(t.Context()); err != nil || !math.IsNaN(r.Value) || len(half.dev.writes) != written {
+		t.Errorf("a second time: %+v, %v, %v written", r, err, half.dev.writes[written:])
+	}
 	blank := newBench(t, "luxtronik-shi", map[string]float64{}) // nothing of it can be read before
 	blank.Commander.before, blank.Commander.sought = &Before{}, true
 	if _, err := blank.Release(t.Context()); err != nil || len(blank.dev.writes) == 0 {
