@@ -51,6 +51,8 @@ type Point struct {
 	Readable bool
 	Writable bool
 	Min, Max float64 // range of a write, stored unit; ±Inf without a limit
+	// Resolution is the smallest change that the point tells, stored unit; 0 where it tells any or that is not known before the device is read.
+	Resolution float64
 }
 
 // Reading is one value read from a device.

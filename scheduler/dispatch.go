@@ -260,7 +260,10 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 	s.passing(site.ID, net, importKW, exportKW, st.Now)
 	group := dispatch.Group{Wishes: wishesOf(jobs, func(j *job) bool { return !j.own && !j.blind && !j.deaf && j.wish.Kind != district.LoadMeter }), NetKW: net.V, ImportLimitKW: importKW, ExportLimitKW: exportKW}
 	if net.OK {
-		if over := dispatch.Hold(group.Wishes, net.V, importKW, exportKW); over > 0.1 {
+		group.RiseKW = s.rising(site.ID, group, st.Now)
+		alone := group
+		alone.ImportLimitKW, alone.ExportLimitKW = math.Inf(1), math.Inf(1)
+		if over := dispatch.HoldTogether([]dispatch.Group{alone}, net.V, importKW, exportKW, ""); over > 0.1 {
 			s.cfg.Log.Warn("site limit cannot be kept", "site", site.ID, "over_kw", over, "net_kw", net.V)
 		}
 		expected := net.V
@@ -296,6 +299,11 @@ func (s *Scheduler) deviceJob(site *district.Site, dev *district.Device, st obse
 	case district.EVCharger:
 		if ctl, ok := drv.Control(); ok && ctl.Restore != drivers.RestorePrevious {
 			j.freeKW = dispatch.SafeKW(ctl, most)
+		}
+	}
+	if ctl, ok := drv.Control(); ok && dev.Kind != district.PV && dev.Kind != district.Battery {
+		if step := dispatch.StepKW(ctl, most); step > 0 {
+			w.StepKW, w.ReserveKW, w.RunsKW = step, step/2+s.tells(site), dispatch.RunsFromKW(ctl, most) // half a step: by so much what it draws may differ
 		}
 	}
 	paused, bySystem := s.paused(site.ID, dev.ID, st.Now)

@@ -34,10 +34,10 @@ func (s *Scheduler) sated(j *job, now observe.Device, at time.Time) bool {
 	case !now.PowerKW.OK:
 		return false
 	}
-	stands, ok := s.sender.Standing(key.Site, key.Device)
+	stands, _ := s.sender.Standing(key.Site, key.Device) // of 0 kW where nothing does, or it has its own control
 	slack := math.Max(0.3, 0.1*stands.KW)
 	switch {
-	case !ok || stands.Own || stands.KW-now.PowerKW.V < slack:
+	case stands.KW-now.PowerKW.V < slack:
 		if t.lacks = (time.Time{}); now.PowerKW.V > t.didKW+slack {
 			t.sated = time.Time{} // it needed a moment to start
 		}
@@ -47,7 +47,7 @@ func (s *Scheduler) sated(j *job, now observe.Device, at time.Time) bool {
 		t.sated, t.didKW = at, now.PowerKW.V
 	}
 	s.taking[key] = t
-	return !t.sated.IsZero() && at.Sub(t.sated).Abs() < satedFor
+	return at.Sub(t.sated).Abs() < satedFor
 }
 
 // took keeps which consumers a limit asked to take a feed.
@@ -128,7 +128,7 @@ func (s *Scheduler) mayTake(j *job, dev *district.Device, now observe.Device, at
 		most = math.Min(most, o.Value)
 	}
 	if most = dispatch.AtMost(ctl, most, j.maxKW).SentKW; most >= least-1e-9 && most > 0 { // in its own steps, so that none ends above
-		w.TakeKW, w.StepKW = most, dispatch.StepKW(ctl, j.maxKW)
+		w.TakeKW = most
 		w.LeastKW = math.Min(most, dispatch.AtLeast(ctl, math.Max(least, dispatch.RunsFromKW(ctl, j.maxKW)), j.maxKW).SentKW)
 		if t := s.taking[observe.Key{Site: w.Site, Device: w.Device}]; !t.needed.IsZero() && at.Sub(t.needed).Abs() < dispatch.ReleaseAfter {
 			w.StaysFor = t.limit

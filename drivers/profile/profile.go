@@ -210,7 +210,11 @@ func (pt *Point) Writable() bool { return pt.Access != ReadOnly }
 
 // DriverPoint describes the point as the driver of its device does.
 func (pt *Point) DriverPoint() drivers.Point {
-	return drivers.Point{Name: pt.Name, Unit: pt.Unit, Form: pt.Form, Readable: pt.Readable(), Writable: pt.Writable(), Min: pt.Min, Max: pt.Max}
+	out := drivers.Point{Name: pt.Name, Unit: pt.Unit, Form: pt.Form, Readable: pt.Readable(), Writable: pt.Writable(), Min: pt.Min, Max: pt.Max}
+	if pt.Register != nil && pt.Register.ScaleFactor == nil {
+		out.Resolution = pt.Resolution(0)
+	}
+	return out
 }
 
 // DriverPoints lists the points of the profile, with the control point where that stands for a sequence.

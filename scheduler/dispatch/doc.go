@@ -9,6 +9,9 @@
 // which devices a limit holds back and what they would take without it, so that one is not let go as soon as its own measurement shows that the limit is kept. It gets its
 // own control back when for [ReleaseAfter] nothing had to be held back, or the limit was not what kept it low.
 //
+// Who is steered at a limit of import in steps, such as a car, is told what leaves half a step, what the meters do not tell and what else is about to be drawn until the command shows; where the limit has room
+// nothing is kept back, nobody is stopped for it, and the reason says how much it is.
+//
 // # The gate
 //
 // Whatever wants it, a command reaches a device only through [Sender]:

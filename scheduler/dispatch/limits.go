@@ -23,9 +23,13 @@ type Wish struct {
 	Follows      bool // WantedKW answers what is measured, anew in every round
 	Stubborn     bool // the device does not do what it was told: a command is repeated although it stands already
 
+	StepKW float64 // of a consumer, between its commands; 0: it takes any power, or is on or off
+
+	// Of a consumer that is steered at a limit of import, what is kept below that for its steps and those of the meters, and the least at which it runs: it is not stopped for a reserve.
+	ReserveKW, RunsKW float64
+
 	// Of a consumer, what it may take of a feed that nothing else takes up, and the least at which it runs; 0: it may take nothing, by its comfort, its temperature, its car or its quiet hours.
 	TakeKW, LeastKW float64
-	StepKW          float64 // between its commands; 0: it takes any power, or is on or off
 	Sated           bool    // it has not done what it may for a while, and counts with what it does: a full car, a heat pump that its own control holds back
 	StaysFor        string  // the limit for which it took a feed until lately, see TookFor: it goes on at its least for that, so that no machine is switched to and fro
 	TakenKW         float64 // by how much WantedKW was lifted so
@@ -36,6 +40,7 @@ type Wish struct {
 type Group struct {
 	Wishes                       []*Wish
 	NetKW                        float64 // positive when the site draws; it holds what the devices do now
+	RiseKW                       float64 // by which it will be higher, beside its wishes, before a command that is sent now shows
 	ImportLimitKW, ExportLimitKW float64
 }
 
@@ -101,8 +106,10 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 				over -= g.move(kind, -1, over, reason)
 			}
 		}
+		spare(sites, netKW, importLimitKW, reason)
 		return math.Max(0, over)
 	}
+	spare(sites, netKW, importLimitKW, limitText("import", importLimitKW, of))
 	for _, g := range sites {
 		expected -= g.unmet()
 	}
@@ -118,6 +125,28 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 		over -= stay(sites, netKW, importLimitKW, reason, "export"+of)
 	}
 	return math.Max(0, over)
+}
+
+// spare lowers who is steered at a limit of import to a reserve below it: what the steps of commands and meters hide, and what else is about to be drawn until a command shows. Where the limit has room it
+// lowers nobody.
+func spare(sites []Group, netKW, importLimitKW float64, reason string) {
+	rise := 0.0
+	for _, g := range sites {
+		rise += g.RiseKW
+	}
+	for _, g := range sites {
+		for _, w := range g.Wishes {
+			if w.ReserveKW <= 0 || w.Raised {
+				continue
+			}
+			reserve := w.ReserveKW + math.Max(0, rise)
+			room := importLimitKW - together(sites, netKW) + w.WantedKW // for it
+			if told := math.Max(w.RunsKW, w.down(room-reserve)); told < w.down(w.WantedKW)-1e-9 {
+				w.WantedKW = told
+				w.Changed, w.Reason = true, fmt.Sprintf("%s, %.2f kW in reserve", reason, reserve)
+			}
+		}
+	}
 }
 
 // urge marks wishes that lower what is drawn, in the order in which devices give way, while more is drawn than a limit allows: a minimum hold, which spares a machine, would otherwise keep them

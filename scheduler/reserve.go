@@ -1,0 +1,62 @@
+package scheduler
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"quartier/scheduler/dispatch"
+	"quartier/schemas/district"
+)
+
+// rest is what a site drew beside the consumers and batteries that are commanded, in one round of dispatch.
+type rest struct {
+	at time.Time
+	kw float64
+}
+
+// A command shows within three rounds after what asked for it: one passes until that is measured and told, and up to two until the device does it, such as a car that takes up its limit after 5 s and more.
+const roundsToShow = 3
+
+// restsFor is for how long rounds are remembered.
+const restsFor = 30 * time.Second
+
+// rising is by how much a site draws more, beside what is commanded, before a command of now shows: by the median of its changes from round to round in the last half minute, which neither a kettle that was
+// switched on nor measurements of different moments move. It is negative where less and less is drawn, and 0 before half of that is known.
+func (s *Scheduler) rising(site string, g dispatch.Group, now time.Time) float64 {
+	kw := g.NetKW
+	for _, w := range g.Wishes {
+		if w.Kind != district.PV {
+			kw -= w.MeasuredKW
+		}
+	}
+	past := slices.DeleteFunc(s.rests[site], func(r rest) bool { return now.Sub(r.at) > restsFor || !r.at.Before(now) }) // also when the clock was set back
+	past = append(past, rest{now, kw})
+	s.rests[site] = past
+	if now.Sub(past[0].at) < restsFor/2 {
+		return 0
+	}
+	changes := make([]float64, 0, len(past))
+	for i := range past[1:] {
+		changes = append(changes, past[i+1].kw-past[i].kw)
+	}
+	slices.Sort(changes)
+	return roundsToShow * changes[len(changes)/2]
+}
+
+// tells is the smallest change of its power that the meters of a site tell, kW.
+func (s *Scheduler) tells(site *district.Site) (kw float64) {
+	for _, dev := range site.Devices {
+		if dev.Kind != district.GridMeter {
+			continue
+		}
+		if drv, ok := s.cfg.Driver(site.ID, dev.ID); ok {
+			for _, pt := range drv.Points() {
+				if pt.Name == district.PowerKW {
+					kw = math.Max(kw, pt.Resolution)
+				}
+			}
+		}
+	}
+	return kw
+}
