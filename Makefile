@@ -4,8 +4,9 @@ SHELL := /bin/bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 WEB     := cmd/internal/console/web
-GOFLAGS_WEB := -tags web -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
-export GOFLAGS := -buildvcs=false
+GOFLAGS_WEB := -tags web -ldflags "-s -w -X main.version=$(VERSION)"
+# one way to compile for program, checks and tests, in whatever folder: what one of them compiled serves the others
+export GOFLAGS := -buildvcs=false -trimpath
 # On processors with AVX2 the optimizer takes four steps at a time (optimizer/ipm/vec_wide.go). `make GOEXPERIMENT= build` builds for every processor.
 GOEXPERIMENT ?= $(shell test "$$(go env GOARCH)" = amd64 && grep -qsw avx2 /proc/cpuinfo && echo simd)
 export GOEXPERIMENT
@@ -41,7 +42,8 @@ demo: build ## the whole system on simulated districts, console on http://127.0.
 setup: drivers/foreign/node_modules/.done ## install what the tests need: browser, Modbus and OPC UA peers, TimescaleDB, HiGHS
 	.ci/setup
 
-test: setup check build ## every test, TimescaleDB and browser included
+test: ## every test, TimescaleDB and browser included
+	$(MAKE) --no-print-directory -j 2 --output-sync=target setup check build
 	.ci/test
 
 check: ## gofmt, vet and staticcheck
