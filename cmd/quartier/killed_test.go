@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"quartier/drivers/modbus/serve"
 	"quartier/drivers/profile"
 	"quartier/schemas/district"
+	"quartier/schemas/logtest"
 )
 
 const limitedDistrict = `
@@ -40,24 +39,6 @@ districts:
           - {id: meter, kind: grid_meter, profile: eastron-sdm630, address: %q, unit_id: 1, poll_seconds: 1}
           - {id: sun, kind: pv, profile: sunspec-inverter, address: %q, unit_id: 2, poll_seconds: 1, control: true, pv: {peak_kw: 10, curtailable: true}}
 `
-
-// said is what a program has told so far.
-type said struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (s *said) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.Write(b)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.String()
-}
 
 // midnight returns the longitude at which it is midnight by the sun: no plan expects any there, so that what the inverter is told follows from what is measured alone.
 func midnight(now time.Time) float64 {
@@ -102,9 +83,9 @@ func TestKilledProgram(t *testing.T) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, limitedDistrict, filepath.Join(dir, "var"), midnight(time.Now()), srv.URL(), srv.URL()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run := func() (*exec.Cmd, *said) {
+	run := func() (*exec.Cmd, *logtest.Buffer) {
 		cmd := exec.Command("quartier", "run", "-c", file)
-		told := &said{}
+		told := &logtest.Buffer{}
 		cmd.Stderr = told
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -114,7 +95,7 @@ func TestKilledProgram(t *testing.T) {
 	}
 	const held = 0.4 // at most: 7 kW fed of 9 kW made leave 4 kW within the limit of 2 kW, and who acts before the inverter was read leaves less
 	kept := filepath.Join(dir, "var", "before.json")
-	commanded := func(said *said) {
+	commanded := func(said *logtest.Buffer) {
 		t.Helper()
 		for end := time.Now().Add(time.Minute); at("limit_share") > held+1e-6 || at("limit_enable") != 1 || at("limit_reversion") != 900; time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,32 +13,19 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"quartier/cmd/internal/config"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/logtest"
 	"quartier/schemas/store/sqlite"
 	"quartier/schemas/tariff"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
 	"quartier/testdata"
 )
-
-// output is what a demonstration prints, readable while it runs.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-func (o *output) String() string { o.mu.Lock(); defer o.mu.Unlock(); return o.buf.String() }
 
 // until waits for a condition, at most a minute: ten times what it takes.
 func until(t *testing.T, what string, ok func() bool) {
@@ -83,7 +69,7 @@ func TestDemonstration(t *testing.T) {
 	t.Parallel()
 	before := runtime.NumGoroutine()
 	dir := t.TempDir()
-	out := &output{}
+	out := &logtest.Buffer{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"quartier/schemas/district"
+	"quartier/schemas/logtest"
 	"quartier/schemas/store"
 	"quartier/schemas/store/sqlite"
 	"quartier/schemas/timegrid"
@@ -25,7 +26,7 @@ import (
 // them all, and the balances of that time are closed.
 func TestDiskRefuses(t *testing.T) {
 	t.Parallel()
-	dir, out := t.TempDir(), &output{}
+	dir, out := t.TempDir(), &logtest.Buffer{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan error, 1)

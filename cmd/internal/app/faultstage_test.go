@@ -31,6 +31,7 @@ import (
 	"quartier/scheduler"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/logtest"
 	"quartier/schemas/store"
 	"quartier/schemas/store/sqlite"
 	"quartier/schemas/timegrid"
@@ -67,7 +68,7 @@ type stage struct {
 	prices  *priceFeed
 	skew    time.Duration // of the machine's clock against the bubble's
 	token   string
-	log     *lines
+	log     *logtest.Buffer // shown when a test fails
 	disk    *hangingDisk
 	source  *publisher // of a feed, where there is one
 	renewed atomic.Bool
@@ -90,20 +91,6 @@ type moment struct {
 	importWh, exprtWh units.WattHours
 	devicesKW         [5]string
 }
-
-// lines is a log that is shown when a test fails.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.text.String() }
 
 func ref(device string) sim.Ref {
 	return sim.Ref{District: faultDistrict, Site: faultSite, Device: device}
@@ -130,7 +117,7 @@ func newStage(t *testing.T, dir string, set setting) *stage {
 		charging *= 3
 	}
 	time.Sleep(time.Until(at))
-	s := &stage{t: t, dir: dir, setting: set, net: newNetwork(), log: &lines{}}
+	s := &stage{t: t, dir: dir, setting: set, net: newNetwork(), log: &logtest.Buffer{}}
 	text, err := os.ReadFile("testdata/faults.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"quartier/cmd/internal/console"
 	"quartier/schemas/balance"
 	"quartier/schemas/district"
+	"quartier/schemas/logtest"
 	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 	"quartier/schemas/units"
@@ -41,7 +42,7 @@ func TestDemonstrationGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	run := func(months int, start time.Time) *Record {
 		t.Helper()
-		out := &output{}
+		out := &logtest.Buffer{}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var log bytes.Buffer

@@ -14,12 +14,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"quartier/schemas/district"
+	"quartier/schemas/logtest"
 	"quartier/schemas/timegrid"
 )
 
@@ -35,27 +35,9 @@ func source(address string) Source {
 // noon is a time of the spring day.
 var noon = time.Date(2026, 3, 29, 10, 0, 0, 0, time.UTC)
 
-// log collects what is logged.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func options(t *testing.T, dir string) (Options, *logged) {
+func options(t *testing.T, dir string) (Options, *logtest.Buffer) {
 	t.Helper()
-	l := &logged{}
+	l := &logtest.Buffer{}
 	t.Cleanup(func() {
 		if strings.Contains(l.String(), "c0ffee") {
 			t.Errorf("the token is in the log: %s", l)

@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -9,11 +8,11 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"quartier/schemas/district"
+	"quartier/schemas/logtest"
 	"quartier/schemas/store"
 	"quartier/schemas/store/sqlite"
 	"quartier/schemas/store/storetest"
@@ -37,24 +36,6 @@ func drained(t *testing.T, s *Store) func() bool {
 		must(t, err)
 		return st.OutboxRows == 0
 	}
-}
-
-// lockedBuffer is a log to read while others write.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // TestDatabaseKilled cuts the database off again and again in the middle of ingestion: no write fails or waits for it, and in the end the database
@@ -130,7 +111,7 @@ func TestAwayAtStart(t *testing.T) {
 	url := storetest.Database(t)
 	proxy, through := storetest.DatabaseProxy(t, url)
 	proxy.Cut()
-	log := &lockedBuffer{}
+	log := &logtest.Buffer{}
 	s := newStore(t, opener(through), Options{Log: slog.New(slog.NewTextHandler(log, nil))})
 	start(t, s)
 	before := time.Now()
@@ -250,7 +231,7 @@ func TestDamagedBatch(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "outbox.db")
 	local, err := sqlite.Open(t.Context(), path, sqlite.Options{Outbox: true})
 	must(t, err)
-	log := &lockedBuffer{}
+	log := &logtest.Buffer{}
 	s := New(local, opener(url), Options{Log: slog.New(slog.NewTextHandler(log, nil))})
 	defer s.Close()
 	for n := range 5 {

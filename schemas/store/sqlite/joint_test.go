@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"quartier/schemas/district"
+	"quartier/schemas/logtest"
 	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
 	"quartier/schemas/timegrid"
@@ -124,7 +125,7 @@ func TestSilentNeighbours(t *testing.T) {
 
 // TestDamagedJointPack: a damaged joint pack is left out of what is read, set aside once with its bytes, and told by the log and one alarm; what is around it is read, written on, looked up and aged.
 func TestDamagedJointPack(t *testing.T) {
-	var log syncBuffer
+	var log logtest.Buffer
 	s := openAt(t, filepath.Join(t.TempDir(), "quartier.db"), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	names := writeJoints(t, s, 10)
 	id, _, err := s.lookup(t.Context(), names[0])

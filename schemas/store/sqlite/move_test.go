@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"quartier/schemas/district"
+	"quartier/schemas/logtest"
 	"quartier/schemas/store"
 	"quartier/schemas/store/batch"
 	"quartier/schemas/timegrid"
@@ -108,7 +108,7 @@ func TestDamagedStaged(t *testing.T) {
 		return nil, err
 	}))
 	must(t, first.Close())
-	var log syncBuffer
+	var log logtest.Buffer
 	s := openAt(t, path, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	for _, when := range []string{"staged", "moved", "opened again"} {
 		switch when {
@@ -184,7 +184,7 @@ func TestStagedForms(t *testing.T) {
 // aged and looked up as ever.
 func TestDamagedPack(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "quartier.db")
-	var log syncBuffer
+	var log logtest.Buffer
 	s := openAt(t, path, Options{Outbox: true, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	const other = district.SeriesID("fontaine/piscine/meter/power_kw")
 	for n := range 12 { // 480 minutes: packs of 150, 150, 150 and 30
@@ -362,22 +362,4 @@ func TestReadersDuringMoves(t *testing.T) {
 	}
 	close(done)
 	wg.Wait()
-}
-
-// syncBuffer is a buffer that several goroutines may write to.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
