@@ -262,18 +262,22 @@ func (c *coder) speech(s *speech) {
 	c.flag(&s.forests)
 	c.flag(&s.weather)
 	c.float(&s.size)
-	experts := 3 // those that say nothing are not written
-	if s.weather {
-		experts = len(s.by)
-	} else if !s.open {
-		experts = 1
-	}
-	for e := range experts {
-		c.floats(s.by[e][:])
+	c.floats(s.centre[:])
+	c.floats(s.spread[:])
+	c.float(&s.low)
+	c.float(&s.high)
+	for e := range s.grown {
+		if s.forests && e < 2 || s.weather && e >= 2 { // those that say nothing are not written
+			c.floats(s.grown[e][:])
+		}
 	}
 }
 
 func (c *coder) judge(j *judge) {
+	for e := range j.gain {
+		c.floats(j.gain[e][:])
+		c.floats(j.weights[e][:])
+	}
 	for e := range j.loss {
 		c.floats(j.loss[e][:])
 	}

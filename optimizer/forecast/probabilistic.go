@@ -16,9 +16,9 @@ type Distribution struct {
 	Quantile [quantiles][]float64 // by [Levels]; those of a slot do not fall. The middle one has the least absolute error
 }
 
-// Probabilistic forecasts quantiles. Three experts speak for every lead: a quantile regression forest on the residuals of [Adaptive], another on the deviation from the median of four
-// weeks or, for the sun, on the share of a clear sky learned from the last two weeks, and the mean of the last seven days with the present deviation fading, around which the last four
-// weeks spread. Quantile by quantile, where that plain one had the lower loss of late it speaks alone; otherwise the forests do, each with a weight that falls with its loss. What the band held
+// Probabilistic forecasts quantiles. Experts speak for every lead: a quantile regression forest on the residuals of [Adaptive], another on the deviation from the median of four
+// weeks or, for the sun, on the share of a clear sky learned from the last two weeks, and simple ones with the present deviation fading, around which the last four weeks spread: the mean of seven
+// days, the day before, medians and quarters of weeks. They are blended, quantile by quantile and for the mean, by weights that follow what came. What the band held
 // of late widens or narrows it, so that it keeps what it promises. Before there are forests, [Adaptive] speaks, with that spread around it. The forests are grown anew every other week, by Forecast, or
 // beside it: see [Probabilistic.Beside]. Where the weather is published ahead two more forests speak, see [Probabilistic.Under].
 //
@@ -68,6 +68,9 @@ func NewProbabilistic(step time.Duration, lead int, loc *time.Location, set Sett
 	p.hour = max(1, p.perDay/24)
 	p.sumV, p.sumC = []float64{0}, []float64{0}
 	p.judges = make([]judge, (lead+3*p.hour-1)/(3*p.hour))
+	for i := range p.judges {
+		p.judges[i] = newJudge()
+	}
 	return p
 }
 
@@ -139,6 +142,7 @@ func (p *Probabilistic) heard(origin int) int { return origin % p.hour }
 func (p *Probabilistic) speak(v, adaptive []float64, first, stride int, all bool) []speech {
 	out := make([]speech, 0, p.lead/stride+1)
 	var x sight
+	dev := p.present(v)
 	for k := first; k < p.lead; k += stride {
 		out = append(out, speech{})
 		s := &out[len(out)-1]
@@ -146,9 +150,9 @@ func (p *Probabilistic) speak(v, adaptive []float64, first, stride int, all bool
 			s.nothing(adaptive[k])
 			continue
 		}
-		s.plain(&x)
+		s.look(p, v, k, &x, &dev)
 		if p.forests[0] == nil {
-			s.move(adaptive[k]-x.plain, x.low)
+			s.centre[0] = adaptive[k]
 		}
 		if x.s == 0 { // night
 			s.nothing(math.Max(0, x.plain))
@@ -172,8 +176,8 @@ func (p *Probabilistic) speak(v, adaptive []float64, first, stride int, all bool
 		if h := k / (3 * p.hour); under && !all {
 			under = p.held[h].n >= heldFirst && p.held[h].won()
 		}
-		s.weather = under && p.forests[0] != nil && p.skyOf(len(v), len(v)+k, x.newest, x.x[width:]) && ask(p.under, s.by[3:])
-		s.forests = s.weather && !all || ask(p.forests, s.by[1:3])
+		s.weather = under && p.forests[0] != nil && p.skyOf(len(v), len(v)+k, x.newest, x.x[width:]) && ask(p.under, s.grown[2:])
+		s.forests = s.weather && !all || ask(p.forests, s.grown[:2])
 	}
 	return out
 }

@@ -42,11 +42,12 @@ func (p *Probabilistic) hear(k int, s *speech, came float64) {
 	i := k / (3 * p.hour)
 	if s.weather {
 		if h := &p.held[i]; h.n == 0 {
-			*h = judge{weather: true, wide: p.judges[i].wide}
+			*h = p.judges[i]
+			h.weather, h.n = true, 0
 		}
-		p.held[i].hear(s, came)
+		p.held[i].hear(s, came, p.mean.scale)
 	}
-	p.judges[i].hear(s, came)
+	p.judges[i].hear(s, came, p.mean.scale)
 }
 
 // published reports whether weather is known ahead of an origin.
