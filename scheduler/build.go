@@ -53,7 +53,7 @@ func (s *Scheduler) build(st observe.State, in inputs, asked wishes) *problem.Pr
 			case dev.Kind == district.EVCharger && dev.EVCharger != nil && free && now.Connected.OK:
 				pd = s.carDevice(dev, now, in, d.Zone)
 			case dev.Kind == district.HeatPump && dev.HeatPump != nil && free && now.IndoorC.OK:
-				pd = heatPumpDevice(dev, now, in)
+				pd = s.heatPump(site.ID, dev, now, in)
 			case dev.Kind == district.WaterHeater && dev.WaterHeater != nil && free && now.TankC.OK:
 				pd = waterHeaterDevice(dev.ID, in.tanks[observe.Key{Site: site.ID, Device: dev.ID}], now, in)
 			}
@@ -138,6 +138,17 @@ func readyBy(text string, from time.Time, zone *time.Location) time.Time {
 // heatPumpDevice plans a heat pump and its zone.
 func heatPumpDevice(dev *district.Device, now observe.Device, in inputs) problem.Device {
 	return devices.HeatPump(dev.ID, dev.HeatPump, now.IndoorC.Or(defaultIndoorC), now.PowerKW.Or(0) > offKW, in.outdoorC, in.step)
+}
+
+// heatPump plans a heat pump that is known to have run or rested for a while.
+func (s *Scheduler) heatPump(site string, dev *district.Device, now observe.Device, in inputs) problem.Device {
+	pd := heatPumpDevice(dev, now, in)
+	if x, is := pd.(*problem.HeatPump); is {
+		if on, d, ok := s.ranFor(site, dev.ID, in.start); ok && on == x.InitialOn {
+			x.InitialSteps = max(0, int(d/in.step))
+		}
+	}
+	return pd
 }
 
 // waterHeaterDevice plans a tank by what was learned of it.

@@ -205,6 +205,7 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 		}
 		j := s.deviceJob(site, dev, st, drv)
 		w, now := j.wish, st.Devices[observe.Key{Site: site.ID, Device: dev.ID}]
+		s.noteRuns(site.ID, dev, now, st.Now)
 		var dp *district.DevicePlan
 		if sp != nil {
 			dp = sp.Device(dev.ID)
@@ -235,6 +236,9 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 					w.TakenKW = w.WantedKW - planned // it goes on for its own sake, and no inverter may feed more for that
 				}
 			}
+		}
+		if dp != nil && !j.own && !j.blind && !j.loose {
+			s.spare(w, dev, st.Now)
 		}
 		switch {
 		case j.blind:

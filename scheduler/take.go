@@ -117,7 +117,7 @@ func (s *Scheduler) mayTake(j *job, dev *district.Device, now observe.Device, at
 		return
 	}
 	ctl, ok := j.drv.Control()
-	if stands, holds := s.sender.Holding(j.drv, w.Site, w.Device, at, s.cfg.Wall()); !ok || holds && !runs && stands.KW <= offKW {
+	if stands, holds := s.sender.Holding(j.drv, w.Site, w.Device, at, s.cfg.Wall()); !ok || holds && !runs && stands.KW <= offKW || s.restsStill(w.Site, dev, at) {
 		return // it may not run again yet
 	}
 	if ctl.Quantity == drivers.ControlSGReady || ctl.Quantity == drivers.ControlOnOff {

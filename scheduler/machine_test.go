@@ -1,0 +1,134 @@
+package scheduler
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"quartier/drivers"
+	"quartier/optimizer/problem"
+)
+
+// pumps is a town whose heat pump takes kW, and whose plan wants so much of it.
+func pumps(t *testing.T, wanted *float64) *town {
+	w := newTown(t)
+	hp := w.d.Device("s", "hp").HeatPump
+	hp.MinOn, hp.MinOff = 20*time.Minute, 10*time.Minute
+	own := w.s.cfg.Driver
+	w.s.cfg.Driver = func(site, id string) (drivers.Driver, bool) {
+		d, ok := own(site, id)
+		if m, is := d.(machine); is && id == "hp" {
+			m.ctl = drivers.Control{Point: "power", Quantity: drivers.ControlKW, Max: 4, Step: 0.1}
+			return m, true
+		}
+		return d, ok
+	}
+	w.solve = func(p *problem.Problem) (*problem.Solution, error) {
+		sol := idlePlan(p)
+		for i, dev := range p.Sites[0].Devices {
+			if _, is := dev.(*problem.HeatPump); is {
+				for k := range sol.Sites[0].Devices[i].PowerKW {
+					sol.Sites[0].Devices[i].PowerKW[k] = *wanted
+				}
+			}
+		}
+		return sol, nil
+	}
+	return w
+}
+
+// round lets time pass, with the heat pump drawing what it was told last, and plans and dispatches.
+func (w *town) round(t *testing.T, d time.Duration) float64 {
+	t.Helper()
+	w.now = w.now.Add(d)
+	w.refresh()
+	hp := 0.0
+	if n := len(w.writes["hp"]); n > 0 {
+		hp = w.writes["hp"][n-1]
+	}
+	w.measure("hp", "power_kw", hp)
+	w.measure("grid", "power_kw", 5+hp)
+	if _, err := w.s.Replan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.s.Dispatch(t.Context())
+	return w.last(t, "hp")
+}
+
+// TestHeatPumpRunsAndRests: a plan that changes its mind neither stops a pump before its least time nor starts one, a limit stops it at once, and after that it rests its time; the plan knows both.
+func TestHeatPumpRunsAndRests(t *testing.T) {
+	wanted := 0.0
+	w := pumps(t, &wanted)
+	step := func(what string, after time.Duration, plan, want float64) {
+		t.Helper()
+		wanted = plan
+		if got := w.round(t, after); got != want {
+			t.Fatalf("%s: %v kW, want %v kW", what, got, want)
+		}
+	}
+	held := func(what, reason string) {
+		t.Helper()
+		j, dev, _ := w.jobOf("hp")
+		j.wish.WantedKW = wanted
+		if w.s.spare(j.wish, dev, w.now); !strings.Contains(j.wish.Reason, reason) {
+			t.Fatalf("%s: the reason is %q, want %q in it", what, j.wish.Reason, reason)
+		}
+	}
+	asked := func() *problem.HeatPump {
+		for _, dev := range w.asked[len(w.asked)-1].Sites[0].Devices {
+			if x, is := dev.(*problem.HeatPump); is {
+				return x
+			}
+		}
+		t.Fatal("no heat pump is planned")
+		return nil
+	}
+	step("nothing planned", 0, 0, 0)
+	if got := asked().InitialSteps; got != problem.LongEnough {
+		t.Errorf("a pump whose stop was not seen is planned as resting for %d steps, want long enough", got)
+	}
+	step("it was not seen to stop, so it starts", time.Minute, 3, 3)
+	step("it runs", time.Minute, 3, 3)
+	step("the plan changed its mind", time.Minute, 0, 3)
+	held("too early to stop", "has run for 1 of 20 min")
+	step("the plan wants less", time.Minute, 2, 2)
+	step("it runs on", 16*time.Minute, 0, 2)
+	if got := asked(); got.InitialSteps >= 2 || !got.InitialOn || got.MinOnSteps != 2 {
+		t.Errorf("after 18 minutes it is planned as %v for %d of %d steps, want on for less than those", got.InitialOn, got.InitialSteps, got.MinOnSteps)
+	}
+	step("it has run", 2*time.Minute, 0, 0)
+	step("it stopped", time.Minute, 0, 0)
+	step("too early to start", time.Minute, 4, 0)
+	held("too early to start", "has rested for 1 of 10 min")
+	step("it has rested", 9*time.Minute, 4, 4)
+	step("it runs", time.Minute, 4, 4)
+
+	w.d.Sites[0].ImportLimitKW = 5 // the other devices draw that
+	step("a limit does not wait", time.Minute, 4, 0)
+	w.d.Sites[0].ImportLimitKW = 30
+	step("the limit is gone: it rests first", time.Minute, 4, 0)
+	step("it rests", 5*time.Minute, 4, 0)
+	step("it has rested after the limit", 5*time.Minute, 4, 4)
+	step("it runs", time.Minute, 4, 4)
+
+	w.now = w.now.Add(-2 * time.Hour) // a clock that is set back holds nothing
+	step("the clock was set back", 0, 0, 0)
+}
+
+// TestHeatPumpRestsFromAFeed: a pump that rests its time does not take what an inverter feeds that does not hear.
+func TestHeatPumpRestsFromAFeed(t *testing.T) {
+	wanted := 3.0
+	w := pumps(t, &wanted)
+	w.round(t, 0)
+	w.round(t, time.Minute)
+	wanted = 0
+	w.round(t, 30*time.Minute)
+	w.round(t, time.Minute) // seen to have stopped
+	for after, want := range map[time.Duration]float64{9 * time.Minute: 0, 10 * time.Minute: 4} {
+		j, dev, now := w.jobOf("hp")
+		w.s.mayTake(j, dev, now, w.now.Add(after))
+		if j.wish.TakeKW != want {
+			t.Errorf("after %v of rest it may take %v kW, want %v kW", after, j.wish.TakeKW, want)
+		}
+	}
+}
