@@ -88,9 +88,7 @@ func (s *Scheduler) jobs(st observe.State, plan *district.Plan, step int, covers
 	together := slices.Concat(all...)
 	unseen := wishesOf(together, func(j *job) bool { return j.blind })
 	if net.OK {
-		if over := dispatch.HoldTogether(groups, net.V, importKW, exportKW, " of the district"); over > 0.1 {
-			s.cfg.Log.Warn("district limit cannot be kept", "district", s.cfg.District.ID, "over_kw", over, "net_kw", net.V)
-		}
+		s.keeps("", dispatch.HoldTogether(groups, net.V, importKW, exportKW, " of the district"), net.V, st.Now)
 	} else {
 		unseen = wishesOf(together, func(j *job) bool { return !j.own && j.wish.Kind != district.LoadMeter })
 		for _, j := range together {
@@ -267,9 +265,7 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 		group.RiseKW = s.rising(site.ID, group, st.Now)
 		alone := group
 		alone.ImportLimitKW, alone.ExportLimitKW = math.Inf(1), math.Inf(1)
-		if over := dispatch.HoldTogether([]dispatch.Group{alone}, net.V, importKW, exportKW, ""); over > 0.1 {
-			s.cfg.Log.Warn("site limit cannot be kept", "site", site.ID, "over_kw", over, "net_kw", net.V)
-		}
+		s.keeps(site.ID, dispatch.HoldTogether([]dispatch.Group{alone}, net.V, importKW, exportKW, ""), net.V, st.Now)
 		expected := net.V
 		for _, w := range group.Wishes {
 			expected += w.WantedKW - w.TakenKW - w.MeasuredKW // what others take in their place, they do until then
@@ -287,6 +283,22 @@ func stays(w *dispatch.Wish, toldKW float64) float64 {
 		return w.MeasuredKW
 	}
 	return math.Copysign(max(does, min(wanted, math.Abs(toldKW))), w.WantedKW)
+}
+
+// unkeptEvery is how often the log says that a limit still cannot be kept; the alarm of a limit that is passed tells it as long as it lasts.
+const unkeptEvery = 10 * time.Minute
+
+// keeps logs when what can be commanded begins to be too little for a limit of a site, or of the district where site is empty, now and then while that lasts, and when it ends.
+func (s *Scheduler) keeps(site string, overKW, netKW float64, now time.Time) {
+	told, lasts := s.unkept[site]
+	switch {
+	case overKW <= 0.1 && lasts:
+		delete(s.unkept, site)
+		s.cfg.Log.Info("limit can be kept again", "district", s.cfg.District.ID, "site", site, "net_kw", netKW)
+	case overKW > 0.1 && (!lasts || now.Sub(told).Abs() >= unkeptEvery):
+		s.unkept[site] = now
+		s.cfg.Log.Warn("limit cannot be kept", "district", s.cfg.District.ID, "site", site, "over_kw", overKW, "net_kw", netKW)
+	}
 }
 
 // deviceJob is what is known of one device before any plan or limit.

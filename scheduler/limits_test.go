@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"quartier/drivers"
 	"quartier/optimizer/problem"
 	"quartier/schemas/district"
+	"quartier/schemas/logtest"
 )
 
 // plant is a town whose devices do what they are told, and what their own control does otherwise.
@@ -363,5 +365,24 @@ func TestSafeStates(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestLimitThatCannotBeKeptIsLoggedOnce: when it begins, every ten minutes while it lasts, and when it ends, not in every round.
+func TestLimitThatCannotBeKeptIsLoggedOnce(t *testing.T) {
+	w := newTown(t)
+	log := &logtest.Buffer{}
+	w.s.cfg.Log = slog.New(slog.NewTextHandler(log, nil))
+	w.d.Sites[0].ImportLimitKW = 30
+	for range 4 * 60 {
+		w.after(t, 5*time.Second, 50)
+	}
+	for range 3 {
+		w.after(t, 5*time.Second, 5)
+	}
+	for text, want := range map[string]int{"limit cannot be kept": 2, "limit can be kept again": 1} {
+		if got := strings.Count(log.String(), text); got != want {
+			t.Errorf("%q is logged %d times in 20 minutes, want %d:\n%s", text, got, want, log.String())
+		}
 	}
 }

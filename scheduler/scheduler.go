@@ -153,6 +153,7 @@ type Scheduler struct {
 	noticed  noticed
 	taking   map[observe.Key]taking
 	rests    map[string][]rest       // of sites, in the last half minute
+	unkept   map[string]time.Time    // when it was last logged that a limit cannot be kept, by site
 	ran      map[observe.Key]running // heat pumps; under mu
 
 	planFailed time.Time // first of the failures in a row
@@ -211,7 +212,7 @@ func New(cfg Config) (*Scheduler, error) {
 		return nil, fmt.Errorf("scheduler: horizon %v is shorter than the step %v of %s", cfg.Horizon, cfg.District.Step, cfg.District.ID)
 	}
 	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), grow: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), trying: make(chan struct{}, 1), saving: make(chan struct{}, 1), requests: map[requestKey]Request{}, orders: order.Standing(cfg.District), began: map[string]bool{}, costs: map[string]*order.Cost{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}},
-		judge: observe.NewJudge(cfg.District), deaf: map[observe.Key]time.Time{}, does: map[observe.Key]string{}, passed: map[string]over{}, taking: map[observe.Key]taking{}, tanks: tanks{by: map[observe.Key]*hotwater.Learner{}}, rests: map[string][]rest{}, ran: map[observe.Key]running{}}, nil
+		judge: observe.NewJudge(cfg.District), deaf: map[observe.Key]time.Time{}, does: map[observe.Key]string{}, passed: map[string]over{}, taking: map[observe.Key]taking{}, tanks: tanks{by: map[observe.Key]*hotwater.Learner{}}, rests: map[string][]rest{}, unkept: map[string]time.Time{}, ran: map[observe.Key]running{}}, nil
 }
 
 // Plan returns the plan in force and the error of the last attempt to make one; either may be nil.
