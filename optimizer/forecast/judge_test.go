@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // TestBlendFollowsWhatCame: of two forests that err to opposite sides it is better than either, one alone is followed when it begins to be right, and one that is silly is given up.
@@ -79,5 +80,44 @@ func TestDaysBefore(t *testing.T) {
 	}
 	if got, ok := daysBefore(v, 2*39, 2); !ok || got[0] != 19 || got[1] != 19 || got[2] < 12 {
 		t.Errorf("past a gap: %v, %v", got, ok)
+	}
+}
+
+// TestQuietBeginning: a record that begins in holidays teaches the blend hardly worse than one that does not: errors are measured by how large the series is, not by how large it was.
+func TestQuietBeginning(t *testing.T) {
+	const days = 90
+	// what the mean and the band are worth in the last six weeks
+	judged := func(begin float64) (wrong, holds float64) {
+		rnd := rand.New(rand.NewPCG(1, 2))
+		v := make([]float64, 24*days)
+		level := 0.0
+		for i := range v {
+			level = 0.9*level + rnd.NormFloat64()
+			v[i] = math.Max(0, 10+4*math.Sin(float64(i%24)/24*2*math.Pi)+level)
+			if i < 3*24 {
+				v[i] *= begin
+			}
+		}
+		p := NewProbabilistic(time.Hour, 12, time.UTC, Settings{Max: math.Inf(1)})
+		past := Past{Start: time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC), Step: time.Hour}
+		n := 0.0
+		for at := 48 * 24; at+12 <= len(v); at += 7 {
+			past.Values = v[:at]
+			d := p.Forecast(past)
+			for k, m := range d.Mean {
+				y := v[at+k]
+				wrong, n = wrong+math.Abs(m-y), n+1
+				if y >= d.Quantile[0][k] && y <= d.Quantile[quantiles-1][k] {
+					holds++
+				}
+			}
+		}
+		return wrong / n, holds / n
+	}
+	wrong, holds := judged(1)
+	w, h := judged(0.001)
+	t.Logf("wrong by %.3f, and %.3f where the beginning was quiet; the band holds %.3f and %.3f", wrong, w, holds, h)
+	if w > 1.06*wrong || h < holds-0.04 {
+		t.Errorf("wrong by %.3f, and %.3f where the beginning was quiet; the band holds %.3f and %.3f", wrong, w, holds, h)
 	}
 }

@@ -45,9 +45,19 @@ func (p *Probabilistic) hear(k int, s *speech, came float64) {
 			*h = p.judges[i]
 			h.weather, h.n = true, 0
 		}
-		p.held[i].hear(s, came, p.mean.scale)
+		p.held[i].hear(s, came, p.size())
 	}
-	p.judges[i].hear(s, came, p.mean.scale)
+	p.judges[i].hear(s, came, p.size())
+}
+
+// size is how large the series was in the last four weeks, and at least at first: a record may begin in holidays or under snow.
+func (p *Probabilistic) size() float64 {
+	n := len(p.sumV) - 1
+	from := max(0, n-28*p.perDay)
+	if n == from {
+		return p.mean.scale
+	}
+	return math.Max(p.mean.scale, math.Abs(p.sumV[n]-p.sumV[from])/float64(n-from))
 }
 
 // published reports whether weather is known ahead of an origin.
