@@ -193,7 +193,7 @@ func (s *Scheduler) Learn(ctx context.Context) error {
 	if err := s.remember(ctx, timegrid.NewSpan(span.Start, end.Add(d.Step))); err != nil {
 		return err
 	}
-	all := foresee.Record{Start: span.Start, Series: map[foresee.Key][]float64{}}
+	all := foresee.Record{Start: span.Start, Series: map[foresee.Key][]float64{}, Slots: span.Count(d.Step)}
 	last := 0
 	for from := span.Start; from.Before(end); from = from.Add(7 * 24 * time.Hour) { // a week at a time is in memory
 		week := timegrid.NewSpan(from, from.Add(7*24*time.Hour))

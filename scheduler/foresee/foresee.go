@@ -41,6 +41,7 @@ var netKey = Key{district.DistrictSite, district.ForecastNet}
 type Record struct {
 	Start   time.Time
 	Series  map[Key][]float64
+	Slots   int                // that have passed since Start: those that no series reaches have no values yet; 0: as many as the longest series
 	Weather []forecast.Weather // as it was in the same slots; shorter, or nil, where it is not known
 }
 

@@ -222,7 +222,7 @@ func (d *District) alike(has *keptHead, r Record) error {
 	case has.Slots < 1 || has.Slots > keptSlots:
 		return fmt.Errorf("it is of %d slots", has.Slots)
 	}
-	n := 0
+	n := r.Slots
 	end := has.Start.Add(time.Duration(has.Slots) * has.Step)
 	for _, v := range r.Series {
 		n = max(n, len(v))

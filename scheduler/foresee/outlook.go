@@ -101,8 +101,10 @@ func (d *District) Remember(rows []district.Outlook) error {
 			}
 			continue
 		}
-		if hour := b.at.Truncate(time.Hour).Unix(); d.heard.hourly[hour].slots == nil {
+		hour := b.at.Truncate(time.Hour).Unix()
+		if first := d.heard.hourly[hour]; first.slots == nil || b.at.Before(first.at) { // what was heard since the start may be a later one of the hour
 			d.heard.hourly[hour] = b
+			delete(d.heard.unkept, hour)
 		}
 	}
 	if bad == 0 {

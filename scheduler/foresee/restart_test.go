@@ -144,6 +144,14 @@ func TestOutlooks(t *testing.T) {
 			}
 		}
 	}
+	// who starts again within an hour hears it anew first, and then what the record has of its begin
+	later := b
+	later.at = b.at.Add(time.Minute)
+	late := moveIn(r, perDay, true)
+	late.heard.hourly[b.at.Unix()], late.heard.unkept[b.at.Unix()] = later, true
+	if err := late.Remember(rows[:1]); err != nil || !late.heard.hourly[b.at.Unix()].at.Equal(b.at) || len(late.Heard()) != 0 {
+		t.Errorf("an outlook of %v of the hour from %v holds, %v", late.heard.hourly[b.at.Unix()].at, b.at, err)
+	}
 	spoil := func(do func(o *district.Outlook)) district.Outlook {
 		o := rows[0]
 		o.Body = slices.Clone(o.Body)
@@ -256,6 +264,12 @@ func TestResume(t *testing.T) {
 			}
 			if anew.live(t, keep+perDay); !anew.Due() {
 				t.Error("not due after a day")
+			}
+
+			silent := upTo(r, 0, keep-3) // nothing was metered for three hours, over the time at which it was kept
+			silent.Slots = keep + 1
+			if err := moveIn(r, keep+1, feed).Resume(t.Context(), bytes.NewReader(state), silent); err != nil {
+				t.Errorf("after an outage over the end of what was kept: %v", err)
 			}
 
 			for want, do := range map[string]func() (*resident, []byte, Record){
