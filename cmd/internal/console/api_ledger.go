@@ -58,16 +58,20 @@ func (s *Server) listSetpoints(ctx context.Context, in *setpointsInput) (*struct
 	now := s.deps.Now()
 	sp := timegrid.NewSpan(now.Add(-time.Duration(in.Hours*float64(time.Hour))), now.Add(time.Minute))
 	out := []district.Setpoint{}
+	if in.Outcome == "" {
+		list, err := s.setpoints(ctx, &in.SetpointFilter, sp, in.Limit)
+		if err != nil {
+			return nil, s.broken(ctx, "reading set-points", err)
+		}
+		return &struct{ Body []district.Setpoint }{append(out, list...)}, nil
+	}
+	// how many lines have the outcome is not known before they are read
 	for end := sp.End; end.After(sp.Start) && len(out) < in.Limit; end = end.Add(-ledgerPart) {
 		part := timegrid.NewSpan(end.Add(-ledgerPart), end)
 		if part.Start.Before(sp.Start) {
 			part.Start = sp.Start
 		}
-		limit := in.Limit - len(out)
-		if in.Outcome != "" { // how many of them have it is not known before
-			limit = 0
-		}
-		list, err := s.setpoints(ctx, &in.SetpointFilter, part, limit)
+		list, err := s.setpoints(ctx, &in.SetpointFilter, part, 0)
 		if err != nil {
 			return nil, s.broken(ctx, "reading set-points", err)
 		}
