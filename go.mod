@@ -2,6 +2,11 @@ module quartier
 
 go 1.26.0
 
+ignore (
+	node_modules
+	./cmd/internal/console/web/dist
+)
+
 require (
 	github.com/danielgtaylor/huma/v2 v2.37.2
 	github.com/go-pdf/fpdf v0.9.0
