@@ -153,9 +153,12 @@ func (s *Slot) beyondExport() float64 {
 // noGain is what a kWh must earn at least for a store to move, EUR: without gain it rests.
 const noGain = 1e-9
 
-// soon is how much less, as a share of the import price, a kWh of surplus may save than it costs to store when a store answers: where forecasts see surplus enough to come it is as well stored
-// later, at no gain, and they err.
-const soon = 1e-3
+// What forecasts foresee they are not sure of, so when a store answers, surplus now and demand now weigh a little more, as shares of the import price: where surplus enough is foreseen to come it is as well
+// stored later, at no gain, and may not come (soon); and what is bought, or kept from a demand, for a gain that is smaller than forecasts err is as often a loss (sure).
+const (
+	soon = 1e-3
+	sure = 3e-3
+)
 
 // levels is how many levels of what is stored are told apart. With 64 a store of two hours' power moves half a level in a minute.
 const levels = 64
@@ -208,7 +211,7 @@ func Value(store Store, slots []Slot, finalWorth float64) (*Values, error) {
 		next = make([][]float64, len(s.NetKW))
 		for i, net := range s.NetKW {
 			after := v.after[k][min(i, len(v.after[k])-1)]
-			v.regions(k, net, after, 0, &r)
+			v.regions(k, net, after, false, &r)
 			next[i] = make([]float64, levels)
 			for g := range next[i] {
 				stored := v.level(g)
@@ -271,7 +274,7 @@ func (v *Values) Worth(slot int, storedKWh float64) float64 {
 func (v *Values) Power(slot int, storedKWh, netKW float64) float64 {
 	var r regions
 	after := v.afterAt(slot, netKW)
-	v.regions(slot, netKW, after, soon, &r)
+	v.regions(slot, netKW, after, true, &r)
 	return v.best(slot, storedKWh, netKW, after, &r)
 }
 
@@ -293,7 +296,7 @@ type regions struct {
 	convex bool
 }
 
-func (v *Values) regions(k int, net float64, after []float64, soon float64, r *regions) {
+func (v *Values) regions(k int, net float64, after []float64, answers bool, r *regions) {
 	s := &v.slots[k]
 	at := [...]float64{-v.store.DischargeKW, 0, v.store.ChargeKW, -net, 0, 0}
 	n := 4
@@ -329,16 +332,20 @@ func (v *Values) regions(k int, net float64, after []float64, soon float64, r *r
 		case m < 0:
 			price = s.ExportPrice
 		}
-		cover := (price - v.store.WearCostPerKWh) * v.store.DischargeEfficiency
+		cover, fill := (price-v.store.WearCostPerKWh)*v.store.DischargeEfficiency-noGain, (price+v.store.WearCostPerKWh)/v.store.ChargeEfficiency+noGain
+		if answers {
+			switch weight := math.Max(0, s.ImportPrice); {
+			case m > 0:
+				cover, fill = cover+sure*weight, fill+sure*weight
+			case mid > 0:
+				fill = math.Min(fill, math.Max(fill-soon*weight, cover+noGain))
+			}
+		}
+		worth := fill
 		if mid < 0 {
-			r.target[i] = v.worthTo(after, cover-noGain)
-			continue
+			worth = cover
 		}
-		fill := (price+v.store.WearCostPerKWh)/v.store.ChargeEfficiency + noGain
-		if m < 0 { // of two hours with a surplus the first will do: the second may bring less than was foreseen
-			fill = math.Min(fill, math.Max(fill-soon*math.Max(0, s.ImportPrice), cover))
-		}
-		r.target[i] = v.worthTo(after, fill)
+		r.target[i] = v.worthTo(after, worth)
 	}
 }
 

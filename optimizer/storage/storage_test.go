@@ -59,7 +59,8 @@ func TestPowerIsTheBestOfAGrid(t *testing.T) {
 		for i := range 401 {
 			c := store.Within(stored, -store.DischargeKW+float64(i)/400*(store.ChargeKW+store.DischargeKW), slots[0].Hours)
 			// the cost to go is convex only as far as prices make it so; what the grid finds better by more than the levels' width is a defect
-			if cost := v.costOf(0, stored, net, c, after); cost < chosen-1e-3*math.Max(1, math.Abs(chosen)) && slots[0].ExportPrice <= slots[0].ImportPrice && convex(v) {
+			sooner := (soon + sure) * math.Max(0, slots[0].ImportPrice) * slots[0].Hours * math.Abs(c-b) // what it is worth to take what is sure
+			if cost := v.costOf(0, stored, net, c, after); cost < chosen-sooner-1e-3*math.Max(1, math.Abs(chosen)) && slots[0].ExportPrice <= slots[0].ImportPrice && convex(v) {
 				t.Fatalf("%g kW costs %g EUR, the chosen %g kW %g EUR", c, cost, b, chosen)
 			}
 		}
@@ -278,6 +279,20 @@ func TestSurplusIsStoredWhenItComes(t *testing.T) {
 		}
 		if got := v.Power(0, 0, -12); math.Abs(got-c.want) > 1e-9 {
 			t.Errorf("%s: %g kW into the store, want %g kW", c.what, got, c.want)
+		}
+	}
+}
+
+// TestSmallGainsAreNotWaitedFor: what is stored covers the demand of now, and nothing is bought, where a later hour would save less than forecasts err; where it saves more, the store waits for it and buys.
+func TestSmallGainsAreNotWaitedFor(t *testing.T) {
+	store := Store{CapacityKWh: 8, ChargeKW: 10, DischargeKW: 10, ChargeEfficiency: 1, DischargeEfficiency: 1}
+	for _, c := range []struct{ later, stored, want float64 }{{0.2004, 4, -3}, {0.2004, 0, 0}, {0.21, 4, 1}, {0.21, 0, 5}} {
+		v, err := Value(store, []Slot{{Hours: 1, ImportPrice: 0.2, ExportPrice: 0.05, NetKW: []float64{3}}, {Hours: 1, ImportPrice: c.later, ExportPrice: 0.05, NetKW: []float64{5}}}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := v.Power(0, c.stored, 3); math.Abs(got-c.want) > 8.0/(levels-1) {
+			t.Errorf("%g EUR/kWh later and %g kWh stored: %g kW, want %g kW", c.later, c.stored, got, c.want)
 		}
 	}
 }
