@@ -318,8 +318,9 @@ func (s *Scheduler) deviceJob(site *district.Site, dev *district.Device, st obse
 		}
 	}
 	if ctl, ok := drv.Control(); ok && dev.Kind != district.PV && dev.Kind != district.Battery {
-		if step := dispatch.StepKW(ctl, most); step > 0 {
-			w.StepKW, w.ReserveKW, w.RunsKW = step, step/2+s.tells(site), dispatch.RunsFromKW(ctl, most) // half a step: by so much what it draws may differ
+		w.StepKW = dispatch.StepKW(ctl, most)
+		if dev.EVCharger != nil && w.StepKW > 0 { // half a step: by so much what it draws may differ
+			w.ReserveKW, w.RunsKW = w.StepKW/2+s.tells(site), math.Max(dispatch.RunsFromKW(ctl, most), dev.EVCharger.MinKW)
 		}
 	}
 	paused, bySystem := s.paused(site.ID, dev.ID, st.Now)

@@ -11,18 +11,23 @@ import (
 
 // rest is what a site drew beside the consumers and batteries that are commanded, in one round of dispatch.
 type rest struct {
-	at time.Time
-	kw float64
+	at    time.Time
+	netKW float64 // of the whole site
+	kw    float64
 }
 
 // A command shows within three rounds after what asked for it: one passes until that is measured and told, and up to two until the device does it, such as a car that takes up its limit after 5 s and more.
 const roundsToShow = 3
 
-// restsFor is for how long rounds are remembered.
-const restsFor = 30 * time.Second
+// restsFor is for how long rounds are remembered; fewer than minChanges in it say nothing.
+const (
+	restsFor   = 30 * time.Second
+	minChanges = 3
+)
 
-// rising is by how much a site draws more, beside what is commanded, before a command of now shows: by the median of its changes from round to round in the last half minute, which neither a kettle that was
-// switched on nor measurements of different moments move. It is negative where less and less is drawn, and 0 before half of that is known.
+// rising is by how much a site draws more, beside what is commanded, before a command of now shows. It is negative where less and less is drawn. What counts is the change that two thirds of the rounds of the last
+// half minute at least reach, in one direction: never more than their median, and 0 of what is switched once or to and fro and of measurements of different moments. While a meter tells nothing new nothing
+// changed, whatever the cars did meanwhile.
 func (s *Scheduler) rising(site string, g dispatch.Group, now time.Time) float64 {
 	kw := g.NetKW
 	for _, w := range g.Wishes {
@@ -31,9 +36,12 @@ func (s *Scheduler) rising(site string, g dispatch.Group, now time.Time) float64
 		}
 	}
 	past := slices.DeleteFunc(s.rests[site], func(r rest) bool { return now.Sub(r.at) > restsFor || !r.at.Before(now) }) // also when the clock was set back
-	past = append(past, rest{now, kw})
+	if n := len(past); n > 0 && past[n-1].netKW == g.NetKW {
+		kw = past[n-1].kw
+	}
+	past = append(past, rest{now, g.NetKW, kw})
 	s.rests[site] = past
-	if now.Sub(past[0].at) < restsFor/2 {
+	if now.Sub(past[0].at) < restsFor/2 || len(past) <= minChanges {
 		return 0
 	}
 	changes := make([]float64, 0, len(past))
@@ -41,7 +49,9 @@ func (s *Scheduler) rising(site string, g dispatch.Group, now time.Time) float64
 		changes = append(changes, past[i+1].kw-past[i].kw)
 	}
 	slices.Sort(changes)
-	return roundsToShow * changes[len(changes)/2]
+	others := (len(changes) - 1) / 3
+	least, most := changes[others], changes[len(changes)-1-others]
+	return roundsToShow * (math.Max(0, least) + math.Min(0, most))
 }
 
 // tells is the smallest change of its power that the meters of a site tell, kW.

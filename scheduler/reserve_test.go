@@ -1,34 +1,51 @@
 package scheduler
 
 import (
+	"cmp"
 	"math"
 	"strings"
 	"testing"
 	"time"
 
+	"quartier/drivers"
 	"quartier/scheduler/dispatch"
 	"quartier/schemas/district"
 )
 
-// TestRising: what a site draws beside its commanded consumers is foreseen for three rounds by how it went for half a minute; one step of it, and measurements of different moments, say nothing, nor does what was before
-// a gap or lies in times to come.
+// TestRising: what a site draws beside its commanded consumers is foreseen for three rounds by how it went for half a minute; one step of it, what is switched to and fro, measurements of different moments and a
+// meter that tells nothing new say nothing, nor do three rounds, what was before a gap or what lies in times to come.
 func TestRising(t *testing.T) {
 	begin := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	toAndFro := func(i int) (float64, float64) { return 5 + 2*float64(i%2), 3 }
 	for _, tt := range []struct {
 		name   string
 		rounds int
 		kw     func(i int) (net, car float64)
 		want   float64
+		every  time.Duration // 0: 5 s
 	}{
-		{"rises", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3},
-		{"falls", 12, func(i int) (float64, float64) { return 5 - 0.1*float64(i), 3 }, -0.3},
-		{"the car alone", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 + 0.1*float64(i) }, 0},
-		{"a kettle", 12, func(i int) (float64, float64) { return 5 + 2*float64(i/6), 3 }, 0},
-		{"the car is measured late", 12, func(i int) (float64, float64) { return 5 + 3*float64(i/6), 3 * float64((i-1)/6) }, 0},
-		{"not known for long enough", 3, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0},
-		{"known for long enough", 4, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3},
-		{"half a minute counts", 60, func(i int) (float64, float64) { return 5 + 0.1*math.Max(0, float64(i-53)), 3 }, 0.3},
-		{"most of it", 60, func(i int) (float64, float64) { return 5 + 0.1*math.Max(0, float64(i-57)), 3 }, 0},
+		{"rises", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3, 0},
+		{"falls", 12, func(i int) (float64, float64) { return 5 - 0.1*float64(i), 3 }, -0.3, 0},
+		{"the car alone", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 + 0.1*float64(i) }, 0, 0},
+		{"a kettle", 12, func(i int) (float64, float64) { return 5 + 2*float64(i/6), 3 }, 0, 0},
+		{"the car is measured late", 12, func(i int) (float64, float64) { return 5 + 3*float64(i/6), 3 * float64((i-1)/6) }, 0, 0},
+		{"not known for long enough", 3, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0, 0},
+		{"known for long enough", 4, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3, 0},
+		{"half a minute counts", 60, func(i int) (float64, float64) { return 5 + 0.1*math.Max(0, float64(i-53)), 3 }, 0.3, 0},
+		{"most of it", 60, func(i int) (float64, float64) { return 5 + 0.1*math.Max(0, float64(i-57)), 3 }, 0, 0},
+		{"to and fro, even rounds", 12, toAndFro, 0, 0},
+		{"to and fro, odd rounds", 13, toAndFro, 0, 0},
+		{"to and fro, in slow rounds", 6, toAndFro, 0, 6 * time.Second},
+		{"to and fro, in slower rounds", 6, toAndFro, 0, 10 * time.Second},
+		{"two rounds on and one off", 12, func(i int) (float64, float64) { return 5 + 2*math.Min(1, float64(i%3)), 3 }, 0, 0},
+		{"a kettle in rounds of 10 s", 5, func(i int) (float64, float64) { return 5 + 3*float64(i/4), 3 }, 0, 10 * time.Second},
+		{"a kettle in rounds of 15 s", 6, func(i int) (float64, float64) { return 5 + 3*float64(i/5), 3 }, 0, 15 * time.Second},
+		{"a kettle in rounds of 30 s", 6, func(i int) (float64, float64) { return 5 + 3*float64(i/5), 3 }, 0, 30 * time.Second},
+		{"two changes", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0, 15 * time.Second},
+		{"three changes", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3, 10 * time.Second},
+		{"a meter that stands still", 12, func(i int) (float64, float64) { return 5, 11 - 0.69*float64(i) }, 0, 0},
+		{"a meter that tells it late", 13, func(i int) (float64, float64) { return 11 - 0.69*12*float64(i/12), 11 - 0.69*float64(i) }, 0, 0},
+		{"a meter that tells it each third round", 13, func(i int) (float64, float64) { return 11 - 0.69*3*float64(i/3), 11 - 0.69*float64(i) }, 0, 0},
 	} {
 		s := &Scheduler{rests: map[string][]rest{}}
 		got := 0.0
@@ -36,7 +53,7 @@ func TestRising(t *testing.T) {
 			net, car := tt.kw(i)
 			sun := -2 - float64(i%3) // is a part of what rises and falls, where it is not held back
 			g := dispatch.Group{NetKW: net, Wishes: []*dispatch.Wish{{Kind: district.EVCharger, MeasuredKW: car}, {Kind: district.PV, MeasuredKW: sun}}}
-			got = s.rising("s", g, begin.Add(time.Duration(i)*5*time.Second))
+			got = s.rising("s", g, begin.Add(time.Duration(i)*cmp.Or(tt.every, 5*time.Second)))
 		}
 		if math.Abs(got-tt.want) > 1e-9 {
 			t.Errorf("%s: %v kW in three rounds, want %v kW", tt.name, got, tt.want)
@@ -76,4 +93,42 @@ func TestCarLeavesAReserve(t *testing.T) {
 		}
 	}
 	t.Error("no line tells of the reserve")
+}
+
+// TestCarsDoNotYieldToAFlicker: what is switched to and fro between rounds costs a car at the limit of its connection the step that it needs, and no reserve beyond.
+func TestCarsDoNotYieldToAFlicker(t *testing.T) {
+	p := newPlant(t)
+	p.d.Sites[0].ImportLimitKW = 16
+	p.measure("bat", district.SOC, 0.05) // empty
+	p.d.Device("s", "bat").Control = false
+	for i := range 60 {
+		p.load = 4 + 0.7*float64(i%2)
+		p.advance(5 * time.Second)
+		p.s.Dispatch(t.Context())
+		if kw := p.powers()["ev"]; i > 20 && kw < 5.52-1e-9 {
+			t.Fatalf("round %d: the car at %.2f kW beside a load of %.1f kW, want 5.52 kW at least: %v", i, kw, p.load, p.s.rests["s"])
+		}
+	}
+}
+
+// TestOnlyChargersKeepAReserve: of devices that take any power in steps, only charging points keep a reserve, down to their least.
+func TestOnlyChargersKeepAReserve(t *testing.T) {
+	p := newPlant(t)
+	st := p.s.observe(p.now)
+	for i := range p.d.Sites[0].Devices {
+		dev := &p.d.Sites[0].Devices[i]
+		drv, ok := p.s.cfg.Driver("s", dev.ID)
+		if !ok {
+			continue
+		}
+		f, ok := drv.(follower)
+		if !ok {
+			t.Fatalf("%T", drv)
+		}
+		f.ctl.Quantity, f.ctl.Min, f.ctl.Max, f.ctl.Step = drivers.ControlKW, 0, 5, 0.1
+		w := p.s.deviceJob(&p.d.Sites[0], dev, st, f).wish
+		if charger := dev.EVCharger != nil; (w.ReserveKW > 0) != charger || charger && w.RunsKW != dev.EVCharger.MinKW || (w.StepKW > 0) != (dev.Kind != district.PV && dev.Kind != district.Battery) {
+			t.Errorf("%s: in steps of %v kW, %v kW in reserve, runs from %v kW", dev.ID, w.StepKW, w.ReserveKW, w.RunsKW)
+		}
+	}
 }

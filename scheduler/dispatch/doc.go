@@ -9,8 +9,9 @@
 // which devices a limit holds back and what they would take without it, so that one is not let go as soon as its own measurement shows that the limit is kept. It gets its
 // own control back when for [ReleaseAfter] nothing had to be held back, or the limit was not what kept it low.
 //
-// Who is steered at a limit of import in steps, such as a car, is told what leaves half a step, what the meters do not tell and what else is about to be drawn until the command shows; where the limit has room
-// nothing is kept back, nobody is stopped for it, and the reason says how much it is.
+// A car that is steered at a limit of import in steps is told what leaves half a step, what the meters do not tell and, up to a quarter of what cars draw, what else is about to be drawn until the command
+// shows; what a full car does not draw is left already. Where the limit has room nothing is kept back, no car is stopped for it, neither heat nor batteries give way to it, no limit of export is passed by it, and
+// the reason says how much it is.
 //
 // # The gate
 //

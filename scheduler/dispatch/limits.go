@@ -25,7 +25,8 @@ type Wish struct {
 
 	StepKW float64 // of a consumer, between its commands; 0: it takes any power, or is on or off
 
-	// Of a consumer that is steered at a limit of import, what is kept below that for its steps and those of the meters, and the least at which it runs: it is not stopped for a reserve.
+	// Of a charging point that is steered at a limit of import, what is kept below that for its steps and those of the meters, and the least at which it charges: it is not stopped for a reserve, and keeps none
+	// where either is 0. No other kind of device keeps one: a building's comfort and a battery's plan do not give way to what may be.
 	ReserveKW, RunsKW float64
 
 	// Of a consumer, what it may take of a feed that nothing else takes up, and the least at which it runs; 0: it may take nothing, by its comfort, its temperature, its car or its quiet hours.
@@ -106,10 +107,11 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 				over -= g.move(kind, -1, over, reason)
 			}
 		}
-		spare(sites, netKW, importLimitKW, reason)
+		spare(sites, netKW, importLimitKW, exportLimitKW, reason)
 		return math.Max(0, over)
 	}
-	spare(sites, netKW, importLimitKW, limitText("import", importLimitKW, of))
+	spare(sites, netKW, importLimitKW, exportLimitKW, limitText("import", importLimitKW, of))
+	expected = together(sites, netKW)
 	for _, g := range sites {
 		expected -= g.unmet()
 	}
@@ -127,26 +129,49 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 	return math.Max(0, over)
 }
 
-// spare lowers who is steered at a limit of import to a reserve below it: what the steps of commands and meters hide, and what else is about to be drawn until a command shows. Where the limit has room it
-// lowers nobody.
-func spare(sites []Group, netKW, importLimitKW float64, reason string) {
-	rise := 0.0
+// riseShare is the share of what cars are about to draw that they keep below a limit at most for what else rises: a wrong foresight costs no more than that.
+const riseShare = 0.25
+
+// spare lowers cars that are steered at a limit of import to a reserve below it: what the steps of commands and meters hide, and what else is about to be drawn until a command shows. What is wished and not
+// drawn is a reserve already. Where the limit has room nobody is lowered, and nobody so far that more would be fed than may be.
+func spare(sites []Group, netKW, importLimitKW, exportLimitKW float64, reason string) {
+	rise, charging := 0.0, 0.0
 	for _, g := range sites {
 		rise += g.RiseKW
+		for _, w := range g.Wishes {
+			if w.spares() {
+				charging += w.draws(w.WantedKW)
+			}
+		}
 	}
+	rise = math.Max(0, math.Min(rise, riseShare*charging))
 	for _, g := range sites {
 		for _, w := range g.Wishes {
-			if w.ReserveKW <= 0 || w.Raised {
+			if !w.spares() {
 				continue
 			}
-			reserve := w.ReserveKW + math.Max(0, rise)
-			room := importLimitKW - together(sites, netKW) + w.WantedKW // for it
-			if told := math.Max(w.RunsKW, w.down(room-reserve)); told < w.down(w.WantedKW)-1e-9 {
+			drawn := together(sites, netKW)
+			for _, one := range sites {
+				drawn -= one.unmet()
+			}
+			reserve := w.ReserveKW + rise
+			less := drawn + reserve - importLimitKW
+			if less <= 1e-9 {
+				continue
+			}
+			draws, most := w.draws(w.WantedKW), math.Min(drawn+exportLimitKW, g.expected()-g.unmet()+g.ExportLimitKW) // by which it may be lowered
+			told := math.Max(w.RunsKW, math.Max(w.down(draws-less), w.up(draws-math.Max(0, most))))
+			if told < w.draws(w.down(w.WantedKW))-1e-9 {
 				w.WantedKW = told
 				w.Changed, w.Reason = true, fmt.Sprintf("%s, %.2f kW in reserve", reason, reserve)
 			}
 		}
 	}
+}
+
+// spares reports whether a wish is of a car that keeps a reserve.
+func (w *Wish) spares() bool {
+	return w.Kind == district.EVCharger && w.ReserveKW > 0 && w.RunsKW > 0 && !w.Raised
 }
 
 // urge marks wishes that lower what is drawn, in the order in which devices give way, while more is drawn than a limit allows: a minimum hold, which spares a machine, would otherwise keep them

@@ -72,3 +72,97 @@ func TestReserveIsKeptOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestReserveIsOfCarsAlone: heat and batteries give way to no reserve, whatever stands first, what a full car is told and does not draw is a reserve already, and what else rises costs no more than a quarter of
+// what cars draw.
+func TestReserveIsOfCarsAlone(t *testing.T) {
+	inf := math.Inf(1)
+	wish := func(kind district.Kind, kw float64) *Wish { // as if each kind took steps and ran from 1 kW
+		return &Wish{Kind: kind, MinKW: math.Min(0, kw), MaxKW: 22, MeasuredKW: kw, WantedKW: kw, StepKW: 0.1, ReserveKW: 0.345, RunsKW: 1}
+	}
+	car := func(does, wants float64, sated bool) *Wish {
+		return &Wish{Kind: district.EVCharger, MaxKW: 11, MeasuredKW: does, WantedKW: wants, StepKW: 0.69, ReserveKW: 0.345, RunsKW: 4.14, Sated: sated}
+	}
+	anyPower := car(2.07, 2.07, false)
+	anyPower.RunsKW = 0
+	for _, tt := range []struct {
+		name             string
+		ws               []*Wish
+		net, rise, limit float64
+		want             []float64
+	}{
+		{"a heat pump before a car", []*Wish{wish(district.HeatPump, 4), car(6.9, 6.9, false)}, 17, 1.5, 17, []float64{4, 4.83}},
+		{"a charging battery before a car", []*Wish{wish(district.Battery, 4), car(6.9, 6.9, false)}, 17, 0, 17, []float64{4, 6.21}},
+		{"a heater alone", []*Wish{wish(district.WaterHeater, 2)}, 12, 3, 12, []float64{2}},
+		{"a full car", []*Wish{car(0, 11.04, true), wish(district.HeatPump, 3)}, 5, 6, 12, []float64{7, 3}}, // all that the limit has room for,
+		{"a car beside a full one", []*Wish{car(0, 6.9, true), car(6.9, 6.9, false)}, 9, 0, 16, []float64{6.9, 6.9}},
+		{"one that slows down", []*Wish{car(6, 11.04, true)}, 15.7, 0, 20.74, []float64{11.04}},
+		{"one that slows down, at the limit", []*Wish{car(6, 6.21, true)}, 15.9, 0, 16.11, []float64{5.52}},
+		{"a car that starts at any power", []*Wish{anyPower}, 9, 0, 9, []float64{2.07}},
+		{"a foresight out of all measure", []*Wish{car(11.04, 11.04, false), car(11.04, 11.04, false)}, 30, 50, 30, []float64{4.83, 11.04}},
+	} {
+		var wanted []float64
+		for _, w := range tt.ws {
+			wanted = append(wanted, w.WantedKW)
+		}
+		HoldTogether([]Group{{Wishes: tt.ws, NetKW: tt.net, RiseKW: tt.rise, ImportLimitKW: inf, ExportLimitKW: inf}}, tt.net, tt.limit, inf, "")
+		for i, w := range tt.ws {
+			if math.Abs(w.WantedKW-tt.want[i]) > 1e-9 || w.Changed != (w.WantedKW < wanted[i]-1e-9) {
+				t.Errorf("%s: %s is told %v kW (changed %v, %q), want %v kW", tt.name, w.Kind, w.WantedKW, w.Changed, w.Reason, tt.want[i])
+			}
+		}
+	}
+}
+
+// TestReserveFeedsNoMore: where what may be drawn and what may be fed lie close together, no car is lowered so far that more is fed than may be, by its site nor together.
+func TestReserveFeedsNoMore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.SampledFrom([]float64{0, 0.3, 0.7, 1, 3, math.Inf(1)})
+		total, feeds := 0.0, limit.Draw(t, "district feeds")
+		var groups []Group
+		for range rapid.IntRange(1, 2).Draw(t, "sites") {
+			g := Group{RiseKW: rapid.SampledFrom([]float64{0, 0.9, 5}).Draw(t, "rise"), ImportLimitKW: limit.Draw(t, "draws"), ExportLimitKW: limit.Draw(t, "feeds")}
+			g.NetKW = rapid.Float64Range(-math.Min(g.ExportLimitKW, 9), math.Min(g.ImportLimitKW, 9)).Draw(t, "net")
+			for range rapid.IntRange(1, 2).Draw(t, "cars") {
+				kw := 0.69 * float64(rapid.IntRange(6, 32).Draw(t, "A"))
+				g.Wishes = append(g.Wishes, &Wish{Kind: district.EVCharger, MaxKW: 22.08, MeasuredKW: kw, WantedKW: kw, StepKW: 0.69, ReserveKW: 0.345, RunsKW: 4.14})
+			}
+			total, groups = total+g.NetKW, append(groups, g)
+		}
+		if total < -feeds {
+			t.Skip()
+		}
+		for _, g := range groups {
+			alone := g
+			alone.ImportLimitKW, alone.ExportLimitKW = math.Inf(1), math.Inf(1)
+			if over := HoldTogether([]Group{alone}, g.NetKW, g.ImportLimitKW, g.ExportLimitKW, ""); over > 0 || g.expected() < -g.ExportLimitKW-1e-9 {
+				t.Fatalf("%v kW at a site that may feed %v kW, over by %v kW", g.expected(), g.ExportLimitKW, over)
+			}
+		}
+		was := together(groups, total)
+		if was < -feeds {
+			return // what a site keeps is for its own limit
+		}
+		over := HoldTogether(groups, total, math.Max(was, limit.Draw(t, "district draws")), feeds, "")
+		if is := together(groups, total); over > 0 || is < -feeds-1e-9 {
+			t.Fatalf("%v kW of a district that may feed %v kW, over by %v kW", is, feeds, over)
+		}
+		for _, g := range groups {
+			if g.expected() < -g.ExportLimitKW-1e-9 {
+				t.Fatalf("%v kW at a site that may feed %v kW", g.expected(), g.ExportLimitKW)
+			}
+		}
+	})
+}
+
+// TestReserveLeavesTheSun: where neither may be drawn nor fed, a car that uses the sun goes on, and what it uses is not fed.
+func TestReserveLeavesTheSun(t *testing.T) {
+	for _, rise := range []float64{0, 0.9} {
+		car := &Wish{Kind: district.EVCharger, MaxKW: 11, MeasuredKW: 6.9, WantedKW: 6.9, StepKW: 0.69, ReserveKW: 0.345, RunsKW: 4.14}
+		sun := &Wish{Kind: district.PV, MinKW: -10, MeasuredKW: -8, WantedKW: -8, RatedKW: 10}
+		g := Group{Wishes: []*Wish{car, sun}, RiseKW: rise, ImportLimitKW: math.Inf(1), ExportLimitKW: math.Inf(1)}
+		if over := HoldTogether([]Group{g}, 0, 0, 0, ""); over != 0 || g.expected() < -1e-9 {
+			t.Errorf("rise %v: car %v, sun %v, net %v, over by %v kW; want nothing fed", rise, car.WantedKW, sun.WantedKW, g.expected(), over)
+		}
+	}
+}
