@@ -23,7 +23,7 @@ type Driver interface {
 	// an unknown name is [ErrUnknownPoint] and nothing is read. A reading is never older than the call.
 	Read(ctx context.Context, names ...string) ([]Reading, error)
 	// Write sets a point, in its stored unit, and returns it as read back. Errors: [ErrUnknownPoint], [ErrReadOnly], *[LimitError],
-	// [ErrRejected], [ErrUnreachable], [ErrReadBack], [ErrConflict], [ErrTooOften]; [ErrNotWritten] beside the cause where nothing was sent. A write that timed out is never repeated by the driver.
+	// [ErrRejected], [ErrUnreachable], [ErrReadBack], [ErrConflict], [ErrTooOften]; of a command through the control point [ErrNotWritten] beside a cause for which nothing was sent. A write that timed out is never repeated by the driver.
 	Write(ctx context.Context, name string, value float64) (Reading, error)
 	// Control describes how the device is commanded; ok is false for one that is only read.
 	Control() (c Control, ok bool)
@@ -37,8 +37,8 @@ type Subscriber interface {
 }
 
 // Releaser is a driver that gives its device back as the profile says by restore: to what stood before our first command, to the safe value, or to what the device does by
-// itself when nobody commands it. Errors are those of Write; of an [ErrConflict] nothing is written. The reading is what stands then, of quality uncertain where nothing is
-// written or it cannot be read.
+// itself when nobody commands it. Errors are those of a command by Write; of an [ErrConflict] nothing is written. The reading is what stands then, of quality uncertain where nothing is
+// written or it cannot be read, and without value (NaN) and time where nothing was written because nothing had to be.
 type Releaser interface {
 	Release(ctx context.Context) (Reading, error)
 }
@@ -114,7 +114,7 @@ var (
 	ErrGarbage      = errors.New("answer could not be understood")
 	ErrReadBack     = errors.New("value read back differs")
 	ErrStale        = errors.New("value is stale")
-	ErrNotWritten   = errors.New("not written") // the command failed before anything was sent that changes the device
+	ErrNotWritten   = errors.New("not written") // stands beside the cause of a command, or of giving back, that failed before anything was sent that changes the device; without it that is not known
 	ErrClosed       = errors.New("driver is closed")
 	// ErrConflict is returned for a command to a device that somebody else has commanded since: it is not written, and will not be while the other's command stands.
 	ErrConflict = errors.New("somebody else commands the device")

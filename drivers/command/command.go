@@ -153,7 +153,7 @@ func (c *Commander) write(ctx context.Context, v float64, sequence []profile.Poi
 // Release gives the device back; see drivers.Releaser.
 func (c *Commander) Release(ctx context.Context) (drivers.Reading, error) {
 	ctl := c.s.Control
-	nothing := drivers.Reading{Point: ctl.Point, Value: math.NaN(), Quality: district.Uncertain, Time: time.Now().UTC()}
+	nothing := drivers.Reading{Point: ctl.Point, Value: math.NaN(), Quality: district.Uncertain}
 	switch {
 	case ctl.Restore == drivers.RestoreReversion:
 		return nothing, nil

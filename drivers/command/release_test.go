@@ -91,12 +91,12 @@ func TestReleaseThatFails(t *testing.T) {
 
 	none := newBench(t, inverter, limit(0.9, 3)) // no command leaves it so
 	none.send(t, 0.5)
-	if r, err := none.Release(t.Context()); err != nil || !math.IsNaN(r.Value) || r.Quality != district.Uncertain || none.dev.values["limit_enable"] != 3 {
+	if r, err := none.Release(t.Context()); err != nil || !math.IsNaN(r.Value) || r.Quality != district.Uncertain || r.Time.IsZero() || none.dev.values["limit_enable"] != 3 {
 		t.Errorf("%+v, %v, %v; want what stood, and no value", r, err, none.dev.values)
 	}
 
 	for range 2 { // given back already
-		if r, err := b.Release(t.Context()); err != nil || !math.IsNaN(r.Value) || b.dev.values["limit_share"] != 0.9 {
+		if r, err := b.Release(t.Context()); err != nil || !math.IsNaN(r.Value) || !r.Time.IsZero() || b.dev.values["limit_share"] != 0.9 {
 			t.Errorf("again: %+v, %v, %v", r, err, b.dev.values)
 		}
 	}
@@ -108,7 +108,7 @@ func TestReleaseThatFails(t *testing.T) {
 	timer := newBench(t, "kostal-plenticore-battery", map[string]float64{})
 	timer.send(t, 2)
 	n := len(timer.dev.writes)
-	if r, err := timer.Release(t.Context()); err != nil || !math.IsNaN(r.Value) || len(timer.dev.writes) != n {
+	if r, err := timer.Release(t.Context()); err != nil || !math.IsNaN(r.Value) || !r.Time.IsZero() || len(timer.dev.writes) != n {
 		t.Errorf("%+v, %v, %v written; want nothing written to what lets go by itself", r, err, timer.dev.writes[n:])
 	}
 	half := newBench(t, inverter, limit(0.9, 1)) // its first command arrives, and nobody hears of it

@@ -113,9 +113,9 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	case st.failed > 0 && wall.Sub(st.at) < backoff(st.failed):
 		return line, false
 	}
-	back, err := give(ctx, drv, ctl, cmd, own)
+	back, sent, err := give(ctx, drv, ctl, cmd, own)
 	st.at = wall
-	if !errors.Is(err, drivers.ErrNotWritten) {
+	if sent {
 		st.wrote(ctl.MinInterval, wall)
 	}
 	line.ReadBack = back.Value
@@ -230,7 +230,7 @@ func (s *Sender) Release(ctx context.Context, drv drivers.Driver, site, device, 
 	}
 	cmd := Own(ctl)
 	line := district.Setpoint{Time: now, District: s.district, Site: site, Device: device, Command: cmd.Text, Reason: reason, Outcome: district.SafeMode}
-	back, err := give(ctx, drv, ctl, cmd, true)
+	back, _, err := give(ctx, drv, ctl, cmd, true)
 	line.ReadBack = back.Value
 	if err != nil {
 		line.Outcome, line.Detail = outcomeOf(err), err.Error()
@@ -238,18 +238,19 @@ func (s *Sender) Release(ctx context.Context, drv drivers.Driver, site, device, 
 	return line, true
 }
 
-// give sends a command, or gives the device its own control back.
-func give(ctx context.Context, drv drivers.Driver, ctl drivers.Control, cmd Command, own bool) (drivers.Reading, error) {
-	if own {
-		if r, ok := drv.(drivers.Releaser); ok {
-			back, err := r.Release(ctx)
-			if math.IsNaN(back.Value) {
-				back.Value = 0 // nothing was written: there is no value
-			}
-			return back, err
+// give sends a command, or gives the device its own control back, and reports whether anything may have been written for that.
+func give(ctx context.Context, drv drivers.Driver, ctl drivers.Control, cmd Command, own bool) (back drivers.Reading, sent bool, err error) {
+	if r, ok := drv.(drivers.Releaser); ok && own {
+		back, err = r.Release(ctx)
+		sent = err != nil || !math.IsNaN(back.Value) || !back.Time.IsZero()
+		if math.IsNaN(back.Value) {
+			back.Value = 0 // there is none
 		}
+	} else {
+		back, err = drv.Write(ctx, ctl.Point, cmd.Value)
+		sent = true
 	}
-	return drv.Write(ctx, ctl.Point, cmd.Value)
+	return back, sent && !errors.Is(err, drivers.ErrNotWritten), err
 }
 
 // outcomeOf tells what the device or a guard refused from what failed.

@@ -23,7 +23,7 @@
 //	minimum hold     a machine is left on or off for its time, also where a command between failed; what a limit tightens, own control and safe states do not wait
 //	run and rest     a heat pump runs and rests for the least times of its compressor, by what is measured, whatever is planned or ordered; what a limit tightens does not wait, and the rest comes after it
 //	rate of writes   a register that wears is written once in its interval; a limit may use the writes that the last hour has left, own control and safe states always get through; a command that failed
-//	                 before anything was sent counts for none
+//	                 before anything was sent, and giving back where nothing has to be written, count for none
 //	nothing twice    what stands is not written again, but before the device would revert, and once a minute to one that does not do it
 //	failures         are tried again after 2 s, 4 s and so on, up to a minute
 //	ownership        what somebody else commands is a conflict and stays, also when Quartier stops; an owner's limit is not exceeded (package command)

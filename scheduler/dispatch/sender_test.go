@@ -427,3 +427,41 @@ func TestRepeatedLines(t *testing.T) {
 		}
 	}
 }
+
+// TestGivingBackWritesNothing: what lets go by itself is not written to when it is given back, and so wears no register: a limit still has all writes of the hour.
+func TestGivingBackWritesNothing(t *testing.T) {
+	ctl := battery
+	ctl.MinInterval = 10 * time.Minute
+	for _, tt := range []struct {
+		name  string
+		back  drivers.Reading
+		err   error
+		wrote int
+	}{
+		{"it lets go by itself", drivers.Reading{Value: math.NaN(), Quality: district.Uncertain}, nil, 0},
+		{"what stood before is no command", drivers.Reading{Value: math.NaN(), Quality: district.Uncertain, Time: time.Unix(1, 0)}, nil, 1},
+		{"a value without a time", drivers.Reading{}, nil, 1},
+		{"a value", drivers.Reading{Value: 0, Time: time.Unix(1, 0)}, nil, 1},
+		{"somebody else's", drivers.Reading{}, fmt.Errorf("%w: %w", drivers.ErrNotWritten, drivers.ErrConflict), 0},
+		{"nobody knows", drivers.Reading{}, drivers.ErrUnreachable, 1},
+	} {
+		d := newDesk(t, ctl, district.Battery, 50)
+		drv := &letting{fake{ctl: ctl}, tt.back, tt.err}
+		line, worth := d.s.Send(t.Context(), drv, d.base, 50, 0, d.now, d.now, true)
+		if !worth || line.ReadBack != 0 || (line.Outcome == district.SafeMode) != (tt.err == nil) {
+			t.Errorf("%s: %+v", tt.name, line)
+		}
+		if n := len(d.s.of(d.base).writes); n != tt.wrote {
+			t.Errorf("%s: %d writes count, want %d", tt.name, n, tt.wrote)
+		}
+	}
+}
+
+// letting is a device that is given back otherwise than by a command.
+type letting struct {
+	fake
+	back    drivers.Reading
+	refused error
+}
+
+func (l *letting) Release(context.Context) (drivers.Reading, error) { return l.back, l.refused }
