@@ -151,8 +151,8 @@ func (b *battery) value(point string) (float64, bool) {
 func (b *battery) command(q drivers.ControlQuantity, v float64) error {
 	switch q {
 	case drivers.ControlKW:
-	case drivers.ControlShare:
-		v *= b.chargeKW
+	case drivers.ControlShare: // of the larger rating, in both directions
+		v *= math.Max(b.chargeKW, b.dischargeKW)
 	default:
 		return refuse(q, v)
 	}

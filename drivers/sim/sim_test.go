@@ -125,7 +125,7 @@ func TestBatteryCloses(t *testing.T) {
 	})
 }
 
-// TestBatteryRefuses: commands beyond the ratings are refused, near full the charging tapers, and a full round trip loses between 8 and 16 %.
+// TestBatteryRefuses: commands beyond the ratings are refused, a share is of the larger of them, near full the charging tapers, and a full round trip loses between 8 and 16 %.
 func TestBatteryRefuses(t *testing.T) {
 	dev := &district.Device{ID: "b", Kind: district.Battery, Battery: &district.BatteryParams{CapacityKWh: 100, ChargeKW: 50, DischargeKW: 50}}
 	b := newBattery(machineFor(dev), dev.Battery, DeviceSim{CapacityKWh: 100, InitialSOC: 0.2})
@@ -133,6 +133,15 @@ func TestBatteryRefuses(t *testing.T) {
 		if err := b.command(drivers.ControlKW, v); !errors.Is(err, ErrCommand) {
 			t.Errorf("command %g kW: %v, want a refusal", v, err)
 		}
+	}
+	uneven := newBattery(machineFor(dev), &district.BatteryParams{CapacityKWh: 20, ChargeKW: 5, DischargeKW: 10}, DeviceSim{CapacityKWh: 20})
+	for share, want := range map[float64]float64{0.5: 5, -0.5: -5, -1: -10} { // as its control means them
+		if err := uneven.command(drivers.ControlShare, share); err != nil || uneven.wantKW != want {
+			t.Errorf("a share of %g: %g kW, %v; want %g kW", share, uneven.wantKW, err, want)
+		}
+	}
+	if err := uneven.command(drivers.ControlShare, 0.6); !errors.Is(err, ErrCommand) {
+		t.Errorf("6 kW of 5 kW: %v, want a refusal", err)
 	}
 	run := func(kw float64, hours int) {
 		if err := b.command(drivers.ControlKW, kw); err != nil {
