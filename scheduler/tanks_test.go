@@ -86,8 +86,15 @@ func TestATankIsPlannedByWhatWasDrawn(t *testing.T) {
 	w.refresh()
 	w.s.cfg.Store = silent{w}
 	again := w.tank(t)
-	for k := range 96 {
-		if math.Abs(again.DrawKW[k]-x.DrawKW[k+2]) > 0.05 && k > 2 {
+	both := 0 // the heat that the tank has beyond what it is to hold is used up
+	for both < 96 && (again.DrawKW[both] == 0 || x.DrawKW[both+2] == 0) {
+		both++
+	}
+	if both > 80 {
+		t.Fatalf("nothing is foreseen in the first %d steps", both)
+	}
+	for k := both + 1; k < 96; k++ {
+		if math.Abs(again.DrawKW[k]-x.DrawKW[k+2]) > 0.05 {
 			t.Fatalf("step %d: %g kW after a record that did not answer, %g kW before", k, again.DrawKW[k], x.DrawKW[k+2])
 		}
 	}

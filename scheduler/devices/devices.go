@@ -88,35 +88,38 @@ func StandingKW(w *district.WaterHeaterParams) float64 {
 	return w.LossPerHour * HeatPerK(w) * math.Max(0, w.MinC-ColdWaterC)
 }
 
-// WaterHeater is the heat of a tank above the lowest temperature at the tap: what lies below warms nobody, so the plan may not spend it. It is tankC warm at the begin, and drawKW of heat is taken
-// from it in each step. Of the usable heat, reserveKWh is to be left at the begin of each step and at the end of the last, one value more than steps, nil: none. What the tank lacks to that is made up for as fast
-// as the heater can, and the plan knows of the heat above it: that is
+// WaterHeater is the heat of a tank above what is to be in it: what lies below warms nobody, so the plan may not spend it. It is tankC warm at the begin, and drawKW of heat is taken from it in each step. Of the heat above its lowest
+// temperature at the tap, reserveKWh is to be left at the begin of each step and at the end of the last, one value more than steps, nil: none. What the tank lacks to that is made up for as fast as the heater can.
+// The plan knows of the heat z above a base b, which is the tank under draws and losses alone, kept at the reserve by the power need:
 //
-//	z = e - reserve,  z' = (1 - loss*h)*z + h*(power - draw - standing) - (reserve' - (1 - loss*h)*reserve)
+//	e = b + z,  b' = (1 - loss*h)*b + h*(need - draw - standing) >= reserve',  z' = (1 - loss*h)*z + h*(power - need)
 //
-// where e is the heat above the lowest temperature, below 0 in a colder tank, and standing is what is lost at that temperature: so the loss is right at any temperature.
+// where e is the heat above the lowest temperature, below 0 in a colder tank, and standing is what is lost at that temperature: so the loss is right at any temperature. The document knows one capacity for all steps, which is what is left
+// beside the largest reserve: so whatever it plans fits into the tank. Heat beyond that at the begin is the base's, and spares need in the first steps.
 func WaterHeater(id string, w *district.WaterHeaterParams, tankC float64, drawKW, reserveKWh []float64, step time.Duration) *problem.WaterHeater {
 	x := problem.NewWaterHeater(id)
 	x.MaxKW, x.MinKW = w.MaxKW, w.MaxKW
-	h := step.Hours()
+	h, usable, standing := step.Hours(), UsableKWh(w), StandingKW(w)
 	kept := 1 - w.LossPerHour*h
 	reserve := reserveKWh
 	if reserve == nil {
 		reserve = make([]float64, len(drawKW)+1)
 	}
-	x.CapacityKWh = UsableKWh(w) - slices.Min(reserve)
+	x.CapacityKWh = math.Max(0, usable-math.Max(0, slices.Max(reserve)))
 	x.LossPerHour = w.LossPerHour
 	x.ShortfallCostPerKWh = WaterLackPerKWh
 	x.DrawKW = make([]float64, len(drawKW))
-	z := math.Min(UsableKWh(w), HeatPerK(w)*(tankC-w.MinC)) - reserve[0]
-	x.InitialKWh = math.Max(0, z)
+	base := math.Min(usable, HeatPerK(w)*(tankC-w.MinC))
+	x.InitialKWh = math.Max(0, math.Min(base-reserve[0], x.CapacityKWh))
+	base -= x.InitialKWh
 	for t := range x.DrawKW {
-		x.DrawKW[t] = math.Max(0, drawKW[t]+StandingKW(w)+(reserve[t+1]-kept*reserve[t])/h)
-		if z < -1e-9 {
-			short := h*x.DrawKW[t] - kept*z // to have what is to be left at the end of the step
-			x.DrawKW[t] = math.Max(0, math.Min(short/h, w.MaxKW))
-			z = h*x.DrawKW[t] - short
+		most := math.Inf(1) // what is drawn may come from the heat above
+		if base < reserve[t]-1e-9 {
+			most = w.MaxKW
 		}
+		base = kept*base - h*(drawKW[t]+standing)
+		x.DrawKW[t] = math.Max(0, math.Min((reserve[t+1]-base)/h, most))
+		base += h * x.DrawKW[t]
 	}
 	return x
 }

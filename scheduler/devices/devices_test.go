@@ -35,6 +35,7 @@ func TestWaterHeaterIsTheTank(t *testing.T) {
 		heat := HeatPerK(w) * (math.Min(tankC, w.MaxC) - ColdWaterC) // above mains water
 		floor := HeatPerK(w) * (w.MinC - ColdWaterC)
 		z, short := x.InitialKWh, heat-floor < reserve[0]
+		more := math.Max(0, heat-floor-reserve[0]-z) // what the plan does not know of
 		for k, kw := range x.DrawKW {
 			if kw < 0 || short && kw > w.MaxKW+1e-9 {
 				t.Fatalf("step %d: %g kW", k, kw)
@@ -49,11 +50,45 @@ func TestWaterHeaterIsTheTank(t *testing.T) {
 				}
 				continue
 			}
-			if given < kw || kw == 0 {
-				return // more is drawn than the heater gives, or the reserve falls by more than the tank loses
+			if given < kw {
+				return // more is drawn than the heater gives
 			}
-			if math.Abs(left-z) > 1e-6 {
-				t.Fatalf("step %d: the tank holds %g kWh above its reserve, the plan knows of %g", k, left, z)
+			if d := left - z; kw > 0 && math.Abs(d) > 1e-6 || d < -1e-6 || d > more+1e-6 {
+				t.Fatalf("step %d: the tank holds %g kWh above its reserve, the plan knows of %g, and not of %g before", k, left, z, more)
+			}
+			more = left - z
+		}
+	})
+}
+
+// TestPlansFitIntoTheTank for any reserve: whatever powers the document allows, the tank can take up, and holds its reserve.
+func TestPlansFitIntoTheTank(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &district.WaterHeaterParams{MaxKW: 2.2, CapacityKWh: 12, MinC: 50, MaxC: 62, LossPerHour: rapid.Float64Range(0, 0.03).Draw(t, "loss")}
+		const steps, h = 40, 0.25
+		draw, reserve := make([]float64, steps), make([]float64, steps+1)
+		for k := range draw {
+			draw[k] = rapid.Float64Range(0, 2).Draw(t, "draw")
+		}
+		for k := range reserve {
+			reserve[k] = rapid.Float64Range(0, 0.8).Draw(t, "reserve") * UsableKWh(w)
+		}
+		tankC := rapid.Float64Range(w.MinC, w.MaxC+3).Draw(t, "temperature")
+		x := WaterHeater("tank", w, tankC, draw, reserve, 15*time.Minute)
+		e, z, kept := math.Min(UsableKWh(w), HeatPerK(w)*(tankC-w.MinC)), x.InitialKWh, 1-w.LossPerHour*h
+		short := e < reserve[0]
+		for k, need := range x.DrawKW {
+			free := kept*z - h*need
+			kw := math.Min(rapid.Float64Range(0, 1).Draw(t, "power")*w.MaxKW, (x.CapacityKWh-free)/h)
+			if kw = math.Max(kw, -free/h); kw > w.MaxKW {
+				return // more is drawn than the heater gives
+			}
+			z, e = free+h*kw, kept*e+h*(kw-draw[k]-StandingKW(w))
+			if e > UsableKWh(w)+1e-6 {
+				t.Fatalf("step %d: the tank would hold %g kWh of %g kWh, the plan knows of %g above %g", k, e, UsableKWh(w), z, reserve[k+1])
+			}
+			if short = short && e < reserve[k+1]-1e-6; !short && e < reserve[k+1]-1e-6 {
+				t.Fatalf("step %d: the tank holds %g kWh, %g are to be held", k, e, reserve[k+1])
 			}
 		}
 	})
