@@ -184,16 +184,13 @@ func (w wishes) heating(site string, dev *district.Device, x *problem.HeatPump, 
 // hotWater leaves the tank cold while nobody is there, and takes the time of the element that is not the plan's to give.
 func (w wishes) hotWater(site string, dev *district.Device, x *problem.WaterHeater, now observe.Device, loadKW []float64) {
 	off, _ := w.blocked(site, dev.ID, x.MinKW, x.MaxKW)
-	if tank, ok := w.tank(site, dev); ok {
+	if tank, ok := w.tank(site, dev, now.TankC.V); ok {
 		*x = *devices.WaterHeater(dev.ID, tank.params, now.TankC.V, tank.drawKW, tank.reserveKWh, w.step)
 	}
 	if len(x.COP) == 0 {
 		x.COP = constant(1, w.steps)
 	}
 	for t := range w.steps {
-		if _, ok := w.in(order.Away, site, "", t); ok {
-			x.DrawKW[t] = w.beforeReturn(site, t, x.DrawKW[t]-devices.StandingKW(dev.WaterHeater))
-		}
 		if o, ok := w.in(order.Power, site, dev.ID, t); ok {
 			loadKW[t] += o.Value
 			x.InitialKWh = math.Min(x.CapacityKWh, x.InitialKWh+o.Value*w.step.Hours())
@@ -205,16 +202,9 @@ func (w wishes) hotWater(site string, dev *district.Device, x *problem.WaterHeat
 	}
 }
 
-// beforeReturn is the heat that a tank is given in a step while nobody is there: none, but what is to be ready when somebody is again.
-func (w wishes) beforeReturn(site string, t int, kw float64) float64 {
-	if _, away := w.in(order.Away, site, "", t+1); away || t+1 >= w.steps {
-		return 0
-	}
-	return math.Max(0, kw)
-}
-
-// tank is a tank as it is ordered, false where nothing is: within another range of temperatures, and with nothing drawn and nothing to be held ready while nobody is there.
-func (w wishes) tank(site string, dev *district.Device) (tankOutlook, bool) {
+// tank is a tank as it is ordered, false where nothing is: within another range of temperatures, and with nothing drawn while nobody is there. All that is to be held then is what lets the heater, full on from there, have the tank ready at the return:
+// less than no usable heat, down to what tankC or mains water leaves in it.
+func (w wishes) tank(site string, dev *district.Device, tankC float64) (tankOutlook, bool) {
 	one, ok := w.tanks[observe.Key{Site: site, Device: dev.ID}]
 	if !ok {
 		return one, false
@@ -230,13 +220,18 @@ func (w wishes) tank(site string, dev *district.Device) (tankOutlook, bool) {
 		}
 		one.params, changed = &h, true
 	}
-	for t := range w.steps {
-		if _, ok := w.in(order.Away, site, "", t); ok {
-			one.drawKW[t], one.reserveKWh[t], changed = 0, 0, true
-			if t == w.steps-1 {
-				one.reserveKWh[w.steps] = 0
-			}
+	h, standing := w.step.Hours(), devices.StandingKW(one.params)
+	cold := devices.HeatPerK(one.params) * (math.Min(coldWaterC, tankC) - one.params.MinC)
+	for t := w.steps - 1; t >= 0; t-- {
+		if _, ok := w.in(order.Away, site, "", t); !ok {
+			continue
 		}
+		if t == w.steps-1 {
+			one.reserveKWh[w.steps] = cold
+		}
+		then := one.reserveKWh[t+1]
+		before := (then + h*(standing-one.params.MaxKW)) / (1 - one.params.LossPerHour*h)
+		one.drawKW[t], one.reserveKWh[t], changed = 0, math.Max(cold, math.Min(then, before)), true
 	}
 	return one, changed
 }

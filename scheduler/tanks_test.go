@@ -110,6 +110,50 @@ func TestATankIsPlannedByWhatWasDrawn(t *testing.T) {
 	}
 }
 
+// TestATankIsReadyAtTheReturn: a tank that is cold while nobody is there holds what it is to hold when somebody is again, heated as late as that allows, or at once where the time does not do.
+func TestATankIsReadyAtTheReturn(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		tankC float64
+		away  time.Duration
+		ready bool
+	}{{"cold", 25, 4 * time.Hour, true}, {"colder than mains water", 8, 7 * time.Hour, true}, {"warm", 61, 12 * time.Hour, true}, {"little time", 25, time.Hour, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newTown(t)
+			w.measure("tank", district.TankC, c.tankC)
+			begin := timegrid.Floor(w.now, 15*time.Minute)
+			if _, err := w.s.Order(t.Context(), order.Order{Site: "s", Kind: order.Away, Value: 3, Author: "anna", Reason: "holiday", Start: w.now, End: begin.Add(c.away)}); err != nil {
+				t.Fatal(err)
+			}
+			x, steps := w.tank(t), int(c.away/(15*time.Minute))
+			tank := w.s.cfg.District.Device("s", "tank").WaterHeater
+			perK := devices.HeatPerK(tank)
+			held := perK * (c.tankC - devices.ColdWaterC) // above mains water, when the plan gives what is needed and no more, and that as late as it may
+			given, first, z := 0.0, 0.0, x.InitialKWh
+			for k, kw := range x.DrawKW[:steps] {
+				if kw > tank.MaxKW+1e-9 || !c.ready && kw < tank.MaxKW-1e-9 || given > 0 && kw < tank.MaxKW-1e-9 {
+					t.Errorf("step %d: %g kW", k, kw)
+				}
+				spared := math.Min(kw/4, z*(1-tank.LossPerHour/4))
+				z = z*(1-tank.LossPerHour/4) - spared
+				held += kw/4 - spared - held*tank.LossPerHour/4
+				if given += kw/4 - spared; k == 0 {
+					first = given
+				}
+			}
+			want := perK*(tank.MinC-devices.ColdWaterC) + devices.UsableKWh(tank)/2 // of which nothing is known: half
+			switch {
+			case c.ready && held < want-1e-6, c.tankC < 50 && held > want+1e-6:
+				t.Errorf("the tank holds %g kWh at the return, %g kWh are to be held", held, want)
+			case !c.ready && x.DrawKW[steps] < tank.MaxKW-1e-9:
+				t.Errorf("%g kW are given to a cold tank after the return", x.DrawKW[steps])
+			case c.tankC < 50 && c.ready && first > 1e-9:
+				t.Errorf("%g kWh are given at once, hours before the return", first)
+			}
+		})
+	}
+}
+
 // silent is a record that does not say what tanks were.
 type silent struct{ *town }
 

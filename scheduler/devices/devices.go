@@ -89,7 +89,8 @@ func StandingKW(w *district.WaterHeaterParams) float64 {
 }
 
 // WaterHeater is the heat of a tank above what is to be in it: what lies below warms nobody, so the plan may not spend it. It is tankC warm at the begin, and drawKW of heat is taken from it in each step. Of the heat above its lowest
-// temperature at the tap, reserveKWh is to be left at the begin of each step and at the end of the last, one value more than steps, nil: none. What the tank lacks to that is made up for as fast as the heater can.
+// temperature at the tap, reserveKWh is to be left at the begin of each step and at the end of the last, one value more than steps, nil: none;
+// below 0 it may be colder, where nobody is there. What the tank lacks to that is made up for as fast as the heater can.
 // The plan knows of the heat z above a base b, which is the tank under draws and losses alone, kept at the reserve by the power need:
 //
 //	e = b + z,  b' = (1 - loss*h)*b + h*(need - draw - standing) >= reserve',  z' = (1 - loss*h)*z + h*(power - need)
