@@ -77,6 +77,25 @@ func TestIdentify(t *testing.T) {
 	}
 }
 
+// TestACoarseSensor teaches no loss of which it shows nothing: what is found lies near what is, or little is said to be known.
+func TestACoarseSensor(t *testing.T) {
+	for _, c := range []struct{ loss, stepK float64 }{{0.004, 1}, {0.006, 1}, {0.012, 1}, {0.004, 0.5}, {0.012, 0.5}, {0.004, 0.1}} {
+		m, _ := lived(KeepDays, c.loss)
+		for i := range m.TankC {
+			m.TankC[i] = c.stepK * math.Round(m.TankC[i]/c.stepK)
+		}
+		got, err := Identify(&home, m, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := c.loss * (55 - 18) / (55 - devices.ColdWaterC)
+		t.Logf("%g an hour, %g K: %.5f ± %.5f by %d nights", want, c.stepK, got.LossPerHour, got.LossDeviation, got.Nights)
+		if math.Abs(got.LossPerHour-want) > math.Max(0.15*want, 2*got.LossDeviation) || got.LossPerHour < 0.6*want || got.LossDeviation < 0.0003*math.Min(1, c.stepK) {
+			t.Errorf("the loss is %g an hour, with a sensor of %g K it is found as %g ± %g", want, c.stepK, got.LossPerHour, got.LossDeviation)
+		}
+	}
+}
+
 // TestLittleIsKnown: without quiet nights the stated loss stands, with a wide deviation; without measurements nothing is said to be drawn.
 func TestLittleIsKnown(t *testing.T) {
 	m, _ := lived(2, 0.02)

@@ -104,7 +104,7 @@ func loss(w *district.WaterHeaterParams, m Measured, zone *time.Location) (perHo
 		perHour = usualLoss
 	}
 	deviation = doubt * perHour
-	rates := coolings(w, m, zone)
+	rates, finestPerHour := coolings(w, m, zone)
 	if len(rates) < leastNights {
 		return perHour, deviation, len(rates)
 	}
@@ -116,18 +116,22 @@ func loss(w *district.WaterHeaterParams, m Measured, zone *time.Location) (perHo
 		spread += math.Abs(r - shown)
 	}
 	spread = 1.25 * spread / float64(len(calm)) // of a normal distribution
-	sd := math.Max(spread/math.Sqrt(float64(len(calm))), finest*shown)
-	sd = math.Max(sd, 1e-5)
+	sd := math.Max(spread/math.Sqrt(float64(len(calm))), finest*math.Max(shown, perHour))
+	sd = math.Max(sd, finestPerHour)
 	a, b := 1/(deviation*deviation), 1/(sd*sd)
 	return (a*perHour + b*shown) / (a + b), 1 / math.Sqrt(a+b), len(rates)
 }
 
-// coolings are the losses per hour at which a tank cooled in the quietest hours of each night.
-func coolings(w *district.WaterHeaterParams, m Measured, zone *time.Location) []float64 {
+// coolings are the losses per hour at which a tank cooled in the longest quiet run of each night, and how fine a loss its sensor lets tell over one of them, in the mean: a coarse one stands still for hours and then falls by a step, so
+// that the hours in which it stood still say nothing.
+func coolings(w *district.WaterHeaterParams, m Measured, zone *time.Location) (perHour []float64, finestPerHour float64) {
 	n := max(1, int(quiet/m.Step))
-	hours := float64(n) * m.Step.Hours()
 	off := func(i int) bool { return m.HeatKW[i] < offShare*w.MaxKW } // NaN is not off
-	least := map[time.Time]float64{}
+	type cooling struct {
+		slots    int
+		from, to float64
+	}
+	longest := map[time.Time]cooling{}
 	run := 0
 	for i := range m.TankC {
 		if at := m.Start.Add(time.Duration(i) * m.Step).In(zone); at.Hour() >= nightTo && at.Hour() < nightFrom || !off(i) {
@@ -135,26 +139,40 @@ func coolings(w *district.WaterHeaterParams, m Measured, zone *time.Location) []
 			continue
 		}
 		run++
-		if run < n || i < n {
+		if run < n || i < run {
 			continue
 		}
-		from, to := m.TankC[i-n]-devices.ColdWaterC, m.TankC[i]-devices.ColdWaterC
+		from, to := m.TankC[i-run]-devices.ColdWaterC, m.TankC[i]-devices.ColdWaterC
 		if !(from > 15 && to > 5) || to > from {
-			continue
-		}
-		rate := math.Log(from/to) / hours
-		if rate > mostLoss {
 			continue
 		}
 		night := m.Start.Add(time.Duration(i)*m.Step - 12*time.Hour).In(zone)
 		day := time.Date(night.Year(), night.Month(), night.Day(), 0, 0, 0, 0, time.UTC)
-		if old, ok := least[day]; !ok || rate < old {
-			least[day] = rate
+		if run >= longest[day].slots {
+			longest[day] = cooling{run, from, to}
 		}
 	}
-	out := make([]float64, 0, len(least))
-	for _, r := range least {
-		out = append(out, r)
+	step := resolutionK(m.TankC)
+	for _, c := range longest {
+		hours := float64(c.slots) * m.Step.Hours()
+		if rate := math.Log(c.from/c.to) / hours; rate <= mostLoss {
+			perHour = append(perHour, rate)
+			finestPerHour += step / (c.to * hours)
+		}
 	}
-	return out
+	return perHour, finestPerHour / float64(max(1, len(perHour)))
+}
+
+// resolutionK is the least change that a sensor ever showed, K.
+func resolutionK(tankC []float64) float64 {
+	least := math.Inf(1)
+	for i := 1; i < len(tankC); i++ {
+		if d := math.Abs(tankC[i] - tankC[i-1]); d > 1e-6 && d < least { // NaN is no change
+			least = d
+		}
+	}
+	if math.IsInf(least, 1) {
+		return 0
+	}
+	return least
 }
