@@ -3,6 +3,7 @@ package hotwater
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -182,7 +183,11 @@ func TestReserveKeepsWithinTheTank(t *testing.T) {
 // TestReserve holds what the heater does not keep up with, at its time of day.
 func TestReserve(t *testing.T) {
 	past := timegrid.Series{Start: start, Step: time.Hour, Values: make([]float64, 14*24)}
+	for day := range 14 {
+		past.Values[day*24+18] = 1 // with which the heater keeps up
+	}
 	past.Values[10*24+7] = 5
+	away := timegrid.Series{Start: start, Step: time.Hour, Values: append(slices.Clone(past.Values), make([]float64, 25*24)...)}
 	none := make([]float64, 24)
 	standing := devices.StandingKW(&home)
 	for _, c := range []struct {
@@ -196,6 +201,8 @@ func TestReserve(t *testing.T) {
 		{"an hour before", past, 1, 6, reserveMargin * (5 + standing - home.MaxKW)},
 		{"at noon", past, 1, 12, 0},
 		{"a heat pump that keeps up", past, 3, 7, 0},
+		{"after 25 days without a draw", away, 1, 12, devices.UsableKWh(&home) / 2},
+		{"after ten", timegrid.Series{Start: start, Step: time.Hour, Values: away.Values[:24*24]}, 1, 12, 0},
 		{"after three days", timegrid.Series{Start: start, Step: time.Hour, Values: past.Values[:72]}, 1, 12, devices.UsableKWh(&home) / 2},
 		{"a draw beyond the tank", timegrid.Series{Start: start, Step: time.Hour, Values: append(make([]float64, 13*24), 9, 9, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)}, 1, 1, MostReserved * devices.UsableKWh(&home)},
 	} {
