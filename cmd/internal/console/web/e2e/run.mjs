@@ -298,6 +298,9 @@ await step('an order is given by keyboard, is listed with its reason, and ends e
   await main.page.fill('dialog[open] input[type=datetime-local] >> nth=1', '2020-01-01T00:00')
   await main.page.keyboard.press('Enter')
   await main.page.waitForSelector('dialog[open] [role=alert]:has-text("is not after the start")')
+  const others = main.faults.filter((f) => !f.includes('status of 422')) // the browser tells of each answer that is no success, and this one is wanted
+  expect(others.length < main.faults.length, 'the server took the order')
+  main.faults.splice(0, Infinity, ...others)
   expect((await main.page.inputValue('dialog[open] form > label:last-of-type input')) === 'trying a lock-out', 'the reason is lost')
   await main.page.fill('dialog[open] input[type=datetime-local] >> nth=1', '')
   await main.page.focus('dialog[open] form > label:last-of-type input')
