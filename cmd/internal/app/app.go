@@ -193,7 +193,7 @@ func (a *App) build(ctx context.Context, listen string) error {
 	}
 	a.poller = poll.New(polled, poll.Config{Sink: a.sink, Gather: wait, Now: a.sampleTime(), Timeout: 4 * time.Second, Log: a.log})
 	a.console, err = console.New(console.Deps{
-		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, Conditions: a.conditions, Feeds: a.feedStatus, Alarms: &a.watch, Told: a.told, History: a.historyProgress, Profiles: a.cfg.PEDProfiles, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a}, Orders: orders{a},
+		Store: a.record, Live: a.hub, Districts: a.cfg.Districts, DeviceStatus: a.deviceStatus, Learned: a.learnedOf, Conditions: a.conditions, Feeds: a.feedStatus, Alarms: &a.watch, Told: a.told, History: a.historyProgress, Profiles: a.cfg.PEDProfiles, Reports: NewReporter(a.cfg, a.record, a.clock.Now), Overrides: overrides{a}, Orders: orders{a},
 		Now: a.clock.Now, Speed: a.clock.Speed(), Version: a.opt.Version, PlanLateAfter: planLateAfter(a.cfg, a.clock), Demo: a.opt.Demo, Logger: a.log, Registry: a.registry, SecureCookie: a.cfg.File.Console.TLSCert != "",
 	})
 	return err

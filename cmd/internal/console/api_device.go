@@ -56,6 +56,7 @@ type DeviceInfo struct {
 type DeviceDetail struct {
 	DeviceInfo
 	Parameters []Parameter         `json:"parameters"`
+	Learned    []Learned           `json:"learned" doc:"what its measurements show"`
 	Plan       *DeviceSchedule     `json:"plan,omitempty"`
 	Setpoints  []district.Setpoint `json:"setpoints" doc:"newest first"`
 }
@@ -65,6 +66,14 @@ type Parameter struct {
 	Key   string  `json:"key"`
 	Value float64 `json:"value"`
 	Unit  string  `json:"unit"`
+}
+
+// Learned is one fact of a device that its measurements show.
+type Learned struct {
+	Key       string   `json:"key"`
+	Value     float64  `json:"value"`
+	Unit      string   `json:"unit"`
+	Deviation *float64 `json:"deviation" doc:"standard deviation; null where the fact has none"`
 }
 
 // DeviceSchedule is the plan of a device.
@@ -277,7 +286,10 @@ func (s *Server) deviceDetail(ctx context.Context, d *district.District, site st
 			break
 		}
 	}
-	out := DeviceDetail{DeviceInfo: s.describe(d, site, dev, status, plan, s.paused(d.ID), now), Parameters: parameters(dev)}
+	out := DeviceDetail{DeviceInfo: s.describe(d, site, dev, status, plan, s.paused(d.ID), now), Parameters: parameters(dev), Learned: []Learned{}}
+	if s.deps.Learned != nil {
+		out.Learned = append(out.Learned, s.deps.Learned(d.ID, site, dev.ID)...)
+	}
 	setpoints, err := s.deps.Store.Setpoints(ctx, d.ID, site, dev.ID, timegrid.NewSpan(now.Add(-48*time.Hour), now.Add(time.Minute)), 100)
 	if err != nil {
 		return DeviceDetail{}, err

@@ -452,3 +452,24 @@ func TestHeaders(t *testing.T) {
 		t.Errorf("/metrics answered %d", status)
 	}
 }
+
+// TestLearnedIsShown: what measurements show of a device is with its detail, and an empty list where that is nothing.
+func TestLearnedIsShown(t *testing.T) {
+	deviation := 0.001
+	f := start(t, func(d *console.Deps) {
+		d.Learned = func(district, site, device string) []console.Learned {
+			if district != "fontaine" || site != "ecole" || device != "battery-1" {
+				return nil
+			}
+			return []console.Learned{{Key: "loss_per_hour", Value: 0.005, Unit: "1", Deviation: &deviation}}
+		}
+	})
+	b := f.signedIn("viewer")
+	const site = "/api/districts/fontaine/devices/ecole/"
+	if got := get[console.DeviceDetail](b, site+"battery-1").Learned; len(got) != 1 || got[0].Value != 0.005 || *got[0].Deviation != 0.001 {
+		t.Errorf("learned = %+v, want a loss of 0.005 ± 0.001", got)
+	}
+	if got := get[console.DeviceDetail](b, site+"meter").Learned; got == nil || len(got) != 0 {
+		t.Errorf("of the meter %+v is learned, want an empty list", got)
+	}
+}

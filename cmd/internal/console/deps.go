@@ -25,6 +25,8 @@ type Deps struct {
 	Districts []district.District
 	// DeviceStatus returns how every device of every district is reached at the moment; nil: no device is polled by this process.
 	DeviceStatus func() []DeviceStatus
+	// Learned returns what its measurements show of a device; nil: nothing is learned.
+	Learned func(districtID, site, device string) []Learned
 	// Conditions returns what is wrong with a district at present beside what the console sees itself; names may be empty. Each is in the record too, as an alarm event of [WatchActor]. Nil: nobody looks.
 	Conditions func(districtID string) []Alarm
 	// Alarms keeps who knows of which alarm; nil: nobody does.

@@ -61,6 +61,8 @@ export const devices = {
   'device.paused': 'Paused',
   'device.readings': 'Last readings',
   'device.facts': 'Facts',
+  'device.learned': 'Learned from measurements',
+  'device.learned.text': 'What plans go by. The second figure is the standard deviation.',
   'device.profile': 'Profile',
   'device.address': 'Address',
   'device.protocol': 'Protocol',
@@ -159,4 +161,8 @@ export const devices = {
   'p.min_c': 'Lowest temperature',
   'p.max_c': 'Highest temperature',
   'p.volume_l': 'Volume',
+  'p.loss_per_hour': 'Standing loss per hour',
+  'p.heat_drawn_kwh_day': 'Heat drawn per day',
+  'p.quiet_nights': 'Quiet nights that the loss rests on',
+  'p.known_share': 'Share of the time that is known',
 }

@@ -62,6 +62,8 @@ export const devices: Record<keyof typeof en, string> = {
   'device.paused': 'En pause',
   'device.readings': 'Dernières mesures',
   'device.facts': 'Caractéristiques',
+  'device.learned': 'Appris des mesures',
+  'device.learned.text': 'Ce dont les plans partent. Le second chiffre est l’écart type.',
   'device.profile': 'Profil',
   'device.address': 'Adresse',
   'device.protocol': 'Protocole',
@@ -160,4 +162,8 @@ export const devices: Record<keyof typeof en, string> = {
   'p.min_c': 'Température minimale',
   'p.max_c': 'Température maximale',
   'p.volume_l': 'Volume',
+  'p.loss_per_hour': 'Perte à l’arrêt par heure',
+  'p.heat_drawn_kwh_day': 'Chaleur soutirée par jour',
+  'p.quiet_nights': 'Nuits calmes dont la perte est tirée',
+  'p.known_share': 'Part du temps connue',
 }
