@@ -134,9 +134,14 @@ func watch(t *testing.T, c *opcua.Client, node string, queue uint32, discardOlde
 	if err != nil {
 		t.Fatal(err)
 	}
+	woken := false
 	return func() (out []*ua.DataValue) {
 		t.Helper()
 		for {
+			wait := 20 * time.Second
+			if !woken {
+				wait = 3 * time.Second
+			}
 			select {
 			case d := <-ch:
 				if n, ok := d.Value.(*ua.DataChangeNotification); ok {
@@ -145,8 +150,16 @@ func watch(t *testing.T, c *opcua.Client, node string, queue uint32, discardOlde
 					}
 					return out
 				}
-			case <-time.After(20 * time.Second):
-				t.Fatal("nothing is told")
+			case <-time.After(wait):
+				if woken {
+					t.Fatal("nothing is told")
+				}
+				// The library asks for publishing from the moment it is connected, is refused since there is no subscription yet, and pauses; where that pause and the first subscription's word to go on come
+				// together it takes them in either order, and may pause for good. Another subscription has it go on.
+				if _, err := c.Subscribe(t.Context(), &opcua.SubscriptionParameters{Interval: time.Hour}, make(chan *opcua.PublishNotificationData, 100)); err != nil {
+					t.Fatal(err)
+				}
+				woken = true
 			}
 		}
 	}, resp.Results[0].StatusCode
