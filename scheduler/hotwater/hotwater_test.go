@@ -97,6 +97,35 @@ func TestACoarseSensor(t *testing.T) {
 	}
 }
 
+// TestOneBadReading changes nothing of what a tank is to hold.
+func TestOneBadReading(t *testing.T) {
+	const at = 20*96 + 4*12 // at noon, when little is drawn
+	reserve := func(bad float64) []float64 {
+		m, _ := lived(28, 0.012)
+		if bad != 0 {
+			m.TankC[at] = math.Max(0, bad)
+		}
+		l := NewLearner(&home, start, quarter, 96, time.UTC)
+		for i := 0; i < len(m.TankC); i += 7 { // not all at once
+			if _, err := l.Take(m.TankC[i:i+7], m.HeatKW[i:i+7]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !math.IsNaN(l.Drawn().Values[at]) && bad != 0 {
+			t.Errorf("%g °C: a draw of %g kW is found", bad, l.Drawn().Values[at])
+		}
+		return Reserve(l.Params(), 1, l.Drawn(), l.End(), make([]float64, 96))
+	}
+	good := reserve(0)
+	for _, bad := range []float64{-1, 85, 327, 78, 15} { // below 0 stands for 0
+		for k, kwh := range reserve(bad) {
+			if math.Abs(kwh-good[k]) > 0.2 {
+				t.Fatalf("%g °C: slot %d: %g kWh are to be held, %g without it", bad, k, kwh, good[k])
+			}
+		}
+	}
+}
+
 // TestLittleIsKnown: without quiet nights the stated loss stands, with a wide deviation; without measurements nothing is said to be drawn.
 func TestLittleIsKnown(t *testing.T) {
 	m, _ := lived(2, 0.02)

@@ -5,12 +5,16 @@ import (
 	"slices"
 	"time"
 
+	"quartier/scheduler/devices"
 	"quartier/schemas/district"
 	"quartier/schemas/timegrid"
 )
 
 // KeepDays is how many days of measurements a [Learner] learns from, and looks back for at most.
 const KeepDays = 42
+
+// beyondK is by how much a tank may be warmer than its highest temperature, K: another source heats it, or its sensor sits at the top.
+const beyondK = 20
 
 // Learner learns a tank from what is measured of it, slot by slot. Its methods are not safe for use by several goroutines at once.
 type Learner struct {
@@ -41,13 +45,33 @@ func (l *Learner) Take(tankC, heatKW []float64) (anew bool, err error) {
 	if err := (Measured{Step: l.m.Step, TankC: tankC, HeatKW: heatKW}).Check(); err != nil || len(tankC) == 0 {
 		return false, err
 	}
-	l.m.TankC, l.m.HeatKW = append(l.m.TankC, tankC...), append(l.m.HeatKW, heatKW...)
+	for i, c := range tankC {
+		l.m.TankC, l.m.HeatKW = append(l.m.TankC, c), append(l.m.HeatKW, heatKW[i])
+		l.believe(len(l.m.TankC) - 1)
+	}
 	if len(l.m.TankC)-l.learned >= l.perDay() {
 		l.anew()
 		return true, nil
 	}
 	l.id.balance(&l.stated, l.m)
 	return false, nil
+}
+
+// believe strikes out a temperature that no tank has, as sensors give that are broken or begin: one out of range, or one that its heater cannot have led to or away from.
+func (l *Learner) believe(i int) {
+	c := l.m.TankC
+	if !(c[i] > 0 && c[i] <= l.stated.MaxC+beyondK) {
+		c[i] = math.NaN()
+	}
+	perK, most := devices.HeatPerK(&l.stated), devices.UsableKWh(&l.stated)/2
+	if i == 0 || !(perK*(c[i]-c[i-1])-l.stated.MaxKW*l.m.Step.Hours() > most) {
+		return
+	}
+	if i > 1 && perK*(c[i-2]-c[i-1]) > most {
+		c[i-1] = math.NaN()
+	} else {
+		c[i] = math.NaN()
+	}
 }
 
 func (l *Learner) perDay() int { return int(24 * time.Hour / l.m.Step) }
