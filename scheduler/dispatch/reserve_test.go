@@ -129,9 +129,7 @@ func TestReserveFeedsNoMore(t *testing.T) {
 			}
 			total, groups = total+g.NetKW, append(groups, g)
 		}
-		if total < -feeds {
-			t.Skip()
-		}
+		feeds = math.Max(feeds, -total) // it is kept before
 		for _, g := range groups {
 			alone := g
 			alone.ImportLimitKW, alone.ExportLimitKW = math.Inf(1), math.Inf(1)
