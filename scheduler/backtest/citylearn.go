@@ -142,7 +142,7 @@ func (l *loader) schema() error {
 	}
 	n = min(n, len(l.c.Carbon))
 	if l.c.Published != nil {
-		n = l.c.Published.cut(n)
+		n = l.c.Published.slots(n)
 	}
 	if n != len(l.c.ImportPrice) || n != len(l.c.Carbon) {
 		l.note("files differ in length: the first %d rows are used", n)

@@ -103,8 +103,8 @@ type Published struct {
 	OutdoorC, Diffuse, DirectWm2 *Told // of the sun W/m²: from the sky, and on a plane that faces the sun
 }
 
-// cut returns how many slots there are where there are so many of everything else.
-func (p *Published) cut(n int) int {
+// slots is how many slots there are where there are n of everything else.
+func (p *Published) slots(n int) int {
 	for _, t := range []*Told{p.Tariff, p.Carbon, p.OutdoorC, p.Diffuse, p.DirectWm2} {
 		if t != nil {
 			n = min(n, len(t.came))
