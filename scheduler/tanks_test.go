@@ -175,3 +175,31 @@ func TestTheClockSetBackBeginsATankAnew(t *testing.T) {
 		}
 	}
 }
+
+// TestTanksDoNotHoldUpAPlan: where many tanks are to be looked at anew a plan waits for some of them, and those that are left come with the next one.
+func TestTanksDoNotHoldUpAPlan(t *testing.T) {
+	w := newTown(t)
+	for _, id := range []string{"tank2", "tank3", "tank4"} {
+		one := *w.d.Device("s", "tank")
+		one.ID = id
+		w.d.Sites[0].Devices = append(w.d.Sites[0].Devices, one)
+	}
+	wall := time.Unix(0, 0)
+	w.s.cfg.Wall = func() time.Time { wall = wall.Add(tankBudget * 3 / 4); return wall } // each look takes that long
+	known := func() (n int) {
+		if _, err := w.s.Replan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range w.s.tanks.by {
+			if w.now.Sub(l.End()) < 24*time.Hour {
+				n++
+			}
+		}
+		return n
+	}
+	for plan, want := range []int{2, 4, 4} {
+		if got := known(); got != want {
+			t.Errorf("plan %d: %d tanks of 4 are looked at, want %d", plan+1, got, want)
+		}
+	}
+}

@@ -74,6 +74,11 @@ func (l *Learner) believe(i int) {
 	}
 }
 
+// Due reports whether the tank is looked at anew once its slots up to now are taken.
+func (l *Learner) Due(now time.Time) bool {
+	return now.Sub(l.m.Start) >= time.Duration(l.learned+l.perDay())*l.m.Step
+}
+
 func (l *Learner) perDay() int { return int(24 * time.Hour / l.m.Step) }
 
 // anew finds the loss of the tank and what was drawn with it. That is done once a day, since each value of the past changes with the loss.
