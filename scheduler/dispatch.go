@@ -235,9 +235,6 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 				}
 			}
 		}
-		if dp != nil && !j.own && !j.blind && !j.loose {
-			s.spare(w, dev, st.Now)
-		}
 		switch {
 		case j.blind:
 			j.assume()

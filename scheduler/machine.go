@@ -44,12 +44,14 @@ func (s *Scheduler) ranFor(site, device string, at time.Time) (on bool, d time.D
 	return r.on, at.Sub(r.since), !r.since.IsZero()
 }
 
-// spare has a heat pump run on, or rest on, for the least time that its compressor needs, whatever is planned or ordered. What a limit asks for comes later and does not wait: a pump that it stopped rests its time afterwards.
-func (s *Scheduler) spare(w *dispatch.Wish, dev *district.Device, at time.Time) {
-	h := dev.HeatPump
-	if h == nil {
+// spare has a heat pump run on, or rest on, for the least time that its compressor needs, whatever is planned, or ordered by hand. What quiet hours and limits ask for comes later and does not wait: a pump that they stopped rests its time
+// afterwards.
+func (s *Scheduler) spare(w *dispatch.Wish, at time.Time) {
+	dev := s.cfg.District.Device(w.Site, w.Device)
+	if dev == nil || dev.HeatPump == nil {
 		return
 	}
+	h := dev.HeatPump
 	on, d, ok := s.ranFor(w.Site, w.Device, at)
 	text := func(does string, least time.Duration) string {
 		return fmt.Sprintf(", %s for %.3g of %.3g min", does, d.Minutes(), least.Minutes())

@@ -7,6 +7,7 @@ import (
 
 	"quartier/drivers"
 	"quartier/optimizer/problem"
+	"quartier/schemas/order"
 )
 
 // pumps is a town whose heat pump takes kW, and whose plan wants so much of it.
@@ -68,9 +69,9 @@ func TestHeatPumpRunsAndRests(t *testing.T) {
 	}
 	held := func(what, reason string) {
 		t.Helper()
-		j, dev, _ := w.jobOf("hp")
+		j, _, _ := w.jobOf("hp")
 		j.wish.WantedKW = wanted
-		if w.s.spare(j.wish, dev, w.now); !strings.Contains(j.wish.Reason, reason) {
+		if w.s.spare(j.wish, w.now); !strings.Contains(j.wish.Reason, reason) {
 			t.Fatalf("%s: the reason is %q, want %q in it", what, j.wish.Reason, reason)
 		}
 	}
@@ -130,5 +131,30 @@ func TestHeatPumpRestsFromAFeed(t *testing.T) {
 		if j.wish.TakeKW != want {
 			t.Errorf("after %v of rest it may take %v kW, want %v kW", after, j.wish.TakeKW, want)
 		}
+	}
+}
+
+// TestHeatPumpRestsFromAnOrder: power by hand starts no pump that rests its time, and quiet hours stop one that has not run for its time.
+func TestHeatPumpRestsFromAnOrder(t *testing.T) {
+	wanted := 3.0
+	w := pumps(t, &wanted)
+	keep(w)
+	w.round(t, 0)
+	w.round(t, time.Minute)
+	wanted = 0
+	w.round(t, 30*time.Minute)
+	w.round(t, time.Minute) // seen to have stopped
+	give(t, w, order.Order{Site: "s", Device: "hp", Kind: order.Power, Value: 4, End: w.now.Add(2 * time.Hour)})
+	if got := w.round(t, 5*time.Minute); got != 0 {
+		t.Errorf("a pump that has rested for 5 of 10 min is told %v kW", got)
+	}
+	if got := w.round(t, 5*time.Minute); got != 4 {
+		t.Errorf("a pump that has rested is told %v kW, 4 kW were ordered", got)
+	}
+	w.round(t, time.Minute)
+	at := w.now.In(w.d.Zone)
+	give(t, w, order.Order{Site: "s", Device: "hp", Kind: order.Quiet, From: at.Format("15:04"), To: at.Add(time.Hour).Format("15:04")})
+	if got := w.round(t, time.Minute); got != 0 {
+		t.Errorf("a pump that has run for 2 of 20 min is told %v kW in quiet hours", got)
 	}
 }

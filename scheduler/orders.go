@@ -255,6 +255,9 @@ func (s *Scheduler) obey(j *job, now time.Time, known bool) {
 		w.WantedKW, w.Reason, j.planID = min(max(o.Value, w.MinKW), w.MaxKW), ReasonOrder+": "+o.Reason, 0
 		j.ordered, j.loose, j.sun = true, false, false
 	}
+	if !j.own && !j.blind && !j.loose {
+		s.spare(w, now)
+	}
 	if o, ok := s.quiet(w.Site, w.Device, now); ok && !j.own && (w.WantedKW > o.Value || j.loose || j.blind) {
 		if j.blind || w.WantedKW > o.Value {
 			w.WantedKW = o.Value

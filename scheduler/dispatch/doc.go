@@ -21,7 +21,7 @@
 //	side             what a limit lowers ends not above it, what it lifts not below
 //	ramp             no faster than the profile says, from round to round, also after a rest and after a failure, in whole steps; what a limit tightens and own control do not wait
 //	minimum hold     a machine is left on or off for its time, also where a command between failed; what a limit tightens, own control and safe states do not wait
-//	run and rest     a heat pump runs and rests for the least times of its compressor, by what is measured, whatever is planned or ordered; what a limit tightens does not wait, and the rest comes after it
+//	run and rest     a heat pump runs and rests for the least times of its compressor, by what is measured, whatever is planned, or ordered by hand; what quiet hours and limits tighten does not wait, and the rest comes after them
 //	rate of writes   a register that wears is written once in its interval; a limit may use the writes that the last hour has left, own control and safe states always get through; a command that failed
 //	                 before anything was sent, and giving back where nothing has to be written, count for none
 //	nothing twice    what stands is not written again, but before the device would revert, and once a minute to one that does not do it
