@@ -110,7 +110,7 @@ func (p *Probabilistic) origin(v []float64, past Past) {
 	for at := len(v) - p.hour; at < len(v); at++ { // slots that came
 		for o := p.seen - 1; o >= 0 && p.spoken[o] != nil && at-o*p.hour < p.lead; o-- {
 			if k := at - o*p.hour; k%p.hour == p.heard(o) && !math.IsNaN(v[at]) {
-				p.hear(k, &p.spoken[o][k/p.hour], v[at])
+				p.hear(len(v), k, &p.spoken[o][k/p.hour], v[at])
 			}
 		}
 	}

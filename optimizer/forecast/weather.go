@@ -37,27 +37,26 @@ func (p *Probabilistic) judge(k int, s *speech) *judge {
 	return &p.judges[i]
 }
 
-// hear has those who settle a lead learn from a slot that came.
-func (p *Probabilistic) hear(k int, s *speech, came float64) {
-	i := k / (3 * p.hour)
+// hear has those who settle a lead learn, at an origin, from a slot that came before it.
+func (p *Probabilistic) hear(origin, k int, s *speech, came float64) {
+	i, size := k/(3*p.hour), p.size(origin)
 	if s.weather {
 		if h := &p.held[i]; h.n == 0 {
 			*h = p.judges[i]
 			h.weather, h.n = true, 0
 		}
-		p.held[i].hear(s, came, p.size())
+		p.held[i].hear(s, came, size)
 	}
-	p.judges[i].hear(s, came, p.size())
+	p.judges[i].hear(s, came, size)
 }
 
-// size is how large the series was in the last four weeks, and at least at first: a record may begin in holidays or under snow.
-func (p *Probabilistic) size() float64 {
-	n := len(p.sumV) - 1
-	from := max(0, n-28*p.perDay)
-	if n == from {
+// size is how large the series was in the four weeks before an origin, and at least at first: a record may begin in holidays or under snow.
+func (p *Probabilistic) size(origin int) float64 {
+	from := max(0, origin-28*p.perDay)
+	if origin == from {
 		return p.mean.scale
 	}
-	return math.Max(p.mean.scale, math.Abs(p.sumV[n]-p.sumV[from])/float64(n-from))
+	return math.Max(p.mean.scale, math.Abs(p.sumV[origin]-p.sumV[from])/float64(origin-from))
 }
 
 // published reports whether weather is known ahead of an origin.
