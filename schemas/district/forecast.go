@@ -4,10 +4,30 @@ import "time"
 
 // The quantities that are foreseen.
 const (
-	ForecastLoad = "load" // what a site draws beside its known devices
-	ForecastSun  = "sun"  // what all inverters of a site give
-	ForecastNet  = "net"  // of the district: load less sun
+	ForecastLoad     = "load"      // kW, what a site draws beside its known devices
+	ForecastSun      = "sun"       // kW, what all inverters of a site give
+	ForecastNet      = "net"       // kW, of the district: load less sun
+	ForecastHeat     = "heat"      // kW of heat that the zone of a heat pump needs to stay as warm as it is to be
+	ForecastHotWater = "hot_water" // kW of heat that is drawn from a tank
+	ForecastCar      = "car"       // kW that cars draw at a charging point
+	ForecastOutdoor  = "outdoor"   // °C outside
+	ForecastPrice    = "price"     // EUR/kWh, of imports
+	ForecastCarbon   = "carbon"    // g CO2/kWh of the public grid
 )
+
+// Foreseen is what a plan expects of one series in its steps, and in which band it is to be: four times of five between Low and High. Bands are empty where nothing is known of how wrong
+// such forecasts are, and as narrow as the mean where a value is settled beforehand.
+type Foreseen struct {
+	Site     string    `json:"site"`             // DistrictSite: the district as a whole
+	Device   string    `json:"device,omitempty"` // empty: the site as a whole
+	Quantity string    `json:"quantity"`         // one of ForecastLoad, …; tells the unit
+	Mean     []float64 `json:"mean"`             // per step, what the plan rests on
+	Low      []float64 `json:"low,omitempty"`    // 10th percentile
+	Median   []float64 `json:"median,omitempty"`
+	High     []float64 `json:"high,omitempty"` // 90th percentile
+	// SteppedBack says that similar days foresaw the series better of late, and so are what the plan rests on.
+	SteppedBack bool `json:"stepped_back,omitempty"`
+}
 
 // ForecastError is how wrong the forecasts of one quantity were at one lead over the slots of one day. The figures are sums, so that days and sites add up.
 type ForecastError struct {

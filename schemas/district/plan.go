@@ -24,6 +24,7 @@ type Plan struct {
 	ExportPrice   []float64  `json:"export_price"`     // EUR/kWh
 	CarbonGPerKWh []float64  `json:"carbon_g_per_kwh"` // forecast
 	Sites         []SitePlan `json:"sites"`
+	Foreseen      []Foreseen `json:"foreseen,omitempty"` // the forecasts under it, with their bands
 	Basis         []Basis    `json:"basis,omitempty"`    // on what it rests of what comes from outside
 	Binding       []string   `json:"binding,omitempty"`  // the limits that bind, in words
 	Conflict      []string   `json:"conflict,omitempty"` // when infeasible: what would have to give way, in words
