@@ -324,9 +324,9 @@ func (s *state) came(k Key, x *series, at time.Time, v float64) {
 	for _, g := range guesses {
 		e := s.count(k, g.lead, at.Truncate(24*time.Hour), g.replayed)
 		e.Count++
-		e.AbsoluteKW += math.Abs(v - g.kw)
-		e.PersistenceKW += math.Abs(v - g.plain)
-		e.MeasuredKW += math.Abs(v)
+		e.Absolute += math.Abs(v - g.kw)
+		e.Persistence += math.Abs(v - g.plain)
+		e.Measured += math.Abs(v)
 		if !g.banded {
 			continue
 		}
@@ -334,7 +334,7 @@ func (s *state) came(k Key, x *series, at time.Time, v float64) {
 		if v >= g.band[0] && v <= g.band[outcomes-1] {
 			e.Covered++
 		}
-		e.PinballKW += (pinball(v, g.band[0], 0.1) + pinball(v, g.band[outcomes/2], 0.5) + pinball(v, g.band[outcomes-1], 0.9)) / 3
+		e.Pinball += (pinball(v, g.band[0], 0.1) + pinball(v, g.band[outcomes/2], 0.5) + pinball(v, g.band[outcomes-1], 0.9)) / 3
 	}
 }
 

@@ -105,15 +105,15 @@ func TestErrorsAreCounted(t *testing.T) {
 			if e == nil || e.Count < 400 {
 				t.Fatalf("%v at %v: %+v", k, lead, e)
 			}
-			wrong, plain = wrong+e.AbsoluteKW, plain+e.PersistenceKW
-			if e.AbsoluteKW > 1.2*e.PersistenceKW {
-				t.Errorf("%v at %v: %.3f kW wrong, similar days %.3f kW", k, lead, e.AbsoluteKW/float64(e.Count), e.PersistenceKW/float64(e.Count))
+			wrong, plain = wrong+e.Absolute, plain+e.Persistence
+			if e.Absolute > 1.2*e.Persistence {
+				t.Errorf("%v at %v: %.3f kW wrong, similar days %.3f kW", k, lead, e.Absolute/float64(e.Count), e.Persistence/float64(e.Count))
 			}
 			if share := float64(e.Covered) / float64(e.Banded); share < 0.6 || share > 0.97 {
 				t.Errorf("%v at %v: the band holds %.0f %%", k, lead, 100*share)
 			}
-			if e.PinballKW <= 0 || e.PinballKW/float64(e.Banded) > e.AbsoluteKW/float64(e.Count) {
-				t.Errorf("%v at %v: pinball loss %g kW of %g kW", k, lead, e.PinballKW, e.AbsoluteKW)
+			if e.Pinball <= 0 || e.Pinball/float64(e.Banded) > e.Absolute/float64(e.Count) {
+				t.Errorf("%v at %v: pinball loss %g kW of %g kW", k, lead, e.Pinball, e.Absolute)
 			}
 		}
 		if wrong > 1.1*plain {
@@ -201,7 +201,7 @@ func TestNoSlotIsCountedTwice(t *testing.T) {
 	r := lived(32)
 	day := monday.AddDate(0, 0, 30)
 	d := newDistrict()
-	d.Recall([]district.ForecastError{{District: "d", Site: "s", Quantity: district.ForecastLoad, Day: day, LeadMinutes: 60, Count: 7, AbsoluteKW: 3.5}})
+	d.Recall([]district.ForecastError{{District: "d", Site: "s", Quantity: district.ForecastLoad, Day: day, LeadMinutes: 60, Count: 7, Absolute: 3.5}})
 	if err := d.Train(t.Context(), window(r, 0, 31*perDay-4, 31*perDay-4)); err != nil {
 		t.Fatal(err)
 	}

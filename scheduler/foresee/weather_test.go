@@ -104,5 +104,5 @@ func TestPublishedWeatherIsWorthIt(t *testing.T) {
 	}
 }
 
-func mae(e district.ForecastError) float64  { return e.AbsoluteKW / float64(e.Count) }
+func mae(e district.ForecastError) float64  { return e.Absolute / float64(e.Count) }
 func held(e district.ForecastError) float64 { return float64(e.Covered) / float64(e.Banded) }

@@ -15,6 +15,19 @@ const (
 	ForecastCarbon   = "carbon"    // g CO2/kWh of the public grid
 )
 
+// ForecastUnit is the unit of a quantity that is foreseen.
+func ForecastUnit(quantity string) string {
+	switch quantity {
+	case ForecastOutdoor:
+		return "°C"
+	case ForecastPrice:
+		return "EUR/kWh"
+	case ForecastCarbon:
+		return "g/kWh"
+	}
+	return "kW"
+}
+
 // Foreseen is what a plan expects of one series in its steps, and in which band it is to be: four times of five between Low and High. Bands are empty where nothing is known of how wrong
 // such forecasts are, and as narrow as the mean where a value is settled beforehand.
 type Foreseen struct {
@@ -32,29 +45,30 @@ type Foreseen struct {
 // ForecastError is how wrong the forecasts of one quantity were at one lead over the slots of one day. The figures are sums, so that days and sites add up.
 type ForecastError struct {
 	District    string    `json:"district"`
-	Site        string    `json:"site"`         // DistrictSite: the district as a whole
-	Quantity    string    `json:"quantity"`     // ForecastLoad, ForecastSun or ForecastNet
-	Day         time.Time `json:"day"`          // begin of the day of UTC in which the slots lie
-	LeadMinutes int       `json:"lead_minutes"` // from when it was forecast to the begin of the slot
+	Site        string    `json:"site"`             // DistrictSite: the district as a whole
+	Device      string    `json:"device,omitempty"` // empty: the site as a whole
+	Quantity    string    `json:"quantity"`         // one of ForecastLoad, …; tells the unit of the sums
+	Day         time.Time `json:"day"`              // begin of the day of UTC in which the slots lie
+	LeadMinutes int       `json:"lead_minutes"`     // from when it was forecast to the begin of the slot
 	// Replayed forecasts were made afterwards from the record, of what was known at their time alone; others were made at that time.
 	Replayed bool `json:"replayed"`
 
-	Count         int64   `json:"count"`          // of slots
-	AbsoluteKW    float64 `json:"absolute_kw"`    // sum of |measured - forecast|; of load and sun of the median, of the net power of what was expected
-	PersistenceKW float64 `json:"persistence_kw"` // the same of similar days with the present deviation fading
-	MeasuredKW    float64 `json:"measured_kw"`    // sum of |measured|
-	Banded        int64   `json:"banded"`         // of the slots that had a band
-	Covered       int64   `json:"covered"`        // of those, the slots measured within the band that is to hold 80 %
-	PinballKW     float64 `json:"pinball_kw"`     // sum over those of the pinball loss, mean of the 10th, 50th and 90th percentile
+	Count       int64   `json:"count"`       // of slots
+	Absolute    float64 `json:"absolute"`    // sum of |measured - forecast|; of load and sun of the median, of other quantities of what was expected
+	Persistence float64 `json:"persistence"` // the same of similar days with the present deviation fading
+	Measured    float64 `json:"measured"`    // sum of |measured|
+	Banded      int64   `json:"banded"`      // of the slots that had a band
+	Covered     int64   `json:"covered"`     // of those, the slots measured within the band that is to hold 80 %
+	Pinball     float64 `json:"pinball"`     // sum over those of the pinball loss, mean of the 10th, 50th and 90th percentile
 }
 
 // Add adds the sums of another row.
 func (e *ForecastError) Add(o ForecastError) {
 	e.Count += o.Count
-	e.AbsoluteKW += o.AbsoluteKW
-	e.PersistenceKW += o.PersistenceKW
-	e.MeasuredKW += o.MeasuredKW
+	e.Absolute += o.Absolute
+	e.Persistence += o.Persistence
+	e.Measured += o.Measured
 	e.Banded += o.Banded
 	e.Covered += o.Covered
-	e.PinballKW += o.PinballKW
+	e.Pinball += o.Pinball
 }

@@ -156,11 +156,15 @@ func CheckForecastErrors(rows []district.ForecastError) error {
 	for i := range rows {
 		r := &rows[i]
 		object := "forecast of " + r.Quantity + " of " + r.District + "/" + r.Site
+		if r.Device != "" {
+			object += "/" + r.Device
+		}
 		if r.District == "" || r.Site == "" || r.Quantity == "" {
 			f.Addf("forecast row %d: district %q, site %q and quantity %q must not be empty", i, r.District, r.Site, r.Quantity)
 		}
 		f.CheckName("district", r.District)
 		f.CheckName("site", r.Site)
+		f.CheckName("device", r.Device)
 		f.CheckName("quantity", r.Quantity)
 		f.CheckTime(object, r.Day)
 		if r.LeadMinutes < 0 || r.LeadMinutes > math.MaxInt32 {
@@ -169,10 +173,10 @@ func CheckForecastErrors(rows []district.ForecastError) error {
 		if r.Count < 0 || r.Banded < 0 || r.Covered < 0 || r.Banded > r.Count || r.Covered > r.Banded {
 			f.Addf("%s on %s: %d slots, %d with a band, %d within it", object, r.Day.UTC().Format(time.DateOnly), r.Count, r.Banded, r.Covered)
 		}
-		f.CheckNumber(object, "absolute_kw", r.AbsoluteKW)
-		f.CheckNumber(object, "persistence_kw", r.PersistenceKW)
-		f.CheckNumber(object, "measured_kw", r.MeasuredKW)
-		f.CheckNumber(object, "pinball_kw", r.PinballKW)
+		f.CheckNumber(object, "absolute", r.Absolute)
+		f.CheckNumber(object, "persistence", r.Persistence)
+		f.CheckNumber(object, "measured", r.Measured)
+		f.CheckNumber(object, "pinball", r.Pinball)
 	}
 	return f.Err()
 }

@@ -127,9 +127,9 @@ type Figures interface {
 
 // Forecasts keeps how wrong forecasts were, and what they learn from that no other part of the record has.
 type Forecasts interface {
-	// SaveForecastErrors writes rows; a row of the same district, site, quantity, day, lead and kind of making is replaced.
+	// SaveForecastErrors writes rows; a row of the same district, site, device, quantity, day, lead and kind of making is replaced.
 	SaveForecastErrors(ctx context.Context, rows []district.ForecastError) error
-	// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, quantity, lead, and those that were replayed last.
+	// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, device, quantity, lead, and those that were replayed last.
 	ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error)
 	// SaveOutlooks writes outlooks; one of the same district and instant is replaced, and of each district the newest [KeptOutlooks] stay.
 	SaveOutlooks(ctx context.Context, rows []district.Outlook) error

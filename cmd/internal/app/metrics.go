@@ -82,45 +82,60 @@ func (l decisions) AppendSetpoints(ctx context.Context, sps []district.Setpoint)
 type foreseen struct{ a *App }
 
 var (
-	forecastLabels  = []string{"district", "site", "quantity", "lead_minutes"}
-	forecastError   = prometheus.NewDesc("quartier_forecast_error_kilowatts", "Mean absolute error of the forecasts of the last weeks.", forecastLabels, nil)
-	persistentError = prometheus.NewDesc("quartier_forecast_persistence_error_kilowatts", "The same of similar days with the present deviation fading.", forecastLabels, nil)
-	forecastLoss    = prometheus.NewDesc("quartier_forecast_pinball_kilowatts", "Mean pinball loss of the 10th, 50th and 90th percentile.", forecastLabels, nil)
+	forecastLabels = []string{"district", "site", "device", "quantity", "lead_minutes"}
+	// forecastUnits are the units of what is foreseen as the names of figures end.
+	forecastUnits = map[string]string{"kW": "kilowatts", "°C": "celsius", "EUR/kWh": "euros_per_kilowatthour", "g/kWh": "grams_per_kilowatthour"}
+
+	forecastError   = byUnit("quartier_forecast_error", "Mean absolute error of the forecasts of the last weeks.")
+	persistentError = byUnit("quartier_forecast_persistence_error", "The same of similar days with the present deviation fading.")
+	forecastLoss    = byUnit("quartier_forecast_pinball", "Mean pinball loss of the 10th, 50th and 90th percentile.")
 	forecastBand    = prometheus.NewDesc("quartier_forecast_coverage_ratio", "Share of the outcomes within the band that is to hold 80 % of them.", forecastLabels, nil)
 )
 
+// byUnit describes a figure in each unit of what is foreseen.
+func byUnit(name, help string) map[string]*prometheus.Desc {
+	out := map[string]*prometheus.Desc{}
+	for unit, suffix := range forecastUnits {
+		out[unit] = prometheus.NewDesc(name+"_"+suffix, help, forecastLabels, nil)
+	}
+	return out
+}
+
 // Describe implements prometheus.Collector.
 func (f foreseen) Describe(ch chan<- *prometheus.Desc) {
-	for _, x := range []*prometheus.Desc{forecastError, persistentError, forecastLoss, forecastBand} {
-		ch <- x
+	for _, x := range []map[string]*prometheus.Desc{forecastError, persistentError, forecastLoss} {
+		for _, desc := range x {
+			ch <- desc
+		}
 	}
+	ch <- forecastBand
 }
 
 // Collect implements prometheus.Collector.
 func (f foreseen) Collect(ch chan<- prometheus.Metric) {
 	type key struct {
-		site, quantity string
-		lead           int
+		site, device, quantity string
+		lead                   int
 	}
 	for id, s := range f.a.schedulers {
 		sums := map[key]*district.ForecastError{}
 		for _, r := range s.ForecastErrors() {
-			k := key{r.Site, r.Quantity, r.LeadMinutes}
+			k := key{r.Site, r.Device, r.Quantity, r.LeadMinutes}
 			if sums[k] == nil {
 				sums[k] = &district.ForecastError{}
 			}
 			sums[k].Add(r)
 		}
 		for k, e := range sums {
-			at := []string{id, k.site, k.quantity, strconv.Itoa(k.lead)}
+			at, unit := []string{id, k.site, k.device, k.quantity, strconv.Itoa(k.lead)}, district.ForecastUnit(k.quantity)
 			tell := func(d *prometheus.Desc, sum float64, n int64) {
 				if n > 0 {
 					ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, sum/float64(n), at...)
 				}
 			}
-			tell(forecastError, e.AbsoluteKW, e.Count)
-			tell(persistentError, e.PersistenceKW, e.Count)
-			tell(forecastLoss, e.PinballKW, e.Banded)
+			tell(forecastError[unit], e.Absolute, e.Count)
+			tell(persistentError[unit], e.Persistence, e.Count)
+			tell(forecastLoss[unit], e.Pinball, e.Banded)
 			tell(forecastBand, float64(e.Covered), e.Banded)
 		}
 	}

@@ -32,10 +32,10 @@ func (o *observedDay) judge(w *watched, e district.ForecastError) {
 		if site == district.DistrictSite {
 			quantity = district.ForecastNet
 		}
-		if e.Site != site || e.Quantity != quantity {
+		if e.Site != site || e.Device != "" || e.Quantity != quantity {
 			continue
 		}
-		sums := kpi.Errors{Slots: e.Count, AbsoluteKW: e.AbsoluteKW, MeasuredKW: e.MeasuredKW}
+		sums := kpi.Errors{Slots: e.Count, AbsoluteKW: e.Absolute, MeasuredKW: e.Measured}
 		switch e.LeadMinutes {
 		case 60:
 			o.errors[i].hourAhead.Merge(sums)

@@ -42,9 +42,9 @@ func TestObserved(t *testing.T) {
 			st.rollups = append(st.rollups, row("d/roof/pv/limit_share", s.Start, limit))
 		}
 	}
-	st.errors = []district.ForecastError{{District: "d", Site: "_", Quantity: "net", LeadMinutes: 1440, Count: 12, AbsoluteKW: 6, MeasuredKW: 60}, {District: "d", Site: "_", Quantity: "net", LeadMinutes: 1440, Count: 12, AbsoluteKW: 6, MeasuredKW: 20, Replayed: true},
-		{District: "d", Site: "_", Quantity: "net", LeadMinutes: 180, Count: 24, AbsoluteKW: 600, MeasuredKW: 80}, {District: "d", Site: "flat", Quantity: "load", LeadMinutes: 60, Count: 24, AbsoluteKW: 3, MeasuredKW: 30},
-		{District: "d", Site: "roof", Quantity: "sun", LeadMinutes: 60, Count: 24, AbsoluteKW: 9, MeasuredKW: 30}}
+	st.errors = []district.ForecastError{{District: "d", Site: "_", Quantity: "net", LeadMinutes: 1440, Count: 12, Absolute: 6, Measured: 60}, {District: "d", Site: "_", Quantity: "net", LeadMinutes: 1440, Count: 12, Absolute: 6, Measured: 20, Replayed: true},
+		{District: "d", Site: "_", Quantity: "net", LeadMinutes: 180, Count: 24, Absolute: 600, Measured: 80}, {District: "d", Site: "flat", Quantity: "load", LeadMinutes: 60, Count: 24, Absolute: 3, Measured: 30},
+		{District: "d", Site: "roof", Quantity: "sun", LeadMinutes: 60, Count: 24, Absolute: 9, Measured: 30}}
 	for i := range st.errors {
 		st.errors[i].Day = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	}
@@ -163,7 +163,7 @@ func TestObservedOfYears(t *testing.T) {
 		}
 	}
 	for n := range 5 {
-		st.errors = append(st.errors, district.ForecastError{District: "d", Site: "_", Quantity: "net", LeadMinutes: 1440, Day: time.Date(2026, 3, 27+n, 0, 0, 0, 0, time.UTC), Count: int64(1 + n), AbsoluteKW: 2.5, MeasuredKW: 9})
+		st.errors = append(st.errors, district.ForecastError{District: "d", Site: "_", Quantity: "net", LeadMinutes: 1440, Day: time.Date(2026, 3, 27+n, 0, 0, 0, 0, time.UTC), Count: int64(1 + n), Absolute: 2.5, Measured: 9})
 	}
 	w := watch(d)
 	for _, sp := range []timegrid.Span{all, timegrid.NewSpan(date(2026, 3, 28).Add(6*time.Hour), date(2026, 3, 31)), timegrid.NewSpan(date(2026, 3, 28).Add(7*time.Hour), date(2026, 3, 28).Add(9*time.Hour))} {

@@ -3,26 +3,31 @@ package console
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"quartier/schemas/district"
+	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 )
 
-// ForecastQuality is how good the forecasts of one quantity were at one lead over some days.
+// ForecastQuality is how good the forecasts of one quantity were at one lead over some days. The unit of its figures is that of the quantity: kW, of outdoor °C, of price EUR/kWh, of carbon g/kWh.
 type ForecastQuality struct {
-	Site          string   `json:"site" doc:"_: the district as a whole"`
-	SiteName      string   `json:"site_name"`
-	Quantity      string   `json:"quantity" enum:"load,sun,net" doc:"net: load less sun, of the district"`
-	LeadMinutes   int      `json:"lead_minutes" doc:"from when it was forecast to the begin of the slot"`
-	Slots         int64    `json:"slots" doc:"forecasts that were held against what was measured"`
-	Replayed      int64    `json:"replayed" doc:"of those, the ones that were made afterwards from the record, of what was known at their time alone"`
-	MAEKW         float64  `json:"mae_kw" doc:"mean absolute error"`
-	PersistenceKW float64  `json:"persistence_mae_kw" doc:"that of similar days with the present deviation fading"`
-	MeasuredKW    float64  `json:"measured_kw" doc:"mean of what was measured, without its sign"`
-	PinballKW     *float64 `json:"pinball_kw" doc:"mean pinball loss of the 10th, 50th and 90th percentile; null before there was a band"`
-	Coverage      *float64 `json:"coverage" doc:"share of the slots measured within the band that is to hold 80 %; null before there was a band"`
+	Site        string   `json:"site" doc:"_: the district as a whole"`
+	SiteName    string   `json:"site_name"`
+	Device      string   `json:"device" doc:"empty: the site as a whole"`
+	Quantity    string   `json:"quantity" enum:"load,sun,net,heat,hot_water,car,outdoor,price,carbon" doc:"net: load less sun, of the district"`
+	Unit        string   `json:"unit" enum:"kW,°C,EUR/kWh,g/kWh" doc:"of the errors and of what was measured"`
+	LeadMinutes int      `json:"lead_minutes" doc:"from when it was forecast to the begin of the slot"`
+	Slots       int64    `json:"slots" doc:"forecasts that were held against what was measured"`
+	Replayed    int64    `json:"replayed" doc:"of those, the ones that were made afterwards from the record, of what was known at their time alone"`
+	MAE         float64  `json:"mae" doc:"mean absolute error"`
+	Persistence float64  `json:"persistence_mae" doc:"that of similar days with the present deviation fading"`
+	Measured    float64  `json:"measured" doc:"mean of what was measured, without its sign"`
+	Pinball     *float64 `json:"pinball" doc:"mean pinball loss of the 10th, 50th and 90th percentile; null before there was a band"`
+	Coverage    *float64 `json:"coverage" doc:"share of the slots measured within the band that is to hold 80 %; null before there was a band"`
+	SteppedBack bool     `json:"stepped_back" doc:"the newest plan rests on similar days, which foresaw the series better of late"`
 }
 
 type forecastsInput struct {
@@ -31,7 +36,7 @@ type forecastsInput struct {
 }
 
 func (s *Server) forecastRoutes() {
-	register(s, ViewerAccess, get("list-forecast-errors", "/api/districts/{district}/forecasts", "plans", "How wrong the forecasts of load and sun were, by site, quantity and lead; the district first"), s.listForecasts)
+	register(s, ViewerAccess, get("list-forecast-errors", "/api/districts/{district}/forecasts", "plans", "How wrong forecasts were, by site, device, quantity and lead; the district first"), s.listForecasts)
 }
 
 func (s *Server) listForecasts(ctx context.Context, in *forecastsInput) (*struct{ Body []ForecastQuality }, error) {
@@ -44,18 +49,28 @@ func (s *Server) listForecasts(ctx context.Context, in *forecastsInput) (*struct
 	if err != nil {
 		return nil, s.broken(ctx, "reading the errors of forecasts", err)
 	}
-	return &struct{ Body []ForecastQuality }{qualities(d, rows)}, nil
+	plan, err := s.deps.Store.LatestPlan(ctx, d.ID, now)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, s.broken(ctx, "reading the newest plan", err)
+	}
+	return &struct{ Body []ForecastQuality }{qualities(d, rows, plan)}, nil
 }
 
-// qualities sums rows by site, quantity and lead.
-func qualities(d *district.District, rows []district.ForecastError) []ForecastQuality {
+// qualities sums rows by site, device, quantity and lead; the plan, which may be nil, tells which series step back.
+func qualities(d *district.District, rows []district.ForecastError, plan *district.Plan) []ForecastQuality {
+	back := map[[3]string]bool{}
+	if plan != nil {
+		for _, f := range plan.Foreseen {
+			back[[3]string{f.Site, f.Device, f.Quantity}] = f.SteppedBack
+		}
+	}
 	type key struct {
-		site, quantity string
-		lead           int
+		site, device, quantity string
+		lead                   int
 	}
 	sums, replayed := map[key]*district.ForecastError{}, map[key]int64{}
 	for _, r := range rows {
-		k := key{r.Site, r.Quantity, r.LeadMinutes}
+		k := key{r.Site, r.Device, r.Quantity, r.LeadMinutes}
 		if sums[k] == nil {
 			sums[k] = &district.ForecastError{}
 		}
@@ -70,15 +85,15 @@ func qualities(d *district.District, rows []district.ForecastError) []ForecastQu
 		if site := d.Site(k.site); site != nil {
 			name = site.Name
 		}
-		if e.Count == 0 || name == d.Name && k.site != district.DistrictSite { // a site that is no more
+		if e.Count == 0 || d.Site(k.site) == nil && k.site != district.DistrictSite || k.device != "" && d.Device(k.site, k.device) == nil { // of a site or device that is no more
 			continue
 		}
 		n := float64(e.Count)
-		q := ForecastQuality{Site: k.site, SiteName: name, Quantity: k.quantity, LeadMinutes: k.lead, Slots: e.Count, Replayed: replayed[k], MAEKW: e.AbsoluteKW / n, PersistenceKW: e.PersistenceKW / n,
-			MeasuredKW: e.MeasuredKW / n}
+		q := ForecastQuality{Site: k.site, SiteName: name, Device: k.device, Quantity: k.quantity, Unit: district.ForecastUnit(k.quantity), LeadMinutes: k.lead, Slots: e.Count, Replayed: replayed[k],
+			MAE: e.Absolute / n, Persistence: e.Persistence / n, Measured: e.Measured / n, SteppedBack: back[[3]string{k.site, k.device, k.quantity}]}
 		if e.Banded > 0 {
-			loss, share := e.PinballKW/float64(e.Banded), float64(e.Covered)/float64(e.Banded)
-			q.PinballKW, q.Coverage = &loss, &share
+			loss, share := e.Pinball/float64(e.Banded), float64(e.Covered)/float64(e.Banded)
+			q.Pinball, q.Coverage = &loss, &share
 		}
 		out = append(out, q)
 	}
@@ -86,7 +101,7 @@ func qualities(d *district.District, rows []district.ForecastError) []ForecastQu
 		return slices.IndexFunc(d.Sites, func(s district.Site) bool { return s.ID == site })
 	}
 	slices.SortFunc(out, func(a, b ForecastQuality) int {
-		return cmp.Or(cmp.Compare(order(a.Site), order(b.Site)), cmp.Compare(a.Quantity, b.Quantity), cmp.Compare(a.LeadMinutes, b.LeadMinutes))
+		return cmp.Or(cmp.Compare(order(a.Site), order(b.Site)), cmp.Compare(a.Device, b.Device), cmp.Compare(a.Quantity, b.Quantity), cmp.Compare(a.LeadMinutes, b.LeadMinutes))
 	})
 	return out
 }

@@ -244,7 +244,7 @@ func Decode(data []byte) (*Batch, error) {
 	case OfFigures:
 		err = json.Unmarshal(payload, &b.Figures)
 	case OfForecasts:
-		err = json.Unmarshal(payload, &b.Forecasts)
+		b.Forecasts, err = decodeForecasts(payload)
 	case OfOrders:
 		err = json.Unmarshal(payload, &b.Orders)
 	case OfOutlooks:

@@ -46,7 +46,7 @@ func every(t testing.TB) []*Batch {
 		{Seq: 4, Kind: OfSetpoints, Setpoints: []Setpoint{{ID: 9, Setpoint: district.Setpoint{Time: noon, District: "fontaine", Reason: "soleil élevé"}}}},
 		{Seq: 5, Kind: OfEvents, Events: []store.Event{{ID: 4, Time: noon, Kind: store.AuditEvent, Actor: "Zoé"}}},
 		{Seq: 9, Kind: OfFigures, Figures: []ledger.Figure{ledger.Figure{District: "fontaine", Subject: "_", Kind: "import_wh", Period: timegrid.NewSpan(noon, noon.Add(time.Hour)), Value: 1.5, Unit: "Wh", Method: "balance", MethodVersion: "1", CreatedAt: noon, Version: 1}.Sealed()}},
-		{Seq: 9, Kind: OfForecasts, Forecasts: []district.ForecastError{{District: "fontaine", Site: "_", Quantity: district.ForecastNet, Day: noon, LeadMinutes: 60, Replayed: true, Count: 3, AbsoluteKW: 1.5}}},
+		{Seq: 9, Kind: OfForecasts, Forecasts: []district.ForecastError{{District: "fontaine", Site: "_", Quantity: district.ForecastNet, Day: noon, LeadMinutes: 60, Replayed: true, Count: 3, Absolute: 1.5}}},
 		{Seq: 10, Kind: OfOrders, Orders: []order.Order{{ID: "a1", District: "fontaine", Kind: order.Quiet, From: "22:00", To: "06:00", Reason: "voisins", Created: noon, Start: noon}}},
 		{Seq: 11, Kind: OfOutlooks, Outlooks: []district.Outlook{{District: "fontaine", At: noon, Body: []byte{0, 255, 7}}}},
 		{Seq: 9, Kind: OfCarriers, Carriers: []balance.CarrierRow{{District: "fontaine", Site: "_", Carrier: balance.Heat, Start: noon, Step: time.Hour, DeliveredWh: 7, Method: balance.Missing}}},

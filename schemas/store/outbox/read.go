@@ -279,7 +279,7 @@ func (s *Store) SaveForecastErrors(ctx context.Context, rows []district.Forecast
 	return s.wrote(s.local.SaveForecastErrors(ctx, rows))
 }
 
-// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, quantity, lead, and those that were replayed last.
+// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, device, quantity, lead, and those that were replayed last.
 func (s *Store) ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error) {
 	ours, err := s.local.ForecastErrors(ctx, districtID, sp)
 	if err != nil {
@@ -303,7 +303,7 @@ func (s *Store) ForecastErrors(ctx context.Context, districtID string, sp timegr
 				replayed = -1
 			}
 		}
-		return cmp.Or(a.Day.Compare(b.Day), strings.Compare(a.Site, b.Site), strings.Compare(a.Quantity, b.Quantity), cmp.Compare(a.LeadMinutes, b.LeadMinutes), replayed)
+		return cmp.Or(a.Day.Compare(b.Day), strings.Compare(a.Site, b.Site), strings.Compare(a.Device, b.Device), strings.Compare(a.Quantity, b.Quantity), cmp.Compare(a.LeadMinutes, b.LeadMinutes), replayed)
 	}), nil
 }
 

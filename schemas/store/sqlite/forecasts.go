@@ -12,9 +12,9 @@ import (
 	"quartier/schemas/timegrid"
 )
 
-const forecastColumns = "district, site, quantity, day_us, lead_min, replayed, count, absolute_kw, persistence_kw, measured_kw, banded, covered, pinball_kw"
+const forecastColumns = "district, site, device, quantity, day_us, lead_min, replayed, count, absolute, persistence, measured, banded, covered, pinball"
 
-// SaveForecastErrors writes rows; a row of the same district, site, quantity, day, lead and kind of making is replaced.
+// SaveForecastErrors writes rows; a row of the same district, site, device, quantity, day, lead and kind of making is replaced.
 func (s *Store) SaveForecastErrors(ctx context.Context, rows []district.ForecastError) error {
 	if err := store.CheckForecastErrors(rows); err != nil {
 		return fmt.Errorf("store: save %d forecast errors: %w", len(rows), err)
@@ -26,15 +26,15 @@ func (s *Store) SaveForecastErrors(ctx context.Context, rows []district.Forecast
 		if err := touchObserved(ctx, s.conn, daily.Judged(rows)); err != nil {
 			return nil, err
 		}
-		st, err := s.conn.PrepareContext(ctx, "insert or replace into forecast_errors("+forecastColumns+") values(?,?,?,?,?,?,?,?,?,?,?,?,?)")
+		st, err := s.conn.PrepareContext(ctx, "insert or replace into forecast_errors("+forecastColumns+") values(?,?,?,?,?,?,?,?,?,?,?,?,?,?)")
 		if err != nil {
 			return nil, err
 		}
 		defer st.Close()
 		for i := range rows {
 			r := &rows[i]
-			if _, err := st.ExecContext(ctx, r.District, r.Site, r.Quantity, store.Micro(r.Day), r.LeadMinutes, r.Replayed, r.Count, r.AbsoluteKW, r.PersistenceKW, r.MeasuredKW, r.Banded,
-				r.Covered, r.PinballKW); err != nil {
+			if _, err := st.ExecContext(ctx, r.District, r.Site, r.Device, r.Quantity, store.Micro(r.Day), r.LeadMinutes, r.Replayed, r.Count, r.Absolute, r.Persistence, r.Measured, r.Banded,
+				r.Covered, r.Pinball); err != nil {
 				return nil, err
 			}
 		}
@@ -42,9 +42,9 @@ func (s *Store) SaveForecastErrors(ctx context.Context, rows []district.Forecast
 	})
 }
 
-// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, quantity, lead, and those that were replayed last.
+// ForecastErrors returns the rows of a district whose day begins in sp, by day, then site, device, quantity, lead, and those that were replayed last.
 func (s *Store) ForecastErrors(ctx context.Context, districtID string, sp timegrid.Span) ([]district.ForecastError, error) {
-	rows, err := s.readers.QueryContext(ctx, "select "+forecastColumns+" from forecast_errors where district=? and day_us>=? and day_us<? order by day_us, site, quantity, lead_min, replayed",
+	rows, err := s.readers.QueryContext(ctx, "select "+forecastColumns+" from forecast_errors where district=? and day_us>=? and day_us<? order by day_us, site, device, quantity, lead_min, replayed",
 		districtID, store.CeilMicro(sp.Start), store.CeilMicro(sp.End))
 	if err != nil {
 		return nil, s.fail("read forecast errors of "+districtID, err)
@@ -55,7 +55,7 @@ func (s *Store) ForecastErrors(ctx context.Context, districtID string, sp timegr
 
 func scanForecast(rows *sql.Rows) (r district.ForecastError, err error) {
 	var day int64
-	err = rows.Scan(&r.District, &r.Site, &r.Quantity, &day, &r.LeadMinutes, &r.Replayed, &r.Count, &r.AbsoluteKW, &r.PersistenceKW, &r.MeasuredKW, &r.Banded, &r.Covered, &r.PinballKW)
+	err = rows.Scan(&r.District, &r.Site, &r.Device, &r.Quantity, &day, &r.LeadMinutes, &r.Replayed, &r.Count, &r.Absolute, &r.Persistence, &r.Measured, &r.Banded, &r.Covered, &r.Pinball)
 	r.Day = store.FromMicro(day)
 	return r, err
 }

@@ -83,3 +83,25 @@ func tables(t *testing.T, s *Store) (out []string) {
 	must(t, rows.Err())
 	return out
 }
+
+// TestForecastErrorsOfBefore: errors of forecasts that were written when all were of sites and in kW stay, as those of no device.
+func TestForecastErrorsOfBefore(t *testing.T) {
+	text, err := os.ReadFile("testdata/schemas/0024.sql")
+	must(t, err)
+	path := filepath.Join(t.TempDir(), "quartier.db")
+	db, err := sql.Open("sqlite", path)
+	must(t, err)
+	_, err = db.ExecContext(t.Context(), string(text))
+	must(t, err)
+	day := time.Date(2031, 5, 1, 0, 0, 0, 0, time.UTC)
+	_, err = db.ExecContext(t.Context(), `insert into forecast_errors(district, site, quantity, day_us, lead_min, replayed, count, absolute_kw, persistence_kw, measured_kw, banded, covered, pinball_kw)
+		values('fontaine', 'ecole', 'load', ?, 180, 1, 24, 1.5, 2.5, 30.25, 20, 16, 0.125)`, store.Micro(day))
+	must(t, err)
+	must(t, db.Close())
+	got, err := openAt(t, path, Options{}).ForecastErrors(t.Context(), "fontaine", timegrid.NewSpan(day, day.Add(time.Hour)))
+	must(t, err)
+	want := district.ForecastError{District: "fontaine", Site: "ecole", Quantity: district.ForecastLoad, Day: day, LeadMinutes: 180, Replayed: true, Count: 24, Absolute: 1.5, Persistence: 2.5, Measured: 30.25, Banded: 20, Covered: 16, Pinball: 0.125}
+	if len(got) != 1 || got[0] != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}

@@ -139,7 +139,7 @@ func (s *Store) enqueueKind(ctx context.Context, k batch.Kind, from int64) error
 			"select "+carrierColumns+" from carrier_balances where start_us>=? order by start_us, district, site, carrier", from)
 	case batch.OfForecasts:
 		return enqueueRows(ctx, s, 5000, scanForecast, func(b *batch.Batch) *[]district.ForecastError { return &b.Forecasts }, k,
-			"select "+forecastColumns+" from forecast_errors where day_us>=? order by day_us, district, site, quantity, lead_min, replayed", from)
+			"select "+forecastColumns+" from forecast_errors where day_us>=? order by day_us, district, site, device, quantity, lead_min, replayed", from)
 	case batch.OfOutlooks:
 		return enqueueRows(ctx, s, 500, scanOutlook, func(b *batch.Batch) *[]district.Outlook { return &b.Outlooks }, k, "select district, at_us, body from outlooks where at_us>=? order by at_us, district", from)
 	case batch.OfPlans:

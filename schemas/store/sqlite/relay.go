@@ -221,7 +221,7 @@ func (s *Store) age(ctx context.Context, cutoff time.Time, all bool) (removed in
 		}
 	}
 	tables := []struct{ table, key, when string }{{"balances", "district, start_us, site", "start_us"}, {"day_sums", "district, scope, site, start_us, carrier", "start_us"},
-		{"carrier_balances", "district, start_us, site, carrier", "start_us"}, {"forecast_errors", "district, day_us, site, quantity, lead_min, replayed", "86400000000+day_us"}, {"outlooks", "district, at_us", "at_us"}, {"plans", "id", "created_us"},
+		{"carrier_balances", "district, start_us, site, carrier", "start_us"}, {"forecast_errors", "district, day_us, site, device, quantity, lead_min, replayed", "86400000000+day_us"}, {"outlooks", "district, at_us", "at_us"}, {"plans", "id", "created_us"},
 		{"setpoints", "id", "time_us"}, {"events", "id", "time_us"}, {"rollups", "series_id, level, start_us", "86400000000+start_us"}}
 	if !all {
 		tables = nil

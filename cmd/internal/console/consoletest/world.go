@@ -551,7 +551,7 @@ func (w *World) forecasts(days int) (out []district.ForecastError) {
 				for _, lead := range []int{60, 180, 360, 720, 1440} {
 					grow := 0.06 + 0.03*math.Sqrt(float64(lead)/60)
 					out = append(out, district.ForecastError{District: d.ID, Site: site, Quantity: quantity, Day: w.now.Truncate(24*time.Hour).AddDate(0, 0, -day), LeadMinutes: lead, Replayed: day > 6,
-						Count: 24, AbsoluteKW: 24 * grow * scaleKW, PersistenceKW: 27 * grow * scaleKW, MeasuredKW: 24 * scaleKW, Banded: 24, Covered: 19, PinballKW: 8 * grow * scaleKW})
+						Count: 24, Absolute: 24 * grow * scaleKW, Persistence: 27 * grow * scaleKW, Measured: 24 * scaleKW, Banded: 24, Covered: 19, Pinball: 8 * grow * scaleKW})
 				}
 			}
 		}
