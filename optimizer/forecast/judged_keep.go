@@ -1,0 +1,92 @@
+package forecast
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+)
+
+// AppendState appends what cannot be learned from what came again: what was said, how wrong that was, and who is believed.
+func (j *Judged) AppendState(out []byte) []byte {
+	c := coder{out: out}
+	waits := maps.Clone(j.waits)
+	j.visit(&c, &j.errors, &waits, &j.waited)
+	return c.out
+}
+
+// RestoreState takes up what AppendState of a forecaster with the same settings wrote, in one that has taken what came until then or later, and returns what follows it. After an error, which matches [ErrKept], it is as
+// before.
+func (j *Judged) RestoreState(in []byte) (rest []byte, err error) {
+	c := coder{in: in, reading: true}
+	errors, waits, waited := []errorsAt(nil), map[int64][]waiting{}, int64(0)
+	j.visit(&c, &errors, &waits, &waited)
+	if c.bad || len(errors) != len(j.leads) {
+		return nil, fmt.Errorf("%w: %d bytes of a judged forecast", ErrKept, len(in))
+	}
+	for b := range errors {
+		list := errors[b].list
+		errors[b].list = nil
+		for _, f := range list {
+			errors[b].add(f, math.MinInt64)
+		}
+	}
+	made := j.waits
+	j.errors, j.waits = errors, waits
+	for slot, list := range made { // since the start
+		for _, w := range list {
+			if slot-int64(j.leads[w.at]) > waited {
+				j.waits[slot] = append(j.waits[slot], w)
+			}
+		}
+	}
+	j.waited = max(j.waited, waited)
+	end := j.slot(j.End())
+	for _, slot := range slices.Sorted(maps.Keys(j.waits)) { // what came while nobody was there
+		if i := len(j.past.Values) - int(end-slot); slot < end && i >= 0 {
+			j.came(j.past.Start.Add(j.set.Step*time.Duration(i)), j.past.Values[i])
+		} else if slot < end {
+			delete(j.waits, slot)
+		}
+	}
+	return c.in, nil
+}
+
+func (j *Judged) visit(c *coder, errors *[]errorsAt, waits *map[int64][]waiting, waited *int64) {
+	c.long(waited)
+	list(c, errors, 1, func(e *errorsAt) {
+		list(c, &e.list, 2+4*int(voices), func(f *failure) {
+			hour := int64(f.hour)
+			c.long(&f.slot)
+			c.long(&hour)
+			f.hour = uint8(hour)
+			c.bad = c.bad || hour < 0 || hour > 23
+			for v := range f.err {
+				c.single(&f.err[v])
+			}
+		})
+		for v := range voices {
+			c.flag(&e.back[v])
+			c.long(&e.since[v])
+		}
+	})
+	slots := slices.Sorted(maps.Keys(*waits))
+	list(c, &slots, 1, c.long)
+	for _, slot := range slots {
+		of := (*waits)[slot]
+		list(c, &of, 8*(int(voices)+quantiles), func(w *waiting) {
+			c.whole(&w.at)
+			c.floats(w.said[:])
+			c.flag(&w.settled)
+			c.whole(&w.speaks)
+			c.floats(w.band[:])
+			c.flag(&w.counted)
+			if c.reading {
+				w.kept = true
+				c.bad = c.bad || w.at < 0 || w.at >= len(j.leads) || w.speaks < 0 || w.speaks >= voices || math.IsNaN(w.band[0])
+			}
+		})
+		(*waits)[slot] = of
+	}
+}

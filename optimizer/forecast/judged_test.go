@@ -1,0 +1,184 @@
+package forecast
+
+import (
+	"math"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+var judgedStart = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
+
+func judgedSettings() JudgedSettings {
+	return JudgedSettings{Step: time.Hour, Lead: 30, Zone: time.UTC, Own: true, Prior: 3}
+}
+
+// drawnSignal is a daily wave with noise and gaps, and what is said of it: with noise of its own, gaps, and settled in places.
+func drawnSignal(t *rapid.T, n int) (v []float64, say func(origin int) Said) {
+	noise := rapid.Float64Range(0, 3).Draw(t, "noise")
+	wrong := rapid.Float64Range(-5, 5).Draw(t, "wrong by")
+	gaps := rapid.IntRange(2, 40).Draw(t, "a gap in so many slots")
+	settled := rapid.IntRange(0, 20).Draw(t, "settled slots")
+	seed := rapid.Uint64().Draw(t, "seed")
+	random := func(i, k int) float64 {
+		x := seed + uint64(i)*0x9E3779B97F4A7C15 + uint64(k)*0xBF58476D1CE4E5B9
+		x ^= x >> 31
+		x *= 0x94D049BB133111EB
+		x ^= x >> 29
+		return float64(x%10000)/5000 - 1
+	}
+	v = make([]float64, n)
+	for i := range v {
+		if v[i] = 10 + 5*math.Sin(float64(i)/24*2*math.Pi) + noise*random(i, 0); i%gaps == 1 {
+			v[i] = math.NaN()
+		}
+	}
+	return v, func(origin int) Said {
+		s := Said{Mean: make([]float64, 26), Settled: make([]bool, 26)}
+		for i := range s.Mean {
+			if s.Mean[i] = 10 + 5*math.Sin(float64(origin+i)/24*2*math.Pi) + wrong + random(origin+i, 1); (origin+i)%(gaps+3) == 0 {
+				s.Mean[i] = math.NaN()
+			}
+			s.Settled[i] = i < settled
+		}
+		return s
+	}
+}
+
+// all are the bands of a forecast.
+func all(e *Expected) (out [][quantiles]float64) {
+	for i := range e.Mean {
+		out = append(out, e.Band(i))
+	}
+	return out
+}
+
+// TestJudgedProperty: quantiles do not fall, what is settled has no width, a forecast is the same whatever comes later, and what is kept over a restart says the same.
+func TestJudgedProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 24*12).Draw(t, "slots")
+		v, say := drawnSignal(t, n+24)
+		at := rapid.IntRange(0, n).Draw(t, "known slots")
+		run := func(upTo int) (j *Judged, then [][quantiles]float64) {
+			j = NewJudged(judgedStart, judgedSettings())
+			for i := range upTo {
+				said := say(i)
+				e := j.Say(said)
+				if i == at {
+					then = all(e)
+				}
+				for k := range e.Mean {
+					band := e.Band(k)
+					for q := range quantiles {
+						if x := band[q]; math.IsNaN(x) || q > 0 && x < band[q-1] {
+							t.Fatalf("slot %d, %d ahead: quantiles %v", i, k, band)
+						}
+						if said.settled(k) && (e.Mean[k] != said.Mean[k] || band[q] != said.Mean[k] || e.Back[k]) {
+							t.Fatalf("slot %d, %d ahead: %v with %v where %v is settled", i, k, e.Mean[k], band, said.Mean[k])
+						}
+					}
+				}
+				j.Take(v[i])
+			}
+			return j, then
+		}
+		j, then := run(n + 1)
+		for i := at; i < len(v); i++ {
+			v[i] = 50 - v[i] // another future
+		}
+		_, again := run(at + 1)
+		if at < n && !reflect.DeepEqual(then, again) {
+			t.Fatal("a forecast depends on what came after it")
+		}
+		kept := j.AppendState(nil)
+		other := NewJudged(judgedStart, judgedSettings())
+		other.Take(j.Past().Values...)
+		rest, err := other.RestoreState(append(kept, 7))
+		if err != nil || len(rest) != 1 {
+			t.Fatalf("%d bytes left, %v", len(rest), err)
+		}
+		a, b := j.Say(say(n+1)), other.Say(say(n+1))
+		if !reflect.DeepEqual(all(a), all(b)) || !reflect.DeepEqual(a.Back, b.Back) {
+			t.Fatal("another forecast after a restart")
+		}
+	})
+}
+
+// TestJudgedStepsBack: a feed that is right is believed; one that goes wrong is left within hours for the hour and within a day for the next day, and believed again once it is right; one that falls silent leaves the own forecast, and
+// is believed at once when it speaks again.
+func TestJudgedStepsBack(t *testing.T) {
+	truth := func(i int) float64 {
+		return 10 + 5*math.Sin(float64(i)/24*2*math.Pi) + 3*math.Sin(float64(i)/53)
+	}
+	j := NewJudged(judgedStart, judgedSettings())
+	slot := 0
+	day := func(days int, wrong float64) (e *Expected) {
+		for range 24 * days {
+			said := Said{Mean: make([]float64, 30)}
+			for k := range said.Mean {
+				said.Mean[k] = truth(slot+k) + wrong + 0.3*math.Sin(float64(7*(slot+k)))
+			}
+			e = j.Say(said)
+			j.Take(truth(slot))
+			slot++
+		}
+		return e
+	}
+	if e := day(14, 0); e.SteppedBack() || e.Back[1] || e.Back[24] {
+		t.Errorf("a feed that is right is left: %v", e.Back)
+	}
+	if e := day(2, 12); !e.SteppedBack() || !e.Back[1] || !e.Back[24] || math.Abs(e.Mean[24]-truth(slot-1+24)) > 6 {
+		t.Errorf("a feed that is wrong by 12 is followed after two days: %v", e.Back)
+	}
+	if e := day(12, 0); e.SteppedBack() || e.Back[1] || e.Back[24] {
+		t.Errorf("a feed that is right again is not believed after twelve days: %v", e.Back)
+	}
+	if e := day(2, math.NaN()); math.Abs(e.Mean[2]-truth(slot-1+2)) > 2.5 || e.Band(2)[0] >= e.Band(2)[4] {
+		t.Errorf("without a feed %v in a band from %v to %v, want about %v", e.Mean[2], e.Band(2)[0], e.Band(2)[4], truth(slot-1+2))
+	}
+	if e := day(1, 0); e.SteppedBack() || e.Back[24] {
+		t.Errorf("a feed that was silent is not believed: %v", e.Back)
+	}
+}
+
+// TestJudgedBands: bands before anything is known are as wide as the settings say, and hold four of five outcomes after weeks.
+func TestJudgedBands(t *testing.T) {
+	set := judgedSettings()
+	in, n := 0, 0
+	set.Count = func(_ time.Time, o Outcome) {
+		if n++; o.Came >= o.Low && o.Came <= o.High {
+			in++
+		}
+	}
+	j := NewJudged(judgedStart, set)
+	first := j.Say(Said{Mean: make([]float64, 30)})
+	if width := first.Band(24)[4] - first.Band(24)[0]; math.Abs(width-2*1.2816*3) > 1.2 {
+		t.Errorf("a band of %v a day ahead, want about %v", width, 2*1.2816*3)
+	}
+	if first.Band(0)[4]-first.Band(0)[0] >= first.Band(24)[4]-first.Band(24)[0] {
+		t.Error("the band does not widen with the lead")
+	}
+	noise := func(i int) float64 {
+		x := uint64(i) * 0x9E3779B97F4A7C15
+		x ^= x >> 32
+		x *= 0xD6E8FEB86659FD93
+		x ^= x >> 32
+		return (float64(x%1000)/500 - 1) * (1 + 2*math.Abs(math.Sin(float64(i%24)/24*math.Pi))) // wider by day
+	}
+	for i := range 24 * 60 {
+		if i == 24*28 {
+			in, n = 0, 0
+		}
+		said := Said{Mean: make([]float64, 30)}
+		for k := range said.Mean {
+			said.Mean[k] = 10
+		}
+		j.Say(said)
+		j.Take(10 + noise(i))
+	}
+	if share := float64(in) / float64(n); share < 0.75 || share > 0.85 {
+		t.Errorf("the bands held %.3f of %d outcomes, want about 0.8", share, n)
+	}
+}
