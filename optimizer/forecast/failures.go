@@ -20,6 +20,7 @@ type errorsAt struct {
 	hours [voices][24]int  // how many by hour of the clock
 	back  [voices]bool     // similar days speak in its place
 	since [voices]int64    // slot of the last change
+	wide  float64          // by how much bands are wider than the errors spread, so that they hold what they promise
 }
 
 // ranked is one error.
@@ -53,6 +54,22 @@ func (e *errorsAt) add(f failure, forget int64) {
 		}
 	}
 }
+
+// held makes bands wider or narrower by whether the last one held what came: in balance where four of five do.
+func (e *errorsAt) held(in bool) {
+	if in {
+		e.wide *= 1 - wideRate/5
+	} else {
+		e.wide *= 1 + wideRate*4/5
+	}
+	e.wide = math.Max(wideLeast, math.Min(wideMost, e.wide))
+}
+
+const (
+	wideRate  = 0.02
+	wideLeast = 0.5
+	wideMost  = 3
+)
 
 // off is the mean absolute error of a voice and of similar days in the same slots after one, and of how many.
 func (e *errorsAt) off(voice int, after int64) (its, plain float64, n int) {
@@ -187,6 +204,11 @@ func (b *bands) of(voice, lead, hour int) [quantiles]float64 {
 	}
 	for ; q < quantiles; q++ {
 		out[q] = was
+	}
+	for k := range out {
+		if k != quantiles/2 {
+			out[k] = out[quantiles/2] + e.wide*(out[k]-out[quantiles/2])
+		}
 	}
 	b.known[key] = out
 	return out

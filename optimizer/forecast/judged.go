@@ -9,7 +9,7 @@ import (
 // Judged holds what somebody says of a series ahead, a published weather, day-ahead prices, a model of a tank, against what came, and says how far it may be believed.
 //
 // Each full hour it keeps, at some leads, what was said, what it foresees itself where nobody says anything, and what similar days say: the mean of the same clock time of seven days with the present deviation
-// fading. From the errors of the last four weeks, those made for that clock time before others, come the quantiles of every slot; before any is known, errors are counted with that the settings say. Lead by
+// fading. From the errors of the last four weeks, those made for that clock time before others, come the quantiles of every slot, a little wider or narrower by what the last ones held; before any is known, errors are counted with that the settings say. Lead by
 // lead it steps back to similar days where these were better of late, and comes forward again when they are not, see [Judged.step]. What is settled beforehand, as a tariff, is not judged and has a band without width.
 //
 // What it says is a function of what came and of what was said before. Memory and time are bounded. It is not safe for use by several goroutines at once.
@@ -156,7 +156,7 @@ func NewJudged(start time.Time, set JudgedSettings) *Judged {
 	for _, h := range judgedHours {
 		if h*j.hour < set.Lead {
 			j.leads = append(j.leads, h*j.hour)
-			j.errors = append(j.errors, errorsAt{})
+			j.errors = append(j.errors, errorsAt{wide: 1})
 		}
 	}
 	for i := range set.Lead {
@@ -211,6 +211,7 @@ func (j *Judged) came(at time.Time, v float64) {
 				one.err[k] = float32(v - said)
 			}
 			j.errors[w.at].add(one, slot-errorDays*int64(j.perDay))
+			j.errors[w.at].held(v >= w.band[0] && v <= w.band[quantiles-1])
 		}
 		if w.counted && j.set.Count != nil {
 			mean := w.said[w.speaks]

@@ -55,7 +55,7 @@ func (j *Judged) RestoreState(in []byte) (rest []byte, err error) {
 
 func (j *Judged) visit(c *coder, errors *[]errorsAt, waits *map[int64][]waiting, waited *int64) {
 	c.long(waited)
-	list(c, errors, 1, func(e *errorsAt) {
+	list(c, errors, 8, func(e *errorsAt) {
 		list(c, &e.list, 2+4*int(voices), func(f *failure) {
 			hour := int64(f.hour)
 			c.long(&f.slot)
@@ -66,6 +66,8 @@ func (j *Judged) visit(c *coder, errors *[]errorsAt, waits *map[int64][]waiting,
 				c.single(&f.err[v])
 			}
 		})
+		c.float(&e.wide)
+		c.bad = c.bad || !(e.wide >= wideLeast && e.wide <= wideMost)
 		for v := range voices {
 			c.flag(&e.back[v])
 			c.long(&e.since[v])
