@@ -25,6 +25,8 @@ type Judged struct {
 	errors  []errorsAt
 	waits   map[int64][]waiting // by slot of the target, counted from the epoch
 	waited  int64               // the last slot whose forecasts wait
+	squares [2]float64          // of what was foreseen less what came, and of what came, of the last weeks
+	squared float64             // of how many
 }
 
 // JudgedSettings are what a judged forecaster is told of a series.
@@ -34,6 +36,8 @@ type JudgedSettings struct {
 	Zone *time.Location
 	// Own has it foresee itself what nobody says, by [Adaptive]; else similar days do.
 	Own bool
+	// OwnFade is the time constant of the present deviation in that; 0: two hours.
+	OwnFade time.Duration
 	// Min and Max are the range of the series; both 0: any.
 	Min, Max float64
 	// Prior is the deviation of a forecast a day ahead in the unit of the series, and PriorShare a part of it as a share of what is foreseen, before errors are known.
@@ -130,9 +134,10 @@ type waiting struct {
 }
 
 const (
-	judgedDays = 60 // of the past that are kept, and half as many more
-	errorDays  = 28 // of errors
-	judgeDays  = 14 // by which is judged who speaks
+	judgedDays  = 60 // of the past that are kept where it is learned from, and half as many more
+	similarDays = 12 // where similar days alone are looked for in it
+	errorDays   = 28 // of errors
+	judgeDays   = 14 // by which is judged who speaks
 )
 
 // judgedHours are the leads at which errors are known, hours.
@@ -144,14 +149,14 @@ func NewJudged(start time.Time, set JudgedSettings) *Judged {
 		set.Min, set.Max = math.Inf(-1), math.Inf(1)
 	}
 	j := &Judged{set: set, perDay: int(24 * time.Hour / set.Step), hour: max(1, int(time.Hour/set.Step)), past: Past{Start: start, Step: set.Step}, waits: map[int64][]waiting{}, waited: math.MinInt64}
-	adaptive := func() *Adaptive {
-		a := NewAdaptive(set.Step, set.Lead, set.Zone, Settings{})
+	adaptive := func(fade time.Duration) *Adaptive {
+		a := NewAdaptive(set.Step, set.Lead, set.Zone, Settings{Fade: fade})
 		a.min, a.max = set.Min, set.Max
 		return a
 	}
-	j.similar = adaptive()
+	j.similar = adaptive(0)
 	if set.Own {
-		j.own = adaptive()
+		j.own = adaptive(set.OwnFade)
 	}
 	for _, h := range judgedHours {
 		if h*j.hour < set.Lead {
@@ -185,7 +190,11 @@ func (j *Judged) Take(values ...float64) {
 			j.own.Forecast(j.past) // takes the size of the series from the same slots whenever it is asked
 		}
 	}
-	if drop := (len(j.past.Values) - judgedDays*j.perDay) / j.perDay * j.perDay; drop >= judgedDays/2*j.perDay {
+	days := similarDays
+	if j.own != nil {
+		days = judgedDays
+	}
+	if drop := (len(j.past.Values) - days*j.perDay) / j.perDay * j.perDay; drop >= days/2*j.perDay {
 		if j.own != nil {
 			j.own.Forecast(j.past) // learns what is dropped
 			j.own.Forget(drop)
@@ -205,6 +214,11 @@ func (j *Judged) came(at time.Time, v float64) {
 		return
 	}
 	for _, w := range list {
+		if w.counted && !w.settled {
+			fade := 1 - 1/float64(errorDays*24*len(CountedLeads))
+			mean := w.said[w.speaks]
+			j.squares[0], j.squares[1], j.squared = fade*j.squares[0]+(v-mean)*(v-mean), fade*j.squares[1]+v*v, fade*j.squared+1
+		}
 		if !w.settled {
 			one := failure{slot: slot, hour: uint8(at.In(j.set.Zone).Hour())}
 			for k, said := range w.said {
@@ -221,6 +235,29 @@ func (j *Judged) came(at time.Time, v float64) {
 	}
 	for b := range j.errors {
 		j.step(b, slot)
+	}
+}
+
+// tellingDays is how many days of forecasts must be known for [Judged.Telling].
+const tellingDays = 14
+
+// Telling reports whether what was foreseen of late is nearer to what came than nothing is, by the mean square, which an expected value makes least: seldom and large, as a car that comes, is expected to be little at any
+// time, and to be nothing has the least absolute error.
+func (j *Judged) Telling() bool {
+	return j.squared >= tellingDays*24*float64(len(CountedLeads)) && j.squares[0] < j.squares[1]
+}
+
+// Learn takes what came, as Take does, and learns at each full hour how wrong it would have been without anybody who says anything.
+func (j *Judged) Learn(values ...float64) {
+	for i := range values {
+		j.Say(Said{})
+		for slot, list := range j.waits {
+			for k := range list {
+				list[k].counted = false
+			}
+			j.waits[slot] = list
+		}
+		j.Take(values[i])
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 func (j *Judged) AppendState(out []byte) []byte {
 	c := coder{out: out}
 	waits := maps.Clone(j.waits)
-	j.visit(&c, &j.errors, &waits, &j.waited)
+	squares := [3]float64{j.squares[0], j.squares[1], j.squared}
+	j.visit(&c, &j.errors, &waits, &j.waited, &squares)
 	return c.out
 }
 
@@ -21,7 +22,8 @@ func (j *Judged) AppendState(out []byte) []byte {
 func (j *Judged) RestoreState(in []byte) (rest []byte, err error) {
 	c := coder{in: in, reading: true}
 	errors, waits, waited := []errorsAt(nil), map[int64][]waiting{}, int64(0)
-	j.visit(&c, &errors, &waits, &waited)
+	var squares [3]float64
+	j.visit(&c, &errors, &waits, &waited, &squares)
 	if c.bad || len(errors) != len(j.leads) {
 		return nil, fmt.Errorf("%w: %d bytes of a judged forecast", ErrKept, len(in))
 	}
@@ -32,6 +34,7 @@ func (j *Judged) RestoreState(in []byte) (rest []byte, err error) {
 			errors[b].add(f, math.MinInt64)
 		}
 	}
+	j.squares, j.squared = [2]float64(squares[:2]), squares[2]
 	made := j.waits
 	j.errors, j.waits = errors, waits
 	for slot, list := range made { // since the start
@@ -53,8 +56,9 @@ func (j *Judged) RestoreState(in []byte) (rest []byte, err error) {
 	return c.in, nil
 }
 
-func (j *Judged) visit(c *coder, errors *[]errorsAt, waits *map[int64][]waiting, waited *int64) {
+func (j *Judged) visit(c *coder, errors *[]errorsAt, waits *map[int64][]waiting, waited *int64, squares *[3]float64) {
 	c.long(waited)
+	c.floats(squares[:])
 	list(c, errors, 8, func(e *errorsAt) {
 		list(c, &e.list, 2+4*int(voices), func(f *failure) {
 			hour := int64(f.hour)

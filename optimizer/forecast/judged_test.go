@@ -182,3 +182,58 @@ func TestJudgedBands(t *testing.T) {
 		t.Errorf("the bands held %.3f of %d outcomes, want about 0.8", share, n)
 	}
 }
+
+// TestJudgedTelling: to know half of what comes is worth more than to expect nothing; to say anything of cars that come at any time is not.
+func TestJudgedTelling(t *testing.T) {
+	set := JudgedSettings{Step: time.Hour, Lead: 30, Zone: time.UTC, Max: math.Inf(1), PriorShare: 1}
+	power, _ := week(24 * 40)
+	anytime := make([]float64, len(power.Values))
+	for i := range anytime {
+		if x := uint64(i+1) * 0x9E3779B97F4A7C15; (x>>33)%19 == 0 {
+			anytime[i] = 7
+		}
+	}
+	run := func(came []float64, share, more float64) bool {
+		j := NewJudged(judgedStart, set)
+		for i := range 24 * 30 {
+			said := Said{Mean: make([]float64, 30)}
+			for k := range said.Mean {
+				said.Mean[k] = share*came[i+k] + more
+			}
+			j.Say(said)
+			j.Take(came[i])
+		}
+		return j.Telling()
+	}
+	if !run(power.Values, 0.5, 0) {
+		t.Error("half of what comes is worth no more than nothing")
+	}
+	if run(anytime, 0, 2) {
+		t.Error("2 kW at all times are worth more than nothing")
+	}
+}
+
+// FuzzJudgedState: what is no state is refused, or leaves a forecaster that speaks.
+func FuzzJudgedState(f *testing.F) {
+	j := NewJudged(judgedStart, judgedSettings())
+	for i := range 60 {
+		j.Say(Said{Mean: []float64{1, 2, 3}})
+		j.Take(float64(i % 24))
+	}
+	f.Add(j.AppendState(nil))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, in []byte) {
+		j := NewJudged(judgedStart, judgedSettings())
+		for i := range 60 {
+			j.Take(float64(i % 24))
+		}
+		_, _ = j.RestoreState(in) // an error or not
+		for range 3 {
+			e := j.Say(Said{Mean: []float64{1, 2, 3}})
+			for k := range e.Mean {
+				e.Band(k)
+			}
+			j.Take(1)
+		}
+	})
+}
