@@ -75,6 +75,7 @@ func (s *Scheduler) build(st observe.State, in inputs, asked wishes) *problem.Pr
 		p.Sites = append(p.Sites, ps)
 	}
 	asked.narrow("", p.Grid.ImportLimitKW, p.Grid.ExportLimitKW, need)
+	s.addCars(p, st, in, asked)
 	p.Fill()
 	return p
 }

@@ -27,7 +27,9 @@ type inputs struct {
 	importPrice []float64
 	exportPrice []float64
 	tanks       map[observe.Key]tankOutlook
-	netErrors   answer.Errors // of the district's load less its sun
+	netErrors   answer.Errors             // of the district's load less its sun
+	carsKW      map[observe.Key][]float64 // of cars that are still to come, where they are worth planning with
+	foreseen    []district.Foreseen       // of what was heard of
 }
 
 // gather makes the forecasts from what the store and the newest samples say at now.
@@ -89,7 +91,7 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 			}
 		}
 	}
-	in.tanks = s.tankOutlooks(ctx, in)
+	in.tanks = s.tankOutlooks(ctx, &in)
 	in.netErrors = s.netErrors(in)
 	weather := s.weatherSeries(district.OutdoorC)
 	carbon := district.NewSeriesID(d.ID, district.DistrictSite, "carbon", district.CarbonIntensity)
@@ -97,52 +99,16 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 	if err != nil {
 		return in, err
 	}
-	in.outdoorC = forecast.Similar(signals[weather], st.Now, in.start, in.steps, d.Zone, forecast.Settings{AllDays: true, Days: 3, Fade: 12 * time.Hour})
-	s.published(in.outdoorC, district.OutdoorC, in)
-	in.carbon = s.carbon(signals[carbon], st.Now, in)
+	in.outdoorC = s.outdoor(&in, signals[weather], st.Now)
+	in.carbon = s.carbon(&in, signals[carbon], st.Now)
+	s.heatDemands(&in)
+	in.carsKW = s.carsToCome(ctx, &in)
 	horizon := timegrid.NewSpan(in.start, in.start.Add(time.Duration(in.steps)*d.Step))
-	return in, s.pricesOf(&in, horizon)
-}
-
-// published puts what is published of the weather over what is foreseen of it.
-func (s *Scheduler) published(foreseen []float64, quantity string, in inputs) {
-	if s.cfg.Weather == nil {
-		return
+	if err := s.pricesOf(&in, horizon); err != nil {
+		return in, err
 	}
-	for t := range foreseen {
-		at := in.start.Add(time.Duration(t) * in.step)
-		if v, ok := s.cfg.Weather(quantity, timegrid.Span{Start: at, End: at.Add(in.step)}); ok {
-			foreseen[t] = v
-		}
-	}
-}
-
-// carbon returns the intensity of each slot of the horizon: what is known beforehand, and else what the recorded signal and the known values of the past let foresee.
-func (s *Scheduler) carbon(recorded forecast.Past, now time.Time, in inputs) []float64 {
-	d := s.cfg.District
-	known := func(at time.Time) (float64, bool) {
-		if s.cfg.Carbon == nil {
-			return 0, false
-		}
-		return s.cfg.Carbon(timegrid.Span{Start: at, End: at.Add(d.Step)})
-	}
-	some := false
-	for i, v := range recorded.Values {
-		if g, ok := known(recorded.Start.Add(time.Duration(i) * d.Step)); ok {
-			recorded.Values[i], v = g, g
-		}
-		some = some || !math.IsNaN(v)
-	}
-	out := constant(s.cfg.CarbonAssumed, in.steps)
-	if some {
-		out = forecast.Similar(recorded, now, in.start, in.steps, d.Zone, forecast.Settings{Fade: 6 * time.Hour, Min: 0, Max: math.Inf(1)})
-	}
-	for i := range out {
-		if g, ok := known(in.start.Add(time.Duration(i) * d.Step)); ok {
-			out[i] = g
-		}
-	}
-	return out
+	s.judgePrices(&in)
+	return in, nil
 }
 
 // unknown is a value that is not measured.

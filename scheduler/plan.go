@@ -63,6 +63,7 @@ func (s *Scheduler) record(now time.Time, p *problem.Problem, sol *problem.Solut
 		ImportKW: sol.Grid.ImportKW, ExportKW: sol.Grid.ExportKW, Price: sol.Grid.Price,
 		ImportPrice: in.importPrice, ExportPrice: in.exportPrice, CarbonGPerKWh: in.carbon,
 	}
+	plan.Foreseen = s.outlooks(&in)
 	if s.cfg.Basis != nil {
 		plan.Basis = s.cfg.Basis(in.start, in.start.Add(time.Duration(in.steps)*in.step))
 	}

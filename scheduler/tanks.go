@@ -34,7 +34,7 @@ type tanks struct {
 }
 
 // tankOutlooks takes what was measured of each water heater since, and says what is expected of it. What the record does not give leaves a tank as it was known before.
-func (s *Scheduler) tankOutlooks(ctx context.Context, in inputs) map[observe.Key]tankOutlook {
+func (s *Scheduler) tankOutlooks(ctx context.Context, in *inputs) map[observe.Key]tankOutlook {
 	out := map[observe.Key]tankOutlook{}
 	begun, anew := s.cfg.Wall(), 0
 	s.tanks.mu.Lock()
@@ -63,6 +63,9 @@ func (s *Scheduler) tankOutlooks(ctx context.Context, in inputs) map[observe.Key
 				s.cfg.Log.Warn("draws of a tank are foreseen from what was known before", "district", s.cfg.District.ID, "site", site.ID, "device", dev.ID, "err", err)
 			}
 			one := tankOutlook{params: l.Params(), drawKW: l.Foresee(in.start, in.steps)}
+			if !s.cfg.KeepToPlan {
+				one.drawKW = s.hearTank(in, key, l.Drawn(), l.Foresee)
+			}
 			one.reserveKWh = hotwater.Reserve(one.params, 1, l.Drawn(), in.start, one.drawKW)
 			out[key] = one
 		}
@@ -71,7 +74,7 @@ func (s *Scheduler) tankOutlooks(ctx context.Context, in inputs) map[observe.Key
 }
 
 // takeTank has a tank learn the slots that the record knows since.
-func (s *Scheduler) takeTank(ctx context.Context, site string, dev *district.Device, l *hotwater.Learner, in inputs) error {
+func (s *Scheduler) takeTank(ctx context.Context, site string, dev *district.Device, l *hotwater.Learner, in *inputs) error {
 	span := timegrid.NewSpan(l.End(), in.start)
 	n := span.Count(in.step)
 	if n <= 0 {

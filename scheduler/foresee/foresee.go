@@ -1,9 +1,11 @@
-// Package foresee foresees what the sites of a district draw and what their sun gives, learns from what came, and keeps count of how wrong it was.
+// Package foresee foresees what the sites of a district draw and what their sun gives, judges what others say of prices, weather, carbon, hot water, heat and cars, learns from what came, and keeps count of how wrong it was.
 //
 // Each series has a [forecast.Probabilistic] of its own, which gives up lead by lead and quantile by quantile what similar days foresee better, and its errors at a few leads; the net power of the
 // district has a [forecast.Spread] of its errors at all leads. They learn from the record once, see [District.Train], or go on with what was kept before a restart, see [District.Keep] and
 // [District.Resume], then from every slot that closes, see [District.Observe], and every other week anew what takes long, see [District.Grow]. Train and Grow belong beside control, and take no
 // more than a share of a processor. Time and memory are bounded: [TrainDays] are learned from, and of a series no more than half as much again is kept.
+//
+// What others say is held against what came by a [forecast.Judged] for each series, see [District.Hear].
 package foresee
 
 import (
@@ -32,10 +34,13 @@ const (
 // Leads are how far ahead errors are counted.
 var Leads = []time.Duration{time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour}
 
-// Key names a series: the site and one of district.ForecastLoad and ForecastSun. The net power of the district is made of them.
-type Key struct{ Site, Quantity string }
+// Key names a series: the site and one of district.ForecastLoad and ForecastSun, of which the net power of the district is made, or what is heard of by [District.Hear].
+type Key struct {
+	Site, Quantity string
+	Device         string `json:",omitempty"` // empty: the site as a whole
+}
 
-var netKey = Key{district.DistrictSite, district.ForecastNet}
+var netKey = Key{Site: district.DistrictSite, Quantity: district.ForecastNet}
 
 // Record are series of slots from Start on, NaN where nothing is known. All are equally long.
 type Record struct {
@@ -88,8 +93,10 @@ type District struct {
 	changed map[tallyKey]bool
 	live    map[dayKey]bool // days with errors of forecasts made at their time
 	heard   published
-	grown   bool      // forests, since what was learned was kept last
-	keptAt  time.Time // end of what was known then
+	signals map[Key]*forecast.Judged
+	former  map[Key][]byte // what was learned of signals before a restart, until they are heard of
+	grown   bool           // forests, since what was learned was kept last
+	keptAt  time.Time      // end of what was known then
 }
 
 type tallyKey struct {
@@ -144,7 +151,7 @@ type guess struct {
 // New returns forecasts that have learned nothing.
 func New(set Settings) *District {
 	return &District{set: set, tally: map[tallyKey]*district.ForecastError{}, changed: map[tallyKey]bool{}, live: map[dayKey]bool{},
-		heard: published{hourly: map[int64]bulletin{}, unkept: map[int64]bool{}}}
+		heard: published{hourly: map[int64]bulletin{}, unkept: map[int64]bool{}}, signals: map[Key]*forecast.Judged{}, former: map[Key][]byte{}}
 }
 
 // Recall takes up the errors that were counted before, so that a day goes on where it was left. It comes before Train.
@@ -152,9 +159,9 @@ func (d *District) Recall(rows []district.ForecastError) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range rows {
-		k := tallyKey{Key{r.Site, r.Quantity}, r.Day.Unix(), r.LeadMinutes, r.Replayed}
-		if r.Replayed {
-			continue // they are made again
+		k := tallyKey{Key{r.Site, r.Quantity, r.Device}, r.Day.Unix(), r.LeadMinutes, r.Replayed}
+		if had := d.tally[k]; r.Replayed || had != nil && had.Count >= r.Count {
+			continue // they are made again, or the record is behind
 		}
 		one := r
 		d.tally[k] = &one
@@ -245,7 +252,7 @@ func newState(set Settings, start time.Time) *state {
 }
 
 func compareKeys(a, b Key) int {
-	return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Quantity, b.Quantity))
+	return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Device, b.Device), cmp.Compare(a.Quantity, b.Quantity))
 }
 
 func (s *state) at(slot int) time.Time { return s.start.Add(time.Duration(slot) * s.set.Step) }

@@ -22,8 +22,8 @@ const (
 )
 
 var (
-	loadKey = Key{"s", district.ForecastLoad}
-	sunKey  = Key{"s", district.ForecastSun}
+	loadKey = Key{Site: "s", Quantity: district.ForecastLoad}
+	sunKey  = Key{Site: "s", Quantity: district.ForecastSun}
 )
 
 // lived is a site with working days and weekends, days that are high or low as a whole, and a sun behind clouds that last.
@@ -89,7 +89,7 @@ func TestErrorsAreCounted(t *testing.T) {
 		if !e.Replayed || e.District != "d" || e.Banded > e.Count || e.Day != e.Day.Truncate(24*time.Hour) {
 			t.Errorf("row %+v", e)
 		}
-		k := Key{e.Site, e.Quantity}
+		k := Key{e.Site, e.Quantity, e.Device}
 		if sums[k] == nil {
 			sums[k] = map[int]*district.ForecastError{}
 		}

@@ -19,10 +19,10 @@ import (
 	"quartier/optimizer/forecast"
 )
 
-// What was learned is kept as gzip of pieces, each with its length and checksum before it: a head that says of what, the series one by one, and what they have in common. It is bound to the build of the program that wrote it, since another
+// What was learned is kept as gzip of pieces, each with its length and checksum before it: a head that says of what, the series one by one, what they have in common, and what was heard of others. It is bound to the build of the program that wrote it, since another
 // one may learn otherwise: it is a way to be ready at once, and the record remains what is learned from.
 const (
-	keptMagic = "quartier forecasts 1\n"
+	keptMagic = "quartier forecasts 2\n"
 	keptEvery = 24 * time.Hour // of the district's time
 	keptPiece = 64 << 20       // bytes of the longest piece
 	keptSlots = 1 << 20
@@ -88,7 +88,7 @@ func (d *District) Keep(ctx context.Context, w io.Writer) (end time.Time, err er
 	}
 	var piece []byte
 	pace := newPace(ctx, d.set.Share)
-	for _, pack := range append(pieces, st.append) {
+	for _, pack := range append(pieces, st.append, d.appendSignals) {
 		if err != nil {
 			return end, err
 		}
@@ -152,7 +152,7 @@ func takePiece(r io.Reader) ([]byte, error) {
 // Resume takes up what Keep wrote, and learns from the record what came since, as Train does. The error matches [ErrForgotten] where that is not possible: what was kept is damaged, of another build or other settings, or not of this
 // record. Then nothing is changed, and Train learns everything from the record.
 func (d *District) Resume(ctx context.Context, in io.Reader, r Record) error {
-	st, err := d.restore(in, r)
+	st, heard, err := d.restore(in, r)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrForgotten, err)
 	}
@@ -160,32 +160,33 @@ func (d *District) Resume(ctx context.Context, in io.Reader, r Record) error {
 	if err := d.study(ctx, st, r, 0); err != nil {
 		return err
 	}
+	d.restoreSignals(heard)
 	d.Kept(kept)
 	return nil
 }
 
-func (d *District) restore(in io.Reader, r Record) (*state, error) {
+func (d *District) restore(in io.Reader, r Record) (*state, []keptSignal, error) {
 	z, err := gzip.NewReader(bufio.NewReader(in))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	magic := make([]byte, len(keptMagic))
 	if _, err := io.ReadFull(z, magic); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if string(magic) != keptMagic {
-		return nil, fmt.Errorf("it begins with %q", magic)
+		return nil, nil, fmt.Errorf("it begins with %q", magic)
 	}
 	body, err := takePiece(z)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var has keptHead
 	if err := json.Unmarshal(body, &has); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := d.alike(&has, r); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	st := newState(d.set, has.Start)
 	for _, k := range has.Order {
@@ -193,11 +194,17 @@ func (d *District) restore(in io.Reader, r Record) (*state, error) {
 			err = st.of(k).restore(body, st, has.Slots)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s of %s: %w", k.Quantity, k.Site, err)
+			return nil, nil, fmt.Errorf("%s of %s: %w", k.Quantity, k.Site, err)
 		}
 	}
 	if body, err = takePiece(z); err == nil {
 		err = st.restore(body, has.Slots)
+	}
+	var heard []keptSignal
+	if err == nil {
+		if body, err = takePiece(z); err == nil {
+			heard, err = readSignals(body)
+		}
 	}
 	if err == nil {
 		_, err = io.Copy(io.Discard, z) // the checksum of gzip comes last
@@ -205,7 +212,7 @@ func (d *District) restore(in io.Reader, r Record) (*state, error) {
 	if err == nil {
 		err = st.agrees(r)
 	}
-	return st, err
+	return st, heard, err
 }
 
 // alike says what is other than what was kept.

@@ -99,7 +99,7 @@ func (d *District) Forecast(site, quantity string, from time.Time, steps int) ([
 	if d.state == nil {
 		return nil, false
 	}
-	x := d.state.series[Key{site, quantity}]
+	x := d.state.series[Key{Site: site, Quantity: quantity}]
 	if x == nil || x.known < readyFor*int(24*time.Hour/d.set.Step) {
 		return nil, false
 	}
@@ -168,7 +168,7 @@ func (d *District) count(s Key, lead time.Duration, day time.Time, replayed bool
 func row(in map[tallyKey]*district.ForecastError, id string, k tallyKey) *district.ForecastError {
 	e := in[k]
 	if e == nil {
-		e = &district.ForecastError{District: id, Site: k.Site, Quantity: k.Quantity, Day: time.Unix(k.day, 0).UTC(), LeadMinutes: k.lead, Replayed: k.replayed}
+		e = &district.ForecastError{District: id, Site: k.Site, Device: k.Device, Quantity: k.Quantity, Day: time.Unix(k.day, 0).UTC(), LeadMinutes: k.lead, Replayed: k.replayed}
 		in[k] = e
 	}
 	return e
@@ -189,7 +189,7 @@ func (d *District) Again(rows []district.ForecastError) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range rows {
-		d.changed[tallyKey{Key{r.Site, r.Quantity}, r.Day.Unix(), r.LeadMinutes, r.Replayed}] = true
+		d.changed[tallyKey{Key{r.Site, r.Quantity, r.Device}, r.Day.Unix(), r.LeadMinutes, r.Replayed}] = true
 	}
 }
 
@@ -202,7 +202,7 @@ func (d *District) Errors() []district.ForecastError {
 
 func (d *District) rows(keys []tallyKey) (out []district.ForecastError) {
 	slices.SortFunc(keys, func(a, b tallyKey) int {
-		return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.Site, b.Site), cmp.Compare(a.Quantity, b.Quantity), cmp.Compare(a.lead, b.lead), compare(a.replayed, b.replayed))
+		return cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.Site, b.Site), cmp.Compare(a.Device, b.Device), cmp.Compare(a.Quantity, b.Quantity), cmp.Compare(a.lead, b.lead), compare(a.replayed, b.replayed))
 	})
 	for _, k := range keys {
 		if e := d.tally[k]; e != nil && e.Count > 0 {

@@ -50,7 +50,7 @@ func benchmarkSites(b *testing.B, weather bool) {
 					q = append(q, v[(i+s*shift)%len(v)]*(1+0.1*rand.Float64()))
 				}
 			}
-			all.Series[Key{fmt.Sprintf("s%d", s), k.Quantity}] = q
+			all.Series[Key{Site: fmt.Sprintf("s%d", s), Quantity: k.Quantity}] = q
 		}
 	}
 	part := func(from, to, length int) Record {

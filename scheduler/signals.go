@@ -1,0 +1,290 @@
+package scheduler
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"quartier/optimizer/forecast"
+	"quartier/scheduler/foresee"
+	"quartier/scheduler/observe"
+	"quartier/schemas/district"
+	"quartier/schemas/timegrid"
+)
+
+// signalSlack is how late what came of a series may be known.
+const signalSlack = 2 * time.Hour
+
+// priors are how wrong forecasts are taken to be before any is known: deviations a day ahead, in the unit of the quantity or as a share of what is foreseen.
+var priors = map[string]forecast.JudgedSettings{
+	district.ForecastOutdoor:  {Prior: 3, OwnFade: 12 * time.Hour},
+	district.ForecastPrice:    {Prior: 0.03, OwnFade: 6 * time.Hour},
+	district.ForecastCarbon:   {PriorShare: 0.25, OwnFade: 6 * time.Hour, Max: math.Inf(1)},
+	district.ForecastHotWater: {PriorShare: 1, Max: math.Inf(1)},
+	district.ForecastHeat:     {PriorShare: 0.4, Max: math.Inf(1)},
+	district.ForecastCar:      {PriorShare: 1, Max: math.Inf(1)},
+}
+
+// hear holds what is said of a series against what came, puts what is to be expected of it into the inputs of a plan, and returns it. said begins where came ends. Nothing is foreseen of what nobody knows or says anything.
+func (s *Scheduler) hear(in *inputs, k foresee.Key, came timegrid.Series, said forecast.Said, own bool) (district.Foreseen, *foresee.Judged) {
+	known := func(v float64) bool { return !math.IsNaN(v) }
+	if !slices.ContainsFunc(came.Values, known) && !slices.ContainsFunc(said.Mean, known) {
+		return district.Foreseen{}, nil
+	}
+	set := priors[k.Quantity]
+	set.Lead, set.Own = in.steps+int(signalSlack/in.step), own
+	j := s.foresight.Hear(foresee.Heard{Key: k, Came: came, Said: said, Settings: set})
+	f := j.Foreseen(in.start, in.steps)
+	in.foreseen = append(in.foreseen, f)
+	return f, j
+}
+
+// outdoor foresees the temperature outside from what is published of it and what was measured, or published once it had come.
+func (s *Scheduler) outdoor(in *inputs, past forecast.Past, now time.Time) []float64 {
+	if s.cfg.KeepToPlan {
+		out := forecast.Similar(past, now, in.start, in.steps, s.cfg.District.Zone, forecast.Settings{AllDays: true, Days: 3, Fade: 12 * time.Hour})
+		for t, v := range s.published(district.OutdoorC, *in) {
+			if !math.IsNaN(v) {
+				out[t] = v
+			}
+		}
+		return out
+	}
+	k := foresee.Key{Site: district.DistrictSite, Quantity: district.ForecastOutdoor}
+	f, j := s.hear(in, k, past, forecast.Said{Mean: s.published(district.OutdoorC, *in)}, true)
+	if j == nil {
+		return constant(0, in.steps)
+	}
+	return f.Mean
+}
+
+// published is what is published of the weather in the slots of a plan, NaN where nothing is.
+func (s *Scheduler) published(quantity string, in inputs) []float64 {
+	out := constant(math.NaN(), in.steps)
+	for t := range out {
+		at := in.start.Add(time.Duration(t) * in.step)
+		if s.cfg.Weather == nil {
+			break
+		}
+		if v, ok := s.cfg.Weather(quantity, timegrid.Span{Start: at, End: at.Add(in.step)}); ok {
+			out[t] = v
+		}
+	}
+	return out
+}
+
+// carbon foresees the intensity of each slot of the horizon: what is known beforehand, and else what the recorded signal and the known values of the past let foresee.
+func (s *Scheduler) carbon(in *inputs, recorded forecast.Past, now time.Time) []float64 {
+	d := s.cfg.District
+	some := false
+	for i, v := range recorded.Values {
+		if g, ok := s.carbonKnown(recorded.Start.Add(time.Duration(i) * d.Step)); ok {
+			recorded.Values[i], v = g, g
+		}
+		some = some || !math.IsNaN(v)
+	}
+	said := forecast.Said{Mean: constant(math.NaN(), in.steps), Settled: make([]bool, in.steps)}
+	all := true
+	for t := range said.Mean {
+		if g, ok := s.carbonKnown(in.start.Add(time.Duration(t) * d.Step)); ok {
+			said.Mean[t], said.Settled[t] = g, true
+		} else {
+			all = false
+		}
+	}
+	out := constant(s.cfg.CarbonAssumed, in.steps)
+	switch {
+	case some && !s.cfg.KeepToPlan || all && !s.cfg.KeepToPlan:
+		if f, j := s.hear(in, foresee.Key{Site: district.DistrictSite, Quantity: district.ForecastCarbon}, recorded, said, !all); j != nil {
+			return f.Mean
+		}
+	case some:
+		out = forecast.Similar(recorded, now, in.start, in.steps, d.Zone, forecast.Settings{Fade: 6 * time.Hour, Min: 0, Max: math.Inf(1)})
+	}
+	for t, v := range said.Mean {
+		if !math.IsNaN(v) {
+			out[t] = v
+		}
+	}
+	return out
+}
+
+func (s *Scheduler) carbonKnown(slot time.Time) (float64, bool) {
+	if s.cfg.Carbon == nil {
+		return 0, false
+	}
+	return s.cfg.Carbon(timegrid.Span{Start: slot, End: slot.Add(s.cfg.District.Step)})
+}
+
+// judgePrices holds the import prices of a plan against those that came: a tariff and what a market has published are settled, and what is foreseen beyond is not.
+func (s *Scheduler) judgePrices(in *inputs) {
+	if s.cfg.KeepToPlan {
+		return
+	}
+	until, feed := time.Time{}, false
+	if s.cfg.Basis != nil {
+		for _, b := range s.cfg.Basis(in.start, in.start.Add(time.Duration(in.steps)*in.step)) {
+			if b.Input == "prices" {
+				until, feed = b.Published, true
+			}
+		}
+	}
+	said := forecast.Said{Mean: slices.Clone(in.importPrice), Settled: make([]bool, in.steps)}
+	for t := range said.Settled {
+		end := in.start.Add(time.Duration(t+1) * in.step)
+		said.Settled[t] = !feed || !end.After(until)
+	}
+	k := foresee.Key{Site: district.DistrictSite, Quantity: district.ForecastPrice}
+	from := in.start.Add(-time.Duration(s.cfg.Forecast.LookBackDays) * 24 * time.Hour)
+	if heard := s.foresight.HeardUntil(k); heard.After(from) && !heard.After(in.start) {
+		from = heard
+	}
+	span := timegrid.NewSpan(from, in.start)
+	came := timegrid.Series{Start: from, Step: in.step, Values: constant(math.NaN(), span.Count(in.step))}
+	if len(came.Values) > 0 {
+		if past, err := s.cfg.Prices.Import(span, in.step); err == nil && len(past) == len(came.Values) {
+			mended(past)
+			copy(came.Values, past)
+		}
+	}
+	if f, j := s.hear(in, k, came, said, feed); j != nil {
+		in.importPrice = f.Mean
+	}
+}
+
+// room foresees the heat that the zone of a heat pump needs to stay as warm as it is to be.
+type room interface {
+	// DemandKW is the heat of steps slots from one on under an outdoor temperature, kW.
+	DemandKW(start time.Time, steps int, outdoorC []float64) []float64
+	// Demanded is what was needed in the slots that came, kW; NaN where that is not known.
+	Demanded() timegrid.Series
+}
+
+// statedRoom is a zone of which nothing is known but what is stated of it.
+type statedRoom struct {
+	params *district.HeatPumpParams
+}
+
+// DemandKW is the loss at the lowest temperature of comfort less the gains.
+func (r statedRoom) DemandKW(_ time.Time, steps int, outdoorC []float64) []float64 {
+	out := make([]float64, steps)
+	if r.params.ResistanceKPerKW <= 0 {
+		return out
+	}
+	for t := range out {
+		out[t] = math.Max(0, (r.params.MinC-outdoorC[min(t, len(outdoorC)-1)])/r.params.ResistanceKPerKW-r.params.GainsKW)
+	}
+	return out
+}
+
+// Demanded is nothing: no zone was looked at.
+func (statedRoom) Demanded() timegrid.Series { return timegrid.Series{} }
+
+// roomOf returns what foresees the heat of a heat pump's zone.
+func (s *Scheduler) roomOf(_ observe.Key, dev *district.Device) room {
+	return statedRoom{dev.HeatPump}
+}
+
+// heatDemands foresees the heat that the zones of heat pumps need, under the temperatures of the plan.
+func (s *Scheduler) heatDemands(in *inputs) {
+	if s.cfg.KeepToPlan || len(in.outdoorC) == 0 {
+		return
+	}
+	for i := range s.cfg.District.Sites {
+		site := &s.cfg.District.Sites[i]
+		for k := range site.Devices {
+			dev := &site.Devices[k]
+			if dev.HeatPump == nil {
+				continue
+			}
+			r := s.roomOf(observe.Key{Site: site.ID, Device: dev.ID}, dev)
+			came := upTo(r.Demanded(), in)
+			late := int(in.start.Sub(came.Span().End) / in.step)
+			outdoor := append(constant(in.outdoorC[0], late), in.outdoorC...)
+			s.hear(in, foresee.Key{Site: site.ID, Device: dev.ID, Quantity: district.ForecastHeat}, came, forecast.Said{Mean: r.DemandKW(came.Span().End, late+in.steps, outdoor)}, false)
+		}
+	}
+}
+
+// upTo is what came of a series up to a plan's begin, which it may be late of by no more than a plan reaches beyond its own steps; beyond that gaps follow.
+func upTo(came timegrid.Series, in *inputs) timegrid.Series {
+	if came.Step != in.step || len(came.Values) == 0 || !came.Start.Before(in.start) {
+		return timegrid.Series{Start: in.start, Step: in.step}
+	}
+	n := min(len(came.Values), int(in.start.Sub(came.Start)/in.step))
+	out := timegrid.Series{Start: came.Start, Step: in.step, Values: came.Values[:n:n]}
+	for in.start.Sub(out.Span().End) > signalSlack {
+		out.Values = append(out.Values, math.NaN())
+	}
+	return out
+}
+
+// hearTank holds what is foreseen of a tank's draws against what was drawn, and returns what is to be expected.
+func (s *Scheduler) hearTank(in *inputs, key observe.Key, drawn timegrid.Series, say func(from time.Time, n int) []float64) []float64 {
+	came := upTo(drawn, in)
+	from := came.Span().End
+	n := int(in.start.Sub(from)/in.step) + in.steps
+	f, _ := s.hear(in, foresee.Key{Site: key.Site, Device: key.Device, Quantity: district.ForecastHotWater}, came, forecast.Said{Mean: say(from, n)}, false)
+	return f.Mean
+}
+
+// outlooks is what a plan rests on of each series, with its band: load, sun and net power beside what was heard of.
+func (s *Scheduler) outlooks(in *inputs) []district.Foreseen {
+	if s.cfg.KeepToPlan {
+		return nil
+	}
+	var out []district.Foreseen
+	net := make([]float64, in.steps)
+	add := func(site, quantity string, kw []float64, sign float64) {
+		if kw == nil {
+			return
+		}
+		out = append(out, district.Foreseen{Site: site, Quantity: quantity, Mean: kw})
+		for t := range net {
+			net[t] += sign * kw[t]
+		}
+	}
+	for i := range s.cfg.District.Sites {
+		id := s.cfg.District.Sites[i].ID
+		add(id, district.ForecastLoad, in.loadKW[id], 1)
+		add(id, district.ForecastSun, in.sunKW[id], -1)
+	}
+	out = s.foresight.Banded(append(out, district.Foreseen{Site: district.DistrictSite, Quantity: district.ForecastNet, Mean: net}), in.start)
+	out = append(out, in.foreseen...)
+	for i := range out {
+		out[i] = rounded(out[i])
+	}
+	return out
+}
+
+// rounded is a forecast with no more digits than it is worth: plans are kept for years.
+func rounded(f district.Foreseen) district.Foreseen {
+	round := func(list []float64, digits int) []float64 {
+		out := make([]float64, len(list))
+		for i, v := range list {
+			out[i] = significant(v, digits)
+		}
+		return out
+	}
+	f.Mean = round(f.Mean, 4)
+	if len(f.Low) > 0 {
+		f.Low, f.Median, f.High = round(f.Low, 3), round(f.Median, 3), round(f.High, 3)
+	}
+	return f
+}
+
+// significant rounds a value to so many significant digits.
+func significant(v float64, digits int) float64 {
+	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
+		return v
+	}
+	places := digits - 1 - int(math.Floor(math.Log10(math.Abs(v))))
+	if places > 12 {
+		return 0
+	}
+	scale := math.Pow(10, float64(max(places, 0)))
+	if places < 0 {
+		return v
+	}
+	return math.Round(v*scale) / scale
+}
