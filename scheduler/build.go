@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"quartier/optimizer/problem"
@@ -136,20 +137,25 @@ func readyBy(text string, from time.Time, zone *time.Location) time.Time {
 	return at
 }
 
-// heatPumpDevice plans a heat pump and its zone.
-func heatPumpDevice(dev *district.Device, now observe.Device, in inputs) problem.Device {
-	return devices.HeatPump(dev.ID, dev.HeatPump, now.IndoorC.Or(defaultIndoorC), now.PowerKW.Or(0) > offKW, in.outdoorC, in.step)
+// heatPumpDevice plans a heat pump and its zone, which is as it is configured where nothing was learned of it.
+func heatPumpDevice(dev *district.Device, now observe.Device, in inputs, room roomOutlook) *problem.HeatPump {
+	if room.params == nil {
+		room.params = dev.HeatPump
+	}
+	x := devices.HeatPump(dev.ID, room.params, now.IndoorC.Or(defaultIndoorC), now.PowerKW.Or(0) > offKW, in.outdoorC, in.step)
+	if room.gainsKW != nil {
+		x.Zone.GainsKW = slices.Clone(room.gainsKW)
+	}
+	return x
 }
 
-// heatPump plans a heat pump that is known to have run or rested for a while.
+// heatPump plans a heat pump that is known to have run or rested for a while, and its zone by what was learned of it.
 func (s *Scheduler) heatPump(site string, dev *district.Device, now observe.Device, in inputs) problem.Device {
-	pd := heatPumpDevice(dev, now, in)
-	if x, is := pd.(*problem.HeatPump); is {
-		if on, d, ok := s.ranFor(site, dev.ID, in.start); ok && on == x.InitialOn {
-			x.InitialSteps = max(0, int(d/in.step))
-		}
+	x := heatPumpDevice(dev, now, in, in.rooms[observe.Key{Site: site, Device: dev.ID}])
+	if on, d, ok := s.ranFor(site, dev.ID, in.start); ok && on == x.InitialOn {
+		x.InitialSteps = max(0, int(d/in.step))
 	}
-	return pd
+	return x
 }
 
 // waterHeaterDevice plans a tank by what was learned of it.

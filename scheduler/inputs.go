@@ -27,6 +27,7 @@ type inputs struct {
 	importPrice []float64
 	exportPrice []float64
 	tanks       map[observe.Key]tankOutlook
+	rooms       map[observe.Key]roomOutlook
 	netErrors   answer.Errors             // of the district's load less its sun
 	carsKW      map[observe.Key][]float64 // of cars that are still to come, where they are worth planning with
 	foreseen    []district.Foreseen       // of what was heard of
@@ -92,6 +93,7 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 		}
 	}
 	in.tanks = s.tankOutlooks(ctx, &in)
+	in.rooms = s.roomOutlooks(ctx, in)
 	in.netErrors = s.netErrors(in)
 	weather := s.weatherSeries(district.OutdoorC)
 	carbon := district.NewSeriesID(d.ID, district.DistrictSite, "carbon", district.CarbonIntensity)

@@ -17,6 +17,7 @@ import (
 
 	"quartier/drivers"
 	"quartier/optimizer/problem"
+	"quartier/scheduler/building"
 	"quartier/scheduler/dispatch"
 	"quartier/scheduler/foresee"
 	"quartier/scheduler/hotwater"
@@ -132,6 +133,7 @@ type Scheduler struct {
 	keepAfter  time.Time
 	tanks      tanks
 	points     points
+	rooms      rooms
 
 	mu          sync.Mutex
 	plan        *district.Plan
@@ -213,7 +215,7 @@ func New(cfg Config) (*Scheduler, error) {
 		return nil, fmt.Errorf("scheduler: horizon %v is shorter than the step %v of %s", cfg.Horizon, cfg.District.Step, cfg.District.ID)
 	}
 	return &Scheduler{cfg: cfg, learn: make(chan struct{}, 1), grow: make(chan struct{}, 1), foresight: foresight(&cfg), sender: dispatch.NewSender(cfg.District.ID), guard: dispatch.NewGuard(), wake: make(chan struct{}, 1), trying: make(chan struct{}, 1), saving: make(chan struct{}, 1), requests: map[requestKey]Request{}, orders: order.Standing(cfg.District), began: map[string]bool{}, costs: map[string]*order.Cost{}, connected: map[observe.Key]bool{}, answered: answered{changed: map[observe.Key]time.Time{}},
-		judge: observe.NewJudge(cfg.District), deaf: map[observe.Key]time.Time{}, does: map[observe.Key]string{}, passed: map[string]over{}, taking: map[observe.Key]taking{}, tanks: tanks{by: map[observe.Key]*hotwater.Learner{}}, points: points{by: map[observe.Key]*point{}}, rests: map[string][]rest{}, unkept: map[string]time.Time{}, ran: map[observe.Key]running{}}, nil
+		judge: observe.NewJudge(cfg.District), deaf: map[observe.Key]time.Time{}, does: map[observe.Key]string{}, passed: map[string]over{}, taking: map[observe.Key]taking{}, tanks: tanks{by: map[observe.Key]*hotwater.Learner{}}, rooms: rooms{by: map[observe.Key]*building.Learner{}}, points: points{by: map[observe.Key]*point{}}, rests: map[string][]rest{}, unkept: map[string]time.Time{}, ran: map[observe.Key]running{}}, nil
 }
 
 // Plan returns the plan in force and the error of the last attempt to make one; either may be nil.

@@ -57,7 +57,7 @@ func TestProblemIsTheState(t *testing.T) {
 func TestColdNeverPays(t *testing.T) {
 	for _, capacity := range []float64{2, 8, 60, 180, 900} {
 		dev := district.Device{ID: "hp", Kind: district.HeatPump, HeatPump: &district.HeatPumpParams{MaxKW: 18, COPNominal: 3, CapacityKWhPerK: capacity, ResistanceKPerKW: 1, MinC: 19, MaxC: 22}}
-		x := heatPumpDevice(&dev, observe.Device{}, inputs{steps: 4, step: 15 * time.Minute, outdoorC: []float64{0, 0, 0, 0}}).(*problem.HeatPump)
+		x := heatPumpDevice(&dev, observe.Device{}, inputs{steps: 4, step: 15 * time.Minute, outdoorC: []float64{0, 0, 0, 0}}, roomOutlook{})
 		if cost, saved := x.Zone.DiscomfortCostPerKH*0.5*8, capacity/3*(0.70-0.20); cost < saved {
 			t.Errorf("in a building of %v kWh/K cold costs %.2f EUR and saves %.2f EUR", capacity, cost, saved)
 		}

@@ -45,7 +45,7 @@ type Learner struct {
 	trial   Trial
 	dev     *deviations
 	learned int  // slots that all that rests on
-	sunny   bool // the sun was known in half of them at least
+	sunny   bool // the sun was known in half of those of which the rooms are
 
 	sunFrom time.Time // what is expected of the sun
 	sun     []float64
@@ -132,14 +132,16 @@ func (l *Learner) look() {
 			*s = slices.Clone((*s)[over:])
 		}
 	}
-	known := 0
-	for _, v := range l.m.Sun {
-		if !math.IsNaN(v) {
-			known++
+	n, known, shone := len(l.m.IndoorC), 0, 0
+	for i, v := range l.m.Sun {
+		if math.IsNaN(l.m.IndoorC[i] + l.m.HeatKW[i]) {
+			continue
+		}
+		if known++; !math.IsNaN(v) {
+			shone++
 		}
 	}
-	n := len(l.m.IndoorC)
-	l.sunny = 2*known > n
+	l.sunny = 2*shone > known
 	m := l.seen()
 	if l.before.Days >= leastDays {
 		l.days = append(l.days, judge(l.stated, l.before.Params, &m, n-2*perDay, n-perDay, l.hotC(), l.trial.Trust, l.zone))
