@@ -33,6 +33,11 @@ const (
 	WithGains
 )
 
+// String returns the word of the API.
+func (u Use) String() string {
+	return [...]string{AsStated: "configured", AsIdentified: "identified", WithGains: "identified_with_gains"}[u]
+}
+
 // Reason is why a plan goes by these.
 type Reason uint8
 
@@ -43,6 +48,11 @@ const (
 	Better
 	NoLonger
 )
+
+// String returns the word of the API.
+func (r Reason) String() string {
+	return [...]string{TooFew: "too_few_days", NoBetter: "no_better", Better: "better", NoLonger: "no_longer"}[r]
+}
 
 // Errors are mean absolute errors, K: of what is stated, of what was identified, of that with foreseen gains, and of a temperature that stays.
 type Errors struct{ Stated, Identified, WithGains, Staying float64 }

@@ -37,7 +37,7 @@ type life struct {
 	lines []district.Setpoint
 	plans int
 	errs  []district.ForecastError
-	tanks map[district.SeriesID][]rollup.Row // what water heaters were in each slot
+	slots map[district.SeriesID][]rollup.Row // what water heaters, heat pumps and inverters were in each slot, and the weather
 	count map[sim.Ref]map[string]float64     // counters at the begin of the slot
 
 	costEUR, wearEUR float64
@@ -62,7 +62,7 @@ func newLife(tb testing.TB, name string, index int, start time.Time, keepToPlan 
 	if err != nil {
 		tb.Fatal(err)
 	}
-	l := &life{tb: tb, cfg: cfg, d: &cfg.Districts[index], now: start, count: map[sim.Ref]map[string]float64{}, tanks: map[district.SeriesID][]rollup.Row{}}
+	l := &life{tb: tb, cfg: cfg, d: &cfg.Districts[index], now: start, count: map[sim.Ref]map[string]float64{}, slots: map[district.SeriesID][]rollup.Row{}}
 	for id := range desc.Districts {
 		if id != l.d.ID {
 			delete(desc.Districts, id)
@@ -211,17 +211,22 @@ func (l *life) slot() {
 			case district.PV:
 				other -= in - out
 				r.ProductionWh += units.Energy(out).WattHours()
+				if !first {
+					l.keep(dev.Series(l.d.ID, site.ID, district.PowerKW), start, rollup.Row{Integral: in - out})
+				}
 			case district.Battery:
 				other -= in - out
 				if dev.Battery != nil {
 					l.wearEUR += (in + out) * dev.Battery.WearCostPerKWh
 				}
-			case district.EVCharger, district.HeatPump:
+			case district.EVCharger:
 				other -= in - out
-			case district.WaterHeater:
+			case district.HeatPump, district.WaterHeater:
 				other -= in - out
-				if !first {
-					l.tank(site.ID, dev, start, in)
+				if quantity := map[district.Kind]string{district.HeatPump: district.IndoorC, district.WaterHeater: district.TankC}[dev.Kind]; !first {
+					c, _ := l.w.Value(sim.Ref{District: l.d.ID, Site: site.ID, Device: dev.ID}, quantity)
+					l.keep(dev.Series(l.d.ID, site.ID, quantity), start, rollup.Row{Last: c, Integral: c * l.d.Step.Hours()})
+					l.keep(dev.Series(l.d.ID, site.ID, district.PowerKW), start, rollup.Row{Integral: in})
 				}
 			}
 		}
@@ -233,6 +238,9 @@ func (l *life) slot() {
 	if first {
 		l.wearEUR = 0
 		return
+	}
+	if c, ok := l.w.Outdoor(l.d.ID, start.Add(l.d.Step/2)); ok {
+		l.keep(district.NewSeriesID(l.d.ID, district.DistrictSite, "weather", district.OutdoorC), start, rollup.Row{Last: c, Integral: c * l.d.Step.Hours()})
 	}
 	span := timegrid.NewSpan(start, l.now)
 	tariff := l.cfg.Tariffs[l.d.Tariff]
@@ -251,18 +259,15 @@ func (l *life) slot() {
 	}
 }
 
-// tank keeps what a water heater was in a slot.
-func (l *life) tank(site string, dev *district.Device, start time.Time, kwh float64) {
-	c, _ := l.w.Value(sim.Ref{District: l.d.ID, Site: site, Device: dev.ID}, district.TankC)
-	for quantity, r := range map[string]rollup.Row{district.TankC: {Last: c, Integral: c * l.d.Step.Hours()}, district.PowerKW: {Integral: kwh}} {
-		r.Series, r.Start, r.End, r.Samples, r.Held = dev.Series(l.d.ID, site, quantity), start, l.now, 1, l.d.Step
-		l.tanks[r.Series] = append(l.tanks[r.Series], r)
-	}
+// keep keeps what a series was in the slot from start to now.
+func (l *life) keep(id district.SeriesID, start time.Time, r rollup.Row) {
+	r.Series, r.Start, r.End, r.Samples, r.Held = id, start, l.now, 1, l.d.Step
+	l.slots[id] = append(l.slots[id], r)
 }
 
 func (l *life) Rollup(_ context.Context, series []district.SeriesID, sp timegrid.Span, _ rollup.Step, _ *time.Location, yield func(rollup.Row) error) error {
 	for _, id := range series {
-		for _, r := range l.tanks[id] {
+		for _, r := range l.slots[id] {
 			if sp.Contains(r.Start) {
 				if err := yield(r); err != nil {
 					return err

@@ -74,6 +74,7 @@ type Learned struct {
 	Value     float64  `json:"value"`
 	Unit      string   `json:"unit"`
 	Deviation *float64 `json:"deviation" doc:"standard deviation; null where the fact has none"`
+	Word      string   `json:"word,omitempty" doc:"a fact in a word, in place of the value: in_use is what plans go by (configured, identified, identified_with_gains), why is too_few_days, no_better, better or no_longer"`
 }
 
 // DeviceSchedule is the plan of a device.
@@ -330,6 +331,9 @@ func parameters(dev *district.Device) []Parameter {
 		add("cop_nominal", dev.HeatPump.COPNominal, "1")
 		add("min_c", dev.HeatPump.MinC, units.DegC)
 		add("max_c", dev.HeatPump.MaxC, units.DegC)
+		add("resistance_k_per_kw", dev.HeatPump.ResistanceKPerKW, "K/kW")
+		add("capacity_kwh_per_k", dev.HeatPump.CapacityKWhPerK, "kWh/K")
+		add("gains_kw", dev.HeatPump.GainsKW, units.KW)
 	case dev.WaterHeater != nil:
 		add("max_kw", dev.WaterHeater.MaxKW, units.KW)
 		add("capacity_kwh", dev.WaterHeater.CapacityKWh, units.KWh)

@@ -453,6 +453,24 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestLearnedRoomsAreShown: a fact that is a word has it beside its key, and what is configured of the rooms is among the parameters.
+func TestLearnedRoomsAreShown(t *testing.T) {
+	got := get[console.DeviceDetail](start(t).signedIn("viewer"), "/api/districts/fontaine/devices/ecole/heat_pump-1")
+	word, configured := map[string]string{}, map[string]float64{}
+	for _, f := range got.Learned {
+		word[f.Key] = f.Word
+	}
+	for _, p := range got.Parameters {
+		configured[p.Key] = p.Value
+	}
+	if word["in_use"] != "identified_with_gains" || word["why"] != "better" || word["gains_kw"] != "" {
+		t.Errorf("learned = %+v", got.Learned)
+	}
+	if configured["resistance_k_per_kw"] != 0.28 || configured["capacity_kwh_per_k"] != 330 || configured["gains_kw"] != 9 {
+		t.Errorf("parameters = %+v", got.Parameters)
+	}
+}
+
 // TestLearnedIsShown: what measurements show of a device is with its detail, and an empty list where that is nothing.
 func TestLearnedIsShown(t *testing.T) {
 	deviation := 0.001

@@ -80,7 +80,7 @@ var demoHash = sync.OnceValues(func() (string, error) { return console.HashPassw
 
 // Deps returns what the console needs, from the world.
 func (w *World) Deps() console.Deps {
-	return console.Deps{Store: w.Store, Live: w.Hub, Districts: w.Districts, DeviceStatus: w.status, Now: w.Now, Version: "test", Demo: true,
+	return console.Deps{Store: w.Store, Live: w.Hub, Districts: w.Districts, DeviceStatus: w.status, Learned: learned, Now: w.Now, Version: "test", Demo: true,
 		History: func() console.HistoryProgress {
 			return console.HistoryProgress{Loading: w.Loading, Share: 0.42, Detail: "fontaine 2025-06"}
 		},
@@ -135,7 +135,7 @@ func makeDistrict(id, name string, zone *time.Location, n int) district.District
 			case district.Battery:
 				dev.Name, dev.Profile, dev.Battery = "Batterie", "generic-bess", &district.BatteryParams{CapacityKWh: 120, MinSOC: 0.1, MaxSOC: 0.95, ChargeKW: 50, DischargeKW: 50, ChargeEfficiency: 0.96, DischargeEfficiency: 0.96}
 			case district.HeatPump:
-				dev.Name, dev.Profile, dev.HeatPump = "Pompe à chaleur", "nibe-s", &district.HeatPumpParams{MaxKW: 25, COPNominal: 3.4, MinC: 19, MaxC: 22}
+				dev.Name, dev.Profile, dev.HeatPump = "Pompe à chaleur", "nibe-s", &district.HeatPumpParams{MaxKW: 25, COPNominal: 3.4, ResistanceKPerKW: 0.28, CapacityKWhPerK: 330, GainsKW: 9, MinC: 19, MaxC: 22}
 			case district.WaterHeater:
 				dev.Name, dev.Profile, dev.WaterHeater = "Ballon d'eau chaude", "relay", &district.WaterHeaterParams{MaxKW: 12, CapacityKWh: 60, VolumeL: 1500, MinC: 55, MaxC: 65}
 			case district.EVCharger:

@@ -280,6 +280,23 @@ await step('a device shows its readings, its past and its plan, and can be pause
   await main.page.waitForSelector('button:has-text("Pause control")')
 })
 
+await step('a heat pump shows what was learned of its rooms, and by what plans go', async () => {
+  const { body: devices } = await call(main.page, `/api/districts/${district}/devices`)
+  for (const d of devices.filter((x) => x.kind === 'heat_pump')) {
+    const { body: detail } = await call(main.page, `/api/districts/${district}/devices/${d.site}/${d.id}`)
+    const use = detail.learned.find((f) => f.key === 'in_use')
+    if (!use) continue
+    await main.page.goto(`${url}/devices?d=${district}&site=${d.site}&device=${d.id}`)
+    await settled(main.page)
+    await main.page.waitForSelector('dt:has-text("Plans go by")')
+    const facts = await main.page.locator('dl.facts').allInnerTexts()
+    expect(facts.some((x) => x.includes('±') && x.includes('K/kW') && x.includes('kWh/K')), `what was learned is not shown with its deviation: ${facts}`)
+    expect(!facts.some((x) => x.includes(use.word) && use.word.includes('_')), `${use.word} is shown as it stands in the API`)
+    await picture(main.page, 'rooms-en-light-wide')
+    return
+  }
+})
+
 await step('an order is given by keyboard, is listed with its reason, and ends early', async () => {
   const { body: me } = await call(main.page, '/api/session')
   await main.page.goto(`${url}/orders?d=${district}`)
