@@ -288,8 +288,8 @@ await step('a heat pump shows what was learned of its rooms, and by what plans g
     if (!use) continue
     await main.page.goto(`${url}/devices?d=${district}&site=${d.site}&device=${d.id}`)
     await settled(main.page)
-    await main.page.waitForSelector('dt:has-text("Plans go by")')
-    const facts = await main.page.locator('dl.facts').allInnerTexts()
+    await main.page.waitForSelector('p:has-text("Plans go by")')
+    const facts = await main.page.locator('section.card').allInnerTexts()
     expect(facts.some((x) => x.includes('±') && x.includes('K/kW') && x.includes('kWh/K')), `what was learned is not shown with its deviation: ${facts}`)
     expect(!facts.some((x) => x.includes(use.word) && use.word.includes('_')), `${use.word} is shown as it stands in the API`)
     await picture(main.page, 'rooms-en-light-wide')
