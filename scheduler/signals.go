@@ -180,8 +180,11 @@ func (r statedRoom) DemandKW(_ time.Time, steps int, outdoorC []float64) []float
 // Demanded is nothing: no zone was looked at.
 func (statedRoom) Demanded() timegrid.Series { return timegrid.Series{} }
 
-// roomOf returns what foresees the heat of a heat pump's zone.
-func (s *Scheduler) roomOf(_ observe.Key, dev *district.Device) room {
+// roomOf returns what foresees the heat of a heat pump's zone. It is called under the rooms' lock.
+func (s *Scheduler) roomOf(key observe.Key, dev *district.Device) room {
+	if l := s.rooms.by[key]; l != nil {
+		return l
+	}
 	return statedRoom{dev.HeatPump}
 }
 
@@ -190,6 +193,8 @@ func (s *Scheduler) heatDemands(in *inputs) {
 	if s.cfg.KeepToPlan || len(in.outdoorC) == 0 {
 		return
 	}
+	s.rooms.mu.Lock()
+	defer s.rooms.mu.Unlock()
 	for i := range s.cfg.District.Sites {
 		site := &s.cfg.District.Sites[i]
 		for k := range site.Devices {
