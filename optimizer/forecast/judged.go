@@ -244,7 +244,8 @@ const tellingDays = 14
 // Telling reports whether what was foreseen of late is nearer to what came than nothing is, by the mean square, which an expected value makes least: seldom and large, as a car that comes, is expected to be little at any
 // time, and to be nothing has the least absolute error.
 func (j *Judged) Telling() bool {
-	return j.squared >= tellingDays*24*float64(len(CountedLeads)) && j.squares[0] < j.squares[1]
+	all := float64(errorDays * 24 * len(CountedLeads)) // what fades sums up to
+	return j.squared >= all*(1-math.Exp(-float64(tellingDays)/errorDays)) && j.squares[0] < j.squares[1]
 }
 
 // Learn takes what came, as Take does, and learns at each full hour how wrong it would have been without anybody who says anything.
