@@ -262,34 +262,28 @@ func (s *Scheduler) outlooks(in *inputs) []district.Foreseen {
 	return out
 }
 
-// rounded is a forecast with no more digits than it is worth: plans are kept for years.
+// rounded is a forecast with no more digits than it is worth, four of the largest value and of bands three: plans are kept for years.
 func rounded(f district.Foreseen) district.Foreseen {
-	round := func(list []float64, digits int) []float64 {
-		out := make([]float64, len(list))
-		for i, v := range list {
-			out[i] = significant(v, digits)
+	most := 0.0
+	for _, list := range [][]float64{f.Mean, f.Low, f.High} {
+		for _, v := range list {
+			most = math.Max(most, math.Abs(v))
 		}
-		return out
 	}
-	f.Mean = round(f.Mean, 4)
+	f.Mean = toDigits(f.Mean, most, 4)
 	if len(f.Low) > 0 {
-		f.Low, f.Median, f.High = round(f.Low, 3), round(f.Median, 3), round(f.High, 3)
+		f.Low, f.Median, f.High = toDigits(f.Low, most, 3), toDigits(f.Median, most, 3), toDigits(f.High, most, 3)
 	}
 	return f
 }
 
-// significant rounds a value to so many significant digits.
-func significant(v float64, digits int) float64 {
-	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
-		return v
+// toDigits rounds values to so many digits of the largest of their kind.
+func toDigits(list []float64, most float64, digits int) []float64 {
+	out := make([]float64, len(list))
+	places := math.Max(0, math.Min(12, float64(digits)-math.Ceil(math.Log10(math.Max(most, 1e-9)))))
+	scale := math.Pow(10, places)
+	for i, v := range list {
+		out[i] = math.Round(v*scale) / scale
 	}
-	places := digits - 1 - int(math.Floor(math.Log10(math.Abs(v))))
-	if places > 12 {
-		return 0
-	}
-	scale := math.Pow(10, float64(max(places, 0)))
-	if places < 0 {
-		return v
-	}
-	return math.Round(v*scale) / scale
+	return out
 }

@@ -212,15 +212,23 @@ func TestCarsToCome(t *testing.T) {
 	}
 }
 
-// TestSignificant: a rounded value is as near as its digits say.
-func TestSignificant(t *testing.T) {
+// TestRounded: a rounded value is as near as its digits of the largest one say, and settled values stay without a band.
+func TestRounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v := rapid.Float64Range(-1e6, 1e6).Draw(t, "value")
-		if r := significant(v, 3); math.Abs(r-v) > math.Max(1e-9, 0.0051*math.Abs(v)) {
-			t.Fatalf("%v is rounded to %v", v, r)
+		scale := math.Pow(10, rapid.Float64Range(-4, 4).Draw(t, "magnitude"))
+		list := rapid.SliceOfN(rapid.Float64Range(-scale, scale), 1, 20).Draw(t, "values")
+		got := rounded(district.Foreseen{Mean: list, Low: list, Median: list, High: list})
+		most := 0.0
+		for _, v := range list {
+			most = math.Max(most, math.Abs(v))
+		}
+		for i, v := range list {
+			if math.Abs(got.Mean[i]-v) > 0.0051*math.Max(most, 1e-9) && most < 1000 || math.Abs(got.Mean[i]-v) > math.Max(0.5, 0.0051*most) || math.Abs(got.Low[i]-v) > math.Max(0.5, 0.051*most) {
+				t.Fatalf("%v of %v is rounded to %v and %v", v, most, got.Mean[i], got.Low[i])
+			}
 		}
 	})
-	if got := significant(0.123456, 4); got != 0.1235 {
+	if got := toDigits([]float64{0.123456, -0.00004}, 0.2, 4); got[0] != 0.1235 || got[1] != 0 {
 		t.Errorf("%v", got)
 	}
 }
