@@ -116,27 +116,33 @@ func (s *Scheduler) carbonKnown(slot time.Time) (float64, bool) {
 	return s.cfg.Carbon(timegrid.Span{Start: slot, End: slot.Add(s.cfg.District.Step)})
 }
 
+// ownPriceFrom is of how much of the past prices must be known for those beyond what is published to be foreseen from them here, and not as the feed has them: as on similar days.
+const ownPriceFrom = 3 * 24 * time.Hour
+
 // judgePrices holds the import prices of a plan against those that came: a tariff and what a market has published are settled, and what is foreseen beyond is not.
 func (s *Scheduler) judgePrices(in *inputs) {
 	if s.cfg.KeepToPlan {
 		return
 	}
-	until, feed := time.Time{}, false
+	k := foresee.Key{Site: district.DistrictSite, Quantity: district.ForecastPrice}
+	heard, known := s.foresight.HeardUntil(k)
+	until, feed, own := time.Time{}, false, false
 	if s.cfg.Basis != nil {
 		for _, b := range s.cfg.Basis(in.start, in.start.Add(time.Duration(in.steps)*in.step)) {
 			if b.Input == "prices" {
-				until, feed = b.Published, true
+				until, feed, own = b.Published, true, b.Beyond == "similar-days" && known >= ownPriceFrom
 			}
 		}
 	}
 	said := forecast.Said{Mean: slices.Clone(in.importPrice), Settled: make([]bool, in.steps)}
 	for t := range said.Settled {
 		end := in.start.Add(time.Duration(t+1) * in.step)
-		said.Settled[t] = !feed || !end.After(until)
+		if said.Settled[t] = !feed || !end.After(until); !said.Settled[t] && own {
+			said.Mean[t] = math.NaN()
+		}
 	}
-	k := foresee.Key{Site: district.DistrictSite, Quantity: district.ForecastPrice}
 	from := in.start.Add(-time.Duration(s.cfg.Forecast.LookBackDays) * 24 * time.Hour)
-	if heard := s.foresight.HeardUntil(k); heard.After(from) && !heard.After(in.start) {
+	if heard.After(from) && !heard.After(in.start) {
 		from = heard
 	}
 	span := timegrid.NewSpan(from, in.start)

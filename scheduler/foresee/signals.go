@@ -73,14 +73,20 @@ func missed(past, came timegrid.Series) (n int) {
 	return n
 }
 
-// HeardUntil returns the end of what is known of a series to [District.Hear]; zero before it was heard of.
-func (d *District) HeardUntil(k Key) time.Time {
+// HeardUntil returns the end of what is known of a series to [District.Hear], and how much of its past is: zero before it was heard of.
+func (d *District) HeardUntil(k Key) (end time.Time, known time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if j := d.signals[k]; j != nil {
-		return j.End()
+	j := d.signals[k]
+	if j == nil {
+		return time.Time{}, 0
 	}
-	return time.Time{}
+	for _, v := range j.Past().Values {
+		if !math.IsNaN(v) {
+			known += d.set.Step
+		}
+	}
+	return j.End(), known
 }
 
 func (d *District) countOutcome(k Key, slot time.Time, o forecast.Outcome) {
