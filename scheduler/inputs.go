@@ -50,15 +50,15 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 	}
 	record := s.series(bySite, span)
 	recent := timegrid.NewSpan(span.End.Add(-24*time.Hour), span.End) // what came late is taken as well
-	lately, err := s.pastWeather(ctx, recent, false)
+	latest, err := s.pastWeather(ctx, recent, false)
 	if err != nil {
 		return in, err
 	}
-	if lately != nil {
-		for range span.Count(d.Step) - len(lately) {
+	if latest != nil {
+		for range span.Count(d.Step) - len(latest) {
 			record.Weather = append(record.Weather, forecast.Weather{OutdoorC: math.NaN(), GlobalWm2: math.NaN(), DirectWm2: math.NaN()})
 		}
-		record.Weather = append(record.Weather, lately...)
+		record.Weather = append(record.Weather, latest...)
 	}
 	if s.foresight.Observe(record) {
 		nudge(s.learn)
@@ -97,11 +97,20 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 	in.netErrors = s.netErrors(in)
 	weather := s.weatherSeries(district.OutdoorC)
 	carbon := district.NewSeriesID(d.ID, district.DistrictSite, "carbon", district.CarbonIntensity)
-	signals, err := s.readPast(ctx, []district.SeriesID{weather, carbon}, span)
+	ids := []district.SeriesID{weather, carbon}
+	station, measured := s.station(district.OutdoorC)
+	if measured = measured && !s.cfg.KeepToPlan; measured {
+		ids = append(ids, station)
+	}
+	signals, err := s.readPast(ctx, ids, span)
 	if err != nil {
 		return in, err
 	}
-	in.outdoorC = s.outdoor(&in, signals[weather], st.Now)
+	was := signals[weather]
+	if measured && lately(signals[station]) { // what published the weather ahead is not to be its own judge
+		was = signals[station]
+	}
+	in.outdoorC = s.outdoor(&in, was, st.Now)
 	in.carbon = s.carbon(&in, signals[carbon], st.Now)
 	s.heatDemands(&in)
 	in.carsKW = s.carsToCome(ctx, &in)

@@ -58,6 +58,18 @@ func (s *Scheduler) outdoor(in *inputs, past forecast.Past, now time.Time) []flo
 	return f.Mean
 }
 
+// lately reports whether a series is known in most slots of its last day.
+func lately(past forecast.Past) bool {
+	day := min(len(past.Values), int(24*time.Hour/past.Step))
+	known := 0
+	for _, v := range past.Values[len(past.Values)-day:] {
+		if !math.IsNaN(v) {
+			known++
+		}
+	}
+	return 2*known > day
+}
+
 // published is what is published of the weather in the slots of a plan, NaN where nothing is.
 func (s *Scheduler) published(quantity string, in inputs) []float64 {
 	out := constant(math.NaN(), in.steps)

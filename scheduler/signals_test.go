@@ -20,19 +20,19 @@ import (
 type signalled struct {
 	*town
 	outdoor func(at time.Time) float64
+	station func(at time.Time) float64
 	car     func(at time.Time) (kw float64, there bool)
 }
 
 func (w *signalled) Read(_ context.Context, ids []district.SeriesID, sp timegrid.Span, yield func(district.Sample) error) error {
-	if w.outdoor == nil || !slices.Contains(ids, "d/_/weather/outdoor_c") {
-		return nil
-	}
-	for slot := range sp.Slots(time.Hour) {
-		if slot.Start.After(w.now) {
-			break
-		}
-		if err := yield(district.Sample{Series: "d/_/weather/outdoor_c", Time: slot.Start, Value: w.outdoor(slot.Start)}); err != nil {
-			return err
+	for id, at := range map[district.SeriesID]func(time.Time) float64{"d/_/weather/outdoor_c": w.outdoor, "d/s/mast/outdoor_c": w.station} {
+		for slot := range sp.Slots(time.Hour) {
+			if at == nil || !slices.Contains(ids, id) || slot.Start.After(w.now) {
+				break
+			}
+			if err := yield(district.Sample{Series: id, Time: slot.Start, Value: at(slot.Start)}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -139,6 +139,22 @@ func TestWeatherStepsBack(t *testing.T) {
 		if counted[lead] != 24 {
 			t.Errorf("%d errors of a day %d min ahead are in the record, want 24", counted[lead], lead)
 		}
+	}
+}
+
+// TestStationJudges: a feed that is wrong in what it says of the past as well is judged by the district's own station, where there is one.
+func TestStationJudges(t *testing.T) {
+	w := newSignalled(t)
+	w.d.Sites[0].Devices = append(w.d.Sites[0].Devices, district.Device{ID: "mast", Kind: district.Weather})
+	w.station = func(at time.Time) float64 { return 5 + 3*math.Sin(float64(at.Unix())/86400*2*math.Pi) }
+	w.outdoor = func(at time.Time) float64 { return w.station(at) + 15 }
+	w.s.cfg.Weather = func(quantity string, slot timegrid.Span) (float64, bool) {
+		return w.outdoor(slot.Start), quantity == district.OutdoorC
+	}
+	p := w.hours(t, 3*24)
+	f := foreseenOf(p, district.ForecastOutdoor, "")
+	if !f.SteppedBack || math.Abs(f.Mean[40]-w.station(p.Start.Add(10*time.Hour))) > 2 {
+		t.Errorf("%v °C is planned with, the station will measure %v °C", f.Mean[40], w.station(p.Start.Add(10*time.Hour)))
 	}
 }
 
