@@ -83,23 +83,27 @@ func (s *Scheduler) roomOutlooks(ctx context.Context, in inputs) map[observe.Key
 // sunSource is what tells of the sun on rooms: the inverters of their site, else those of the district, else the weather that is published.
 type sunSource struct {
 	series []district.SeriesID
-	sites  []string // whose inverters they are
-	peakKW float64  // of these; 0: series are irradiances
+	eachKW []float64 // installed power of each inverter
+	sites  []string  // whose inverters they are
+	peakKW float64   // of these sites; 0: series are irradiances
 }
+
+// mostInverters is from how many inverters on no site more is asked about the sun.
+const mostInverters = 4
 
 // sunOf is what tells of the sun on the rooms of a site. Only what is foreseen as well does.
 func (s *Scheduler) sunOf(site *district.Site) (out sunSource) {
 	for _, all := range []bool{false, true} {
 		for i := range s.cfg.District.Sites {
 			one := &s.cfg.District.Sites[i]
-			if !all && one.ID != site.ID || peakKW(one) == 0 {
+			if !all && one.ID != site.ID || peakKW(one) == 0 || len(out.series) >= mostInverters {
 				continue
 			}
 			out.sites = append(out.sites, one.ID)
 			out.peakKW += peakKW(one)
 			for k := range one.Devices {
 				if dev := &one.Devices[k]; dev.Kind == district.PV && dev.PV != nil {
-					out.series = append(out.series, dev.Series(s.cfg.District.ID, one.ID, district.PowerKW))
+					out.series, out.eachKW = append(out.series, dev.Series(s.cfg.District.ID, one.ID, district.PowerKW)), append(out.eachKW, dev.PV.PeakKW)
 				}
 			}
 		}
@@ -175,14 +179,14 @@ func (s *Scheduler) takeRooms(ctx context.Context, site string, dev *district.De
 		if sun.peakKW == 0 {
 			x.Sun = first(sun.series, i) / fullSunWm2
 		} else {
-			for _, id := range sun.series { // what one inverter does not tell is not told by the others
+			kw, of := 0.0, 0.0
+			for k, id := range sun.series {
 				r := &got[id][i]
-				v, ok := r.Mean()
-				if !ok || r.Held < in.step/2 {
-					v = math.NaN()
+				if v, ok := r.Mean(); ok && r.Held >= in.step/2 {
+					kw, of = kw+math.Max(0, -v), of+sun.eachKW[k]
 				}
-				x.Sun += math.Max(0, -v) / sun.peakKW
 			}
+			x.Sun = kw / of // NaN where no inverter tells
 		}
 		slots[i] = x
 	}

@@ -12,6 +12,8 @@ const (
 	doubtR, doubtC = 0.5, 0.7
 	// doubtGains and doubtSolar are those of the gains of people and sun, as a share of the pump's heat.
 	doubtGains, doubtSolar = 0.1, 0.25
+	// doubtDaily is that of the usual course of a day, and small: what the clock repeats is rather put down to how much heat rooms hold, since a plan may heat them at other hours than before.
+	doubtDaily = 0.015
 	// independent is to how many temperatures that know nothing of each other those of a day are worth, in weighing them against what is stated: what a model is wrong by lasts for hours.
 	independent = 4
 	// robust is from how many standard deviations on a difference counts by its size and no more by its square: windows are opened.
@@ -40,7 +42,7 @@ type Identified struct {
 }
 
 // dims is how many parameters are sought: the logarithms of R and C, and the gains in units of their doubt.
-const dims = 4
+const dims = 4 + daily
 
 type vector [dims]float64
 
@@ -58,8 +60,21 @@ type fit struct {
 
 // params are those at a distance from what is stated.
 func (f *fit) params(x vector) Params {
-	return Params{ResistanceKPerKW: f.stated.ResistanceKPerKW * math.Exp(x[0]*f.scale[0]), CapacityKWhPerK: f.stated.CapacityKWhPerK * math.Exp(x[1]*f.scale[1]),
+	p := Params{ResistanceKPerKW: f.stated.ResistanceKPerKW * math.Exp(x[0]*f.scale[0]), CapacityKWhPerK: f.stated.CapacityKWhPerK * math.Exp(x[1]*f.scale[1]),
 		GainsKW: f.stated.GainsKW + x[2]*f.scale[2], SolarKW: f.stated.SolarKW + x[3]*f.scale[3]}
+	for k := range p.DailyKW {
+		p.DailyKW[k] = f.stated.DailyKW[k] + x[4+k]*f.scale[4+k]
+	}
+	return p
+}
+
+// at is how far parameters are from what is stated.
+func (f *fit) at(p Params) vector {
+	x := vector{math.Log(p.ResistanceKPerKW/f.stated.ResistanceKPerKW) / f.scale[0], math.Log(p.CapacityKWhPerK/f.stated.CapacityKWhPerK) / f.scale[1], (p.GainsKW - f.stated.GainsKW) / f.scale[2], (p.SolarKW - f.stated.SolarKW) / f.scale[3]}
+	for k := range p.DailyKW {
+		x[4+k] = (p.DailyKW[k] - f.stated.DailyKW[k]) / f.scale[4+k]
+	}
+	return x
 }
 
 // Identify finds the parameters of rooms that are stated so, where the pump gives heatKW at most and temperatures above hotC are not believed to be under closed windows. begin is where the search begins beside what is stated, nil: nowhere else.
@@ -69,7 +84,10 @@ func Identify(stated Params, heatKW, hotC float64, m *Measured, begin *Params) (
 	}
 	n := len(m.IndoorC)
 	f := &fit{m: m, stated: stated, pairs: m.pairs(0, n, n, hotC), scale: vector{doubtR, doubtC, doubtGains * heatKW, doubtSolar * heatKW}}
-	out := Identified{Params: stated, Deviation: Params{doubtR * stated.ResistanceKPerKW, doubtC * stated.CapacityKWhPerK, f.scale[2], f.scale[3]},
+	for k := range daily {
+		f.scale[4+k] = doubtDaily * heatKW
+	}
+	out := Identified{Params: stated, Deviation: f.deviation(stated, func(i int) float64 { return f.scale[i] }),
 		TimeConstantH: stated.TimeConstant(), TimeConstantDeviationH: math.Hypot(doubtR, doubtC) * stated.TimeConstant()}
 	known, sunny := 0, false
 	for i := range n {
@@ -91,7 +109,7 @@ func Identify(stated Params, heatKW, hotC float64, m *Measured, begin *Params) (
 	}
 	f.weight = independent * float64(f.days) / float64(len(f.pairs))
 	most := math.Log(farthest)
-	f.low, f.high = vector{-most / doubtR, -most / doubtC, -3, 0}, vector{most / doubtR, most / doubtC, 3, 4}
+	f.low, f.high = vector{-most / doubtR, -most / doubtC, -3, 0, -3, -3, -3, -3}, vector{most / doubtR, most / doubtC, 3, 4, 3, 3, 3, 3}
 	if !sunny {
 		f.high[3] = 0
 	}
@@ -104,11 +122,20 @@ func Identify(stated Params, heatKW, hotC float64, m *Measured, begin *Params) (
 	out.Params, out.ErrorK = f.params(x), sigma
 	pushed := f.pushed(x, sigma)
 	sd := func(i int) float64 { return f.scale[i] * math.Sqrt(cov.At(i, i)+pushed[i]*pushed[i]) }
-	out.Deviation = Params{out.ResistanceKPerKW * math.Max(finest, sd(0)), out.CapacityKWhPerK * math.Max(finest, sd(1)), sd(2), sd(3)}
+	out.Deviation = f.deviation(out.Params, sd)
 	out.TimeConstantH = out.TimeConstant()
 	both := cov.At(0, 0)*f.scale[0]*f.scale[0] + cov.At(1, 1)*f.scale[1]*f.scale[1] + 2*cov.At(0, 1)*f.scale[0]*f.scale[1]
 	out.TimeConstantDeviationH = out.TimeConstantH * math.Max(finest, math.Sqrt(math.Max(0, both)))
 	return out, nil
+}
+
+// deviation is that of parameters, by that of their distances from what is stated times the doubts.
+func (f *fit) deviation(p Params, sd func(i int) float64) Params {
+	out := Params{ResistanceKPerKW: p.ResistanceKPerKW * math.Max(finest, sd(0)), CapacityKWhPerK: p.CapacityKWhPerK * math.Max(finest, sd(1)), GainsKW: sd(2), SolarKW: sd(3)}
+	for k := range out.DailyKW {
+		out.DailyKW[k] = sd(4 + k)
+	}
+	return out
 }
 
 // near draws the bounds of R and C in as far as they are unsure; true where x lies beyond them.
@@ -133,8 +160,7 @@ func (f *fit) clamp(x vector) vector {
 func (f *fit) best(begin *Params) (x vector, sigma float64) {
 	starts := []vector{{}}
 	if begin != nil {
-		starts = append(starts, f.clamp(vector{math.Log(begin.ResistanceKPerKW/f.stated.ResistanceKPerKW) / f.scale[0], math.Log(begin.CapacityKWhPerK/f.stated.CapacityKWhPerK) / f.scale[1],
-			(begin.GainsKW - f.stated.GainsKW) / f.scale[2], (begin.SolarKW - f.stated.SolarKW) / f.scale[3]}))
+		starts = append(starts, f.clamp(f.at(*begin)))
 	} else {
 		starts = append(starts, vector{0, -math.Ln2 / doubtC}, vector{0, math.Ln2 / doubtC})
 	}
@@ -172,7 +198,7 @@ func (f *fit) descend(x vector) (vector, float64) {
 		for i := range x {
 			moved = math.Max(moved, math.Abs(x[i]-before[i]))
 		}
-		if moved < 1e-3 && math.Abs(sigma-was) < 1e-3*was {
+		if moved < 3e-3 && math.Abs(sigma-was) < 1e-2*was {
 			break
 		}
 	}
@@ -278,18 +304,24 @@ func (f *fit) each(x vector, sigma float64, do func(q pair, weight, e float64, j
 	hours := f.m.Step.Hours()
 	keep := p.keep(hours)
 	f.z = f.m.response(keep, f.z)
-	perLogTau := keep * hours / p.TimeConstant() // of the share kept from slot to slot
+	perLogTau := keep * hours / p.TimeConstant()            // of the share kept from slot to slot
+	of := [causes - heated]float64{1, p.GainsKW, p.SolarKW} // how much of each cause after the temperature outside there is
+	copy(of[3:], p.DailyKW[:])
 	for _, q := range f.pairs {
 		k, from := kept[q.lead], f.m.IndoorC[q.from]
 		a, b := &f.z[q.to], &f.z[q.from]
 		e := (f.m.IndoorC[q.to] - p.foreseen(q, from, f.z, k)) / sigma
-		n := float64(q.to - q.from)
-		dk := n * k / keep
-		one, sun := a.one-k*b.one, a.sun-k*b.sun
-		heat := a.heat - k*b.heat + p.GainsKW*one + p.SolarKW*sun
-		slow := dk*from + (a.dOut - dk*b.out - k*b.dOut) + p.ResistanceKPerKW*((a.dHeat-dk*b.heat-k*b.dHeat)+p.GainsKW*(a.dOne-dk*b.one-k*b.dOne)+p.SolarKW*(a.dSun-dk*b.sun-k*b.dSun))
+		dk := float64(q.to-q.from) * k / keep
+		heat, slow := 0.0, dk*from+a.changes[outside]-dk*b.is[outside]-k*b.changes[outside]
+		var j vector
+		for c, share := range of {
+			one := a.is[heated+c] - k*b.is[heated+c]
+			heat += share * one
+			slow += p.ResistanceKPerKW * share * (a.changes[heated+c] - dk*b.is[heated+c] - k*b.changes[heated+c])
+			j[c+1] = -p.ResistanceKPerKW * one * f.scale[c+1] / sigma
+		}
 		slow *= perLogTau
-		j := vector{-(slow + p.ResistanceKPerKW*heat) * f.scale[0] / sigma, -slow * f.scale[1] / sigma, -p.ResistanceKPerKW * one * f.scale[2] / sigma, -p.ResistanceKPerKW * sun * f.scale[3] / sigma}
+		j[0], j[1] = -(slow+p.ResistanceKPerKW*heat)*f.scale[0]/sigma, -slow*f.scale[1]/sigma
 		w := f.weight
 		if s := math.Abs(e); s > robust {
 			w *= robust / s

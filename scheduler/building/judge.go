@@ -205,11 +205,10 @@ func (d *deviations) grow(p Params, m *Measured) {
 		if hour < have {
 			continue
 		}
-		sun := 0.0
 		for k := hour * per; k < (hour+1)*per; k++ {
-			sun += m.Sun[k] / float64(per)
+			kw -= p.usual(m.Start.Add(time.Duration(k)*m.Step+m.Step/2), m.Sun[k]) / float64(per)
 		}
-		d.past.Values = append(d.past.Values, kw-p.GainsKW-p.SolarKW*sun)
+		d.past.Values = append(d.past.Values, kw)
 	}
 }
 

@@ -203,10 +203,11 @@ func (l *Learner) GainsKW(from time.Time, n int) []float64 {
 	end := l.m.Start.Add(time.Duration(len(l.dev.past.Values)) * time.Hour)
 	for k := range out {
 		at := from.Add(time.Duration(k) * l.m.Step)
-		out[k] = p.GainsKW
+		sun := 0.0
 		if i := int(at.Sub(l.sunFrom) / l.m.Step); !l.sunFrom.IsZero() && !at.Before(l.sunFrom) && i < len(l.sun) && !math.IsNaN(l.sun[i]) {
-			out[k] += p.SolarKW * math.Max(0, math.Min(1.5, l.sun[i]))
+			sun = math.Max(0, math.Min(1.5, l.sun[i]))
 		}
+		out[k] = p.usual(at.Add(l.m.Step/2), sun)
 		if hour := int(at.Sub(end) / time.Hour); len(ahead) > 0 && hour >= 0 {
 			for hour >= len(ahead) {
 				hour -= 24

@@ -14,7 +14,13 @@ type Params struct {
 	CapacityKWhPerK  float64 // above 0
 	GainsKW          float64 // of people and appliances, mean
 	SolarKW          float64 // of a full sun, 0 or more
+	// DailyKW is how gains differ from the mean in the usual course of a day: by a swing of a day and one of half a day, each as cosine and sine of the time since midnight UTC. What air and walls of other temperatures
+	// do to rooms that are heated by the same clock every day is in it as well.
+	DailyKW [daily]float64
 }
+
+// daily is of how many parts the usual course of a day is.
+const daily = 4
 
 // Stated are the rooms as they are stated with a heat pump. What the sun gives them is not.
 func Stated(h *district.HeatPumpParams) Params {
@@ -103,36 +109,74 @@ func (m *Measured) begins(n int) []int32 {
 	return out
 }
 
+// what drives rooms; from the fourth on it is the usual course of a day
+const (
+	outside = iota
+	heated
+	constantly
+	sunshine
+	course
+	causes = course + daily
+)
+
 // state is what each cause alone would have made of rooms that were at 0 °C at the begin, K, per °C, kW of heat and so on, for a share kept from slot to slot; and how that changes with the share.
-type state struct {
-	out, heat, one, sun     float64
-	dOut, dHeat, dOne, dSun float64
-}
+type state struct{ is, changes [causes]float64 }
 
 // response is the state at the end of each slot. Where a cause is not known it begins anew.
 func (m *Measured) response(keep float64, into []state) []state {
 	into = append(into[:0], make([]state, len(m.IndoorC))...)
+	course := m.courses()
 	var z state
+	var u [causes]float64
 	for i := range into {
 		if !m.forced(i) {
 			z = state{}
 			continue
 		}
-		b := 1 - keep
-		z.dOut, z.out = z.out+keep*z.dOut-m.OutdoorC[i], keep*z.out+b*m.OutdoorC[i]
-		z.dHeat, z.heat = z.heat+keep*z.dHeat-m.HeatKW[i], keep*z.heat+b*m.HeatKW[i]
-		z.dOne, z.one = z.one+keep*z.dOne-1, keep*z.one+b
-		z.dSun, z.sun = z.sun+keep*z.dSun-m.Sun[i], keep*z.sun+b*m.Sun[i]
+		u[outside], u[heated], u[constantly], u[sunshine] = m.OutdoorC[i], m.HeatKW[i], 1, m.Sun[i]
+		copy(u[sunshine+1:], course[i%len(course)][:])
+		for k := range u {
+			z.changes[k] = z.is[k] + keep*z.changes[k] - u[k]
+			z.is[k] = keep*z.is[k] + (1-keep)*u[k]
+		}
 		into[i] = z
 	}
 	return into
 }
 
+// courses are the parts of the usual course of a day in each of its slots, from the first slot on.
+func (m *Measured) courses() [][daily]float64 {
+	out := make([][daily]float64, m.perDay())
+	for i := range out {
+		out[i] = courseAt(m.Start.Add(time.Duration(i)*m.Step + m.Step/2))
+	}
+	return out
+}
+
+// courseAt are the parts of the usual course of a day at a time: a swing of a day and one of half a day.
+func courseAt(at time.Time) [daily]float64 {
+	u := at.UTC()
+	a := 2 * math.Pi * float64(u.Hour()*3600+u.Minute()*60+u.Second()) / 86400
+	return [daily]float64{math.Cos(a), math.Sin(a), math.Cos(2 * a), math.Sin(2 * a)}
+}
+
+// usual are the gains at a time, kW, under so much sun.
+func (p Params) usual(at time.Time, sun float64) float64 {
+	kw := p.GainsKW + p.SolarKW*sun
+	for k, v := range courseAt(at) {
+		kw += p.DailyKW[k] * v
+	}
+	return kw
+}
+
 // foreseen is what the model makes of the temperature at the begin of a pair by its end; kept is what it keeps of a difference over that time.
 func (p Params) foreseen(x pair, indoorC float64, z []state, kept float64) float64 {
-	a, b := &z[x.to], &z[x.from]
-	out, heat, one, sun := a.out-kept*b.out, a.heat-kept*b.heat, a.one-kept*b.one, a.sun-kept*b.sun
-	return kept*indoorC + out + p.ResistanceKPerKW*(heat+p.GainsKW*one+p.SolarKW*sun)
+	a, b := &z[x.to].is, &z[x.from].is
+	kw := a[heated] - kept*b[heated] + p.GainsKW*(a[constantly]-kept*b[constantly]) + p.SolarKW*(a[sunshine]-kept*b[sunshine])
+	for k, of := range p.DailyKW {
+		kw += of * (a[course+k] - kept*b[course+k])
+	}
+	return kept*indoorC + a[outside] - kept*b[outside] + p.ResistanceKPerKW*kw
 }
 
 // kept is what is kept of a difference over each of hoursAhead.

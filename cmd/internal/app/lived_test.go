@@ -121,6 +121,7 @@ type simulated struct {
 }
 
 func (s *simulated) Control() (drivers.Control, bool) { return s.ctl, s.has }
+func (s *simulated) Points() []drivers.Point          { return nil }
 func (s *simulated) Write(_ context.Context, point string, v float64) (drivers.Reading, error) {
 	err := s.l.w.Command(s.ref, s.ctl.Quantity, v, s.ctl.Reversion, nil)
 	return drivers.Reading{Point: point, Value: v}, err
