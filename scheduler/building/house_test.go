@@ -52,15 +52,14 @@ func (h *truth) pass(kw, outdoorC, sun, people float64, windows bool) {
 
 // life is how a house is lived in.
 type life struct {
-	days      int
-	sensorK   float64 // resolution
-	heat      func(h *truth, at time.Time, outdoorC float64) float64
-	gaps      bool
-	windows   bool
-	noSun     bool
-	outdoorC  func(at time.Time) float64
-	constant  bool // people give the same at all hours
-	startsNow time.Time
+	days     int
+	sensorK  float64 // resolution
+	heat     func(h *truth, at time.Time, outdoorC float64) float64
+	gaps     bool
+	windows  bool
+	noSun    bool
+	outdoorC func(at time.Time) float64
+	constant bool // people give the same at all hours
 }
 
 // thermostat heats by its set-point, which is lower at night, as heat pumps do that modulate: with a power that follows the weather.
