@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,8 @@ import (
 )
 
 // TestRising: what a site draws beside its commanded consumers is foreseen for three rounds by how it went for half a minute; one step of it, what is switched to and fro, measurements of different moments and a
-// meter that tells nothing new say nothing, nor do three rounds, what was before a gap or what lies in times to come.
+// meter that tells nothing new say nothing, nor do three rounds, what was before a gap or what lies in times to come. Rounds as far apart as a configuration may have them tell as
+// much as quick ones.
 func TestRising(t *testing.T) {
 	begin := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
 	toAndFro := func(i int) (float64, float64) { return 5 + 2*float64(i%2), 3 }
@@ -41,13 +43,20 @@ func TestRising(t *testing.T) {
 		{"a kettle in rounds of 10 s", 5, func(i int) (float64, float64) { return 5 + 3*float64(i/4), 3 }, 0, 10 * time.Second},
 		{"a kettle in rounds of 15 s", 6, func(i int) (float64, float64) { return 5 + 3*float64(i/5), 3 }, 0, 15 * time.Second},
 		{"a kettle in rounds of 30 s", 6, func(i int) (float64, float64) { return 5 + 3*float64(i/5), 3 }, 0, 30 * time.Second},
-		{"two changes", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0, 15 * time.Second},
-		{"three changes", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3, 10 * time.Second},
+		{"a kettle in rounds of 60 s", 6, func(i int) (float64, float64) { return 5 + 3*float64(i/5), 3 }, 0, time.Minute},
+		{"two changes", 3, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0, 15 * time.Second},
+		{"three changes", 4, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3, 15 * time.Second},
+		{"rounds of 10 s, each a little late", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3, 10*time.Second + 200*time.Millisecond},
+		{"rounds of 15 s", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3, 15*time.Second + 200*time.Millisecond},
+		{"rounds of 30 s", 12, func(i int) (float64, float64) { return 5 - 0.1*float64(i), 3 }, -0.3, 30*time.Second + 200*time.Millisecond},
+		{"the longest rounds of a configuration", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3, time.Minute + 200*time.Millisecond},
+		{"three rounds in four", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i) + 2*float64(i/11), 3 }, 0.3, time.Minute},
+		{"a demonstration whose rounds are an hour apart", 12, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0, time.Hour},
 		{"a meter that stands still", 12, func(i int) (float64, float64) { return 5, 11 - 0.69*float64(i) }, 0, 0},
 		{"a meter that tells it late", 13, func(i int) (float64, float64) { return 11 - 0.69*12*float64(i/12), 11 - 0.69*float64(i) }, 0, 0},
 		{"a meter that tells it each third round", 13, func(i int) (float64, float64) { return 11 - 0.69*3*float64(i/3), 11 - 0.69*float64(i) }, 0, 0},
 	} {
-		s := &Scheduler{rests: map[string][]rest{}}
+		s := &Scheduler{rests: map[string][]rest{}, cfg: Config{Round: tt.every.Truncate(time.Second)}}
 		got := 0.0
 		for i := range tt.rounds {
 			net, car := tt.kw(i)
@@ -67,32 +76,35 @@ func TestRising(t *testing.T) {
 	}
 }
 
-// TestCarLeavesAReserve: a car that is steered at the limit of its connection leaves what else is about to be drawn, the ledger says so, and the limit is not passed while the rest rises steadily.
+// TestCarLeavesAReserve: a car that is steered at the limit of its connection leaves what else is about to be drawn, the ledger says so, and the limit is not passed while the rest rises steadily, however far apart
+// the rounds are.
 func TestCarLeavesAReserve(t *testing.T) {
-	p := newPlant(t)
-	p.d.Sites[0].ImportLimitKW = 16
-	p.measure("bat", district.SOC, 0.05) // empty
-	p.d.Device("s", "bat").Control = false
-	worst, least := math.Inf(-1), math.Inf(1)
-	for i := range 60 {
-		p.load = 4 + 0.04*float64(i) // by 0.04 kW in a round
-		was := p.net()
-		p.advance(5 * time.Second)
-		p.s.Dispatch(t.Context())
-		if i >= 8 { // it takes a moment to know
-			worst = math.Max(worst, math.Max(was, p.net())-16)
-			least = math.Min(least, p.net()-16)
+	for _, round := range []time.Duration{5 * time.Second, 15 * time.Second, time.Minute} {
+		p := newPlant(t)
+		p.s.cfg.Round = round
+		p.d.Sites[0].ImportLimitKW = 16
+		p.measure("bat", district.SOC, 0.05) // empty
+		p.d.Device("s", "bat").Control = false
+		worst, least := math.Inf(-1), math.Inf(1)
+		for i := range 22 { // until it is at its least
+			p.load = 4 + 0.1*float64(i) // by 0.1 kW in a round
+			was := p.net()
+			p.advance(round)
+			p.s.Dispatch(t.Context())
+			if i >= 8 { // it takes a moment to know
+				worst = math.Max(worst, math.Max(was, p.net())-16)
+				least = math.Min(least, p.net()-16)
+			}
+		}
+		if worst > -0.5 || least < -2*0.69 {
+			t.Errorf("rounds of %v: between %.2f and %.2f kW beyond the limit, want half a step and the rise of two rounds below it, and two steps at most", round, least, worst)
+		}
+		if !slices.ContainsFunc(p.lines, func(l district.Setpoint) bool {
+			return l.Device == "ev" && strings.Contains(l.Reason, "kW in reserve") && l.Outcome == district.Clipped
+		}) {
+			t.Errorf("rounds of %v: no line tells of the reserve", round)
 		}
 	}
-	if worst > -0.12 || least < -2*0.69-0.1 {
-		t.Errorf("between %.2f and %.2f kW beyond the limit, want the rise of three rounds below it and two steps at most", least, worst)
-	}
-	for _, l := range p.lines {
-		if l.Device == "ev" && strings.Contains(l.Reason, "kW in reserve") && l.Outcome == district.Clipped {
-			return
-		}
-	}
-	t.Error("no line tells of the reserve")
 }
 
 // TestCarsDoNotYieldToAFlicker: what is switched to and fro between rounds costs a car at the limit of its connection the step that it needs, and no reserve beyond.

@@ -80,6 +80,7 @@ type Config struct {
 	Horizon                time.Duration // how far a plan reaches; default 36 h
 	ReplanEvery            time.Duration // on the machine's clock; default 5 min
 	DispatchEvery          time.Duration // on the machine's clock; default 5 s
+	Round                  time.Duration // the same on the district's clock; default DispatchEvery
 	Stale                  time.Duration // age, on the district's clock, from which a measurement no longer counts; default 60 s
 	PlanMaxAge             time.Duration // age, on the district's clock, from which a plan no longer counts; default 2 h
 	CarbonPriceEURPerTonne float64       // put on imports in the objective
@@ -155,7 +156,7 @@ type Scheduler struct {
 	answered answered // these are of Dispatch alone
 	noticed  noticed
 	taking   map[observe.Key]taking
-	rests    map[string][]rest       // of sites, in the last half minute
+	rests    map[string][]rest       // of sites, see rising
 	unkept   map[string]time.Time    // when it was last logged that a limit cannot be kept, by site
 	ran      map[observe.Key]running // heat pumps; under mu
 
@@ -196,6 +197,7 @@ func New(cfg Config) (*Scheduler, error) {
 	def(&cfg.Horizon, 36*time.Hour)
 	def(&cfg.ReplanEvery, 5*time.Minute)
 	def(&cfg.DispatchEvery, 5*time.Second)
+	def(&cfg.Round, cfg.DispatchEvery)
 	def(&cfg.Stale, time.Minute)
 	def(&cfg.PlanMaxAge, 2*time.Hour)
 	def(&cfg.Forecast.Fade, 2*time.Hour)

@@ -87,6 +87,7 @@ func schedulerConfig(cfg *config.Config, d *district.District, clock *Clock) sch
 		out.Stale = max(out.Stale, clock.District(15*time.Second))
 		out.PlanMaxAge = max(out.PlanMaxAge, clock.District(3*out.ReplanEvery))
 	}
+	out.Round = clock.District(out.DispatchEvery)
 	return out
 }
 

@@ -32,7 +32,7 @@ forecast: {similar_days: 4, look_back_days: 33, fade_hours: 1.5}
 	}
 	d := &cfg.Districts[0]
 	got := schedulerConfig(cfg, d, NewClock(time.Now(), 1))
-	if !got.PlanOnly || got.Horizon != 30*time.Hour || got.ReplanEvery != 7*time.Minute || got.DispatchEvery != 11*time.Second || got.Stale != 77*time.Second ||
+	if !got.PlanOnly || got.Horizon != 30*time.Hour || got.ReplanEvery != 7*time.Minute || got.DispatchEvery != 11*time.Second || got.Round != 11*time.Second || got.Stale != 77*time.Second ||
 		got.PlanMaxAge != 5*time.Hour || got.CarbonPriceEURPerTonne != 120 {
 		t.Errorf("control is %+v", got)
 	}
@@ -43,7 +43,7 @@ forecast: {similar_days: 4, look_back_days: 33, fade_hours: 1.5}
 		t.Errorf("carbon is %v, %v; want the constant of the configuration", g, ok)
 	}
 	fast := schedulerConfig(cfg, d, NewClock(time.Now(), 600))
-	if fast.ReplanEvery != 5*time.Second || fast.DispatchEvery != time.Second || fast.Stale != 150*time.Minute || fast.PlanMaxAge != 5*time.Hour {
+	if fast.ReplanEvery != 5*time.Second || fast.DispatchEvery != time.Second || fast.Round != 10*time.Minute || fast.Stale != 150*time.Minute || fast.PlanMaxAge != 5*time.Hour {
 		t.Errorf("at 600 times real time: %+v", fast)
 	}
 	// a plan is late after two rounds and a half, 3 s for the solver and a minute; never later than it counts
