@@ -211,6 +211,7 @@ func (d *District) study(ctx context.Context, st *state, r Record, quiet int) er
 		n = max(n, len(v))
 	}
 	pace := newPace(ctx, d.set.Share)
+	defer pace.end()
 	for t := int(st.end().Sub(r.Start) / d.set.Step); t < n; t++ {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"quartier/schemas/district"
@@ -328,21 +327,6 @@ func TestGrowth(t *testing.T) {
 	if _, ok := d.lesson(newState(d.set, monday), loadKey); ok {
 		t.Error("what was learned from is not what is known now")
 	}
-}
-
-// TestLearningRests for as long as its share of the processor says.
-func TestLearningRests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begun := time.Now()
-		p := newPace(t.Context(), 0.25)
-		for range 10 {
-			time.Sleep(paceLeast) // work
-			p.rest()
-		}
-		if took := time.Since(begun); took != 40*paceLeast {
-			t.Errorf("ten stretches took %v, each with its rest %v", took, 4*paceLeast)
-		}
-	})
 }
 
 func BenchmarkTrain(b *testing.B) {

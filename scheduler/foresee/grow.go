@@ -2,7 +2,6 @@ package foresee
 
 import (
 	"context"
-	"time"
 
 	"quartier/optimizer/forecast"
 )
@@ -17,6 +16,7 @@ func (d *District) Grow(ctx context.Context) error {
 	}
 	d.mu.Unlock()
 	pace := newPace(ctx, d.set.Share)
+	defer pace.end()
 	for _, k := range keys {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -44,33 +44,4 @@ func (d *District) lesson(st *state, k Key) (*forecast.Lesson, bool) {
 		return nil, false
 	}
 	return st.series[k].model.Lesson(st.past(st.series[k]))
-}
-
-// pace keeps work to a share of a processor: after each stretch of work it rests for as long as makes up for it.
-type pace struct {
-	ctx   context.Context
-	share float64
-	since time.Time
-}
-
-// paceLeast is the shortest stretch of work after which there is a rest.
-const paceLeast = 20 * time.Millisecond
-
-func newPace(ctx context.Context, share float64) *pace {
-	return &pace{ctx: ctx, share: share, since: time.Now()}
-}
-
-// rest rests if it is time to; it ends with the context.
-func (p *pace) rest() {
-	worked := time.Since(p.since)
-	if p.share <= 0 || p.share >= 1 || worked < paceLeast {
-		return
-	}
-	t := time.NewTimer(time.Duration(float64(worked) * (1/p.share - 1)))
-	select {
-	case <-t.C:
-	case <-p.ctx.Done():
-		t.Stop()
-	}
-	p.since = time.Now()
 }

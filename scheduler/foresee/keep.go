@@ -88,6 +88,7 @@ func (d *District) Keep(ctx context.Context, w io.Writer) (end time.Time, err er
 	}
 	var piece []byte
 	pace := newPace(ctx, d.set.Share)
+	defer pace.end()
 	for _, pack := range append(pieces, st.append, d.appendSignals) {
 		if err != nil {
 			return end, err
