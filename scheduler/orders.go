@@ -263,7 +263,7 @@ func (s *Scheduler) obey(j *job, now time.Time, known bool) {
 			w.WantedKW = o.Value
 		}
 		w.Reason, w.Changed = fmt.Sprintf("%s: %s", ReasonQuiet, o.Reason), true
-		j.ordered, j.loose, j.blind = true, false, false
+		j.ordered, j.loose, j.blind = true, false, j.blind && !known // its share of a limit holds in quiet hours too
 	}
 }
 
