@@ -33,6 +33,8 @@ func TestRising(t *testing.T) {
 		{"the car is measured late", 12, func(i int) (float64, float64) { return 5 + 3*float64(i/6), 3 * float64((i-1)/6) }, 0, 0},
 		{"not known for long enough", 3, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0, 0},
 		{"known for long enough", 4, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3, 0},
+		{"quick rounds, not for long enough", 14, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0, time.Second},
+		{"quick rounds", 16, func(i int) (float64, float64) { return 5 + 0.1*float64(i), 3 }, 0.3, time.Second},
 		{"half a minute counts", 60, func(i int) (float64, float64) { return 5 + 0.1*math.Max(0, float64(i-53)), 3 }, 0.3, 0},
 		{"most of it", 60, func(i int) (float64, float64) { return 5 + 0.1*math.Max(0, float64(i-57)), 3 }, 0, 0},
 		{"to and fro, even rounds", 12, toAndFro, 0, 0},
