@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,13 +12,13 @@ import (
 
 	"quartier/schemas/district"
 	"quartier/schemas/store"
+	"quartier/schemas/store/evolve"
 	"quartier/schemas/store/storetest"
 	"quartier/schemas/timegrid"
 )
 
 // TestReleased: a file of each released version of the schema is brought up to date with every row, to the same tables as a new file.
 func TestReleased(t *testing.T) {
-	fresh := tables(t, openAt(t, filepath.Join(t.TempDir(), "fresh.db"), Options{}))
 	dumps, err := filepath.Glob("testdata/schemas/*.sql")
 	if err != nil || len(dumps) == 0 {
 		t.Fatalf("no records of earlier versions: %v", err)
@@ -26,45 +27,75 @@ func TestReleased(t *testing.T) {
 		t.Run(filepath.Base(dump), func(t *testing.T) {
 			text, err := os.ReadFile(dump)
 			must(t, err)
-			path := filepath.Join(t.TempDir(), "quartier.db")
-			db, err := sql.Open("sqlite", path)
-			must(t, err)
-			_, err = db.ExecContext(t.Context(), string(text))
-			must(t, err)
-			var version int
-			must(t, db.QueryRowContext(t.Context(), "pragma user_version").Scan(&version))
-			must(t, db.Close())
-			s := openAt(t, path, Options{Outbox: version%2 == 0})
-			if got := tables(t, s); !slices.Equal(got, fresh) {
-				t.Errorf("columns\n%s\nwant those of a new file\n%s", strings.Join(got, "\n"), strings.Join(fresh, "\n"))
-			}
-			storetest.Released(t, s, version, version >= 2)
-			var days int
-			must(t, s.readers.QueryRowContext(t.Context(), "select count(*) from summed_days where claim is null").Scan(&days))
-			if (days > 0) == s.outbox { // a file with an outbox keeps the days from its own time on
-				t.Errorf("%d days are kept of the rows that were there", days)
-			}
-			// what stood in rows before there were packs is corrected, and followed by packs
-			day := timegrid.NewSpan(t0, t0.Add(72*time.Hour))
-			count := func() (n int) {
-				must(t, s.Read(t.Context(), []district.SeriesID{pv}, day, func(district.Sample) error { n++; return nil }))
-				return n
-			}
-			before := count()
-			changed := district.Sample{Series: pv, Time: store.Instant(t0), Value: 123.5}
-			must(t, s.Append(t.Context(), []district.Sample{changed, {Series: pv, Time: t0.Add(60 * time.Hour), Value: 1}}))
-			for _, when := range []string{"staged", "moved"} {
-				if n := count(); n != before+1 {
-					t.Errorf("%s: %d samples, want %d", when, n, before+1)
-				}
-				at, err := s.Latest(t.Context(), []district.SeriesID{pv}, t0)
-				must(t, err)
-				if at[pv] != changed {
-					t.Errorf("%s: corrected sample is %v, want %v", when, at[pv], changed)
-				}
-				moveNow(t, s)
-			}
+			released(t, string(text), nil)
 		})
+	}
+}
+
+// TestEveryStep: a file of each version, with rows in the tables that the version had, goes through every later migration and has all of them, and no released migration was edited.
+func TestEveryStep(t *testing.T) {
+	steps, err := evolve.Read(migrations)
+	must(t, err)
+	storetest.Unchanged(t, steps)
+	texts, made := storetest.Earlier(t, steps)
+	for version, text := range texts {
+		t.Run(fmt.Sprintf("%04d", version), func(t *testing.T) {
+			released(t, fmt.Sprintf("%s\npragma user_version=%d;", text, version), made[version])
+		})
+	}
+}
+
+// released brings a file up to date that SQL makes, and checks its rows; made says of which migrations it had rows beside those of the first version, nil: of the station's at most.
+func released(t *testing.T, text string, made func(migration string) bool) {
+	t.Helper()
+	fresh := tables(t, openAt(t, filepath.Join(t.TempDir(), "fresh.db"), Options{}))
+	path := filepath.Join(t.TempDir(), "quartier.db")
+	db, err := sql.Open("sqlite", path)
+	must(t, err)
+	_, err = db.ExecContext(t.Context(), text)
+	must(t, err)
+	var version int
+	must(t, db.QueryRowContext(t.Context(), "pragma user_version").Scan(&version))
+	must(t, db.Close())
+	s := openAt(t, path, Options{Outbox: version%2 == 0})
+	if got := tables(t, s); !slices.Equal(got, fresh) {
+		t.Errorf("columns\n%s\nwant those of a new file\n%s", strings.Join(got, "\n"), strings.Join(fresh, "\n"))
+	}
+	if made != nil {
+		storetest.Later(t, s, made)
+	}
+	storetest.Released(t, s, version, version >= 2)
+	var days int
+	must(t, s.readers.QueryRowContext(t.Context(), "select count(*) from summed_days where claim is null").Scan(&days))
+	if kept := made != nil && made("scopes"); (days > 0) == (s.outbox && !kept) { // a file with an outbox keeps the days from its own time on
+		t.Errorf("%d days are kept of the rows that were there", days)
+	}
+	// what stood in rows before there were packs is corrected, and followed by packs
+	day := timegrid.NewSpan(t0, t0.Add(72*time.Hour))
+	count := func() (n int) {
+		must(t, s.Read(t.Context(), []district.SeriesID{pv}, day, func(district.Sample) error { n++; return nil }))
+		return n
+	}
+	before := count()
+	changed := district.Sample{Series: pv, Time: store.Instant(t0), Value: 123.5}
+	must(t, s.Append(t.Context(), []district.Sample{changed, {Series: pv, Time: t0.Add(60 * time.Hour), Value: 1}}))
+	for _, when := range []string{"staged", "moved"} {
+		if n := count(); n != before+1 {
+			t.Errorf("%s: %d samples, want %d", when, n, before+1)
+		}
+		at, err := s.Latest(t.Context(), []district.SeriesID{pv}, t0)
+		must(t, err)
+		if at[pv] != changed {
+			t.Errorf("%s: corrected sample is %v, want %v", when, at[pv], changed)
+		}
+		moveNow(t, s)
+	}
+	if made != nil && made("damaged_packs") {
+		var n int
+		must(t, s.readers.QueryRowContext(t.Context(), "select count(*) from damaged_packs").Scan(&n))
+		if n != 1 {
+			t.Errorf("%d damaged packs are set aside, want 1", n)
+		}
 	}
 }
 

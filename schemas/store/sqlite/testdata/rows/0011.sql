@@ -1,0 +1,2 @@
+-- a published figure
+insert into figures (district, subject, kind, start_us, end_us, version, value, unit, method, method_version, inputs, created_us, supersedes, reason, seal) values ('fontaine', 'ecole', 'carbon_kg', 1767222000000000, 1769900400000000, 1, 0.25, 'kg', 'location-based', '1', '[{"name":"a","count":1,"sha256":"cd"},{"name":"carbon réseau","count":2976,"sha256":"ab"}]', 1768431600001234, 0, '', 'b60af257a08655cb08ddda79a39e648ed57e53e3f4b4f93c0cc5a50ae7056eb2');

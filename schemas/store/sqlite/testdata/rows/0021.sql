@@ -1,0 +1,2 @@
+-- an order that nobody has ended
+insert into orders (id, district, revision, created_us, start_us, until_us, body) values ('a', 'fontaine', 1, 1768431600000000, 1768431600000000, 9223372036854775807, '{"id":"a","district":"fontaine","site":"ecole","device":"bat","kind":"lock_out","value":0.3,"author":"zoé","source":"console","reason":"essai","created":"2026-01-14T23:00:00Z","start":"2026-01-14T23:00:00Z","revision":1}');

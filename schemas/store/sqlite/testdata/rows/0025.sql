@@ -1,0 +1,5 @@
+-- sums of a day, and one that a process began to sum and did not end
+insert into summed_days (district, start_us, scope, end_us, claim) values ('fontaine', 1768431600000000, '', 1768518000000000, null);
+insert into summed_days (district, start_us, scope, end_us, claim) values ('fontaine', 1768345200000000, '', 1768431600000000, 'gone');
+insert into day_sums (district, scope, site, start_us, carrier, end_us, body) values ('fontaine', '', '_', 1768431600000000, 'electricity', 1768518000000000, x'02a00600d00f005000a01500a015a00600a0060008020208000000000000f03fe00300e00300008080c58bc6d101a00600d00f5000d005c002900d002860800f7b14ae47e17ab43f7b14ae47e17aa43fb81e85eb51b8be3f7b14ae47e17ab43f000000000000f03f000000000000f03f080008000808080202f403a805c801b401c8019f06a00600d005f1f0f0f0f0f0f03f8887878787870740000000000000000000000000000000008659c7e6');
+insert into day_sums (district, scope, site, start_us, carrier, end_us, body) values ('fontaine', '', '_', 1768431600000000, 'heat', 1768518000000000, x'028080808080400406080a0c0e0f06fcffffffff3f00fcffffffff3f0002020214000000000000c03f1b769b32');

@@ -1,0 +1,2 @@
+-- a published figure
+insert into figures (district, subject, kind, start, "end", version, value, unit, method, method_version, inputs, created_at, supersedes, reason, seal) values ('fontaine', 'ecole', 'carbon_kg', '2025-12-31 23:00:00+00', '2026-01-31 23:00:00+00', 1, 0.25, 'kg', 'location-based', '1', '[{"name":"a","count":1,"sha256":"cd"},{"name":"carbon réseau","count":2976,"sha256":"ab"}]', '2026-01-14 23:00:00.001234+00', 0, '', 'b60af257a08655cb08ddda79a39e648ed57e53e3f4b4f93c0cc5a50ae7056eb2');

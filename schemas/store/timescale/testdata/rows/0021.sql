@@ -1,0 +1,2 @@
+-- an order that nobody has ended
+insert into orders (id, district, revision, created_at, start, until, body) values ('a', 'fontaine', 1, '2026-01-14 23:00:00+00', '2026-01-14 23:00:00+00', 'infinity', '{"id": "a", "kind": "lock_out", "site": "ecole", "start": "2026-01-14T23:00:00Z", "value": 0.3, "author": "zoé", "device": "bat", "reason": "essai", "source": "console", "created": "2026-01-14T23:00:00Z", "district": "fontaine", "revision": 1}');
