@@ -17,5 +17,6 @@
 // time chooses which round was the last, and the same number of rounds gives the same plan.
 //
 // A decision that leaves the rest infeasible is not wasted: the excess over limits, from the elastic program, raises the price at
-// its site and step for the rounds that follow.
+// its site and step for the rounds that follow; and sweeps mind the limits from then on, with less and less of what other devices could give way (slack.go), until rounds in a row
+// kept them. Without that a limit at what is drawn whatever is decided, as a grid operator may ask for, would have almost every sweep fail.
 package discrete

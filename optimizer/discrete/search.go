@@ -54,6 +54,8 @@ type search struct {
 	extra     [][]float64    // EUR per kW and step on top of a site's price, from failed rounds
 	wreck     *Plan          // of the plans that overstep limits, while there is no other, the one that does it least
 	excess    float64        // kW that it oversteps, all steps
+	care      int            // how much sweeps mind the limits: more of it after each round whose decisions left no plan within them
+	kept      int            // rounds within the limits in a row
 	chord     []int          // steps whose direction is to be decided
 
 	cursor, probes int   // next single change to try, and how many were tried
@@ -340,6 +342,7 @@ func (s *search) try(ctx context.Context, dec *model.Decisions) (better, done bo
 		}
 		return false, false
 	}
+	s.heed(ok)
 	if !ok {
 		return false, s.learn(ctx, dec)
 	}
@@ -348,6 +351,23 @@ func (s *search) try(ctx context.Context, dec *model.Decisions) (better, done bo
 		return true, true
 	}
 	return false, true
+}
+
+// mostCare is the care with which a sweep lets no device pass a limit for what others may give way; keptForLess is how many rounds in a row within the limits make it less.
+const (
+	mostCare    = 3
+	keptForLess = 3
+)
+
+// heed takes note of whether the decisions of a round left a plan within the limits.
+func (s *search) heed(within bool) {
+	if !within {
+		s.care, s.kept = min(mostCare, s.care+1), 0
+		return
+	}
+	if s.kept++; s.kept >= keptForLess {
+		s.care, s.kept = max(0, s.care-1), 0
+	}
 }
 
 // learn finds which limits the decisions exceed and raises the price there for the rounds that follow.

@@ -20,24 +20,31 @@ type sweep struct {
 	net   []float64   // kW of the district, as of now
 	peak  float64     // kW: import above it raises the peak
 	spare []float64   // kW that storage can make up for
-	site  [][]float64 // kW of the sites, as of now; nil: the plan keeps the limits, and the program will see to them
+	site  [][]float64 // kW of the sites, as of now; nil: the program will see to the limits
 	fine  float64     // EUR per kW and step beyond a limit
+	slack *slack      // what others give way where a device takes more than a limit leaves; nil: nothing
 }
 
 // flexibility is the share of its rated power that storage is taken to have to spare, by round.
 var flexibility = [...]float64{0.3, 0, 1, 0.1}
 
-// again returns the decisions of a plan after a sweep over the devices that pick chooses, in an order that depends on the round. From a plan that oversteps limits, devices pay for
-// what they take beyond them.
+// lenience is the share of what others could give way that a sweep counts on, by care.
+var lenience = [mostCare]float64{1: 1, 2: 0.3}
+
+// again returns the decisions of a plan after a sweep over the devices that pick chooses, in an order that depends on the round. From a plan that oversteps limits, and once decisions
+// left no plan within them, devices pay for what they take beyond.
 func (s *search) again(ctx context.Context, round int, from *Plan, pick func(n int) bool) *model.Decisions {
 	w := &sweep{search: s, best: from, net: make([]float64, s.Problem.Steps), spare: make([]float64, s.Problem.Steps)}
-	if from == s.wreck {
+	if from == s.wreck || s.care > 0 {
 		w.site = make([][]float64, len(s.Problem.Sites))
 		for t := range s.Problem.Steps {
 			w.fine = math.Max(w.fine, 1000*s.Problem.Hours()*math.Max(0.01, math.Abs(s.Problem.ImportCost(t))))
 		}
 	}
 	w.measure(flexibility[round%len(flexibility)])
+	if from != s.wreck && s.care > 0 && s.care < mostCare {
+		w.slack = newSlack(s.Problem, from, lenience[s.care])
+	}
 	dec := from.Decisions.Clone()
 	order := make([]int, 0, len(s.units))
 	for n := range s.units {
@@ -169,18 +176,29 @@ func (w *sweep) fined(u unit, t int, change float64) float64 {
 		return 0
 	}
 	fine := 0.0
-	beyond := func(net, most, least float64) {
+	for _, r := range w.rooms(u, t) {
 		switch {
-		case net > most:
+		case change > r.up:
 			fine += w.fine
-		case net < least:
+		case change < -r.down:
 			fine -= w.fine
 		}
 	}
-	site, grid := &w.Problem.Sites[u.site], &w.Problem.Grid
-	beyond(w.site[u.site][t]+change, site.ImportLimitKW[t], -site.ExportLimitKW[t])
-	beyond(w.net[t]+change, grid.ImportLimitKW[t], -grid.ExportLimitKW[t])
 	return fine
+}
+
+// room is by how much a device may draw more and less in a step, kW.
+type room struct{ up, down float64 }
+
+// rooms are what the limits of the site and of the district leave to a device, with what others give way.
+func (w *sweep) rooms(u unit, t int) [2]room {
+	site, grid := &w.Problem.Sites[u.site], &w.Problem.Grid
+	at, all := w.site[u.site][t], w.net[t]
+	out := [2]room{{site.ImportLimitKW[t] - at, site.ExportLimitKW[t] + at}, {grid.ImportLimitKW[t] - all, grid.ExportLimitKW[t] + all}}
+	if w.slack != nil {
+		w.slack.add(&out, u, t)
+	}
+	return out
 }
 
 // charge puts the price of power in step t into a machine's step; now is the device's present power, which the district's flow includes.
@@ -188,9 +206,9 @@ func (w *sweep) charge(q *exact.Step, u unit, t int, now float64) {
 	most := math.Max(q.Most, q.Give)
 	spots := []float64{now - w.spare[t], now + w.spare[t], now - w.spare[t] - w.net[t], now + w.spare[t] - w.net[t], now + w.spare[t] + w.peak - w.net[t]}
 	if w.site != nil {
-		site, grid := &w.Problem.Sites[u.site], &w.Problem.Grid
-		spots = append(spots, now+site.ImportLimitKW[t]-w.site[u.site][t], now-site.ExportLimitKW[t]-w.site[u.site][t],
-			now+grid.ImportLimitKW[t]-w.net[t], now-grid.ExportLimitKW[t]-w.net[t])
+		for _, r := range w.rooms(u, t) {
+			spots = append(spots, now+r.up, now-r.down)
+		}
 	}
 	up, down := []float64{}, []float64{}
 	for _, x := range spots {
