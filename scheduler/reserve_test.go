@@ -11,6 +11,7 @@ import (
 	"quartier/drivers"
 	"quartier/scheduler/dispatch"
 	"quartier/schemas/district"
+	"quartier/schemas/order"
 )
 
 // TestRising: what a site draws beside its commanded consumers is foreseen for three rounds by how it went for half a minute; one step of it, what is switched to and fro, measurements of different moments and a
@@ -105,6 +106,35 @@ func TestCarLeavesAReserve(t *testing.T) {
 			return l.Device == "ev" && strings.Contains(l.Reason, "kW in reserve") && l.Outcome == district.Clipped
 		}) {
 			t.Errorf("rounds of %v: no line tells of the reserve", round)
+		}
+	}
+}
+
+// TestAReserveFeedsTheDistrictNoMore: a car that somebody told what to draw, and that nothing else may take a feed for, keeps no reserve below the limit of its connection while the district feeds all that it may.
+func TestAReserveFeedsTheDistrictNoMore(t *testing.T) {
+	p := newPlant(t)
+	p.d.Sites[0].ImportLimitKW = 16
+	p.d.Sites = append(p.d.Sites, district.Site{ID: "roof", ImportLimitKW: math.Inf(1), ExportLimitKW: math.Inf(1), Devices: []district.Device{{ID: "grid", Kind: district.GridMeter}}})
+	for _, id := range []string{"bat", "hp", "tank", "pv"} {
+		p.d.Device("s", id).Control = false
+	}
+	p.load = 16 - p.net() + p.powers()["ev"] - 6.9
+	roof := district.NewSeriesID("d", "roof", "grid", district.PowerKW)
+	p.live[roof] = district.Sample{Series: roof, Time: p.now, Value: -40}
+	give(t, p.town, order.Order{Site: "s", Device: "ev", Kind: order.Power, Value: 6.9})
+	p.advance(0)
+	p.s.Dispatch(t.Context())
+	p.advance(5 * time.Second)
+	p.s.Dispatch(t.Context())
+	if kw := p.powers()["ev"]; kw >= 6.9-1e-9 {
+		t.Fatalf("the car draws %v kW, want a reserve below the limit of its connection", kw)
+	}
+	p.d.ExportLimitKW = 24 // what the roof feeds beyond what may be drawn here
+	for range 6 {
+		p.s.Dispatch(t.Context())
+		p.advance(5 * time.Second)
+		if fed := 40 - p.net(); fed > 24+1e-6 {
+			t.Errorf("the district feeds %.2f kW, want 24 kW at most", fed)
 		}
 	}
 }

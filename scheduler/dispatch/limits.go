@@ -28,6 +28,7 @@ type Wish struct {
 	// Of a charging point that is steered at a limit of import, what is kept below that for its steps and those of the meters, and the least at which it charges: it is not stopped for a reserve, and keeps none
 	// where either is 0. No other kind of device keeps one: a building's comfort and a battery's plan do not give way to what may be.
 	ReserveKW, RunsKW float64
+	SparedKW          float64 // by how much WantedKW was lowered for a reserve, of its site's limit or the district's
 
 	// Of a consumer, what it may take of a feed that nothing else takes up, and the least at which it runs; 0: it may take nothing, by its comfort, its temperature, its car or its quiet hours.
 	TakeKW, LeastKW float64
@@ -122,6 +123,7 @@ func HoldTogether(sites []Group, netKW, importLimitKW, exportLimitKW float64, of
 			over -= g.move(kind, 1, over, reason)
 		}
 	}
+	over -= giveBack(sites, over, reason)
 	over = take(sites, math.Max(0, over), netKW, importLimitKW, reason, "export"+of)
 	if !math.IsInf(exportLimitKW, 1) {
 		over -= stay(sites, netKW, importLimitKW, reason, "export"+of)
@@ -162,11 +164,32 @@ func spare(sites []Group, netKW, importLimitKW, exportLimitKW float64, reason st
 			draws, most := w.draws(w.WantedKW), math.Min(drawn+exportLimitKW, g.expected()-g.unmet()+g.ExportLimitKW) // by which it may be lowered
 			told := math.Max(w.RunsKW, math.Max(w.down(draws-less), w.up(draws-math.Max(0, most))))
 			if told < w.draws(w.down(w.WantedKW))-1e-9 {
-				w.WantedKW = told
+				w.WantedKW, w.SparedKW = told, w.SparedKW+w.WantedKW-told
 				w.Changed, w.Reason = true, fmt.Sprintf("%s, %.2f kW in reserve", reason, reserve)
 			}
 		}
 	}
+}
+
+// giveBack has cars that were lowered for a reserve draw it where over kW more would be fed than may be, and returns by how much less is fed: a site that keeps a reserve below its own limit knows
+// nothing of the district's, and what may be passed comes after what is.
+func giveBack(sites []Group, over float64, reason string) (less float64) {
+	for _, g := range sites {
+		for _, w := range g.Wishes {
+			if w.SparedKW <= 0 || over-less <= 1e-9 {
+				continue
+			}
+			told := math.Min(w.WantedKW+w.SparedKW, w.up(w.WantedKW+over-less))
+			gain := w.draws(told) - w.draws(w.WantedKW)
+			if gain <= 1e-9 {
+				continue
+			}
+			w.WantedKW, w.SparedKW = told, w.SparedKW-(told-w.WantedKW)
+			w.Changed, w.Reason = true, reason
+			less += gain
+		}
+	}
+	return less
 }
 
 // spares reports whether a wish is of a car that keeps a reserve.
