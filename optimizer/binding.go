@@ -103,7 +103,7 @@ func (r *run) deviceBinding(plan *discrete.Plan, i, j int, d problem.Device, add
 			}
 		}
 	}
-	energy := func(least func(t int) (string, float64), most float64) {
+	energy := func(least func(t int) (string, float64), capacity func(t int) float64) {
 		c, y := &site.Chains[pl.Chain], sol.Y[i][pl.Chain]
 		for t, x := range sol.State[i][pl.Chain] {
 			if c.Lo[t] < 0 { // no car, no window
@@ -113,7 +113,7 @@ func (r *run) deviceBinding(plan *discrete.Plan, i, j int, d problem.Device, add
 			if t+1 < len(y) {
 				g += c.Keep[t+1] * y[t+1]
 			}
-			if x >= most-1e-4*math.Max(1, most) {
+			if most := capacity(t); x >= most-1e-4*math.Max(1, most) {
 				add("capacity_kwh", t, -g)
 			} else if limit, lo := least(t); limit != "" && x <= lo+1e-4*math.Max(1, lo) {
 				add(limit, t, g)
@@ -121,6 +121,7 @@ func (r *run) deviceBinding(plan *discrete.Plan, i, j int, d problem.Device, add
 		}
 	}
 	none := func(int) (string, float64) { return "", 0 }
+	always := func(v float64) func(int) float64 { return func(int) float64 { return v } }
 	switch d := d.(type) {
 	case *problem.Battery:
 		power(0, "charge_kw", d.ChargeKW)
@@ -130,18 +131,18 @@ func (r *run) deviceBinding(plan *discrete.Plan, i, j int, d problem.Device, add
 				return "final_min_kwh", d.FinalMinKWh
 			}
 			return "min_kwh", d.MinKWh
-		}, d.CapacityKWh)
+		}, always(d.CapacityKWh))
 	case *problem.EV:
 		power(0, "max_kw", d.MaxKW)
 		if len(pl.Input) > 1 {
 			power(1, "discharge_kw", d.DischargeKW)
 		}
-		energy(none, d.CapacityKWh)
+		energy(none, always(d.CapacityKWh))
 	case *problem.HeatPump:
 		power(0, "max_kw", d.MaxKW)
 	case *problem.WaterHeater:
 		power(0, "max_kw", d.MaxKW)
-		energy(none, d.CapacityKWh)
+		energy(none, d.CapacityAt)
 	case *problem.Flexible:
 		power(0, "max_kw", d.MaxKW)
 	}

@@ -56,6 +56,9 @@ func relieve(t *testing.T, fresh func() *problem.Problem, limit, site, device st
 			case *problem.EV:
 				scalar(map[string]*float64{"capacity_kwh": &d.CapacityKWh, "max_kw": &d.MaxKW, "discharge_kw": &d.DischargeKW}[limit])
 			case *problem.WaterHeater:
+				if limit == "capacity_kwh" {
+					series(d.CapacityByStepKWh)
+				}
 				scalar(map[string]*float64{"capacity_kwh": &d.CapacityKWh, "max_kw": &d.MaxKW}[limit])
 			case *problem.HeatPump:
 				scalar(&d.MaxKW)
@@ -75,7 +78,7 @@ func TestValuesOfLimitsAreSlopesOfTheCost(t *testing.T) {
 	tried, tight := 0, 0
 	for seed := range uint64(120) {
 		fresh := func() *problem.Problem {
-			return problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 12})
+			return problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 12, TankByStep: true})
 		}
 		base := fresh()
 		set := optimizer.Settings{Gap: 1e-9, PreferenceEpsilon: -1}

@@ -19,7 +19,7 @@ func FuzzPlan(f *testing.F) {
 		f.Add(seed, []byte{byte(seed), byte(3 * seed), byte(7 * seed), 255})
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, bends []byte) {
-		p := problemtest.Random(seed, problemtest.Options{MaxSteps: 12})
+		p := problemtest.Random(seed, problemtest.Options{MaxSteps: 12, TankByStep: true})
 		var devices []problem.Device
 		for i := range p.Sites {
 			devices = append(devices, p.Sites[i].Devices...)

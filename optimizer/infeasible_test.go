@@ -137,7 +137,7 @@ func TestMarginallyInfeasibleProblems(t *testing.T) {
 
 // tight returns a random problem whose limits are near what its devices need, some beyond.
 func tight(seed uint64) *problem.Problem {
-	p := problemtest.Random(seed, problemtest.Options{MaxSteps: 8, Continuous: seed%2 == 0})
+	p := problemtest.Random(seed, problemtest.Options{MaxSteps: 8, Continuous: seed%2 == 0, TankByStep: true})
 	r := rand.New(rand.NewPCG(seed, 77))
 	for i := range p.Sites {
 		s := &p.Sites[i]

@@ -58,7 +58,7 @@ func against(t *testing.T, p *problem.Problem, exact bool) (*problem.Solution, h
 func TestContinuousProblemsAreSolvedExactly(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			against(t, problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 24}), true)
+			against(t, problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 24, TankByStep: true}), true)
 		})
 	}
 }
@@ -78,7 +78,7 @@ func TestMixedProblemsAreSolvedHonestly(t *testing.T) {
 				t.Parallel()
 				for k := range seeds {
 					seed := part*seeds + k
-					sol, answer := against(t, problemtest.Random(seed, problemtest.Options{MaxSteps: 16}), false)
+					sol, answer := against(t, problemtest.Random(seed, problemtest.Options{MaxSteps: 16, TankByStep: true}), false)
 					if t.Failed() {
 						t.Fatalf("seed %d", seed)
 					}

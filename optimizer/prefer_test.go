@@ -55,7 +55,7 @@ func preference(t *testing.T, name string, s *problem.Solution) {
 func TestUnchangedProblemKeepsItsPlan(t *testing.T) {
 	kept := 0
 	for seed := range uint64(160) {
-		p := problemtest.Random(seed, problemtest.Options{Continuous: seed%2 == 0, MaxSteps: 16})
+		p := problemtest.Random(seed, problemtest.Options{Continuous: seed%2 == 0, MaxSteps: 16, TankByStep: true})
 		set := optimizer.Settings{Rounds: 20, TimeLimit: 20 * time.Second}
 		first, err := optimizer.Plan(t.Context(), p, set)
 		if err != nil {

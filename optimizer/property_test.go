@@ -60,7 +60,7 @@ func TestWhatChangesNothing(t *testing.T) {
 					if seed%2 == 0 {
 						return problemtest.District(4, 48, 30, seed, mixed)
 					}
-					return problemtest.Random(seed, problemtest.Options{Continuous: !mixed, MaxSteps: 12})
+					return problemtest.Random(seed, problemtest.Options{Continuous: !mixed, MaxSteps: 12, TankByStep: true})
 				}
 				const rounds = 12
 				base := planned(t, build(), rounds)

@@ -193,7 +193,7 @@ func (w wishes) hotWater(site string, dev *district.Device, x *problem.WaterHeat
 	for t := range w.steps {
 		if o, ok := w.in(order.Power, site, dev.ID, t); ok {
 			loadKW[t] += o.Value
-			x.InitialKWh = math.Min(x.CapacityKWh, x.InitialKWh+o.Value*w.step.Hours())
+			x.InitialKWh = math.Min(x.MostInitialKWh(w.step.Hours()), x.InitialKWh+o.Value*w.step.Hours())
 			off[t] = true
 		}
 		if off[t] {

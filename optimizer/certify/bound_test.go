@@ -22,9 +22,9 @@ func TestPlansOfHiGHS(t *testing.T) {
 		seeds int
 		o     problemtest.Options
 	}
-	families := []family{{"all", 150, problemtest.Options{}}, {"continuous", 60, problemtest.Options{Continuous: true}}}
+	families := []family{{"all", 150, problemtest.Options{TankByStep: true}}, {"continuous", 60, problemtest.Options{Continuous: true}}}
 	for _, k := range problemtest.Kinds {
-		families = append(families, family{string(k), 30, problemtest.Options{Kinds: []problem.Kind{k, problem.KindPV}, MaxSites: 2}})
+		families = append(families, family{string(k), 30, problemtest.Options{Kinds: []problem.Kind{k, problem.KindPV}, MaxSites: 2, TankByStep: true}})
 	}
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func randomDuals(r *rand.Rand, p *problem.Problem) certify.Duals {
 func TestExactPrices(t *testing.T) {
 	problems := map[string]*problem.Problem{"district": problemtest.District(12, 96, 15, 3, false), "long": problemtest.District(2, 288, 10, 4, false)}
 	for seed := range uint64(120) {
-		problems[fmt.Sprint("seed ", seed)] = problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 16})
+		problems[fmt.Sprint("seed ", seed)] = problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 16, TankByStep: true})
 	}
 	for name, p := range problems {
 		m := milp.Build(p)
@@ -169,7 +169,7 @@ func highsDuals(p *problem.Problem, m *milp.Model, a highstest.Answer) certify.D
 // TestOwnDuals: for any prices, the duals that the bound finds for stores and zones are at least as good as others.
 func TestOwnDuals(t *testing.T) {
 	for seed := range uint64(500) {
-		p := problemtest.Random(seed, problemtest.Options{})
+		p := problemtest.Random(seed, problemtest.Options{TankByStep: true})
 		r := rand.New(rand.NewPCG(seed, 9))
 		d := randomDuals(r, p)
 		d.Chain, d.Peak = nil, nil

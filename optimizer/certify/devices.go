@@ -150,7 +150,7 @@ func (e *evaluation) waterHeater(d *problem.WaterHeater, r *DeviceReport) {
 			e.Cost.Shortfall -= d.ShortfallCostPerKWh * stored
 			stored = 0
 		}
-		e.over("above capacity", t, stored-d.CapacityKWh, "kWh")
+		e.over("above capacity", t, stored-d.CapacityAt(t), "kWh")
 		r.EnergyKWh = append(r.EnergyKWh, stored)
 	}
 	e.Cost.Shortfall += d.ShortfallCostPerKWh * max(0, d.FinalMinKWh-stored)

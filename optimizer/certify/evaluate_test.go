@@ -45,6 +45,8 @@ func TestViolations(t *testing.T) {
 	idle.MinKW = 0
 	tank := problem.NewWaterHeater("d")
 	tank.MaxKW, tank.MinKW, tank.COP, tank.CapacityKWh, tank.InitialKWh, tank.DrawKW = 2, 1, flat(1, 2), 3, 2, []float64{0, 4}
+	narrow := *tank
+	narrow.CapacityByStepKWh = []float64{3, 0.5}
 	washer := &problem.Shiftable{DeviceID: "d", ProfileKW: []float64{2, 1}, EarliestStep: 1, LatestStep: 2}
 	pool := &problem.Flexible{DeviceID: "d", EnergyKWh: 2, MaxKW: 1, EarliestStep: 1, LatestStep: 3}
 	roof := &problem.PV{DeviceID: "d", AvailableKW: []float64{1, 2}, Curtailable: true}
@@ -73,6 +75,8 @@ func TestViolations(t *testing.T) {
 		{"idle pump off by power", one(4, &idle), plan(0, 1, 0, 0), "s/d: minimum time on in step 2 by 1 steps"},
 		{"tank", one(2, tank), plan(1, 2), ""},
 		{"tank above", one(2, tank), plan(1.5, 0.5), "s/d: above capacity in step 0 by 0.5 kWh\ns/d: below minimum power in step 1 by 0.5 kW"},
+		{"tank within each step", one(2, &narrow), plan(1, 1.5), ""},
+		{"tank above one step", one(2, &narrow), plan(1, 2), "s/d: above capacity in step 1 by 0.5 kWh"},
 		{"washer", one(4, washer), plan(0, 0, 2, 1), ""},
 		{"washer early", one(4, washer), plan(2, 1, 0, 0), "s/d: is no shifted profile by 2 kW"},
 		{"washer broken", one(4, washer), plan(0, 2, 0, 1), "s/d: is no shifted profile by 1 kW"},

@@ -167,9 +167,10 @@ func (b *bounding) tank(d *problem.WaterHeater, price []float64) *chain {
 			{gain: 1, cost: d.ShortfallCostPerKWh, high: b.dt * d.DrawKW[t]},
 		}
 		c.rhs[t] = -b.dt * d.DrawKW[t]
-		c.low[t], c.high[t] = 0, d.CapacityKWh
+		c.low[t], c.high[t] = 0, d.CapacityAt(t)
 	}
-	c.soft[len(price)-1] = soft{under: d.ShortfallCostPerKWh, least: d.FinalMinKWh, most: d.CapacityKWh}
+	last := len(price) - 1
+	c.soft[last] = soft{under: d.ShortfallCostPerKWh, least: d.FinalMinKWh, most: d.CapacityAt(last)}
 	return c
 }
 

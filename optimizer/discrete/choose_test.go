@@ -32,7 +32,7 @@ func TestDevicesDecideWellAlone(t *testing.T) {
 	tried := 0
 	for seed := range uint64(150) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		p := problemtest.Random(seed, problemtest.Options{Kinds: []problem.Kind{problem.KindHeatPump, problem.KindWaterHeater}, MaxSteps: 8})
+		p := problemtest.Random(seed, problemtest.Options{Kinds: []problem.Kind{problem.KindHeatPump, problem.KindWaterHeater}, MaxSteps: 8, TankByStep: true})
 		price := make([]float64, p.Steps)
 		for k := range price {
 			price[k] = (0.3*r.Float64() - 0.05) * p.Hours()
@@ -84,7 +84,7 @@ func TestDevicesDecideWellAlone(t *testing.T) {
 func TestRoundedDevicesKeepTheirLimits(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 2))
-		p := problemtest.Random(seed, problemtest.Options{MaxSteps: 20, Loose: true})
+		p := problemtest.Random(seed, problemtest.Options{MaxSteps: 20, Loose: true, TankByStep: true})
 		price := make([]float64, p.Steps)
 		for i := range p.Sites {
 			for _, d := range p.Sites[i].Devices {

@@ -42,9 +42,10 @@ func WaterHeater(d *problem.WaterHeater, dt float64, price []float64) *Machine {
 	m := &Machine{Steps: make([]Step, len(price)), Initial: d.InitialKWh, HasFloor: true, Short: d.ShortfallCostPerKWh}
 	for t := range m.Steps {
 		m.Steps[t] = Step{Keep: 1 - d.LossPerHour*dt, Drive: -dt * d.DrawKW[t], Gain: dt * d.COP[t], Least: d.MinKW, Most: d.MaxKW, Cost: dt * price[t],
-			High: d.CapacityKWh, Soft: Soft{Most: d.CapacityKWh}}
+			High: d.CapacityAt(t), Soft: Soft{Most: d.CapacityAt(t)}}
 	}
-	m.Steps[len(price)-1].Soft = Soft{Under: d.ShortfallCostPerKWh, Least: d.FinalMinKWh, Most: math.Max(d.CapacityKWh, d.FinalMinKWh)}
+	last := len(price) - 1
+	m.Steps[last].Soft = Soft{Under: d.ShortfallCostPerKWh, Least: d.FinalMinKWh, Most: math.Max(d.CapacityAt(last), d.FinalMinKWh)}
 	return m
 }
 

@@ -69,7 +69,7 @@ func TestBoundIsReached(t *testing.T) {
 	var s exact.Solver
 	for seed := range uint64(1500) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		p := problemtest.Random(seed, problemtest.Options{Kinds: kinds, MaxSteps: 40})
+		p := problemtest.Random(seed, problemtest.Options{Kinds: kinds, MaxSteps: 40, TankByStep: true})
 		price := make([]float64, p.Steps)
 		for k := range price {
 			price[k] = 0.3*r.Float64() - 0.05
@@ -116,7 +116,7 @@ func TestNothingBeatsTheBound(t *testing.T) {
 	var s exact.Solver
 	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(seed, 2))
-		p := problemtest.Random(seed, problemtest.Options{Kinds: kinds, MaxSteps: 12})
+		p := problemtest.Random(seed, problemtest.Options{Kinds: kinds, MaxSteps: 12, TankByStep: true})
 		price := make([]float64, p.Steps)
 		for k := range price {
 			price[k] = 0.3*r.Float64() - 0.05
@@ -207,7 +207,7 @@ func TestBends(t *testing.T) {
 	var s exact.Solver
 	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 3))
-		p := problemtest.Random(seed, problemtest.Options{Kinds: kinds, MaxSteps: 20})
+		p := problemtest.Random(seed, problemtest.Options{Kinds: kinds, MaxSteps: 20, TankByStep: true})
 		price := make([]float64, p.Steps)
 		for k := range price {
 			price[k] = 0.3*r.Float64() - 0.05

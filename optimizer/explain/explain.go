@@ -263,7 +263,7 @@ func (x *Explainer) limits(e *Step, d problem.Device, i int) {
 				at("min_kw", d.MinKW, kw, "kW")
 			}
 		}
-		at("capacity_kwh", d.CapacityKWh, e.After, "kWh")
+		at("capacity_kwh", d.CapacityAt(e.Step), e.After, "kWh")
 	case *problem.Flexible:
 		if kw > still {
 			at("max_kw", d.MaxKW, kw, "kW")

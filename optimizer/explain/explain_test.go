@@ -36,8 +36,11 @@ func rest(p *problem.Problem, d problem.Device, plan *problem.DeviceSolution, pr
 		device = &c
 	case *problem.WaterHeater:
 		c := *d
-		c.InitialKWh = min(max(plan.EnergyKWh[t], 0), d.CapacityKWh)
 		c.COP, c.DrawKW = d.COP[t:], d.DrawKW[t:]
+		if d.CapacityByStepKWh != nil {
+			c.CapacityByStepKWh = d.CapacityByStepKWh[t:]
+		}
+		c.InitialKWh = min(max(plan.EnergyKWh[t], 0), c.MostInitialKWh(p.Hours()))
 		device = &c
 	case *problem.Flexible:
 		if t < d.EarliestStep || t >= d.LatestStep {
@@ -129,7 +132,7 @@ func TestNumbersOfAStepAgreeWithAnotherSolver(t *testing.T) {
 	kinds := []problem.Kind{problem.KindBattery, problem.KindEV, problem.KindHeatPump, problem.KindWaterHeater, problem.KindFlexible}
 	choices, worths := 0, 0
 	for seed := range uint64(60) {
-		p := problemtest.Random(seed, problemtest.Options{MaxSteps: 12, MaxSites: 1, MaxDevices: 2, Loose: true, Kinds: kinds[seed%5 : seed%5+1]})
+		p := problemtest.Random(seed, problemtest.Options{MaxSteps: 12, MaxSites: 1, MaxDevices: 2, Loose: true, Kinds: kinds[seed%5 : seed%5+1], TankByStep: true})
 		s := planned(t, p)
 		if len(s.Sites) == 0 || len(p.Sites[0].Devices) == 0 {
 			continue
@@ -245,7 +248,7 @@ func TestPricesAndTheirParts(t *testing.T) {
 	tried := 0
 	for seed := range uint64(40) {
 		fresh := func() *problem.Problem {
-			return problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 12})
+			return problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 12, TankByStep: true})
 		}
 		p := fresh()
 		s, err := optimizer.Plan(t.Context(), p, set)
@@ -422,7 +425,7 @@ func TestAPlanOfAnotherProblemIsRefused(t *testing.T) {
 // TestAnyPlanCanBeExplained: every device in every step of random problems, plans or not, in words without a number that is none.
 func TestAnyPlanCanBeExplained(t *testing.T) {
 	for seed := range uint64(80) {
-		p := problemtest.Random(seed, problemtest.Options{MaxSteps: 6})
+		p := problemtest.Random(seed, problemtest.Options{MaxSteps: 6, TankByStep: true})
 		s := planned(t, p)
 		if len(s.Sites) == 0 {
 			continue

@@ -16,7 +16,7 @@ func (m *Model) waterHeater(name string, d *problem.WaterHeater) part {
 			m.atLeast(name+"least_", t, 0, Term{power, 1}, Term{on, -d.MinKW})
 			m.atMost(name+"most_", t, 0, Term{power, 1}, Term{on, -d.MaxKW})
 		}
-		energy := m.column(name+"energy_", t, 0, d.CapacityKWh, 0)
+		energy := m.column(name+"energy_", t, 0, d.CapacityAt(t), 0)
 		unmet := m.column(name+"unmet_", t, 0, m.hours*d.DrawKW[t], d.ShortfallCostPerKWh)
 		terms := []Term{{energy, 1}, {power, -m.hours * d.COP[t]}, {unmet, -1}}
 		rhs := -m.hours * d.DrawKW[t]

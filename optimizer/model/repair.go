@@ -99,8 +99,8 @@ func repairTank(p *problem.Problem, d *problem.WaterHeater, v []float64) {
 		v[t] = math.Min(math.Max(v[t], 0), d.MaxKW)
 		base := keep*e - dt*d.DrawKW[t]
 		in := dt * d.COP[t]
-		if base+in*v[t] > d.CapacityKWh {
-			kw := math.Max(0, (d.CapacityKWh-base)/in)
+		if most := d.CapacityAt(t); base+in*v[t] > most {
+			kw := math.Max(0, (most-base)/in)
 			if kw < d.MinKW-1e-6 {
 				kw = 0
 			}

@@ -16,7 +16,7 @@ import (
 func TestRepairedStoragesKeepTheirBoxes(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 4))
-		p := problemtest.Random(seed, problemtest.Options{Continuous: true, Loose: true, MaxSteps: 24, Kinds: []problem.Kind{problem.KindBattery, problem.KindEV, problem.KindWaterHeater}})
+		p := problemtest.Random(seed, problemtest.Options{Continuous: true, Loose: true, MaxSteps: 24, Kinds: []problem.Kind{problem.KindBattery, problem.KindEV, problem.KindWaterHeater}, TankByStep: true})
 		prog := model.Build(p, model.Options{})
 		sol, err := ipm.Solve(t.Context(), prog.IPM, ipm.Settings{})
 		if err != nil {
@@ -59,7 +59,7 @@ func TestRepairedStoragesKeepTheirBoxes(t *testing.T) {
 // TestRelaxationIsExactForKnownPowers: the program's cost of a plan is what the simulation says, for continuous problems solved to their optimum.
 func TestRelaxationIsExactForContinuousProblems(t *testing.T) {
 	for seed := range uint64(100) {
-		p := problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 24})
+		p := problemtest.Random(seed, problemtest.Options{Continuous: true, MaxSteps: 24, TankByStep: true})
 		prog := model.Build(p, model.Options{})
 		if prog.Impossible() {
 			continue

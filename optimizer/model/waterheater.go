@@ -15,6 +15,9 @@ func (b *builder) waterHeater(d *problem.WaterHeater, dec Decision) Place {
 		unmet[t] = b.dt * d.DrawKW[t]
 		c.Drive[t] = -unmet[t]
 	}
+	if d.CapacityByStepKWh != nil {
+		c.Hi = d.CapacityByStepKWh
+	}
 	c.Drive[0] += keep * d.InitialKWh
 	if d.FinalMinKWh > 0 && d.ShortfallCostPerKWh > 0 {
 		c.Low = &ipm.Band{Level: b.constant(d.FinalMinKWh), Penalty: b.series(0)}

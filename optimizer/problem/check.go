@@ -143,6 +143,9 @@ func (c *checker) number(at *path, v float64, b bounds) bool {
 
 func (c *checker) series(at *path, f field) bool {
 	s := *f.series
+	if f.open && s == nil {
+		return true
+	}
 	if c.steps > 0 && len(s) != c.steps {
 		if s == nil {
 			c.fault(at, "missing")
@@ -242,7 +245,27 @@ func (d *WaterHeater) cross(c *checker, at *path, p *Problem) {
 	atMost(c, at, "initial_kwh", d.InitialKWh, "capacity", d.CapacityKWh)
 	atMost(c, at, "final_min_kwh", d.FinalMinKWh, "capacity", d.CapacityKWh)
 	c.loss(at, "loss_per_hour", d.LossPerHour, p)
+	if n := len(d.CapacityByStepKWh); n == 0 || n != len(d.DrawKW) || !aboveZero.holds(p.StepMinutes) {
+		return
+	}
+	here, left := at.field("capacity_by_step_kwh"), d.InitialKWh
+	for t, most := range d.CapacityByStepKWh {
+		left = (1-d.LossPerHour*p.Hours())*left - p.Hours()*d.DrawKW[t]
+		switch {
+		case most > d.CapacityKWh:
+			c.fault(here, "%v above capacity %v in step %d", most, d.CapacityKWh, t)
+			return
+		case left > most+fallTolerance:
+			c.fault(here, "%v in step %d, at the end of which a tank without power holds up to %v", most, t, left)
+			return
+		}
+		left = most
+	}
+	atMost(c, at, "final_min_kwh", d.FinalMinKWh, "the last capacity_by_step_kwh", left)
 }
+
+// fallTolerance is by how much the capacity of a tank may fall faster than what it holds, kWh: rounding.
+const fallTolerance = 1e-9
 
 func (d *Shiftable) cross(c *checker, at *path, _ *Problem) {
 	c.window(at, d.EarliestStep, d.LatestStep, len(d.ProfileKW))

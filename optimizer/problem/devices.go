@@ -1,5 +1,7 @@
 package problem
 
+import "math"
+
 // Kind names a kind of device, as in the document.
 type Kind string
 
@@ -110,7 +112,7 @@ type Zone struct {
 
 // WaterHeater is a tank:
 //
-//	e[t+1] = (1 - loss*dt)*e[t] + dt*(cop*power - draw) + unmet,  0 <= e <= capacity
+//	e[t+1] = (1 - loss*dt)*e[t] + dt*(cop*power - draw) + unmet,  0 <= e[t+1] <= capacity[t]
 //
 // Its power is 0 or in [MinKW, MaxKW]. What the tank cannot give (unmet, at most dt*draw) and what lacks to FinalMinKWh at the end cost
 // ShortfallCostPerKWh.
@@ -120,9 +122,10 @@ type WaterHeater struct {
 	MinKW               float64   // default 0
 	COP                 []float64 // above 0, default 1
 	CapacityKWh         float64
-	InitialKWh          float64 // in [0, CapacityKWh]
-	FinalMinKWh         float64 // default 0
-	LossPerHour         float64 // share lost per hour, default 0; times dt at most 1
+	CapacityByStepKWh   []float64 // at the end of each step, at most CapacityKWh; nil, the default: that throughout. It falls no faster than a tank without power does
+	InitialKWh          float64   // in [0, CapacityKWh]
+	FinalMinKWh         float64   // default 0
+	LossPerHour         float64   // share lost per hour, default 0; times dt at most 1
 	DrawKW              []float64
 	ShortfallCostPerKWh float64 // EUR, default 1
 }
@@ -235,6 +238,23 @@ func (d *Shiftable) Kind() Kind { return KindShiftable }
 
 // Kind returns KindFlexible.
 func (d *Flexible) Kind() Kind { return KindFlexible }
+
+// CapacityAt is the most that the tank holds at the end of step t, kWh.
+func (d *WaterHeater) CapacityAt(t int) float64 {
+	if d.CapacityByStepKWh == nil {
+		return d.CapacityKWh
+	}
+	return d.CapacityByStepKWh[t]
+}
+
+// MostInitialKWh is the most that the tank may hold at the begin: what its capacity is then, and leaves it within that of the first step without power.
+func (d *WaterHeater) MostInitialKWh(hours float64) float64 {
+	kept := 1 - d.LossPerHour*hours
+	if len(d.CapacityByStepKWh) == 0 || kept <= 0 {
+		return d.CapacityKWh
+	}
+	return math.Min(d.CapacityKWh, (d.CapacityByStepKWh[0]+hours*d.DrawKW[0])/kept)
+}
 
 // HeldSteps returns for how many of the first steps of a horizon of T = steps the machine must keep its initial state.
 func (d *HeatPump) HeldSteps(steps int) int {

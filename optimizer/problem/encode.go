@@ -159,7 +159,10 @@ func (e *encoder) fields(fs []field) {
 				e.key(f.name).number(*f.number)
 			}
 		case seriesField:
-			if v, ok := uniform(*f.series); f.need || !ok || math.Float64bits(v) != math.Float64bits(f.def) {
+			if f.open && *f.series == nil {
+				continue
+			}
+			if v, ok := uniform(*f.series); f.need || f.open || !ok || math.Float64bits(v) != math.Float64bits(f.def) {
 				e.key(f.name).series(*f.series)
 			}
 		case stepField:

@@ -42,6 +42,7 @@ type field struct {
 	defOn  bool    // of a boolean
 	bounds bounds
 	limit  bool // a series that may be +Inf in every step
+	open   bool // a series that may be nil: it says nothing then
 
 	number   *float64
 	series   *[]float64
@@ -70,6 +71,13 @@ func (f field) or(def float64) field {
 func limit(name string, v *[]float64) field {
 	f := series(name, v, fromZero).or(math.Inf(1))
 	f.limit = true
+	return f
+}
+
+// maybe is a series that may be left out and has no default.
+func maybe(name string, v *[]float64, b bounds) field {
+	f := series(name, v, b)
+	f.need, f.open = false, true
 	return f
 }
 
@@ -174,6 +182,7 @@ func (d *WaterHeater) fields() []field {
 		number("min_kw", &d.MinKW, fromZero).or(0),
 		series("cop", &d.COP, aboveZero).or(1),
 		number("capacity_kwh", &d.CapacityKWh, fromZero),
+		maybe("capacity_by_step_kwh", &d.CapacityByStepKWh, fromZero),
 		number("initial_kwh", &d.InitialKWh, fromZero),
 		number("final_min_kwh", &d.FinalMinKWh, fromZero).or(0),
 		number("loss_per_hour", &d.LossPerHour, fromZero).or(0),

@@ -242,7 +242,7 @@ func (d *decoder) absent(at *path, f field) {
 	case numberField:
 		*f.number = v
 	case seriesField:
-		if !f.need {
+		if !f.need && !f.open {
 			*f.series = constant(v, d.steps)
 		}
 	case stepField:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,6 +120,55 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+const byStep = `{"version":1,"start":"2026-01-15T00:00:00+01:00","step_minutes":60,"steps":3,"grid":{"import_price":0.2},"sites":[{"id":"a","devices":[
+	{"id":"w","kind":"water_heater","max_kw":2,"capacity_kwh":8,"capacity_by_step_kwh":%s,"initial_kwh":6,"final_min_kwh":2,"loss_per_hour":0.5,"draw_kw":[0,1,0.5]}]}]}`
+
+// TestTankByStep: the capacity of a tank may differ from step to step. It is no more than the tank's, falls no faster than a tank without power, and a document without it says nothing of it.
+func TestTankByStep(t *testing.T) {
+	for _, tt := range []struct{ series, fault string }{
+		{"[8, 5, 2]", ""},
+		{"4", ""},
+		{"[3, 0.5, 2]", ""},
+		{"[8, 8.5, 8]", "8.5 above capacity 8 in step 1"},
+		{"[2.5, 8, 8]", "2.5 in step 0, at the end of which a tank without power holds up to 3"},
+		{"[8, 5, 1.5]", "1.5 in step 2, at the end of which a tank without power holds up to 2"},
+		{"[8, 5]", "2 values for 3 steps"},
+		{"[8, -1, 8]", "-1 below 0"},
+	} {
+		p, err := problem.Parse(fmt.Appendf(nil, byStep, tt.series))
+		switch {
+		case tt.fault == "" && err != nil:
+			t.Errorf("%s: %v", tt.series, err)
+		case tt.fault == "":
+			if w := p.Sites[0].Devices[0].(*problem.WaterHeater); len(w.CapacityByStepKWh) != 3 || w.CapacityAt(2) != w.CapacityByStepKWh[2] {
+				t.Errorf("%s: %+v", tt.series, w)
+			}
+			sameAgain(t, p)
+		case err == nil || !strings.Contains(err.Error(), "capacity_by_step_kwh") || !strings.Contains(err.Error(), tt.fault):
+			t.Errorf("%s: %v, want %q", tt.series, err, tt.fault)
+		}
+	}
+	low := strings.Replace(fmt.Sprintf(byStep, "[8, 5, 2]"), `"final_min_kwh":2`, `"final_min_kwh":3`, 1)
+	if _, err := problem.Parse([]byte(low)); err == nil || !strings.Contains(err.Error(), "3 above the last capacity_by_step_kwh 2") {
+		t.Errorf("%v, want that it is no lower at the end than what is to be left", err)
+	}
+	w := problem.NewWaterHeater("w")
+	w.CapacityKWh, w.DrawKW = 8, []float64{0, 0}
+	p := &problem.Problem{Steps: 2, StepMinutes: 60, Start: time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC), Grid: problem.Grid{ImportPrice: []float64{1, 1}}, Sites: []problem.Site{{ID: "a", Devices: []problem.Device{w}}}}
+	p.Fill()
+	text, err := p.Marshal()
+	if err != nil || w.CapacityByStepKWh != nil || w.CapacityAt(1) != 8 || strings.Contains(string(text), "by_step") {
+		t.Errorf("%v: %+v\n%s", err, w, text)
+	}
+	w.LossPerHour, w.DrawKW[0], w.CapacityByStepKWh = 0.5, 1, []float64{2, 2}
+	if w.InitialKWh = w.MostInitialKWh(1); w.InitialKWh != 6 || problem.Validate(p) != nil {
+		t.Errorf("%v kWh at the begin: %v", w.InitialKWh, problem.Validate(p))
+	}
+	if w.InitialKWh += 1e-6; problem.Validate(p) == nil {
+		t.Errorf("%v kWh at the begin are taken", w.InitialKWh)
+	}
+}
+
 // TestValidate: a problem built in Go is held to the same rules, with the same paths.
 func TestValidate(t *testing.T) {
 	b := problem.NewBattery("b")
@@ -201,6 +251,7 @@ func FuzzParse(f *testing.F) {
 			f.Add(data)
 		}
 	}
+	f.Add(fmt.Appendf(nil, byStep, "[8, 5, 2]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := problem.Parse(data)
 		if err != nil {

@@ -115,7 +115,7 @@ func (p *Problem) Fill() {
 	}
 	fill := func(fs []field) {
 		for _, f := range fs {
-			if f.kind == seriesField && *f.series == nil && !f.need {
+			if f.kind == seriesField && *f.series == nil && !f.need && !f.open {
 				*f.series = constant(f.def, p.Steps)
 			}
 		}

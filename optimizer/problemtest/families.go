@@ -148,6 +148,9 @@ func scale(s *problem.Site, f float64) {
 				*v *= f
 			}
 			d.DrawKW = times(d.DrawKW)
+			if d.CapacityByStepKWh != nil {
+				d.CapacityByStepKWh = times(d.CapacityByStepKWh)
+			}
 		case *problem.Shiftable:
 			d.ProfileKW = times(d.ProfileKW)
 		case *problem.Flexible:

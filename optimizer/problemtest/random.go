@@ -17,6 +17,7 @@ type Options struct {
 	MaxSteps   int            // 0: 10
 	Continuous bool           // only problems whose general program has no integers
 	Loose      bool           // no limits that could make the problem infeasible
+	TankByStep bool           // half of the tanks have a capacity of each step
 }
 
 // Kinds lists every kind of device.
@@ -286,5 +287,23 @@ func (g *generator) waterHeater(id string) *problem.WaterHeater {
 	if g.chance(0.4) {
 		d.ShortfallCostPerKWh = g.maybe(0.8, 0, 2)
 	}
+	g.capacities(d)
 	return d
+}
+
+// capacities gives half of the tanks a capacity of each step, out of chance of its own: all else is as without.
+func (g *generator) capacities(d *problem.WaterHeater) {
+	r := rand.New(rand.NewPCG(math.Float64bits(d.CapacityKWh), math.Float64bits(d.InitialKWh)))
+	if !g.o.TankByStep || r.Float64() < 0.5 {
+		return
+	}
+	left, hours := d.InitialKWh, g.dt
+	for _, draw := range d.DrawKW {
+		left = math.Max(0, (1-d.LossPerHour*hours)*left-hours*draw)
+		if r.Float64() < 0.5 {
+			left = math.Max(left, d.CapacityKWh*(0.2+0.8*r.Float64()))
+		}
+		d.CapacityByStepKWh = append(d.CapacityByStepKWh, left)
+	}
+	d.FinalMinKWh = math.Min(d.FinalMinKWh, left)
 }

@@ -4,7 +4,6 @@ package devices
 
 import (
 	"math"
-	"slices"
 	"time"
 
 	"quartier/optimizer/problem"
@@ -95,8 +94,8 @@ func StandingKW(w *district.WaterHeaterParams) float64 {
 //
 //	e = b + z,  b' = (1 - loss*h)*b + h*(need - draw - standing) >= reserve',  z' = (1 - loss*h)*z + h*(power - need)
 //
-// where e is the heat above the lowest temperature, below 0 in a colder tank, and standing is what is lost at that temperature: so the loss is right at any temperature. The document knows one capacity for all steps, which is what is left
-// beside the largest reserve: so whatever it plans fits into the tank. Heat beyond that at the begin is the base's, and spares need in the first steps.
+// where e is the heat above the lowest temperature, below 0 in a colder tank, and standing is what is lost at that temperature: so the loss is right at any temperature. In each step
+// there is as much room for z as b leaves of the tank, so that the tank is full where no reserve is kept, and whatever is planned fits into it.
 func WaterHeater(id string, w *district.WaterHeaterParams, tankC float64, drawKW, reserveKWh []float64, step time.Duration) *problem.WaterHeater {
 	x := problem.NewWaterHeater(id)
 	x.MaxKW, x.MinKW = w.MaxKW, w.MaxKW
@@ -106,13 +105,14 @@ func WaterHeater(id string, w *district.WaterHeaterParams, tankC float64, drawKW
 	if reserve == nil {
 		reserve = make([]float64, len(drawKW)+1)
 	}
-	x.CapacityKWh = math.Max(0, usable-math.Max(0, slices.Max(reserve)))
 	x.LossPerHour = w.LossPerHour
 	x.ShortfallCostPerKWh = WaterLackPerKWh
 	x.DrawKW = make([]float64, len(drawKW))
 	base := math.Min(usable, HeatPerK(w)*(tankC-w.MinC))
-	x.InitialKWh = math.Max(0, math.Min(base-reserve[0], x.CapacityKWh))
+	x.InitialKWh = math.Max(0, math.Min(base-reserve[0], usable))
 	base -= x.InitialKWh
+	x.CapacityKWh = math.Max(0, math.Min(usable, usable-base))
+	x.CapacityByStepKWh = make([]float64, len(drawKW))
 	for t := range x.DrawKW {
 		most := math.Inf(1) // what is drawn may come from the heat above
 		if base < reserve[t]-1e-9 {
@@ -121,6 +121,8 @@ func WaterHeater(id string, w *district.WaterHeaterParams, tankC float64, drawKW
 		base = kept*base - h*(drawKW[t]+standing)
 		x.DrawKW[t] = math.Max(0, math.Min((reserve[t+1]-base)/h, most))
 		base += h * x.DrawKW[t]
+		x.CapacityByStepKWh[t] = math.Max(0, math.Min(usable, usable-base))
+		x.CapacityKWh = math.Max(x.CapacityKWh, x.CapacityByStepKWh[t])
 	}
 	return x
 }

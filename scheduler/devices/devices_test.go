@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"quartier/optimizer/problem"
 	"quartier/schemas/district"
 )
 
@@ -75,11 +76,12 @@ func TestPlansFitIntoTheTank(t *testing.T) {
 		}
 		tankC := rapid.Float64Range(w.MinC, w.MaxC+3).Draw(t, "temperature")
 		x := WaterHeater("tank", w, tankC, draw, reserve, 15*time.Minute)
+		isValid(t, x, 15)
 		e, z, kept := math.Min(UsableKWh(w), HeatPerK(w)*(tankC-w.MinC)), x.InitialKWh, 1-w.LossPerHour*h
 		short := e < reserve[0]
 		for k, need := range x.DrawKW {
 			free := kept*z - h*need
-			kw := math.Min(rapid.Float64Range(0, 1).Draw(t, "power")*w.MaxKW, (x.CapacityKWh-free)/h)
+			kw := math.Min(rapid.Float64Range(0, 1).Draw(t, "power")*w.MaxKW, (x.CapacityAt(k)-free)/h)
 			if kw = math.Max(kw, -free/h); kw > w.MaxKW {
 				return // more is drawn than the heater gives
 			}
@@ -92,6 +94,35 @@ func TestPlansFitIntoTheTank(t *testing.T) {
 			}
 		}
 	})
+}
+
+// isValid fails the test unless a plan problem takes the tank.
+func isValid(t *rapid.T, x *problem.WaterHeater, minutes float64) {
+	p := &problem.Problem{Start: time.Date(2026, 1, 15, 0, 0, 0, 0, time.UTC), StepMinutes: minutes, Steps: len(x.DrawKW), Sites: []problem.Site{{ID: "s", Devices: []problem.Device{x}}}}
+	p.Grid.ImportPrice = make([]float64, p.Steps)
+	p.Fill()
+	if err := problem.Validate(p); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestATankIsFullWhereNoReserveIs: a reserve of some hours leaves the whole tank to all others.
+func TestATankIsFullWhereNoReserveIs(t *testing.T) {
+	w := &district.WaterHeaterParams{MaxKW: 2, CapacityKWh: 16, MinC: 42, MaxC: 60, LossPerHour: 0.01}
+	draw, reserve := make([]float64, 24), make([]float64, 25)
+	for k := 7; k < 10; k++ {
+		draw[k], reserve[k] = 1, float64(10-k)
+	}
+	x := WaterHeater("tank", w, 60, draw, reserve, time.Hour)
+	if math.Abs(x.InitialKWh-UsableKWh(w)) > 1e-9 {
+		t.Errorf("%g kWh at the begin, want the whole of a hot tank, %g kWh", x.InitialKWh, UsableKWh(w))
+	}
+	for k := range draw {
+		want := UsableKWh(w) - reserve[k+1]
+		if got := x.CapacityAt(k); math.Abs(got-want) > 1e-9 {
+			t.Errorf("step %d: room for %g kWh, want %g kWh", k, got, want)
+		}
+	}
 }
 
 // TestColdTank is heated at once and by its own loss, which is smaller than that at its lowest temperature.
