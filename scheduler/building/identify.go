@@ -23,7 +23,7 @@ const (
 	// finestK is the standard deviation of what a model of one mass is wrong by at least.
 	finestK = 0.05
 	// finest is that of the logarithms of R and C at least: the heat of the pump comes from a curve, and sensors sit where they sit.
-	finest = 0.03
+	finest = 0.05
 	// farthest is by which factor R and C may be other than what is stated where measurements leave no doubt, unsureFarthest where they leave as much as unsure, the standard deviation of the logarithm.
 	farthest, unsureFarthest, unsure = 4, 1.5, 0.3
 	// leastDays is of how many days something must be known before anything is told.
