@@ -166,3 +166,28 @@ func TestDemand(t *testing.T) {
 		}
 	}
 }
+
+// TestALearnerWithoutSun: where nothing tells of the sun its gains are not sought, and the rooms are learned all the same; a sun that is known here and there counts as none.
+func TestALearnerWithoutSun(t *testing.T) {
+	for name, every := range map[string]int{"never": 1 << 30, "here and there": 5} {
+		t.Run(name, func(t *testing.T) {
+			h := dwelling()
+			slots := h.lived(life{days: 14, sensorK: 0.1})
+			for i := range slots {
+				if i%every != every-1 {
+					slots[i].Sun = math.NaN()
+				}
+			}
+			l, err := NewLearner(pump(1.7*h.resistance(), 4), begin, quarter, time.UTC)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Take(slots)
+			l.Expect(l.End(), []float64{1})
+			x := l.Identified()
+			if x.SolarKW != 0 || x.Known != 1 || l.Trial().Use == AsStated || math.Abs(x.ResistanceKPerKW/h.resistance()-1) > 0.15 {
+				t.Errorf("%+v, %+v", x, l.Trial())
+			}
+		})
+	}
+}
