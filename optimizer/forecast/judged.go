@@ -48,11 +48,10 @@ type JudgedSettings struct {
 
 // Outcome is a forecast that was made at its time and what came.
 type Outcome struct {
-	Lead                         time.Duration
-	Came                         float64
-	Mean, Plain                  float64 // what was foreseen, and what similar days said
-	Low, Median, High            float64
-	Restored, SteppedBack, Known bool // Known: it was settled beforehand
+	Lead              time.Duration
+	Came              float64
+	Mean, Plain       float64 // what was foreseen, and what similar days said
+	Low, Median, High float64 // 10th, 50th and 90th percentile
 }
 
 // CountedLeads are how far ahead forecasts are counted.
@@ -130,7 +129,6 @@ type waiting struct {
 	speaks  int // the voice
 	band    [quantiles]float64
 	counted bool
-	kept    bool // since before a restart
 }
 
 const (
@@ -229,8 +227,7 @@ func (j *Judged) came(at time.Time, v float64) {
 		}
 		if w.counted && j.set.Count != nil {
 			mean := w.said[w.speaks]
-			j.set.Count(at, Outcome{Lead: time.Duration(j.leads[w.at]) * j.set.Step, Came: v, Mean: mean, Plain: w.said[voicePlain], Low: w.band[0], Median: w.band[quantiles/2], High: w.band[quantiles-1],
-				Restored: w.kept, SteppedBack: w.speaks == voicePlain, Known: w.settled})
+			j.set.Count(at, Outcome{Lead: time.Duration(j.leads[w.at]) * j.set.Step, Came: v, Mean: mean, Plain: w.said[voicePlain], Low: w.band[0], Median: w.band[quantiles/2], High: w.band[quantiles-1]})
 		}
 	}
 	for b := range j.errors {

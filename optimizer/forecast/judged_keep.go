@@ -89,7 +89,6 @@ func (j *Judged) visit(c *coder, errors *[]errorsAt, waits *map[int64][]waiting,
 			c.floats(w.band[:])
 			c.flag(&w.counted)
 			if c.reading {
-				w.kept = true
 				c.bad = c.bad || w.at < 0 || w.at >= len(j.leads) || w.speaks < 0 || w.speaks >= voices || math.IsNaN(w.band[0])
 			}
 		})

@@ -546,19 +546,32 @@ func (w *World) Report(_ context.Context, districtID, memberID, month, format, l
 func (w *World) forecasts(days int) (out []district.ForecastError) {
 	for i := range w.Districts {
 		d := &w.Districts[i]
-		row := func(site, quantity string, scaleKW float64) {
+		row := func(site, device, quantity string, scale float64) {
 			for day := range min(days, 14) {
 				for _, lead := range []int{60, 180, 360, 720, 1440} {
 					grow := 0.06 + 0.03*math.Sqrt(float64(lead)/60)
-					out = append(out, district.ForecastError{District: d.ID, Site: site, Quantity: quantity, Day: w.now.Truncate(24*time.Hour).AddDate(0, 0, -day), LeadMinutes: lead, Replayed: day > 6,
-						Count: 24, Absolute: 24 * grow * scaleKW, Persistence: 27 * grow * scaleKW, Measured: 24 * scaleKW, Banded: 24, Covered: 19, Pinball: 8 * grow * scaleKW})
+					out = append(out, district.ForecastError{District: d.ID, Site: site, Device: device, Quantity: quantity, Day: w.now.Truncate(24*time.Hour).AddDate(0, 0, -day), LeadMinutes: lead, Replayed: day > 6,
+						Count: 24, Absolute: 24 * grow * scale, Persistence: 27 * grow * scale, Measured: 24 * scale, Banded: 24, Covered: 19, Pinball: 8 * grow * scale})
 				}
 			}
 		}
-		row(district.DistrictSite, district.ForecastNet, 60)
+		row(district.DistrictSite, "", district.ForecastNet, 60)
+		row(district.DistrictSite, "", district.ForecastOutdoor, 9)
+		row(district.DistrictSite, "", district.ForecastPrice, 0.18)
+		row(district.DistrictSite, "", district.ForecastCarbon, 50)
 		for k := range d.Sites {
-			row(d.Sites[k].ID, district.ForecastLoad, 12)
-			row(d.Sites[k].ID, district.ForecastSun, 20)
+			row(d.Sites[k].ID, "", district.ForecastLoad, 12)
+			row(d.Sites[k].ID, "", district.ForecastSun, 20)
+			for _, dev := range d.Sites[k].Devices {
+				switch dev.Kind {
+				case district.HeatPump:
+					row(d.Sites[k].ID, dev.ID, district.ForecastHeat, 15)
+				case district.WaterHeater:
+					row(d.Sites[k].ID, dev.ID, district.ForecastHotWater, 3)
+				case district.EVCharger:
+					row(d.Sites[k].ID, dev.ID, district.ForecastCar, 2)
+				}
+			}
 		}
 	}
 	return out
