@@ -40,6 +40,8 @@ type PlannedSeries struct {
 	Plan  PlanSummary `json:"plan"`
 	Power PowerSeries `json:"power"`
 	Worth []*float64  `json:"worth" doc:"of one more kWh in the district, EUR/kWh"`
+	// Foreseen are the forecasts under it of the site as a whole, or of the district as such.
+	Foreseen []ForeseenSeries `json:"foreseen" doc:"what it expects of the site or district as a whole, with bands; empty in old plans"`
 }
 
 // DayView is what was measured and planned in a day, on one grid of slots.
@@ -100,6 +102,7 @@ type planInput struct {
 type PlanView struct {
 	Summary   PlanSummary    `json:"summary"`
 	Plan      *district.Plan `json:"plan"`
+	Foreseen  []ForeseenInfo `json:"foreseen" doc:"every series that it rests on, in short; empty in old plans"`
 	Decisions []Decision     `json:"decisions" doc:"from now on, split where the action or its reason changes"`
 	Next      []Decision     `json:"next" doc:"what to know first: the largest that hold now, and the next to come"`
 	Changes   *PlanChanges   `json:"changes" doc:"what it does otherwise than the plan before; null: there was none that reaches so far"`
@@ -233,7 +236,7 @@ func onGrid(p *district.Plan, site string, g grid) *PlannedSeries {
 	if p == nil || !p.Start.Before(g.span.End) || !planEnd(p).After(g.span.Start) {
 		return nil
 	}
-	out := &PlannedSeries{Plan: summarise(p), Power: newPowerSeries(g.n), Worth: make([]*float64, g.n)}
+	out := &PlannedSeries{Plan: summarise(p), Power: newPowerSeries(g.n), Worth: make([]*float64, g.n), Foreseen: siteForeseen(p, site, g)}
 	fill(out.Worth, p, p.Price, g)
 	sum := planPower(p, site)
 	for k := range g.n {
@@ -383,5 +386,5 @@ func (s *Server) getPlan(ctx context.Context, in *planInput) (*struct{ Body Plan
 	if err != nil {
 		return nil, s.broken(ctx, "reading the plan before", err)
 	}
-	return &struct{ Body PlanView }{PlanView{Summary: summarise(p), Plan: p, Decisions: decisions(d, p, now, 5000), Next: next(d, p, now, 14), Changes: changes}}, nil
+	return &struct{ Body PlanView }{PlanView{Summary: summarise(p), Plan: p, Foreseen: foreseenInfos(d, p, now), Decisions: decisions(d, p, now, 5000), Next: next(d, p, now, 14), Changes: changes}}, nil
 }

@@ -107,6 +107,7 @@ func (s *Server) routes() {
 	s.dayRoutes()
 	s.balanceRoutes()
 	s.forecastRoutes()
+	s.foreseenRoutes()
 	s.ledgerRoutes()
 	s.memberRoutes()
 	s.userRoutes()

@@ -472,6 +472,7 @@ func makePlan(d *district.District, at time.Time) *district.Plan {
 		p.ImportPrice, p.ExportPrice = append(p.ImportPrice, price(t, d.Zone)), append(p.ExportPrice, 0.06)
 		p.CarbonGPerKWh, p.Price = append(p.CarbonGPerKWh, carbon(t, d.Zone)), append(p.Price, price(t, d.Zone)*0.9)
 	}
+	foresee(d, p)
 	return p
 }
 

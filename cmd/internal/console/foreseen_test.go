@@ -1,0 +1,118 @@
+package console_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"quartier/cmd/internal/console"
+	"quartier/schemas/district"
+)
+
+// TestForeseen: a plan page's list names every series with its unit and its band now, in six hours and in a day; a series is shown on the slots of the day, measured until now and expected by both plans.
+func TestForeseen(t *testing.T) {
+	f := start(t)
+	b := f.signedIn("viewer")
+	v := get[console.PlanView](b, "/api/districts/fontaine/plan")
+	if len(v.Foreseen) != len(v.Plan.Foreseen) || v.Foreseen[0].Site != "_" || v.Foreseen[0].SiteName != "Fontaine Nord" || v.Foreseen[0].Quantity != "net" {
+		t.Fatalf("%d of %d series, the first %+v", len(v.Foreseen), len(v.Plan.Foreseen), v.Foreseen[0])
+	}
+	of := func(site, device, quantity string) console.ForeseenInfo {
+		i := slices.IndexFunc(v.Foreseen, func(i console.ForeseenInfo) bool {
+			return i.Site == site && i.Device == device && i.Quantity == quantity
+		})
+		if i < 0 {
+			t.Fatalf("nothing of %s %s %s", site, device, quantity)
+		}
+		return v.Foreseen[i]
+	}
+	raw := v.Plan.Foreseen[slices.IndexFunc(v.Plan.Foreseen, func(f district.Foreseen) bool { return f.Site == "ecole" && f.Quantity == "load" })]
+	i, _ := v.Plan.Index(noon)
+	school := of("ecole", "", "load")
+	if !school.SteppedBack || school.Unit != "kW" || school.Now.Mean != raw.Mean[i] || *school.In6h.Low != raw.Low[i+24] || *school.In24h.High != raw.High[i+96] {
+		t.Errorf("%+v, want %v now", school, raw.Mean[i])
+	}
+	if car := of("parking", "ev_charger-2", "car"); car.DeviceName != "Borne 2" || car.SiteName != "Parking Nord" {
+		t.Errorf("%+v", car)
+	}
+	if park := of("parking", "", "load"); park.Now == nil || park.Now.Low != nil {
+		t.Errorf("a series without band: %+v", park.Now)
+	}
+	if unit := of("_", "", "outdoor").Unit; unit != "degC" {
+		t.Errorf("outdoor in %q", unit)
+	}
+
+	for _, tt := range []struct {
+		query    string
+		measured bool
+	}{
+		{"quantity=net", true}, {"quantity=price", true}, {"quantity=carbon", true}, {"site=ecole&quantity=sun", true},
+		{"site=parking&device=ev_charger-1&quantity=car", true}, {"site=ecole&device=heat_pump-1&quantity=heat", false},
+	} {
+		one := get[console.ForeseenView](b, "/api/districts/fontaine/foreseen?"+tt.query)
+		now := int(noon.Sub(one.Start) / (15 * time.Minute))
+		known := func(values []*float64) (first, last int) {
+			first, last = -1, -1
+			for k, x := range values {
+				if x != nil {
+					if first < 0 {
+						first = k
+					}
+					last = k
+				}
+			}
+			return first, last
+		}
+		if len(one.Measured) != one.Slots || len(one.Latest.Mean) != one.Slots || one.First == nil {
+			t.Fatalf("%s: %d slots, %d measured, first %v", tt.query, one.Slots, len(one.Measured), one.First)
+		}
+		if _, last := known(one.Measured); one.IsMeasured != tt.measured || tt.measured && last != now-1 || !tt.measured && last >= 0 {
+			t.Errorf("%s: measured until slot %d, now is slot %d", tt.query, last, now)
+		}
+		if first, last := known(one.Latest.Low); first < now-1 || last != one.Slots-1 {
+			t.Errorf("%s: a band from slot %d to %d of %d, now is slot %d", tt.query, first, last, one.Slots, now)
+		}
+		if first, _ := known(one.First.High); first != 0 {
+			t.Errorf("%s: the day's first plan begins in slot %d", tt.query, first)
+		}
+	}
+	net, load, sun := get[console.ForeseenView](b, "/api/districts/fontaine/foreseen?quantity=net"), get[console.ForeseenView](b, "/api/districts/fontaine/foreseen?quantity=load"),
+		get[console.ForeseenView](b, "/api/districts/fontaine/foreseen?quantity=sun")
+	if got, want := *net.Measured[40], *load.Measured[40]-*sun.Measured[40]; math.Abs(got-want) > 1e-9 {
+		t.Errorf("net %v, load less sun %v", got, want)
+	}
+	day := get[console.DayView](b, "/api/districts/fontaine/day?ahead_hours=18")
+	if n := len(day.Latest.Foreseen); n != 6 || len(day.Latest.Foreseen[0].Low) != day.Slots {
+		t.Errorf("%d series of the district in the day", n)
+	}
+	for path, want := range map[string]int{"quantity=heat": 404, "quantity=noise": 422, "site=nowhere&quantity=load": 404} {
+		if status, _ := b.do("GET", "/api/districts/fontaine/foreseen?"+path, nil); status != want {
+			t.Errorf("%s answered %d, want %d", path, status, want)
+		}
+	}
+}
+
+// TestForeseenOfOldPlans: a plan without bands has an empty list, and nothing else of the console is missing.
+func TestForeseenOfOldPlans(t *testing.T) {
+	f := start(t)
+	p, err := f.world.Store.LatestPlan(t.Context(), "fontaine", noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := *p
+	old.CreatedAt, old.Foreseen = noon, nil
+	if _, err := f.world.Store.SavePlan(t.Context(), &old); err != nil {
+		t.Fatal(err)
+	}
+	b := f.signedIn("viewer")
+	if v := get[console.PlanView](b, "/api/districts/fontaine/plan"); len(v.Foreseen) != 0 || len(v.Decisions) == 0 {
+		t.Errorf("%d series, %d decisions", len(v.Foreseen), len(v.Decisions))
+	}
+	if day := get[console.DayView](b, "/api/districts/fontaine/day"); day.Latest == nil || len(day.Latest.Foreseen) != 0 {
+		t.Errorf("%+v", day.Latest)
+	}
+	if status, _ := b.do("GET", "/api/districts/fontaine/foreseen?quantity=net", nil); status != 404 {
+		t.Errorf("net answered %d", status)
+	}
+}
