@@ -1,4 +1,9 @@
-// Command serve shows the console on invented districts, for work on the web application: it answers at -listen until it is interrupted.
+// Command serve shows the invented world of the console's tests on a loopback port, for whoever works on the console: it is there at once, and everything that a plan can hold is in it.
+//
+//	go run ./cmd/internal/console/consoletest/serve           beside npm run dev
+//	go run -tags web ./cmd/internal/console/consoletest/serve with the pages that were built
+//
+// The accounts are those of the demonstration. Its clock begins at noon of a winter's day and runs as fast as ours; nothing is kept.
 package main
 
 import (
@@ -6,11 +11,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"syscall"
 	"time"
 
 	"quartier/cmd/internal/console"
@@ -18,63 +22,46 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	listen := flag.String("listen", "127.0.0.1:8099", "`address` of the console")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *listen); err != nil {
+		fmt.Fprintln(os.Stderr, "serve:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	listen := flag.String("listen", "127.0.0.1:8099", "address to answer at")
-	at := flag.String("at", "", "time of the districts, RFC 3339; now when empty")
-	days := flag.Int("days", 120, "days of history")
-	loading := flag.Bool("loading", false, "show that history is being loaded")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	now := time.Now()
-	if *at != "" {
-		t, err := time.Parse(time.RFC3339, *at)
-		if err != nil {
-			return err
-		}
-		now = t
-	}
-	w, err := consoletest.New(ctx, now, *days)
+func run(ctx context.Context, listen string) error {
+	w, err := consoletest.New(ctx, time.Date(2026, 1, 14, 11, 7, 0, 0, time.UTC), 3)
 	if err != nil {
 		return err
 	}
-	w.Loading = *loading
-	deps := w.Deps()
-	deps.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	s, err := console.New(deps)
+	s, err := console.New(w.Deps())
 	if err != nil {
 		return err
 	}
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("console on http://%s\n", l.Addr())
+	srv := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
+		second := time.NewTicker(time.Second)
+		defer second.Stop()
 		for {
 			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
+			case <-second.C:
 				w.Advance(time.Second)
+			case <-ctx.Done():
+				s.Close()
+				srv.Close()
+				return
 			}
 		}
 	}()
-	srv := &http.Server{Addr: *listen, Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second}
-	go func() {
-		<-ctx.Done()
-		s.Close()
-		end, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-		defer cancel()
-		_ = srv.Shutdown(end) // the process ends anyway
-	}()
-	for _, u := range w.Users {
-		fmt.Printf("%s / %s (%s)\n", u.Name, u.Password, u.Role)
-	}
-	if err := srv.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
