@@ -2,20 +2,40 @@
 import type { ECBasicOption } from 'echarts/types/dist/shared'
 import type { DayView } from '../api'
 import { carbonIntensity, clock, dayName, number, power, price } from '../format'
+import { range, type ForeseenSeries } from '../foreseen'
 import { t } from '../i18n'
 import type { Lang } from '../prefs.svelte'
+import { band } from './band'
 import { between, tooltipLook, tooltipRows, type Colours } from './theme'
 
-export type DayKey = 'other' | 'heat' | 'cars' | 'sun' | 'grid' | 'storage'
-export const dayKeys: DayKey[] = ['sun', 'grid', 'storage', 'other', 'heat', 'cars']
+export type DayKey = 'other' | 'heat' | 'cars' | 'sun' | 'grid' | 'storage' | 'net'
+const always: DayKey[] = ['sun', 'grid', 'storage', 'other', 'heat', 'cars']
 const stacked: DayKey[] = ['other', 'heat', 'cars']
-const lines: DayKey[] = ['sun', 'grid', 'storage']
+const lines: DayKey[] = ['sun', 'grid', 'storage', 'net']
+// what a plan foresees of what is drawn here, and of the ribbons below
+const foreseen: Partial<Record<DayKey | 'price' | 'carbon', ForeseenSeries['quantity']>> = { other: 'load', sun: 'sun', net: 'net', price: 'price', carbon: 'carbon' }
 type Values = (number | null)[]
 type Point = [number, number | null]
 
-export const dayColour = (c: Colours, key: DayKey) => ({ other: c.use, heat: c.heat, cars: c.cars, sun: c.sun, grid: c.grid, storage: c.storage })[key]
+export const dayColour = (c: Colours, key: DayKey) => ({ other: c.use, heat: c.heat, cars: c.cars, sun: c.sun, grid: c.grid, storage: c.storage, net: c.ink })[key]
 export const dayLabel = (key: DayKey) =>
-  ({ other: t('flow.buildings'), heat: t('flow.heat'), cars: t('flow.cars'), sun: t('flow.sun'), grid: t('flow.grid'), storage: t('flow.storage') })[key]
+  ({ other: t('flow.buildings'), heat: t('flow.heat'), cars: t('flow.cars'), sun: t('flow.sun'), grid: t('flow.grid'), storage: t('flow.storage'), net: t('expected.q.net') })[key]
+
+/** What is drawn and listed: consumption less sun only where a plan foresees it. */
+export const dayKeys = (v: DayView): DayKey[] => (v.latest?.foreseen.some((f) => f.quantity === 'net') ? [...always, 'net'] : always)
+
+type Powers = DayView['measured']
+/** The values of what is drawn; of consumption less sun, what the two leave. */
+export const valuesOf = (p: Powers, key: DayKey): Values => (key === 'net' ? p.other.map((x, i) => (x === null || p.sun[i] === null || p.sun[i] === undefined ? null : x - p.sun[i])) : p[key])
+
+/** What a plan foresees of what is drawn under a name. */
+export const foreseenOf = (plan: DayView['latest'], key: DayKey | 'price' | 'carbon') => plan?.foreseen.find((f) => f.quantity === foreseen[key])
+
+/** The band of a slot beside its value: " (9 to 16)", empty without one. */
+export function bandWords(lang: Lang, f: ForeseenSeries | undefined, i: number, unit: string): string {
+  const text = f ? range(lang, f.low[i], f.high[i], unit) : ''
+  return text && f!.low[i] !== f!.high[i] ? ` (${text})` : ''
+}
 
 /** The slot that holds now: before it things are measured, from it on they are planned. */
 export function nowSlot(v: DayView): number {
@@ -53,20 +73,26 @@ export function dayOption(v: DayView, c: Colours, lang: Lang, zone: string, hidd
       animation: false,
       connectNulls: false,
       stack: isStacked && kind !== 'f' ? 'use' + kind : undefined,
-      lineStyle: { color: colour, width: kind === 'f' ? 1.2 : isStacked ? 0.8 : 2, type: kind === 'm' ? 'solid' : kind === 'p' ? [5, 4] : [1.5, 3], opacity: kind === 'f' ? 0.75 : isStacked && kind === 'p' ? 0.6 : 1 },
+      lineStyle: { color: colour, width: kind === 'f' ? 1.2 : isStacked ? 0.8 : key === 'net' ? 1.3 : 2, type: kind === 'm' ? 'solid' : kind === 'p' ? [5, 4] : [1.5, 3], opacity: kind === 'f' ? 0.75 : isStacked && kind === 'p' ? 0.6 : 1 },
       areaStyle: kind === 'f' ? undefined : isStacked ? { color: colour, opacity: kind === 'm' ? 0.5 : 0.22 } : key === 'sun' ? { color: colour, opacity: kind === 'm' ? 0.16 : 0.07 } : undefined,
       z: isStacked ? 2 : key === 'sun' ? 3 : 4,
     })
   }
-  const shown = (key: DayKey) => !hidden.has(key)
+  const shown = (key: DayKey) => !hidden.has(key) && dayKeys(v).includes(key)
   for (const key of [...stacked, ...lines]) {
     if (!shown(key)) continue
-    add(key, 'm', points(v.measured[key] as Values, 0, inside ? split : v.slots))
-    if (v.latest && inside) add(key, 'p', points(v.latest.power[key] as Values, split, v.slots))
-    if (v.first && lines.includes(key)) add(key, 'f', points(v.first.power[key] as Values, 0, v.slots))
+    const colour = dayColour(c, key)
+    const [before, after] = [foreseenOf(v.first, key), foreseenOf(v.latest, key)]
+    // what midnight's plan expected lies under what came; of the consumption stacked on others the band would be elsewhere, and what is at the bottom of the stack has it in its place
+    const bands = [before && band(key + 'fb', start, step, before.low, before.high, 0, inside ? split : v.slots, colour, 0.12), after && inside && band(key + 'pb', start, step, after.low, after.high, split, v.slots, colour, key === 'net' ? 0.13 : 0.24)]
+    series.push(...bands.filter((b): b is object => !!b))
+    add(key, 'm', points(valuesOf(v.measured, key), 0, inside ? split : v.slots))
+    if (v.latest && inside) add(key, 'p', points(valuesOf(v.latest.power, key), split, v.slots))
+    if (v.first && lines.includes(key) && key !== 'net') add(key, 'f', points(valuesOf(v.first.power, key), 0, v.slots))
   }
-  if (series.length > 0 && inside)
-    Object.assign(series[0]!, {
+  const drawn = series.find((x) => (x as { type: string }).type === 'line')
+  if (drawn && inside)
+    Object.assign(drawn, {
       markLine: { silent: true, symbol: 'none', animation: false, lineStyle: { color: c.ink2, width: 1.2, type: 'solid' }, label: { formatter: t('common.now'), color: c.ink2, fontSize: 12, position: 'end', distance: 4 }, data: [{ xAxis: now }] },
       markArea: { silent: true, itemStyle: { color: c.sunken, opacity: 0.55 }, data: [[{ xAxis: now }, { xAxis: end }]] },
     })
@@ -136,24 +162,27 @@ export function dayOption(v: DayView, c: Colours, lang: Lang, zone: string, hidd
         const i = Math.max(0, Math.min(v.slots - 1, Math.floor((x - start) / step)))
         const past = !inside || i < split
         const title = `${dayName(lang, start + i * step, zone)} ${clock(lang, start + i * step, zone)}–${clock(lang, start + (i + 1) * step, zone)}`
-        const rows = dayKeys.filter(shown).map((key) => ({
+        const ahead = (key: DayKey | 'price' | 'carbon', unit: string) => (past ? '' : bandWords(lang, foreseenOf(v.latest, key), i, unit))
+        const rows = dayKeys(v).filter(shown).map((key) => ({
           colour: dayColour(c, key),
           name: dayLabel(key),
-          values: [power(lang, past ? v.measured[key][i] : v.latest?.power[key][i]), ...(v.first ? [power(lang, v.first.power[key][i])] : [])],
+          values: [power(lang, past ? valuesOf(v.measured, key)[i] : v.latest && valuesOf(v.latest.power, key)[i]) + ahead(key, 'kW'),
+            ...(v.first ? [power(lang, valuesOf(v.first.power, key)[i]) + (past ? bandWords(lang, foreseenOf(v.first, key), i, 'kW') : '')] : [])],
         }))
         const signals = [
-          { name: t('chart.price'), values: [price(lang, v.import_price[i])] },
-          { name: t('chart.carbon'), values: [carbonIntensity(lang, v.carbon_g_per_kwh[i])] },
+          { name: t('chart.price'), values: [price(lang, v.import_price[i]) + ahead('price', 'EUR/kWh')] },
+          { name: t('chart.carbon'), values: [carbonIntensity(lang, v.carbon_g_per_kwh[i]) + ahead('carbon', 'gCO2e/kWh')] },
         ]
         const heads = [past ? t('chart.measured') + (v.substituted[i] ? ' *' : '') : t('chart.planned'), ...(v.first ? [t('chart.first')] : [])]
-        return tooltipRows(title, [...rows, ...signals], heads)
+        const all = [...rows, ...signals]
+        return tooltipRows(title, all, heads, all.some((r) => r.values.some((x) => x.includes('('))) ? t('expected.brackets') : '')
       },
     },
   }
 }
 
 /** Hourly means for the table beside the chart. */
-export function dayTable(v: DayView): { start: number; planned: boolean; values: (number | null)[]; price: number | null; carbon: number | null }[] {
+export function dayTable(v: DayView): { start: number; planned: boolean; values: (number | null)[]; bands: ({ low: number; high: number } | undefined)[]; price: number | null; carbon: number | null }[] {
   const per = Math.max(1, Math.round(60 / v.step_minutes))
   const split = nowSlot(v)
   const over = Date.parse(v.now) >= Date.parse(v.end)
@@ -165,10 +194,16 @@ export function dayTable(v: DayView): { start: number; planned: boolean; values:
   for (let i = 0; i < v.slots; i += per) {
     const planned = !over && i + per > split
     const source = planned ? v.latest?.power : v.measured
+    const bandOf = (k: DayKey) => {
+      const f = foreseenOf(planned ? v.latest : v.first, k)
+      const [low, high] = [f ? mean(f.low, i) : null, f ? mean(f.high, i) : null]
+      return low === null || high === null ? undefined : { low, high }
+    }
     out.push({
       start: Date.parse(v.start) + i * v.step_minutes * 60_000,
       planned,
-      values: dayKeys.map((k) => (source ? mean(source[k] as Values, i) : null)),
+      values: dayKeys(v).map((k) => (source ? mean(valuesOf(source, k), i) : null)),
+      bands: dayKeys(v).map(bandOf),
       price: mean(v.import_price, i),
       carbon: mean(v.carbon_g_per_kwh, i),
     })

@@ -37,7 +37,7 @@ export function tooltipLook(c: Colours) {
 }
 
 /** Rows of a tooltip as elements: the content security policy allows no inline styles. */
-export function tooltipRows(title: string, rows: { colour?: string; name: string; values: string[] }[], heads: string[] = []): HTMLElement {
+export function tooltipRows(title: string, rows: { colour?: string; name: string; values: string[] }[], heads: string[] = [], note = ''): HTMLElement {
   const box = document.createElement('div')
   box.className = 'tip'
   const head = document.createElement('strong')
@@ -61,5 +61,6 @@ export function tooltipRows(title: string, rows: { colour?: string; name: string
     for (const v of r.values) tr.insertCell().textContent = v
   }
   box.append(table)
+  if (note) box.append(Object.assign(document.createElement('small'), { textContent: note }))
   return box
 }

@@ -3,6 +3,7 @@ import alarms from '../alarms.json'
 import { balance } from './balance'
 import { data } from './data'
 import { devices } from './devices'
+import { expected } from './expected'
 import { members } from './members'
 import { orders } from './orders'
 import { overview } from './overview'
@@ -15,6 +16,7 @@ export const en = {
   ...shell,
   ...overview,
   ...plan,
+  ...expected,
   ...devices,
   ...orders,
   ...balance,

@@ -3,6 +3,7 @@ import type { Key } from '../en'
 import { balance } from './balance'
 import { data } from './data'
 import { devices } from './devices'
+import { expected } from './expected'
 import { members } from './members'
 import { orders } from './orders'
 import { overview } from './overview'
@@ -15,6 +16,7 @@ export const fr: Record<Key, string> = {
   ...shell,
   ...overview,
   ...plan,
+  ...expected,
   ...devices,
   ...orders,
   ...balance,
