@@ -230,7 +230,7 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 		if dp != nil && !j.own && !j.blind && !j.loose {
 			if stands, ok := s.sender.Holding(drv, site.ID, dev.ID, st.Now, s.cfg.Wall()); ok {
 				planned := w.WantedKW
-				if w.WantedKW = stays(w, stands.KW); w.WantedKW > planned && planned >= 0 {
+				if w.Keep(stands.Why, stays(w, stands.KW), stands.Least, stands.Left); w.WantedKW > planned && planned >= 0 {
 					w.TakenKW = w.WantedKW - planned // it goes on for its own sake, and no inverter may feed more for that
 				}
 			}

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
 	"math"
 	"time"
 
@@ -53,19 +52,18 @@ func (s *Scheduler) spare(w *dispatch.Wish, at time.Time) {
 	}
 	h := dev.HeatPump
 	on, d, ok := s.ranFor(w.Site, w.Device, at)
-	text := func(does string, least time.Duration) string {
-		return fmt.Sprintf(", %s for %.3g of %.3g min", does, d.Minutes(), least.Minutes())
-	}
+	wanted := w.Meant()
 	switch least := math.Max(h.MinKW, offKW); {
 	case !ok:
-	case on && d < h.MinOn && w.WantedKW < least:
-		kw := math.Min(w.MaxKW, math.Max(least, w.MeasuredKW))
-		w.TakenKW += kw - math.Max(0, w.WantedKW) // it goes on for its own sake, and no inverter may feed more for that
-		w.WantedKW = kw
-		w.Reason += text("has run", h.MinOn)
-	case !on && d < h.MinOff && w.WantedKW > offKW:
-		w.WantedKW = 0
-		w.Reason += text("has rested", h.MinOff)
+	case on && d < h.MinOn && min(wanted, w.WantedKW) < least:
+		kw := w.WantedKW
+		if kw < least {
+			kw = math.Min(w.MaxKW, math.Max(least, w.MeasuredKW))
+			w.TakenKW += kw - math.Max(0, w.WantedKW) // it goes on for its own sake, and no inverter may feed more for that
+		}
+		w.Keep(dispatch.KeepsRun, kw, h.MinOn, h.MinOn-d)
+	case !on && d < h.MinOff && max(wanted, w.WantedKW) > offKW:
+		w.Keep(dispatch.KeepsRest, 0, h.MinOff, h.MinOff-d)
 	}
 }
 

@@ -1,12 +1,13 @@
 package scheduler
 
 import (
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
 	"quartier/drivers"
 	"quartier/optimizer/problem"
+	"quartier/schemas/district"
 	"quartier/schemas/order"
 )
 
@@ -56,6 +57,65 @@ func (w *town) round(t *testing.T, d time.Duration) float64 {
 	return w.last(t, "hp")
 }
 
+// lineOf is the newest line of a device in the ledger.
+func (w *town) lineOf(device string) district.Setpoint {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range slices.Backward(w.lines) {
+		if l.Device == device {
+			return l
+		}
+	}
+	return district.Setpoint{}
+}
+
+// TestHoldSaysWhatWasWanted: while the profile's hold or the wear of a register keeps what stands, the ledger says what the plan wants, what goes on in its place and until when; once, not in every round.
+func TestHoldSaysWhatWasWanted(t *testing.T) {
+	wanted := 3.0
+	w := pumps(t, &wanted)
+	hp := w.d.Device("s", "hp").HeatPump
+	hp.MinOn, hp.MinOff, w.hold = 0, 0, 15*time.Minute
+	own := w.s.cfg.Driver
+	w.s.cfg.Driver = func(site, id string) (drivers.Driver, bool) {
+		d, ok := own(site, id)
+		if m, is := d.(machine); is && id == "hp" {
+			m.ctl.MinHold, m.ctl.MinInterval = w.hold, w.wear
+			return m, true
+		}
+		return d, ok
+	}
+	w.round(t, time.Minute)
+	if got := w.round(t, time.Minute); got != 3 {
+		t.Fatalf("told %v kW, want 3", got)
+	}
+	told := w.now.Add(-time.Minute)
+	wanted = 1
+	w.round(t, time.Minute)
+	line, n := w.lineOf("hp"), len(w.lines)
+	if want := "hold: 900 s, until " + told.Add(15*time.Minute).Format(time.RFC3339); line.Outcome != district.Held || line.WantedKW != 1 || line.SentKW != 3 || line.Detail != want {
+		t.Errorf("the ledger has %+v, want 1 kW wanted, 3 kW held, %q", line, want)
+	}
+	w.s.Dispatch(t.Context())
+	if len(w.lines) != n {
+		t.Errorf("the next round has lines of its own: %+v", w.lines[n:])
+	}
+	wanted = 3
+	if w.round(t, time.Minute); w.lineOf("hp") != line {
+		t.Errorf("what stands is wanted, and the ledger has %+v", w.lineOf("hp"))
+	}
+	w.hold, w.wear, wanted = 0, 20*time.Minute, 1
+	w.s.cfg.Wall = func() time.Time { return w.now }
+	w.round(t, time.Minute)
+	if line = w.lineOf("hp"); line.WantedKW != 1 || line.SentKW != 1 {
+		t.Fatalf("without a hold: %+v", line)
+	}
+	wanted = 2
+	w.round(t, 5*time.Minute)
+	if line = w.lineOf("hp"); line.Outcome != district.Held || line.WantedKW != 2 || line.SentKW != 1 || line.Detail != "interval: 1200 s, 900 s left" {
+		t.Errorf("a register that wears: %+v", line)
+	}
+}
+
 // TestHeatPumpRunsAndRests: a plan that changes its mind neither stops a pump before its least time nor starts one, a limit stops it at once, and after that it rests its time; the plan knows both.
 func TestHeatPumpRunsAndRests(t *testing.T) {
 	wanted := 0.0
@@ -67,12 +127,11 @@ func TestHeatPumpRunsAndRests(t *testing.T) {
 			t.Fatalf("%s: %v kW, want %v kW", what, got, want)
 		}
 	}
-	held := func(what, reason string) {
+	held := func(what string, wantedKW, sentKW float64, detail string) {
 		t.Helper()
-		j, _, _ := w.jobOf("hp")
-		j.wish.WantedKW = wanted
-		if w.s.spare(j.wish, w.now); !strings.Contains(j.wish.Reason, reason) {
-			t.Fatalf("%s: the reason is %q, want %q in it", what, j.wish.Reason, reason)
+		line := w.lineOf("hp")
+		if line.Time != w.now || line.Outcome != district.Held || line.WantedKW != wantedKW || line.SentKW != sentKW || line.Detail != detail {
+			t.Fatalf("%s: the ledger has %+v, want %v kW wanted, %v kW held, %q", what, line, wantedKW, sentKW, detail)
 		}
 	}
 	asked := func() *problem.HeatPump {
@@ -91,7 +150,7 @@ func TestHeatPumpRunsAndRests(t *testing.T) {
 	step("it was not seen to stop, so it starts", time.Minute, 3, 3)
 	step("it runs", time.Minute, 3, 3)
 	step("the plan changed its mind", time.Minute, 0, 3)
-	held("too early to stop", "has run for 1 of 20 min")
+	held("too early to stop", 0, 3, "run: 1200 s, until "+w.now.Add(19*time.Minute).Format(time.RFC3339))
 	step("the plan wants less", time.Minute, 2, 2)
 	step("it runs on", 16*time.Minute, 0, 2)
 	if got := asked(); got.InitialSteps >= 2 || !got.InitialOn || got.MinOnSteps != 2 {
@@ -100,7 +159,7 @@ func TestHeatPumpRunsAndRests(t *testing.T) {
 	step("it has run", 2*time.Minute, 0, 0)
 	step("it stopped", time.Minute, 0, 0)
 	step("too early to start", time.Minute, 4, 0)
-	held("too early to start", "has rested for 1 of 10 min")
+	held("too early to start", 4, 0, "rest: 600 s, until "+w.now.Add(9*time.Minute).Format(time.RFC3339))
 	step("it has rested", 9*time.Minute, 4, 4)
 	step("it runs", time.Minute, 4, 4)
 

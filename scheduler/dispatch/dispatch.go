@@ -73,6 +73,10 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	}
 	st := s.of(w)
 	since := wall.Sub(st.round)
+	kept := w.Kept() && !own
+	if kept {
+		line.WantedKW = w.MeantKW
+	}
 	var cmd Command
 	switch {
 	case own:
@@ -98,18 +102,20 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	differs := st.own != own || !near(ctl, st.value, cmd.Value, urgent) // from what it took last, whatever became of the commands since
 	same := st.ok && !differs
 	refresh := ctl.Reversion > 0 && wall.Sub(st.at) >= ctl.Reversion/2 && !own || w.Stubborn && wall.Sub(st.at) >= max(repeatAfter, ctl.MinInterval)
-	held := func(why string, d time.Duration) (district.Setpoint, bool) {
-		line.Outcome, line.Detail = district.Held, fmt.Sprintf("%s: %g s", why, d.Seconds())
+	held := func(why string, least, left time.Duration) (district.Setpoint, bool) {
+		line.Outcome, line.Detail = district.Held, keeps(why, least, left, now)
 		line.Command, line.SentKW = st.text, st.kw // what the device goes on doing
 		return s.log(w, line, true)
 	}
 	switch {
+	case same && !refresh && kept && !w.Follows && !near(ctl, st.value, Translate(ctl, w.MeantKW, maxKW).Value, false): // it goes on, and something else is wanted
+		return held(w.Keeps, w.KeepsLeast, w.KeepsLeft)
 	case same && !refresh:
 		return line, false
 	case differs && !urgent && now.Sub(st.changed).Abs() < ctl.MinHold: // a clock that was set back holds nothing for longer
-		return held("hold", ctl.MinHold)
+		return held(KeepsHold, ctl.MinHold, ctl.MinHold-now.Sub(st.changed))
 	case !same && !own && !w.Safe && !st.mayWrite(ctl.MinInterval, wall, urgent):
-		return held("interval", ctl.MinInterval)
+		return held(KeepsInterval, ctl.MinInterval, st.spared(ctl.MinInterval, wall))
 	case st.failed > 0 && wall.Sub(st.at) < backoff(st.failed):
 		return line, false
 	}
@@ -165,6 +171,10 @@ type Standing struct {
 	Text    string
 	Own     bool      // it has its own control
 	Changed time.Time // on the district's clock
+
+	// Of a device that may not be told anything new yet, see [Sender.Holding].
+	Why         string
+	Least, Left time.Duration
 }
 
 // Standing returns what a device was told last and took; false when nothing is known.
@@ -184,21 +194,6 @@ type Trouble struct {
 	Outcome      district.Outcome // Failed or Refused
 	Err          error
 	Since        time.Time // of the first of the failures in a row, on the district's clock
-}
-
-// Holding returns what stands in a device that may not be told anything new yet unless a limit asks for it, for the machine's sake or for that of a register that writes wear.
-func (s *Sender) Holding(drv drivers.Driver, site, device string, now, wall time.Time) (Standing, bool) {
-	ctl, ok := drv.Control()
-	stands, known := s.Standing(site, device)
-	if !ok || !known {
-		return Standing{}, false
-	}
-	if now.Sub(stands.Changed).Abs() < ctl.MinHold {
-		return stands, true
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return stands, !s.state[site+"/"+device].mayWrite(ctl.MinInterval, wall, false)
 }
 
 // Failing reports whether the last command to a device failed.

@@ -217,7 +217,7 @@ func TestSender(t *testing.T) {
 		if worth != st.line || worth && line.Outcome != st.outcome || len(f.writes) != st.writes {
 			t.Fatalf("%s: line %v %q with %d writes, want %v %q with %d", st.name, worth, line.Outcome, len(f.writes), st.line, st.outcome, st.writes)
 		}
-		if worth && line.Outcome == district.Held && (line.SentKW < 10.3 || line.SentKW > 11 || line.Command != "limit_a 15 A" || line.Detail != "hold: 30 s") {
+		if worth && line.Outcome == district.Held && (line.SentKW < 10.3 || line.SentKW > 11 || line.Command != "limit_a 15 A" || line.Detail != "hold: 30 s, until 2026-01-15T12:00:30Z") {
 			t.Errorf("%s: the ledger says %q, %v kW, %q, want what the device goes on doing", st.name, line.Command, line.SentKW, line.Detail)
 		}
 	}

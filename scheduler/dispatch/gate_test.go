@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func TestInterval(t *testing.T) {
 		if worth != st.line || worth && line.Outcome != st.outcome || len(f.writes) != st.writes {
 			t.Fatalf("step %d: line %v %q %q with %d writes, want %v %q with %d", i, worth, line.Outcome, line.Detail, len(f.writes), st.line, st.outcome, st.writes)
 		}
-		if worth && line.Outcome == district.Held && (line.Detail != "interval: 600 s" || line.SentKW > -15.9) {
+		if worth && line.Outcome == district.Held && (line.Detail != fmt.Sprintf("interval: 600 s, %g s left", map[int]float64{1: 540, 5: 599, 9: 599}[i]) || line.SentKW > -15.9) {
 			t.Errorf("step %d: the ledger says %q, %v kW; want what the device goes on doing", i, line.Detail, line.SentKW)
 		}
 	}

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"quartier/schemas/district"
 )
@@ -22,6 +23,11 @@ type Wish struct {
 	Safe         bool // WantedKW is a safe state in place of a plan
 	Follows      bool // WantedKW answers what is measured, anew in every round
 	Stubborn     bool // the device does not do what it was told: a command is repeated although it stands already
+
+	// Of a device that goes on for the sake of its machine or of a register, see Keep: why, what is wanted in place of it and what it goes on with, and how long that takes at least and is left.
+	Keeps                 string
+	MeantKW, KeptKW       float64
+	KeepsLeast, KeepsLeft time.Duration
 
 	StepKW float64 // of a consumer, between its commands; 0: it takes any power, or is on or off
 

@@ -174,6 +174,39 @@ func TestHoldsAndClocks(t *testing.T) {
 	}
 }
 
+// TestKept: of what goes on in place of what is wanted the ledger says both and until when, once; where it stands for what is wanted, follows what is measured or gives way to a limit, it says nothing.
+func TestKept(t *testing.T) {
+	keep := func(meant float64) func(*Wish) {
+		return func(w *Wish) { // as the scheduler does it: what is wanted first
+			on := w.WantedKW
+			w.WantedKW = meant
+			w.Keep(KeepsHold, on, 15*time.Minute, 4*time.Minute)
+			w.Keep(KeepsRun, on, 20*time.Minute, 7*time.Minute)
+			w.Keep(KeepsRest, on, 10*time.Minute, time.Minute)
+		}
+	}
+	d := newDesk(t, battery, district.Battery, 50)
+	d.send(0, 10)
+	line, worth := d.send(time.Second, 10, keep(-20))
+	if !worth || line.Outcome != district.Held || line.WantedKW != -20 || line.SentKW != 10 || line.Detail != "run: 1200 s, until 2026-01-15T12:07:01Z" || len(d.drv.writes) != 1 {
+		t.Errorf("%v %+v, %d writes", worth, line, len(d.drv.writes))
+	}
+	for what, change := range map[string][]func(*Wish){
+		"again":                       {keep(-20)},
+		"what stands is wanted":       {keep(10)},
+		"it follows what is measured": {keep(-20), func(w *Wish) { w.Follows, w.Reason = true, "another" }},
+		"a limit wants the same":      {keep(-20), func(w *Wish) { w.Changed, w.Reason = true, "another" }},
+	} {
+		if line, worth := d.send(time.Second, 10, change...); worth {
+			t.Errorf("%s: %+v", what, line)
+		}
+	}
+	line, worth = d.send(time.Second, 10, keep(-20), func(w *Wish) { w.WantedKW, w.Changed = 5, true })
+	if !worth || line.WantedKW != 5 || line.SentKW != 5 {
+		t.Errorf("a limit: %v %+v", worth, line)
+	}
+}
+
 // TestWritesOfTheLastHour: a limit may use the writes that the last hour has left; older ones and commands of which nothing was sent do not count.
 func TestWritesOfTheLastHour(t *testing.T) {
 	ctl := battery

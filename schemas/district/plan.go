@@ -115,5 +115,5 @@ type Setpoint struct {
 	PlanID   int64     `json:"plan_id"`   // 0 without a plan
 	Outcome  Outcome   `json:"outcome"`
 	ReadBack float64   `json:"read_back"`        // in the command's own unit
-	Detail   string    `json:"detail,omitempty"` // why it was refused, failed or held: the error, or "hold: 15 s", the time for which the device keeps a command
+	Detail   string    `json:"detail,omitempty"` // why it was refused, failed or held: the error, or "hold: 15 s, until 2026-01-15T12:00:30Z"; then WantedKW is what waits
 }

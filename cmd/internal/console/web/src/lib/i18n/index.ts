@@ -63,15 +63,18 @@ export function faultWords(detail: string): Said {
   return key ? { text: t(key), raw: detail } : { text: detail, raw: '' }
 }
 
-/** Why a command was held, refused or failed: "hold: 15 s" or "owner's limit: 70 %" in words, and faults as [faultWords] says them. */
-export function detailWords(detail: string): Said {
+/** Why a command was held, refused or failed: "hold: 15 s, until 2026-01-14T10:15:00Z" or "owner's limit: 70 %" in words, times in a zone, and faults as [faultWords] says them. */
+export function detailWords(detail: string, zone = 'UTC'): Said {
   const followed = /^(?:(.*); )?(\d+) commands before, (-?\d+\.\d+) to (-?\d+\.\d+) kW$/.exec(detail)
   if (followed) {
     const [, first, n, low, high] = followed
-    const said = first ? detailWords(first) : { text: '', raw: '' }
+    const said = first ? detailWords(first, zone) : { text: '', raw: '' }
     const range = { n: n!, low: value(prefs.lang, Number(low), 'kW'), high: value(prefs.lang, Number(high), 'kW') }
     return { text: [said.text, t(n === '1' ? 'outcome.followOne.text' : low === high ? 'outcome.followSame.text' : 'outcome.follow.text', range)].filter(Boolean).join(' · '), raw: said.raw }
   }
+  const [, keeps, least, until, left] = /^(hold|interval|run|rest): (\d+(?:\.\d+)?) s, (?:until (\S+)|(\d+) s left)$/.exec(detail) ?? []
+  if (keeps && until) return { text: t(`outcome.${keeps as 'hold' | 'run' | 'rest'}.until`, { age: age(prefs.lang, Number(least)), time: when(prefs.lang, until, zone, { hour: '2-digit', minute: '2-digit', ...(Number(least) < 120 && { second: '2-digit' }) }) }), raw: '' }
+  if (keeps) return { text: t('outcome.interval.left', { age: age(prefs.lang, Number(least)), left: age(prefs.lang, Number(left)) }), raw: '' }
   const [, why, number] = /^(hold|interval|ramp|owner's limit): (\d+(?:\.\d+)?) (?:s|%|\/s)$/.exec(detail) ?? []
   if (why === 'hold') return { text: t('outcome.held.text', { age: age(prefs.lang, Number(number)) }), raw: '' }
   if (why === 'interval') return { text: t('outcome.interval.text', { age: age(prefs.lang, Number(number)) }), raw: '' }

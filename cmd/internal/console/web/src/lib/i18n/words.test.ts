@@ -34,6 +34,11 @@ it('a fault is said by what it means, with its own words beside it', () => {
 it('what holds a command back is said in words', () => {
   prefs.lang = 'en'
   expect(detailWords('interval: 600 s').text).toMatch(/spared.*10\s?min/)
+  expect(detailWords('hold: 900 s, until 2026-01-14T10:15:00Z', 'Europe/Paris').text).toMatch(/until 11:15: .*15\s?min/)
+  expect(detailWords('run: 1200 s, until 2026-01-14T10:15:00Z').text).toMatch(/until 10:15: its compressor runs 20\s?min at least/)
+  expect(detailWords('rest: 600 s, until 2026-01-14T10:15:00Z; 3 commands before, 0.00 to 0.00 kW').text).toMatch(/rests 10\s?min at least · 3 commands/)
+  expect(detailWords('hold: 15 s, until 2026-01-14T10:15:07Z').text).toContain('10:15:07')
+  expect(detailWords('interval: 600 s, 240 s left').text).toMatch(/for 4\s?min more: .*every 10\s?min/)
   expect(detailWords('ramp: 1 /s').text).toContain('spread')
   expect(detailWords("owner's limit: 70 %").text).toMatch(/70\s?%/)
   expect(detailWords('dev: release: limit_a is at 8, and we wrote 16: somebody else commands the device').text).toContain('Another system')
