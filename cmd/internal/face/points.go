@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"quartier/schemas/units"
@@ -26,6 +27,8 @@ type Point struct {
 	Access      string // R, or RW for a request
 	Min, Max    float64
 	NodeID      string // OPC UA, with its namespace URI; empty for what Modbus alone has
+	Path        string // OPC UA, browse names from the Objects folder: Objects/Districts/fontaine/ImportPower
+	DataType    string // OPC UA: Double; empty for what Modbus alone has
 }
 
 // Points is the documentation of every register and variable, by Modbus unit and register; what is beyond the map comes last, in the order of the model.
@@ -36,7 +39,7 @@ func (m *Model) Points() []Point {
 	}
 	for _, v := range m.Variables {
 		p := Point{Name: v.Name, Block: "district", Description: v.Description, Unit: v.Unit, UnitID: v.UnitID, Register: v.Register, Registers: words(v.Long), Type: "float32", Scale: "1", Access: "R",
-			Min: v.Min, Max: v.Max, NodeID: "nsu=" + NamespaceURI + ";" + v.NodeID}
+			Min: v.Min, Max: v.Max, NodeID: "nsu=" + NamespaceURI + ";" + v.NodeID, Path: "Objects/" + strings.Join(v.Path, "/"), DataType: "Double"}
 		switch {
 		case v.Device != "":
 			p.Block = "device"
@@ -113,19 +116,20 @@ var heading = []struct {
 	{"map_checksum", "changes when places are added to the map", "uint32", 68, 2},
 }
 
-var columns = []string{"Name", "Block", "Unit", "Modbus unit", "Register", "Registers", "Type", "Scale", "Access", "Min", "Max", "OPC UA node", "Meaning"}
+var columns = []string{"Name", "Block", "Unit", "Modbus unit", "Register", "Registers", "Type", "Scale", "Access", "Min", "Max", "OPC UA node", "OPC UA type", "OPC UA path", "Meaning"}
 
 // row is a point as texts; wide numbers stay numbers for a spreadsheet.
 func (p Point) row() []any {
 	unit, register, registers := any(int(p.UnitID)), any(int(p.Register)), any(int(p.Registers))
 	if p.UnitID == 0 {
 		unit, register, registers = "", "", ""
+		p.Type, p.Scale = "", "" // of registers that there are not
 	}
 	lo, hi := any(p.Min), any(p.Max)
 	if p.Min == p.Max {
 		lo, hi = "", ""
 	}
-	return []any{p.Name, p.Block, string(p.Unit), unit, register, registers, p.Type, p.Scale, p.Access, lo, hi, p.NodeID, p.Description}
+	return []any{p.Name, p.Block, string(p.Unit), unit, register, registers, p.Type, p.Scale, p.Access, lo, hi, p.NodeID, p.DataType, p.Path, p.Description}
 }
 
 func cell(v any) string {
