@@ -81,15 +81,15 @@ func replaced(all []order.Order, o *order.Order, now time.Time) (out []order.Ord
 		if old.Start.Before(o.Start) && o.Start.After(now) {
 			old.End = o.Start
 		} else {
-			old.Outcome, old.EndedAt, old.EndedWho = order.Replaced, now, o.Author
+			old.Outcome, old.EndedAt, old.EndedWho, old.EndedWhy = order.Replaced, now, o.Author, o.Reason
 		}
 		out = append(out, old)
 	}
 	return out
 }
 
-// EndOrder ends an order before its time.
-func (s *Scheduler) EndOrder(ctx context.Context, id, who string) (order.Order, error) {
+// EndOrder ends an order before its time; why is the reason of who ends it.
+func (s *Scheduler) EndOrder(ctx context.Context, id, who, why string) (order.Order, error) {
 	now := s.cfg.Now()
 	s.mu.Lock()
 	i := slices.IndexFunc(s.orders, func(o order.Order) bool { return o.ID == id })
@@ -103,7 +103,7 @@ func (s *Scheduler) EndOrder(ctx context.Context, id, who string) (order.Order, 
 		return o, ErrStanding
 	}
 	o.Revision++
-	o.Outcome, o.EndedAt, o.EndedWho = order.EndedBy, now, who
+	o.Outcome, o.EndedAt, o.EndedWho, o.EndedWhy = order.EndedBy, now, who, why
 	if s.cfg.Keep.Save != nil {
 		if err := s.cfg.Keep.Save(ctx, []order.Order{o}); err != nil {
 			return o, fmt.Errorf("scheduler: end order %s: %w", id, err)

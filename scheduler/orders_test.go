@@ -110,13 +110,13 @@ func TestPowerByHand(t *testing.T) {
 	// ended early; another takes the place of the first
 	first := give(t, w, order.Order{Site: "s", Device: "bat", Kind: order.Power, Value: 6, End: w.now.Add(time.Hour)})
 	second := give(t, w, order.Order{Site: "s", Device: "bat", Kind: order.Power, Value: -2, End: w.now.Add(time.Hour)})
-	if got := bat(); got != -2 || k.last[first.ID].Outcome != order.Replaced {
+	if got := bat(); got != -2 || k.last[first.ID].Outcome != order.Replaced || k.last[first.ID].EndedWhy != second.Reason || second.Reason == "" {
 		t.Errorf("battery %v kW, first order %+v", got, k.last[first.ID])
 	}
-	if o, err := w.s.EndOrder(t.Context(), second.ID, "adam"); err != nil || o.Outcome != order.EndedBy || o.EndedWho != "adam" || bat() != 0 {
+	if o, err := w.s.EndOrder(t.Context(), second.ID, "adam", "enough"); err != nil || o.Outcome != order.EndedBy || o.EndedWho != "adam" || o.EndedWhy != "enough" || k.last[o.ID].EndedWhy != "enough" || bat() != 0 {
 		t.Errorf("ended: %+v, %v, battery %v", o, err, w.last(t, "bat"))
 	}
-	if _, err := w.s.EndOrder(t.Context(), second.ID, "adam"); !errors.Is(err, ErrNoOrder) {
+	if _, err := w.s.EndOrder(t.Context(), second.ID, "adam", "enough"); !errors.Is(err, ErrNoOrder) {
 		t.Errorf("ended twice: %v", err)
 	}
 }
@@ -161,7 +161,7 @@ func TestLockOut(t *testing.T) {
 	if len(w.writes["ev"]) == 0 {
 		t.Error("the others were not commanded")
 	}
-	if _, err := w.s.EndOrder(t.Context(), o.ID, "olga"); err != nil {
+	if _, err := w.s.EndOrder(t.Context(), o.ID, "olga", "enough"); err != nil {
 		t.Fatal(err)
 	}
 	w.s.Dispatch(t.Context())
@@ -290,7 +290,7 @@ func TestComfortAwayReadyBy(t *testing.T) {
 		t.Errorf("car %+v, want 30 kWh by step 16", ev.Sessions)
 	}
 	for _, o := range w.s.Orders() {
-		if _, err := w.s.EndOrder(t.Context(), o.ID, "x"); err != nil {
+		if _, err := w.s.EndOrder(t.Context(), o.ID, "x", "enough"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -516,7 +516,7 @@ func TestTrial(t *testing.T) {
 	w.now = w.now.Add(time.Minute)
 	other := give(t, w, order.Order{Site: "s", Device: "hp", Kind: order.Quiet, From: "00:00", To: "00:00"})
 	again, _ := try(limit)
-	if _, err := w.s.EndOrder(t.Context(), other.ID, "olga"); err != nil {
+	if _, err := w.s.EndOrder(t.Context(), other.ID, "olga", "enough"); err != nil {
 		t.Fatal(err)
 	}
 	if again.Cost.High < -1e-6 {

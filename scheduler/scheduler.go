@@ -237,12 +237,12 @@ func (s *Scheduler) Pause(p Pause) error {
 	return err
 }
 
-// Resume ends every order of a person for own control of a device.
-func (s *Scheduler) Resume(site, device, actor string) error {
+// Resume ends every order of a person for own control of a device, for a reason.
+func (s *Scheduler) Resume(site, device, actor, why string) error {
 	var err error
 	for _, o := range s.Orders() {
 		if o.Kind == order.OwnControl && o.Site == site && o.Device == device && o.Source == order.FromConsole {
-			if _, e := s.EndOrder(context.Background(), o.ID, actor); e != nil && !errors.Is(e, ErrNoOrder) {
+			if _, e := s.EndOrder(context.Background(), o.ID, actor, why); e != nil && !errors.Is(e, ErrNoOrder) {
 				err = errors.Join(err, e)
 			}
 		}

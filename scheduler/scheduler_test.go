@@ -215,7 +215,7 @@ func TestPause(t *testing.T) {
 	if got := w.last(t, "bat"); got != 0 {
 		t.Errorf("battery got %v kW, want the plan's 0", got)
 	}
-	w.s.Resume("s", "ev", "op")
+	w.s.Resume("s", "ev", "op", "done")
 	w.s.Dispatch(t.Context())
 	if got := w.last(t, "ev"); got != 0 {
 		t.Errorf("resumed car got %v A, want the plan's pause", got)

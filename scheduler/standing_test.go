@@ -71,14 +71,14 @@ func TestStandingQuietHours(t *testing.T) {
 			}
 		}
 	}
-	if _, err := w.s.EndOrder(t.Context(), id, "olga"); !errors.Is(err, ErrStanding) {
+	if _, err := w.s.EndOrder(t.Context(), id, "olga", "enough"); !errors.Is(err, ErrStanding) {
 		t.Errorf("ended what stands in the configuration: %v", err)
 	}
 	w.now = w.now.Add(2 * time.Hour)
 	w.s.watch()
 	w.s.flush(t.Context())
 	w.refresh()
-	if _, err := w.s.EndOrder(t.Context(), mild.ID, "olga"); err != nil {
+	if _, err := w.s.EndOrder(t.Context(), mild.ID, "olga", "enough"); err != nil {
 		t.Fatal(err)
 	}
 	planned(t, w)

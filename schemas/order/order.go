@@ -105,6 +105,7 @@ type Order struct {
 	Outcome  Outcome   `json:"outcome,omitempty"`
 	EndedAt  time.Time `json:"ended_at,omitzero"`
 	EndedWho string    `json:"ended_who,omitempty"`
+	EndedWhy string    `json:"ended_why,omitempty"` // the reason of who ended it, or of the order that took its place
 	Cost     *Cost     `json:"cost,omitempty"`
 	Revision int       `json:"revision"` // grows with each change; of two rows with one id, the one with the higher revision holds
 }

@@ -37,7 +37,7 @@ func CheckOrders(orders []order.Order) error {
 
 // CleanOrder returns an order as it is kept: times to the microsecond in UTC, text without control characters.
 func CleanOrder(o order.Order) order.Order {
-	o.Author, o.Reason, o.EndedWho = CleanText(o.Author), CleanText(o.Reason), CleanText(o.EndedWho)
+	o.Author, o.Reason, o.EndedWho, o.EndedWhy = CleanText(o.Author), CleanText(o.Reason), CleanText(o.EndedWho), CleanText(o.EndedWhy)
 	o.Created, o.Start = Instant(o.Created), Instant(o.Start)
 	if !o.End.IsZero() {
 		o.End = Instant(o.End)

@@ -37,12 +37,12 @@ func (o orders) Try(ctx context.Context, districtID string, asked order.Order) (
 }
 
 // End is as the console's Orders says.
-func (o orders) End(ctx context.Context, districtID, id, who string) (order.Order, error) {
+func (o orders) End(ctx context.Context, districtID, id, who, why string) (order.Order, error) {
 	s := o.a.schedulers[districtID]
 	if s == nil {
 		return order.Order{}, fmt.Errorf("app: district %s is not under control: %w", districtID, store.ErrNotFound)
 	}
-	ended, err := s.EndOrder(ctx, id, who)
+	ended, err := s.EndOrder(ctx, id, who, why)
 	switch {
 	case errors.Is(err, scheduler.ErrNoOrder):
 		err = fmt.Errorf("app: %w: %w", err, store.ErrNotFound)

@@ -21,9 +21,9 @@ func (o overrides) Pause(_ context.Context, districtID, site, device, reason str
 	return s.Pause(scheduler.Pause{Site: site, Device: device, Reason: reason, Actor: actor, Since: o.a.clock.Now(), Until: until})
 }
 
-func (o overrides) Resume(_ context.Context, districtID, site, device, _, actor string) error {
+func (o overrides) Resume(_ context.Context, districtID, site, device, reason, actor string) error {
 	if s := o.a.schedulers[districtID]; s != nil {
-		return s.Resume(site, device, actor)
+		return s.Resume(site, device, actor, reason)
 	}
 	return nil
 }

@@ -140,7 +140,7 @@ func TestNetworkOperatorsSignal(t *testing.T) {
 	}
 	// where the house itself uses more than that, the battery does not charge
 	until(t, "the tighter one holds", func() bool { write(1.5); return grid() < 1.1 || battery() < 0.05 })
-	if _, err := (orders{a}).End(ctx, "rue-verte", tighter.ID, "olga"); err != nil {
+	if _, err := (orders{a}).End(ctx, "rue-verte", tighter.ID, "olga", "over"); err != nil {
 		t.Fatal(err)
 	}
 	// silence

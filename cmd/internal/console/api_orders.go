@@ -26,8 +26,8 @@ type Orders interface {
 	Give(ctx context.Context, districtID string, o order.Order) (order.Order, error)
 	// Try says what an order would cost without giving it: its Cost, or why there is none. The error of a bad one is [order.Faults].
 	Try(ctx context.Context, districtID string, o order.Order) (tried order.Order, unpriced string, err error)
-	// End ends an order before its time; the error of one that is not there or has ended wraps [store.ErrNotFound], that of one of the configuration [ErrStanding].
-	End(ctx context.Context, districtID, id, who string) (order.Order, error)
+	// End ends an order before its time, for a reason; the error of one that is not there or has ended wraps [store.ErrNotFound], that of one of the configuration [ErrStanding].
+	End(ctx context.Context, districtID, id, who, why string) (order.Order, error)
 	// Open lists the orders of a district that hold or are to hold, those of building systems among them, with what they cost.
 	Open(districtID string) []order.Order
 }
@@ -65,6 +65,7 @@ type OrderInfo struct {
 	Outcome    order.Outcome `json:"outcome" doc:"of an ended one: completed, ended (by somebody, before its time), replaced, lapsed (no longer repeated)"`
 	EndedAt    *time.Time    `json:"ended_at"`
 	EndedWho   string        `json:"ended_who"`
+	EndedWhy   string        `json:"ended_why" doc:"the reason of who ended it, or of the order that took its place; empty: none was given"`
 	Cost       *OrderCost    `json:"cost" doc:"null: not reckoned"`
 }
 
@@ -178,7 +179,7 @@ func (s *Server) listOrders(ctx context.Context, in *ordersInput) (*struct{ Body
 func describeOrder(d *district.District, o order.Order, now time.Time) OrderInfo {
 	i := OrderInfo{ID: o.ID, State: o.State(now), Kind: o.Kind, Site: o.Site, SiteName: d.Name, Device: o.Device, DeviceName: o.Device, Value: o.Value, High: o.High,
 		Unit: string(o.Kind.Unit()), From: o.From, To: o.To, Days: append([]string{}, o.Days.Names()...), Author: o.Author, Source: o.Source, Reason: o.Reason, Created: o.Created, Start: o.Start,
-		Outcome: o.Outcome, EndedWho: o.EndedWho}
+		Outcome: o.Outcome, EndedWho: o.EndedWho, EndedWhy: o.EndedWhy}
 	if o.Site != "" {
 		i.SiteName = o.Site
 		if site := d.Site(o.Site); site != nil {
@@ -297,7 +298,7 @@ func (s *Server) endOrder(ctx context.Context, in *endOrderInput) (*orderOutput,
 		return nil, huma.Error409Conflict("this Quartier controls nothing")
 	}
 	p := who(ctx)
-	ended, err := s.deps.Orders.End(ctx, d.ID, in.ID, p.user.Name)
+	ended, err := s.deps.Orders.End(ctx, d.ID, in.ID, p.user.Name, in.Body.Reason)
 	switch {
 	case errors.Is(err, ErrStanding):
 		return nil, huma.Error409Conflict("this stands in the configuration: who changes district.yaml ends it")

@@ -192,7 +192,13 @@ type auditInput struct {
 	Limit int `query:"limit" minimum:"1" maximum:"2000" default:"200"`
 }
 
-type eventsOutput struct{ Body []store.Event }
+// EventInfo is an event with the name of what it concerns.
+type EventInfo struct {
+	store.Event
+	ObjectName string `json:"object_name" doc:"of sites and devices by their names; empty: the object names itself"`
+}
+
+type eventsOutput struct{ Body []EventInfo }
 
 func (s *Server) listAudit(ctx context.Context, in *auditInput) (*eventsOutput, error) {
 	return s.events(ctx, []store.EventKind{store.AuditEvent}, in.Days, in.Limit)
@@ -205,7 +211,40 @@ func (s *Server) events(ctx context.Context, kinds []store.EventKind, days, limi
 	if err != nil {
 		return nil, s.broken(ctx, "reading events", err)
 	}
-	return &eventsOutput{append([]store.Event{}, events...)}, nil
+	out := []EventInfo{}
+	for _, e := range events {
+		out = append(out, EventInfo{e, s.nameOf(e.Object)})
+	}
+	return &eventsOutput{out}, nil
+}
+
+// nameOf is an object such as fontaine/ecole/pv-1 by the names of its district, where there are several, its site and its device; empty where it is none of ours. What has no name, such as a
+// device that is no more, keeps its id.
+func (s *Server) nameOf(object string) string {
+	parts := strings.Split(object, "/")
+	d, err := s.district(parts[0])
+	if err != nil {
+		return ""
+	}
+	var names []string
+	if len(s.deps.Districts) > 1 || len(parts) == 1 {
+		names = append(names, d.Name)
+	}
+	if len(parts) > 1 && parts[1] != district.DistrictSite {
+		name := parts[1]
+		if site := d.Site(name); site != nil {
+			name = site.Name
+		}
+		names = append(names, name)
+	}
+	if len(parts) > 2 {
+		name := strings.Join(parts[2:], "/")
+		if dev := d.Device(parts[1], name); dev != nil {
+			name = dev.Name
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, " · ")
 }
 
 // DemoUser is an account of the demonstration with its password in clear, to be printed.

@@ -52,7 +52,7 @@ func TestOrdersAreGivenListedAndEnded(t *testing.T) {
 		t.Errorf("ending twice answered %d, want 404", status)
 	}
 	list = get[[]console.OrderInfo](viewer, path)
-	if len(list) != 2 || list[1].State != order.Ended || list[1].Outcome != order.EndedBy || list[1].EndedWho != "operator" {
+	if len(list) != 2 || list[1].State != order.Ended || list[1].Outcome != order.EndedBy || list[1].EndedWho != "operator" || list[1].EndedWhy != "done" {
 		t.Errorf("orders are %+v", list)
 	}
 	var actions []string

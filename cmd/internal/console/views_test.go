@@ -17,6 +17,7 @@ import (
 	"quartier/cmd/internal/balances"
 	"quartier/cmd/internal/console"
 	"quartier/schemas/district"
+	"quartier/schemas/store"
 )
 
 func TestOverview(t *testing.T) {
@@ -323,6 +324,28 @@ func TestStatement(t *testing.T) {
 	for _, query := range []string{"from=2026-01-14&to=2026-01-13", "from=2026-01-14T00:07:00Z&to=2026-01-15", "from=2024-01-14&to=2026-01-15&step=15m"} {
 		if status, _ := b.do("GET", "/api/districts/fontaine/balance/statement?"+query, nil); status != 422 {
 			t.Errorf("%s answered %d, want 422", query, status)
+		}
+	}
+}
+
+// TestEventsNameThings: events and the audit log name sites and devices; what has no name keeps its id, and what is none of ours has none.
+func TestEventsNameThings(t *testing.T) {
+	f := start(t)
+	for object, want := range map[string]string{
+		"fontaine/parking/ev_charger-2": "Fontaine Nord · Parking Nord · Borne 2",
+		"fontaine/ecole":                "Fontaine Nord · École Jean Macé",
+		"lac":                           "Bord du Lac",
+		"fontaine/_/weather":            "Fontaine Nord · Station météo",
+		"fontaine/ecole/gone":           "Fontaine Nord · École Jean Macé · gone",
+		"olga":                          "",
+	} {
+		if err := f.world.Store.AppendEvent(t.Context(), store.Event{Time: noon, Kind: store.AlarmEvent, Action: "device-lost", Object: object, Severity: "error"}); err != nil {
+			t.Fatal(err)
+		}
+		list := get[[]console.EventInfo](f.signedIn("viewer"), "/api/events")
+		i := slices.IndexFunc(list, func(e console.EventInfo) bool { return e.Object == object })
+		if i < 0 || list[i].ObjectName != want || list[i].Action != "device-lost" {
+			t.Errorf("%s is named %+v, want %q", object, list, want)
 		}
 	}
 }

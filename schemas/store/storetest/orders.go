@@ -44,7 +44,7 @@ func orders(t *testing.T, s store.Store) {
 	check("before all", span(t0.Add(-time.Hour), time.Hour))
 	// a revision ends it, an older one that comes late changes nothing
 	ended := open
-	ended.Outcome, ended.EndedAt, ended.EndedWho, ended.Revision = order.EndedBy, t0.Add(30*time.Minute), "adam", 2
+	ended.Outcome, ended.EndedAt, ended.EndedWho, ended.EndedWhy, ended.Revision = order.EndedBy, t0.Add(30*time.Minute), "adam", "the guests left", 2
 	must(t, s.SaveOrders(t.Context(), []order.Order{ended}))
 	must(t, s.SaveOrders(t.Context(), []order.Order{open}))
 	check("ended", all, ended, short, quiet)

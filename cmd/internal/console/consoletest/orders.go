@@ -52,14 +52,14 @@ func (w *World) Try(_ context.Context, districtID string, o order.Order) (order.
 }
 
 // End is as [console.Orders] says.
-func (w *World) End(ctx context.Context, districtID, id, who string) (order.Order, error) {
+func (w *World) End(ctx context.Context, districtID, id, who, why string) (order.Order, error) {
 	for _, o := range w.Open(districtID) {
 		if o.ID == id && o.Source == order.FromConfig {
 			return o, fmt.Errorf("order %s: %w", id, console.ErrStanding)
 		}
 		if o.ID == id {
 			o.Revision++
-			o.Outcome, o.EndedAt, o.EndedWho = order.EndedBy, w.Now(), who
+			o.Outcome, o.EndedAt, o.EndedWho, o.EndedWhy = order.EndedBy, w.Now(), who, why
 			return o, w.Store.SaveOrders(ctx, []order.Order{o})
 		}
 	}
