@@ -8,6 +8,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -35,6 +37,8 @@ func runBacktest(ctx context.Context, c *call) error {
 	traces := c.flags.String("traces", "", "a `folder` of our own form")
 	out := c.flags.String("out", "", "where the result goes as JSON, a `file`")
 	page := c.flags.String("html", "", "where the result goes as a page with plots, a `file`")
+	language := c.flags.String("language", "en", "`language` of the page, en or fr")
+	c.flags.StringVar(language, "lang", "en", "the same as --language, a `language`")
 	set := backtest.Settings{}
 	c.flags.Float64Var(&set.CarbonPrice, "carbon-price", 0.1, "`price` per kg CO2e of what is drawn")
 	c.flags.Float64Var(&set.ExportPrice, "export-price", 0.05, "`price` per kWh given")
@@ -53,6 +57,9 @@ func runBacktest(ctx context.Context, c *call) error {
 	bad := func(err error) error { return badInput{fmt.Errorf("quartier backtest: %w", err)} }
 	if (*cityLearn == "") == (*traces == "") {
 		return bad(fmt.Errorf("give either --citylearn or --traces"))
+	}
+	if !slices.Contains(backtest.Languages(), *language) {
+		return bad(fmt.Errorf("--language %q is none of %s", *language, strings.Join(backtest.Languages(), ", ")))
 	}
 	dir, read := *cityLearn, backtest.CityLearn
 	if dir == "" {
@@ -90,7 +97,7 @@ func runBacktest(ctx context.Context, c *call) error {
 		}
 	}
 	if *page != "" {
-		if err := writeOutput(c, *page, r.WritePage); err != nil {
+		if err := writeOutput(c, *page, func(w io.Writer) error { return r.WritePage(w, *language) }); err != nil {
 			return err
 		}
 	}

@@ -70,7 +70,7 @@ func TestQuartierIsBetterThanRules(t *testing.T) {
 	}
 	t.Logf("captured %.4f, rules %.4f", *r.Captured, r.share("rules"))
 	var page bytes.Buffer
-	if err := r.WritePage(&page); err != nil || strings.Count(page.String(), "<svg") != 4 {
+	if err := r.WritePage(&page, "en"); err != nil || strings.Count(page.String(), "<svg") != 4 {
 		t.Errorf("the page has %d plots: %v", strings.Count(page.String(), "<svg"), err)
 	}
 }

@@ -90,9 +90,10 @@ func TestFlexibleDevicesSave(t *testing.T) {
 		t.Errorf("captured %v", r.Captured)
 	}
 	var page, table bytes.Buffer
-	if err := r.WritePage(&page); err != nil || strings.Count(page.String(), "<svg") != 10 {
+	if err := r.WritePage(&page, "en"); err != nil || strings.Count(page.String(), "<svg") != 10 {
 		t.Errorf("the page has %d plots: %v", strings.Count(page.String(), "<svg"), err)
 	}
+	frenchPage(t, r)
 	if err := r.Write(&table); err != nil || !strings.Contains(table.String(), "hot water lacking") {
 		t.Errorf("the table says nothing of hot water: %v", err)
 	}

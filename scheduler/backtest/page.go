@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,28 +15,56 @@ import (
 //go:embed page.html
 var pageSource string
 
-var page = template.Must(template.New("page").Parse(pageSource))
+var page = template.Must(template.New("page").Funcs(template.FuncMap{"say": languages["en"].say}).Parse(pageSource))
 
-// WritePage writes the result as one HTML page that needs nothing else.
-func (r *Result) WritePage(w io.Writer) error {
+// Languages are those of the page.
+func Languages() []string { return slices.Sorted(maps.Keys(languages)) }
+
+// WritePage writes the result as one HTML page that needs nothing else, in one of the [Languages].
+func (r *Result) WritePage(w io.Writer, language string) error {
+	words := languages[language]
+	if words == nil {
+		return fmt.Errorf("backtest: a page in %q: want one of %s", language, strings.Join(Languages(), ", "))
+	}
 	var table strings.Builder
-	if err := r.Write(&table); err != nil {
+	if err := r.write(&table, words); err != nil {
 		return err
 	}
-	captured := "nothing could be saved"
+	captured := words.say("nothing could be saved")
 	if r.Captured != nil {
-		captured = fmt.Sprintf("%.1f %%", 100**r.Captured)
+		captured = words.number(100**r.Captured, 1) + " %"
 	}
+	p := plotter{r, words}
 	day, from := r.dearestDay()
+	first := r.c.at(r.set.FromStep)
 	data := struct {
-		Name, Captured, Table, From, To, Day string
-		Costs, Months, Powers, Stored        template.HTML
-		Comfort                              template.HTML
-		Flexible                             []plot
-		Settings                             map[string]any
-	}{r.c.Name, captured, table.String(), fmt.Sprint(r.Settings["from"]), fmt.Sprint(r.Settings["to"]), day.Format("2006-01-02"),
-		r.costPlot(), r.monthPlot(), r.powerPlot(from), r.storedPlot(from), r.comfortPlot(), r.flexiblePlots(from), r.Settings}
-	return page.Execute(w, data)
+		Lang, Title, About, Days      string
+		Table                         string
+		Costs, Months, Powers, Stored template.HTML
+		Comfort                       template.HTML
+		Flexible                      []plot
+		Settings                      [][2]string
+	}{Lang: words.lang, Title: fmt.Sprintf(words.say("Backtest of %s"), r.c.Name),
+		About: fmt.Sprintf(words.say("%s to %s. Quartier's control made %s of the saving that perfect foresight makes."), first.Format(words.time), first.Add(time.Duration(r.set.Steps)*r.c.Step).Format(words.time), captured),
+		Days:  fmt.Sprintf(words.say("The two days from %s, the day with most to gain"), day.Format(words.date)), Table: table.String(),
+		Costs: p.costPlot(), Months: p.monthPlot(), Powers: p.powerPlot(from), Stored: p.storedPlot(from), Comfort: p.comfortPlot(), Flexible: p.flexiblePlots(from)}
+	for _, k := range slices.Sorted(maps.Keys(r.Settings)) {
+		if k == "notes" {
+			continue
+		}
+		data.Settings = append(data.Settings, [2]string{words.say(k), words.value(r.Settings[k])})
+	}
+	t, err := page.Clone()
+	if err != nil {
+		return err
+	}
+	return t.Funcs(template.FuncMap{"say": words.say}).Execute(w, data)
+}
+
+// plotter draws a result in a language.
+type plotter struct {
+	*Result
+	words *words
 }
 
 // dearestDay is the day on which no control cost most more than perfect foresight: the day with most to gain.
@@ -63,32 +93,32 @@ func (r *Result) dearestDay() (time.Time, int) {
 // The colours of the runs, apart also for eyes that see no red or green.
 var colours = map[string]string{"none": "#8a8f98", "rules": "#e69f00", "quartier": "#0072b2", "perfect": "#009e73"}
 
-func (r *Result) costPlot() template.HTML {
+func (r plotter) costPlot() template.HTML {
 	return r.bars("Cost of each run", 0, func(x *Run) float64 { return x.Cost })
 }
 
 // bars draws a figure of each run.
-func (r *Result) bars(title string, digits int, of func(*Run) float64) template.HTML {
+func (r plotter) bars(title string, digits int, of func(*Run) float64) template.HTML {
 	most := 0.0
 	for _, n := range Names {
 		most = math.Max(most, of(r.Runs[n]))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg viewBox="0 0 720 180" role="img" aria-label="%s">`, title)
+	fmt.Fprintf(&b, `<svg viewBox="0 0 720 180" role="img" aria-label="%s">`, r.words.say(title))
 	for i, n := range Names {
 		v := of(r.Runs[n])
 		y, w := 10+40*i, 520*math.Max(0, v)/math.Max(most, 1e-9)
-		fmt.Fprintf(&b, `<text x="90" y="%d" text-anchor="end">%s</text><rect x="100" y="%d" width="%.1f" height="26" fill="%s"/><text x="%.1f" y="%d">%.*f</text>`, y+18, n, y, w, colours[n], 106+w, y+18, digits, v)
+		fmt.Fprintf(&b, `<text x="90" y="%d" text-anchor="end">%s</text><rect x="100" y="%d" width="%.1f" height="26" fill="%s"/><text x="%.1f" y="%d">%s</text>`, y+18, r.words.say(n), y, w, colours[n], 106+w, y+18, r.words.number(v, digits))
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String())
 }
 
 // monthPlot shows what rules and Quartier captured in each month.
-func (r *Result) monthPlot() template.HTML {
+func (r plotter) monthPlot() template.HTML {
 	months := r.Runs["none"].Monthly
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg viewBox="0 0 720 220" role="img" aria-label="Share of the attainable saving captured in each month">`)
+	fmt.Fprintf(&b, `<svg viewBox="0 0 720 220" role="img" aria-label="%s">`, r.words.say("Share of the attainable saving captured in each month"))
 	width := 620 / float64(max(1, len(months)))
 	for _, share := range []int{0, 50, 100} {
 		y := 180 - 1.6*float64(share)
@@ -101,7 +131,7 @@ func (r *Result) monthPlot() template.HTML {
 				continue
 			}
 			share := math.Max(0, math.Min(1.1, (m.whole()-r.Runs[n].Monthly[i].whole())/all))
-			fmt.Fprintf(&b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"><title>%s %s %.1f %%</title></rect>`, 66+width*(float64(i)+0.42*float64(k)), 180-160*share, 0.38*width, 160*share, colours[n], n, m.Month, 100*share)
+			fmt.Fprintf(&b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"><title>%s %s %s %%</title></rect>`, 66+width*(float64(i)+0.42*float64(k)), 180-160*share, 0.38*width, 160*share, colours[n], r.words.say(n), m.Month, r.words.number(100*share, 1))
 		}
 		fmt.Fprintf(&b, `<text x="%.1f" y="200" text-anchor="middle">%s</text>`, 66+width*(float64(i)+0.4), m.Month[2:])
 	}
@@ -116,7 +146,7 @@ type plot struct {
 }
 
 // flexiblePlots show what flexible devices did, by kind; none where there are none.
-func (r *Result) flexiblePlots(from int) (out []plot) {
+func (r plotter) flexiblePlots(from int) (out []plot) {
 	if r.Runs["none"].Comfort == nil {
 		return nil
 	}
@@ -142,29 +172,29 @@ func (r *Result) flexiblePlots(from int) (out []plot) {
 				series[run] = append(series[run], p.pick(d))
 			}
 		}
-		out = append(out, plot{p.title, r.lines(from, p.unit, p.title, func(x *Run) []float64 { return series[x] })})
+		out = append(out, plot{r.words.say(p.title), r.lines(from, p.unit, p.title, func(x *Run) []float64 { return series[x] })})
 	}
 	return out
 }
 
 // comfortPlot shows the discomfort of each run; nothing where it is not known.
-func (r *Result) comfortPlot() template.HTML {
+func (r plotter) comfortPlot() template.HTML {
 	if r.Runs["none"].Comfort == nil {
 		return ""
 	}
 	return r.bars("Discomfort of each run, K h", 1, func(x *Run) float64 { return x.DiscomfortKH })
 }
 
-func (r *Result) powerPlot(from int) template.HTML {
+func (r plotter) powerPlot(from int) template.HTML {
 	return r.lines(from, "kW", "Net power behind the meter", func(x *Run) []float64 { return x.net })
 }
 
-func (r *Result) storedPlot(from int) template.HTML {
+func (r plotter) storedPlot(from int) template.HTML {
 	return r.lines(from, "kWh", "Energy stored", func(x *Run) []float64 { return x.stored })
 }
 
 // lines draws a series of all runs over two days.
-func (r *Result) lines(from int, unit, title string, pick func(*Run) []float64) template.HTML {
+func (r plotter) lines(from int, unit, title string, pick func(*Run) []float64) template.HTML {
 	to := min(from+2*int(24*time.Hour/r.c.Step), len(r.Runs["none"].net))
 	low, high := 0.0, 1e-9
 	if unit == "°C" {
@@ -178,7 +208,7 @@ func (r *Result) lines(from int, unit, title string, pick func(*Run) []float64) 
 	x := func(i int) float64 { return 60 + 640*float64(i)/float64(max(1, to-from)) }
 	y := func(v float64) float64 { return 180 - 165*(v-low)/(high-low) }
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg viewBox="0 0 720 210" role="img" aria-label="%s">`, title)
+	fmt.Fprintf(&b, `<svg viewBox="0 0 720 210" role="img" aria-label="%s">`, r.words.say(title))
 	if high-low < 1e-9 {
 		high = low + 1
 	}
@@ -200,7 +230,7 @@ func (r *Result) lines(from int, unit, title string, pick func(*Run) []float64) 
 			}
 			fmt.Fprintf(&b, "H%.1f", x(i+1))
 		}
-		fmt.Fprintf(&b, `"><title>%s</title></path>`, n)
+		fmt.Fprintf(&b, `"><title>%s</title></path>`, r.words.say(n))
 	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String())

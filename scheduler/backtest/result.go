@@ -6,7 +6,10 @@ import (
 )
 
 // Write writes the result as a table.
-func (r *Result) Write(w io.Writer) error {
+func (r *Result) Write(w io.Writer) error { return r.write(w, languages["en"]) }
+
+// write writes the table in a language.
+func (r *Result) write(w io.Writer, words *words) error {
 	p := func(err *error, format string, args ...any) {
 		if *err == nil {
 			_, *err = fmt.Fprintf(w, format, args...)
@@ -15,7 +18,7 @@ func (r *Result) Write(w io.Writer) error {
 	var err error
 	p(&err, "%-22s", "")
 	for _, n := range Names {
-		p(&err, "%12s", n)
+		p(&err, "%12s", words.say(n))
 	}
 	p(&err, "\n")
 	for _, row := range []struct {
@@ -30,9 +33,9 @@ func (r *Result) Write(w io.Writer) error {
 		{"battery cycles", "", 1, func(r *Run) float64 { return r.BatteryCycles }}, {"import", "kWh", 1, func(r *Run) float64 { return r.ImportKWh }},
 		{"export", "kWh", 1, func(r *Run) float64 { return r.ExportKWh }},
 	} {
-		p(&err, "%-17s%4s ", row.name, row.unit)
+		p(&err, "%-17s%4s ", words.say(row.name), row.unit)
 		for _, n := range Names {
-			p(&err, "%12.*f", row.digits, row.v(r.Runs[n]))
+			p(&err, "%12s", words.number(row.v(r.Runs[n]), row.digits))
 		}
 		p(&err, "\n")
 	}
@@ -48,20 +51,20 @@ func (r *Result) Write(w io.Writer) error {
 			{"tanks", "kWh", 1, func(c *Comfort) float64 { return c.TanksKWh }}, {"heat pumps", "kWh", 1, func(c *Comfort) float64 { return c.HeatPumpsKWh }},
 			{"cars", "kWh", 1, func(c *Comfort) float64 { return c.CarsKWh }},
 		} {
-			p(&err, "%-17s%4s ", row.name, row.unit)
+			p(&err, "%-17s%4s ", words.say(row.name), row.unit)
 			for _, n := range Names {
-				p(&err, "%12.*f", row.digits, row.v(r.Runs[n].Comfort))
+				p(&err, "%12s", words.number(row.v(r.Runs[n].Comfort), row.digits))
 			}
 			p(&err, "\n")
 		}
 	}
 	if r.Captured == nil {
-		p(&err, "captured: nothing could be saved\n")
+		p(&err, "%s", words.say("captured: nothing could be saved\n"))
 	} else {
-		p(&err, "captured: %.1f %% of what perfect foresight saves; rules %.1f %%\n", 100**r.Captured, 100*r.share("rules"))
+		p(&err, words.say("captured: %s %% of what perfect foresight saves; rules %s %%\n"), words.number(100**r.Captured, 1), words.number(100*r.share("rules"), 1))
 	}
 	for _, n := range r.notes() {
-		p(&err, "note: %s\n", n)
+		p(&err, words.say("note: %s\n"), words.note(n))
 	}
 	return err
 }
