@@ -65,7 +65,7 @@ func (s *Scheduler) build(st observe.State, in inputs, asked wishes) *problem.Pr
 			}
 			switch dev.Kind {
 			case district.Battery, district.EVCharger, district.HeatPump, district.WaterHeater:
-				asked.held(now, ps.LoadKW)
+				asked.held(dev, now, ps.LoadKW)
 			}
 		}
 		widen(&ps)

@@ -43,7 +43,8 @@ func (s *Scheduler) planned(st observe.State, in inputs, p *problem.Problem, sol
 	s.reckoned = reckoned{st, in, valueOffset(s.cfg.District, p), sol, with, attempted}
 }
 
-// cost reckons what one order costs, the one that waited longest: a plan from the same state and forecasts without it, against the plan in force.
+// cost reckons what one order costs, the one that waited longest: a plan from the same state and forecasts without it, against the plan in force. Of one that plans do not know before it
+// begins, but a trial does, it is what the trial says.
 func (s *Scheduler) cost(ctx context.Context) {
 	if s.cfg.Reckon == nil {
 		return
@@ -62,7 +63,8 @@ func (s *Scheduler) cost(ctx context.Context) {
 				continue
 			}
 		}
-		if !r.with[o.ID] || !s.foreseen(&o, r.state.Now) || !o.Start.Before(end) || tried && wall.Sub(last) < again {
+		known := r.with[o.ID] && s.foreseen(&o, r.state.Now) || !s.foreseen(&o, r.state.Now) && s.leaves(&o, end)
+		if !known || !o.Start.Before(end) || tried && wall.Sub(last) < again {
 			continue
 		}
 		if next == nil || last.Before(r.attempted[next.ID]) {
@@ -78,6 +80,15 @@ func (s *Scheduler) cost(ctx context.Context) {
 	if next == nil || r.solution == nil || r.solution.Objective == nil || r.solution.Bound == nil {
 		return
 	}
+	if !s.foreseen(next, r.state.Now) {
+		tried, why, err := s.Try(ctx, *next)
+		if err != nil || tried.Cost == nil {
+			s.cfg.Log.Debug("cost of a planned order not known", "district", s.cfg.District.ID, "order", next.ID, "why", why, "err", err)
+			return
+		}
+		s.priced(next.ID, tried.Cost)
+		return
+	}
 	p := s.build(r.state, r.in, s.wishes(r.state.Now, r.in, next.ID))
 	sol, err := s.solve(p, func() (*problem.Solution, error) { return s.cfg.Reckon(ctx, p) })
 	if err != nil || sol.Objective == nil || sol.Bound == nil {
@@ -85,13 +96,17 @@ func (s *Scheduler) cost(ctx context.Context) {
 		return
 	}
 	same := r.offset - valueOffset(s.cfg.District, p)
-	c := &order.Cost{EUR: *r.solution.Objective - *sol.Objective - same, Low: *r.solution.Bound - *sol.Objective - same, High: *r.solution.Objective - *sol.Bound - same,
-		Hours: float64(r.in.steps) * r.in.step.Hours(), At: r.state.Now}
+	s.priced(next.ID, &order.Cost{EUR: *r.solution.Objective - *sol.Objective - same, Low: *r.solution.Bound - *sol.Objective - same, High: *r.solution.Objective - *sol.Bound - same,
+		Hours: float64(r.in.steps) * r.in.step.Hours(), At: r.state.Now})
+}
+
+// priced keeps what an order costs.
+func (s *Scheduler) priced(id string, c *order.Cost) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.costs[next.ID] = c
+	s.costs[id] = c
 	for i := range s.orders {
-		if s.orders[i].ID == next.ID {
+		if s.orders[i].ID == id {
 			s.orders[i].Cost = c
 		}
 	}

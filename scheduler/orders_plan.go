@@ -372,9 +372,17 @@ func asCar(p *problem.Problem, site, device string) bool {
 	return false
 }
 
-// held puts a device that the plan does not decide on into the load, with what it does now, for an hour.
-func (w wishes) held(now observe.Device, loadKW []float64) {
+// held puts a device that the plan does not decide on into the load, with what it does now, for an hour; a battery as long as it holds energy for that, or has room.
+func (w wishes) held(dev *district.Device, now observe.Device, loadKW []float64) {
+	gives, takes := math.Inf(1), math.Inf(1) // kWh at its terminals
+	if b := dev.Battery; b != nil && now.SOC.OK {
+		gives = b.CapacityKWh * math.Max(0, now.SOC.V-b.MinSOC) * b.DischargeEfficiency
+		takes = b.CapacityKWh * math.Max(0, b.MaxSOC-now.SOC.V) / b.ChargeEfficiency
+	}
 	for t := 0; t < len(loadKW) && time.Duration(t)*w.step < time.Hour; t++ {
-		loadKW[t] += now.PowerKW.Or(0)
+		hours := w.step.Hours()
+		kw := math.Max(-gives/hours, math.Min(takes/hours, now.PowerKW.Or(0)))
+		gives, takes = gives+math.Min(0, kw)*hours, takes-math.Max(0, kw)*hours
+		loadKW[t] += kw
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"quartier/optimizer"
 	"quartier/optimizer/problem"
+	"quartier/scheduler/observe"
 	"quartier/schemas/district"
 	"quartier/schemas/order"
 )
@@ -406,7 +407,7 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// TestCost: what an order costs is the difference of two certified plans from the same state, and lies between its bounds. Taking a battery away cannot save anything.
+// TestCost: what an order costs is the difference of two certified plans from the same state, and lies between its bounds. Taking a battery away cannot save anything, also from later on, which plans do not know yet.
 func TestCost(t *testing.T) {
 	w := newTown(t)
 	keep(w)
@@ -424,12 +425,6 @@ func TestCost(t *testing.T) {
 	}
 	for _, o := range w.s.Orders() {
 		c := o.Cost
-		if o.Kind == order.LockOut {
-			if c != nil {
-				t.Errorf("a lock-out of a battery that plans do not know yet costs %+v", c)
-			}
-			continue
-		}
 		if c == nil {
 			t.Fatalf("%s has no cost", o.Kind)
 		}
@@ -446,6 +441,34 @@ func TestCost(t *testing.T) {
 	for step, kw := range hp.PowerKW {
 		if at := plan.Start.Add(time.Duration(step) * 15 * time.Minute); quiet.At(at, w.d.Zone) && kw > 0.01 {
 			t.Errorf("the plan runs the heat pump at %v with %v kW", at.In(w.d.Zone), kw)
+		}
+	}
+}
+
+// TestHeld: what a device does that the plan does not decide on is load for an hour, but a battery gives no more than it holds, and takes no more than it has room for.
+func TestHeld(t *testing.T) {
+	w := wishes{step: 15 * time.Minute}
+	bat := &district.Device{Kind: district.Battery, Battery: &district.BatteryParams{CapacityKWh: 160, MinSOC: 0.1, MaxSOC: 0.95, ChargeEfficiency: 0.8, DischargeEfficiency: 0.5}}
+	is := func(v float64) observe.Value { return observe.Value{V: v, OK: true} }
+	for name, tt := range map[string]struct {
+		dev  *district.Device
+		now  observe.Device
+		want []float64
+	}{
+		"an hour":              {bat, observe.Device{PowerKW: is(-60), SOC: is(0.9)}, []float64{-59, -59, -59, -59, 1, 1}},
+		"until it is empty":    {bat, observe.Device{PowerKW: is(-80), SOC: is(0.475)}, []float64{-79, -39, 1, 1, 1, 1}},
+		"empty":                {bat, observe.Device{PowerKW: is(-80), SOC: is(0.05)}, []float64{1, 1, 1, 1, 1, 1}},
+		"until it is full":     {bat, observe.Device{PowerKW: is(80), SOC: is(0.8)}, []float64{81, 41, 1, 1, 1, 1}},
+		"what it holds unseen": {bat, observe.Device{PowerKW: is(-80)}, []float64{-79, -79, -79, -79, 1, 1}},
+		"a heat pump":          {&district.Device{Kind: district.HeatPump}, observe.Device{PowerKW: is(4)}, []float64{5, 5, 5, 5, 1, 1}},
+	} {
+		load := []float64{1, 1, 1, 1, 1, 1}
+		w.held(tt.dev, tt.now, load)
+		for k := range load {
+			if math.Abs(load[k]-tt.want[k]) > 1e-9 {
+				t.Errorf("%s: load %v, want %v", name, load, tt.want)
+				break
+			}
 		}
 	}
 }
