@@ -1,6 +1,7 @@
 // What a form for orders knows of their kinds, and of local times.
 import type { DeviceInfo, OrderInfo } from './api'
-import { when } from './format'
+import { stamp, value, when } from './format'
+import { t } from './i18n'
 import type { Lang } from './prefs.svelte'
 
 export type OrderKind = OrderInfo['kind']
@@ -55,3 +56,18 @@ export function fromLocal(local: string, zone: string): Date | undefined {
   const after = asUTC - offset(asUTC + 12 * 3_600_000)
   return new Date(toLocal(before, zone) === local ? before : toLocal(after, zone) === local ? after : before)
 }
+
+/** What an order is for, by its names. */
+export const placeOf = (o: OrderInfo) => (o.device ? `${o.site_name} · ${o.device_name}` : o.site_name)
+
+/** How much an order asks for; empty where its kind has no amount. */
+export function amountOf(lang: Lang, o: OrderInfo): string {
+  if (o.unit === '') return ''
+  if (o.high !== 0) return `${value(lang, o.value, o.unit)} – ${value(lang, o.high, o.unit)}`
+  if (o.unit === 'kW' && o.value === 0 && o.kind !== 'import_limit' && o.kind !== 'export_limit') return t('orders.off')
+  return (o.kind === 'comfort' && o.value > 0 ? '+' : '') + value(lang, o.value, o.unit)
+}
+
+/** When an order that has not ended does. */
+export const endOf = (lang: Lang, o: OrderInfo, zone: string) =>
+  o.end ? stamp(lang, o.end, zone) : t(o.source === 'configuration' ? 'orders.standing' : o.source === 'building_system' && o.kind !== 'lock_out' ? 'orders.repeated' : 'orders.open')

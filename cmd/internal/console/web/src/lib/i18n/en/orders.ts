@@ -1,6 +1,7 @@
 // What people ask of the control.
 export const orders = {
   'orders.title': 'Orders',
+  'orders.around': 'Orders that the plan goes around',
   'orders.give': 'Give an order',
   'orders.sentence': '{n} orders hold now; plan and control go around them.',
   'orders.sentence.one': 'One order holds now; plan and control go around it.',

@@ -2,6 +2,7 @@ import type { orders as en } from '../en/orders'
 
 export const orders: Record<keyof typeof en, string> = {
   'orders.title': 'Consignes',
+  'orders.around': 'Consignes dont le plan tient compte',
   'orders.give': 'Donner une consigne',
   'orders.sentence': '{n} consignes sont en vigueur ; le plan et la conduite en tiennent compte.',
   'orders.sentence.one': 'Une consigne est en vigueur ; le plan et la conduite en tiennent compte.',
