@@ -16,16 +16,24 @@ import (
 )
 
 // against solves p with Plan and with HiGHS and reports everything that does not fit together: a plan that its own simulation does not confirm, a bound above
-// HiGHS's optimum, an objective below HiGHS's bound or above its optimum by more than the gap claimed. exact asks for the optimum itself.
+// HiGHS's optimum, an objective below HiGHS's bound or above its optimum by more than the gap claimed. exact asks for the optimum itself. Under the race detector, which sees nothing of another
+// program, HiGHS is left out, and the search is short.
 func against(t *testing.T, p *problem.Problem, exact bool) (*problem.Solution, highstest.Answer) {
 	t.Helper()
-	sol, err := optimizer.Plan(t.Context(), p, optimizer.Settings{TimeLimit: 20 * time.Second, Rounds: 200})
+	rounds := 200
+	if raced {
+		rounds = 12
+	}
+	sol, err := optimizer.Plan(t.Context(), p, optimizer.Settings{TimeLimit: 20 * time.Second, Rounds: rounds})
 	if err != nil {
 		t.Fatal(err)
 	}
 	report := certify.Evaluate(p, sol)
 	for _, line := range certify.Claims(p, sol, &report) {
 		t.Error(line)
+	}
+	if raced {
+		return sol, highstest.Answer{}
 	}
 	m := milp.Build(p)
 	answer := highstest.Solve(t, m, highstest.Options{TimeLimit: 4 * time.Second})
@@ -93,7 +101,7 @@ func TestMixedProblemsAreSolvedHonestly(t *testing.T) {
 		}
 	})
 	t.Logf("%d compared, at worst %.4f above HiGHS's optimum (relative)", solved, worst)
-	if solved < int(parts*seeds)*2/3 {
+	if !raced && solved < int(parts*seeds)*2/3 {
 		t.Errorf("only %d compared", solved)
 	}
 }

@@ -62,7 +62,10 @@ func TestWhatChangesNothing(t *testing.T) {
 					}
 					return problemtest.Random(seed, problemtest.Options{Continuous: !mixed, MaxSteps: 12, TankByStep: true})
 				}
-				const rounds = 12
+				rounds := 12
+				if raced {
+					rounds = 4
+				}
 				base := planned(t, build(), rounds)
 				r := rand.New(rand.NewPCG(seed, 1))
 
@@ -125,15 +128,15 @@ func cents(p *problem.Problem, f float64) {
 
 // TestMoreRoundsAreNeverWorse: a longer search keeps what a shorter one found, and no bound is above any plan.
 func TestMoreRoundsAreNeverWorse(t *testing.T) {
-	seeds := uint64(8)
+	seeds, searches := uint64(8), []int{1, 2, 4, 9, 20}
 	if raced {
-		seeds = 1
+		seeds, searches = 1, searches[:3]
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			var costs, bounds []float64
-			for _, rounds := range []int{1, 2, 4, 9, 20} {
+			for _, rounds := range searches {
 				s := planned(t, problemtest.District(3, 96, 15, seed, true), rounds)
 				if n := len(costs); n > 0 && *s.Objective > costs[n-1]+1e-9 {
 					t.Errorf("%d rounds cost %.8f EUR, fewer %.8f EUR", rounds, *s.Objective, costs[n-1])
