@@ -27,7 +27,7 @@ func (s *Scheduler) build(st observe.State, in inputs, asked wishes) *problem.Pr
 			ImportLimitKW: constant(d.ImportLimitKW, in.steps), ExportLimitKW: constant(d.ExportLimitKW, in.steps)},
 	}
 	storedWorth := mean(in.importPrice) + mean(in.carbon)*s.cfg.CarbonPriceEURPerTonne/1e6
-	need := make([]float64, in.steps) // what all sites draw whatever is decided
+	all := newFloor(make([]float64, in.steps)) // of the district
 	for i := range d.Sites {
 		site := &d.Sites[i]
 		ps := problem.Site{ID: site.ID, LoadKW: append([]float64(nil), in.loadKW[site.ID]...),
@@ -68,24 +68,27 @@ func (s *Scheduler) build(st observe.State, in inputs, asked wishes) *problem.Pr
 				asked.held(dev, now, ps.LoadKW)
 			}
 		}
-		widen(&ps)
-		asked.narrow(site.ID, ps.ImportLimitKW, ps.ExportLimitKW, ps.LoadKW)
-		for t, load := range ps.LoadKW {
-			need[t] += load
+		own := newFloor(ps.LoadKW)
+		for _, pd := range ps.Devices {
+			own.add(pd)
 		}
+		widen(&ps, own)
+		asked.narrow(site.ID, ps.ImportLimitKW, ps.ExportLimitKW, own)
+		all.join(own, ps.ExportLimitKW)
 		p.Sites = append(p.Sites, ps)
 	}
-	asked.narrow("", p.Grid.ImportLimitKW, p.Grid.ExportLimitKW, need)
+	asked.narrow("", p.Grid.ImportLimitKW, p.Grid.ExportLimitKW, all)
 	s.addCars(p, st, in, asked)
 	p.Fill()
 	return p
 }
 
-// widen lifts a site's limits to what its forecast load alone needs: a forecast above a connection limit must not make the whole plan infeasible.
-func widen(s *problem.Site) {
-	for t, load := range s.LoadKW {
-		s.ImportLimitKW[t] = math.Max(s.ImportLimitKW[t], load)
-		s.ExportLimitKW[t] = math.Max(s.ExportLimitKW[t], -load)
+// widen lifts a site's limits to what its forecast load alone needs, with a machine that may not stop yet and the sun that nobody curtails: a forecast above a connection limit must not make the whole plan
+// infeasible.
+func widen(s *problem.Site, f floor) {
+	for t := range s.LoadKW {
+		s.ImportLimitKW[t] = math.Max(s.ImportLimitKW[t], f.dark[t])
+		s.ExportLimitKW[t] = math.Max(s.ExportLimitKW[t], -f.rest[t])
 	}
 }
 

@@ -109,10 +109,10 @@ func (w wishes) locked(site, device string) []bool {
 	return off
 }
 
-// narrow lowers the limits of a plan to what is ordered of a site, or of the district for an empty id; needKW is what has to be drawn in each step whatever is decided: a limit below it is kept by
+// narrow lowers the limits of a plan to what is ordered of a site, or of the district for an empty id, but not below what is drawn or fed whatever is decided: such a limit is kept by
 // dispatch as far as devices can, and must not leave the district without a plan.
-func (w wishes) narrow(siteID string, importKW, exportKW, needKW []float64) {
-	lower := func(kind order.Kind, limitKW []float64, sign float64) {
+func (w wishes) narrow(siteID string, importKW, exportKW []float64, f floor) {
+	lower := func(kind order.Kind, limitKW, needKW []float64, sign float64) {
 		some := false
 		for t := range limitKW {
 			for _, o := range w.of(kind, siteID, "", t) {
@@ -125,8 +125,8 @@ func (w wishes) narrow(siteID string, importKW, exportKW, needKW []float64) {
 			}
 		}
 	}
-	lower(order.ImportLimit, importKW, 1)
-	lower(order.ExportLimit, exportKW, -1)
+	lower(order.ImportLimit, importKW, f.least, 1)
+	lower(order.ExportLimit, exportKW, f.rest, -1)
 }
 
 // shape changes the device of a problem as it is ordered, and puts what is told by hand into the load of its site.

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"quartier/optimizer"
 	"quartier/optimizer/problem"
+	"quartier/scheduler/observe"
 	"quartier/schemas/district"
 	"quartier/schemas/order"
 )
@@ -206,8 +208,68 @@ func TestRequestsReachThePlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	p = w.asked[1]
-	if load := p.Sites[0].LoadKW[0]; p.Sites[0].ImportLimitKW[0] != load || p.Grid.ImportLimitKW[0] != load {
-		t.Errorf("limits %v and %v kW at a load of %v kW, want the load", p.Sites[0].ImportLimitKW[0], p.Grid.ImportLimitKW[0], load)
+	sun, ok := p.Sites[0].Devices[0].(*problem.PV)
+	if !ok {
+		t.Fatalf("%T", p.Sites[0].Devices[0])
+	}
+	if least := p.Sites[0].LoadKW[0] - sun.AvailableKW[0]; p.Sites[0].ImportLimitKW[0] != least || p.Grid.ImportLimitKW[0] != least || least <= 0 {
+		t.Errorf("limits %v and %v kW, want %v kW, what the sun leaves of the load", p.Sites[0].ImportLimitKW[0], p.Grid.ImportLimitKW[0], least)
+	}
+}
+
+// TestLimitsLeaveAPlan: whatever limit is asked for, in the sun and in the dark, with an inverter that nobody steers and a compressor that may not stop yet, the problem has a plan, and the limit is planned with
+// wherever that is so.
+func TestLimitsLeaveAPlan(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		kind        RequestKind
+		site        string
+		asked       float64
+		steered     bool // the inverter
+		loadKW, sun float64
+		want        float64 // kW, in the first step
+	}{
+		{"import, in the dark", RequestImportLimit, "", 3, true, 11, 0, 12},
+		{"import, in the sun", RequestImportLimit, "", 3, true, 11, 6, 6},
+		{"import, in the sun, and kept", RequestImportLimit, "", 8, true, 11, 6, 8},
+		{"import of a site", RequestImportLimit, "s", 3, true, 11, 6, 6},
+		{"export, steered", RequestExportLimit, "", 0, true, 2, 9, 0},
+		{"export, not steered", RequestExportLimit, "", 0, false, 2, 9, 6},
+		{"export of a site, not steered", RequestExportLimit, "s", 0, false, 2, 9, 6},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newTown(t)
+			w.d.Device("s", "pv").Control = tt.steered
+			pump := w.d.Device("s", "hp")
+			pump.HeatPump.MinOn = time.Hour
+			for _, kw := range []float64{0, 2} { // it has just begun to run
+				w.measure("hp", district.PowerKW, kw)
+				w.s.noteRuns("s", pump, w.s.observe(w.now).Devices[observe.Key{Site: "s", Device: "hp"}], w.now)
+			}
+			if _, err := w.s.Request(ask(tt.kind, tt.site, "", tt.asked, time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			st := w.s.observe(w.now)
+			in, err := w.s.gather(t.Context(), st)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k := range in.steps {
+				in.loadKW["s"][k], in.sunKW["s"][k] = tt.loadKW, tt.sun
+			}
+			p := w.s.build(st, in, w.s.wishes(w.now, in, ""))
+			limit := map[RequestKind][]float64{RequestImportLimit: p.Grid.ImportLimitKW, RequestExportLimit: p.Grid.ExportLimitKW}[tt.kind]
+			if tt.site != "" {
+				limit = map[RequestKind][]float64{RequestImportLimit: p.Sites[0].ImportLimitKW, RequestExportLimit: p.Sites[0].ExportLimitKW}[tt.kind]
+			}
+			if math.Abs(limit[0]-tt.want) > 1e-9 {
+				t.Errorf("%v kW, want %v kW", limit[0], tt.want)
+			}
+			sol, err := optimizer.Plan(t.Context(), p, optimizer.Settings{Gap: 0.05, Rounds: 10})
+			if err != nil || sol.Status == problem.Infeasible || sol.Objective == nil {
+				t.Errorf("%v, %v: %+v", sol.Status, err, sol.Conflict)
+			}
+		})
 	}
 }
 
