@@ -57,14 +57,19 @@ func (d *District) Observe(r Record) (behind bool) {
 	d.publish(s.end())
 	s.foresee(false, func() {})
 	s.forget()
+	d.forgetErrors(s.end())
+	return behind
+}
+
+// forgetErrors drops errors from memory that are in the record, and all that are very old.
+func (d *District) forgetErrors(now time.Time) {
 	for k := range d.tally {
-		if age := s.end().Sub(time.Unix(k.day, 0)); age > keepDays*24*time.Hour && !d.changed[k] || age > 3*keepDays*24*time.Hour {
+		if age := now.Sub(time.Unix(k.day, 0)); age > keepDays*24*time.Hour && !d.changed[k] || age > 3*keepDays*24*time.Hour {
 			delete(d.tally, k)
 			delete(d.changed, k)
 			delete(d.live, dayKey{k.Key, k.day, k.lead})
 		}
 	}
-	return behind
 }
 
 // lacks reports whether a record knows a day's slots or more, of any series, that the state does not, and of the time that is learned from.

@@ -59,6 +59,9 @@ func (d *District) Hear(h Heard) *Judged {
 		delete(d.former, h.Key)
 		_, _ = j.RestoreState(was) // what does not fit is learned anew
 	}
+	if d.state == nil {
+		d.forgetErrors(j.End()) // nobody else does
+	}
 	return &Judged{d: d, key: h.Key, from: j.End(), said: j.Say(h.Said), telling: j.Telling()}
 }
 

@@ -17,6 +17,7 @@ type ForecastQuality struct {
 	Site        string   `json:"site" doc:"_: the district as a whole"`
 	SiteName    string   `json:"site_name"`
 	Device      string   `json:"device" doc:"empty: the site as a whole"`
+	DeviceName  string   `json:"device_name"`
 	Quantity    string   `json:"quantity" enum:"load,sun,net,heat,hot_water,car,outdoor,price,carbon" doc:"net: load less sun, of the district"`
 	Unit        string   `json:"unit" enum:"kW,°C,EUR/kWh,g/kWh" doc:"of the errors and of what was measured"`
 	LeadMinutes int      `json:"lead_minutes" doc:"from when it was forecast to the begin of the slot"`
@@ -88,8 +89,12 @@ func qualities(d *district.District, rows []district.ForecastError, plan *distri
 		if e.Count == 0 || d.Site(k.site) == nil && k.site != district.DistrictSite || k.device != "" && d.Device(k.site, k.device) == nil { // of a site or device that is no more
 			continue
 		}
+		device := k.device
+		if dev := d.Device(k.site, k.device); dev != nil && dev.Name != "" {
+			device = dev.Name
+		}
 		n := float64(e.Count)
-		q := ForecastQuality{Site: k.site, SiteName: name, Device: k.device, Quantity: k.quantity, Unit: district.ForecastUnit(k.quantity), LeadMinutes: k.lead, Slots: e.Count, Replayed: replayed[k],
+		q := ForecastQuality{Site: k.site, SiteName: name, Device: k.device, DeviceName: device, Quantity: k.quantity, Unit: district.ForecastUnit(k.quantity), LeadMinutes: k.lead, Slots: e.Count, Replayed: replayed[k],
 			MAE: e.Absolute / n, Persistence: e.Persistence / n, Measured: e.Measured / n, SteppedBack: back[[3]string{k.site, k.device, k.quantity}]}
 		if e.Banded > 0 {
 			loss, share := e.Pinball/float64(e.Banded), float64(e.Covered)/float64(e.Banded)

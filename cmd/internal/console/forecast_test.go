@@ -27,6 +27,9 @@ func TestForecastQuality(t *testing.T) {
 		row("ecole", district.ForecastHeat, 0, false, district.ForecastError{Device: "gone", Count: 12, Absolute: 6, Measured: 12}),
 		row("gone", district.ForecastLoad, 0, false, district.ForecastError{Count: 12, Absolute: 6}),
 	}
+	if _, err := f.world.Store.SavePlan(t.Context(), &district.Plan{District: "fontaine", CreatedAt: noon, Foreseen: []district.Foreseen{{Site: "_", Quantity: district.ForecastOutdoor, SteppedBack: true}, {Site: "ecole", Quantity: district.ForecastLoad}}}); err != nil {
+		t.Fatal(err)
+	}
 	got := get[[]console.ForecastQuality](f.signedIn("viewer"), "/api/districts/fontaine/forecasts")
 	if len(got) != 4 || got[0].Site != "_" || got[0].SiteName != "Fontaine Nord" || got[0].MAE != 0.5 || got[0].Coverage != nil || got[0].Pinball != nil {
 		t.Fatalf("%+v", got)
@@ -35,10 +38,10 @@ func TestForecastQuality(t *testing.T) {
 	if q.SiteName != "École Jean Macé" || q.Slots != 36 || q.Replayed != 24 || q.MAE != 2 || q.Persistence != 2 || q.Measured != 10 || *q.Coverage != 0.75 || math.Abs(*q.Pinball-0.25) > 1e-12 {
 		t.Errorf("%+v", q)
 	}
-	if q := got[1]; q.Quantity != district.ForecastOutdoor || q.MAE != 1.5 || q.Unit != "°C" {
+	if q := got[1]; q.Quantity != district.ForecastOutdoor || q.MAE != 1.5 || q.Unit != "°C" || !q.SteppedBack {
 		t.Errorf("%+v", q)
 	}
-	if q := got[3]; q.Device != "heat_pump-1" || q.Unit != "kW" || q.SteppedBack {
+	if q := got[3]; q.Device != "heat_pump-1" || q.DeviceName != "Pompe à chaleur" || q.Unit != "kW" || q.SteppedBack {
 		t.Errorf("%+v", q)
 	}
 }
