@@ -114,20 +114,31 @@ func TestJudgedStepsBack(t *testing.T) {
 	}
 	j := NewJudged(judgedStart, judgedSettings())
 	slot := 0
+	hour := func(wrong float64) *Expected {
+		said := Said{Mean: make([]float64, 30)}
+		for k := range said.Mean {
+			said.Mean[k] = truth(slot+k) + wrong + 0.3*math.Sin(float64(7*(slot+k)))
+		}
+		e := j.Say(said)
+		j.Take(truth(slot))
+		slot++
+		return e
+	}
 	day := func(days int, wrong float64) (e *Expected) {
 		for range 24 * days {
-			said := Said{Mean: make([]float64, 30)}
-			for k := range said.Mean {
-				said.Mean[k] = truth(slot+k) + wrong + 0.3*math.Sin(float64(7*(slot+k)))
-			}
-			e = j.Say(said)
-			j.Take(truth(slot))
-			slot++
+			e = hour(wrong)
 		}
 		return e
 	}
 	if e := day(14, 0); e.SteppedBack() || e.Back[1] || e.Back[24] {
 		t.Errorf("a feed that is right is left: %v", e.Back)
+	}
+	var e *Expected
+	for range 10 { // hours
+		e = hour(12)
+	}
+	if !e.Back[1] || !e.Back[24] {
+		t.Errorf("a feed that is wrong by 12 is followed after ten hours: %v", e.Back)
 	}
 	if e := day(2, 12); !e.SteppedBack() || !e.Back[1] || !e.Back[24] || math.Abs(e.Mean[24]-truth(slot-1+24)) > 6 {
 		t.Errorf("a feed that is wrong by 12 is followed after two days: %v", e.Back)
@@ -140,6 +151,24 @@ func TestJudgedStepsBack(t *testing.T) {
 	}
 	if e := day(1, 0); e.SteppedBack() || e.Back[24] {
 		t.Errorf("a feed that was silent is not believed: %v", e.Back)
+	}
+}
+
+// TestJudgedBias: who is always too high by one, and better than similar days nevertheless, is believed, and the band lies below what they say.
+func TestJudgedBias(t *testing.T) {
+	level := func(i int) float64 { return float64((i/24)*7919%13) + math.Sin(float64(i)) }
+	j := NewJudged(judgedStart, judgedSettings())
+	var e *Expected
+	for i := range 24 * 30 {
+		said := Said{Mean: make([]float64, 30)}
+		for k := range said.Mean {
+			said.Mean[k] = level(i+k) + 1
+		}
+		e = j.Say(said)
+		j.Take(level(i))
+	}
+	if q := e.Band(12); e.Back[12] || math.Abs(q[quantiles/2]-e.Mean[12]+1) > 0.1 || q[0] > e.Mean[12]-0.9 {
+		t.Errorf("%v and the band %v, similar days %v; want a band around one less", e.Mean[12], q, e.Back[12])
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"quartier/schemas/timegrid"
 )
 
-var priceKey = Key{Site: district.DistrictSite, Quantity: district.ForecastPrice}
+var priceKey = Key{Site: district.DistrictSite, Device: "exchange", Quantity: district.ForecastPrice}
 
 // priced is a price and what is said of it ahead, off by as much as told; of the first settled slots it is known.
 func priced(slot int, off float64, settled int) (float64, forecast.Said) {
