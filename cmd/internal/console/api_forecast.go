@@ -3,12 +3,10 @@ package console
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
 	"quartier/schemas/district"
-	"quartier/schemas/store"
 	"quartier/schemas/timegrid"
 )
 
@@ -50,9 +48,9 @@ func (s *Server) listForecasts(ctx context.Context, in *forecastsInput) (*struct
 	if err != nil {
 		return nil, s.broken(ctx, "reading the errors of forecasts", err)
 	}
-	plan, err := s.deps.Store.LatestPlan(ctx, d.ID, now)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, s.broken(ctx, "reading the newest plan", err)
+	plan, err := s.planOrNil(ctx, d.ID)
+	if err != nil {
+		return nil, s.broken(ctx, "reading the plan", err)
 	}
 	return &struct{ Body []ForecastQuality }{qualities(d, rows, plan)}, nil
 }
