@@ -22,7 +22,7 @@ var priors = map[string]forecast.JudgedSettings{
 	district.ForecastCarbon:   {PriorShare: 0.25, OwnFade: 6 * time.Hour, Max: math.Inf(1)},
 	district.ForecastHotWater: {PriorShare: 1, Max: math.Inf(1)},
 	district.ForecastHeat:     {PriorShare: 0.4, Max: math.Inf(1)},
-	district.ForecastCar:      {PriorShare: 1, Max: math.Inf(1)},
+	district.ForecastCar:      {Prior: 1, Max: math.Inf(1)},
 }
 
 // hear holds what is said of a series against what came, puts what is to be expected of it into the inputs of a plan, and returns it. said begins where came ends. Nothing is foreseen of what nobody knows or says anything.
@@ -288,10 +288,16 @@ func rounded(f district.Foreseen) district.Foreseen {
 			most = math.Max(most, math.Abs(v))
 		}
 	}
-	f.Mean = toDigits(f.Mean, most, 4)
+	mean, low, median, high := toDigits(f.Mean, most, 4), toDigits(f.Low, most, 3), toDigits(f.Median, most, 3), toDigits(f.High, most, 3)
 	if len(f.Low) > 0 {
-		f.Low, f.Median, f.High = toDigits(f.Low, most, 3), toDigits(f.Median, most, 3), toDigits(f.High, most, 3)
+		for t := range mean {
+			if f.Low[t] == f.High[t] { // settled, or nearly so
+				low[t], median[t], high[t] = mean[t], mean[t], mean[t]
+			}
+		}
+		f.Low, f.Median, f.High = low, median, high
 	}
+	f.Mean = mean
 	return f
 }
 

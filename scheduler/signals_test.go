@@ -233,7 +233,11 @@ func TestRounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		scale := math.Pow(10, rapid.Float64Range(-4, 4).Draw(t, "magnitude"))
 		list := rapid.SliceOfN(rapid.Float64Range(-scale, scale), 1, 20).Draw(t, "values")
-		got := rounded(district.Foreseen{Mean: list, Low: list, Median: list, High: list})
+		high := slices.Clone(list)
+		for i := range high {
+			high[i] += 1e-9
+		}
+		got := rounded(district.Foreseen{Mean: list, Low: list, Median: list, High: high})
 		most := 0.0
 		for _, v := range list {
 			most = math.Max(most, math.Abs(v))
@@ -244,6 +248,9 @@ func TestRounded(t *testing.T) {
 			}
 		}
 	})
+	if got := rounded(district.Foreseen{Mean: []float64{0.1579}, Low: []float64{0.1579}, Median: []float64{0.1579}, High: []float64{0.1579}}); got.Low[0] != got.Mean[0] || got.High[0] != got.Mean[0] {
+		t.Errorf("a settled price has a band: %+v", got)
+	}
 	if got := toDigits([]float64{0.123456, -0.00004}, 0.2, 4); got[0] != 0.1235 || got[1] != 0 {
 		t.Errorf("%v", got)
 	}
