@@ -176,26 +176,30 @@ func (d *District) band(f *district.Foreseen, from time.Time) {
 	}
 }
 
-// backDays is over how many days it is told whether similar days were better.
-const backDays = 14
+const (
+	backDays  = 14 // over which it is told whether similar days were better
+	backLeast = 48 // forecasts at a lead that must have been held against what came
+)
 
 // worse tells of which series similar days foresaw more, over the last weeks, at most leads: then the blend of a series leans on what is like them.
 func (d *District) worse(now time.Time) map[Key]bool {
 	since := now.Add(-backDays * 24 * time.Hour).Unix()
-	gain := map[Key]map[int]float64{} // by lead
+	sums := map[Key]map[int]district.ForecastError{} // by lead
 	for key, e := range d.tally {
 		if key.day >= since {
-			if gain[key.Key] == nil {
-				gain[key.Key] = map[int]float64{}
+			if sums[key.Key] == nil {
+				sums[key.Key] = map[int]district.ForecastError{}
 			}
-			gain[key.Key][key.lead] += e.Persistence - e.Absolute
+			s := sums[key.Key][key.lead]
+			s.Add(*e)
+			sums[key.Key][key.lead] = s
 		}
 	}
 	out := map[Key]bool{}
-	for k, leads := range gain {
+	for k, leads := range sums {
 		back := 0
-		for _, g := range leads {
-			if g < 0 {
+		for _, s := range leads {
+			if s.Count >= backLeast && s.Absolute > s.Persistence {
 				back++
 			}
 		}

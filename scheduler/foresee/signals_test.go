@@ -146,13 +146,20 @@ func TestWorse(t *testing.T) {
 	now := monday.Add(30 * 24 * time.Hour)
 	var rows []district.ForecastError
 	for i, lead := range Leads {
-		row := district.ForecastError{District: "d", Site: "s", Quantity: district.ForecastLoad, Day: now.Add(-24 * time.Hour), LeadMinutes: int(lead / time.Minute), Count: 24, Absolute: 10, Persistence: 12}
+		row := district.ForecastError{District: "d", Site: "s", Quantity: district.ForecastLoad, Day: now.Add(-24 * time.Hour), LeadMinutes: int(lead / time.Minute), Count: 96, Absolute: 10, Persistence: 12}
 		if i < 3 {
 			row.Persistence = 9
 		}
 		rows = append(rows, row)
 		row.Day, row.Persistence = now.Add(-20*24*time.Hour), 1000
 		rows = append(rows, row)
+	}
+	d.Recall(rows)
+	few := rows[0]
+	few.Quantity, few.Count, few.Persistence = district.ForecastSun, 47, 0
+	for _, lead := range Leads {
+		few.LeadMinutes = int(lead / time.Minute)
+		rows = append(rows, few)
 	}
 	d.Recall(rows)
 	list := []district.Foreseen{{Site: "s", Quantity: district.ForecastLoad, Mean: []float64{1}}, {Site: "s", Quantity: district.ForecastSun, Mean: []float64{1}}}
