@@ -17,12 +17,13 @@ import orders from './pages/orders.mjs'
 import overview from './pages/overview.mjs'
 import plan from './pages/plan.mjs'
 import resident from './pages/resident.mjs'
+import settings from './pages/settings.mjs'
 import shell from './pages/shell.mjs'
 import signin from './pages/signin.mjs'
 import { expect, open, operator, report, setLanguage, signIn, step } from './walk.mjs'
 
 const walk = { main: await open(), district: '' }
-for (const page of [signin, overview, data, plan, devices, orders, balance, members, shell]) await page(walk)
+for (const page of [signin, overview, data, plan, devices, orders, balance, members, settings, shell]) await page(walk)
 await step('no page of the walk complained', async () => expect(walk.main.faults.length === 0, walk.main.faults.join('\n')))
 await walk.main.close()
 await looks()
