@@ -1,7 +1,9 @@
 package console_test
 
 import (
+	"cmp"
 	"math"
+	"net/url"
 	"slices"
 	"testing"
 	"time"
@@ -64,6 +66,9 @@ func TestForeseen(t *testing.T) {
 			}
 			return first, last
 		}
+		if q, _ := url.ParseQuery(tt.query); one.Info.Quantity != q.Get("quantity") || one.Info.Device != q.Get("device") || one.Info.Site != cmp.Or(q.Get("site"), "_") {
+			t.Errorf("%s: %+v", tt.query, one.Info)
+		}
 		if len(one.Measured) != one.Slots || len(one.Latest.Mean) != one.Slots || one.First == nil {
 			t.Fatalf("%s: %d slots, %d measured, first %v", tt.query, one.Slots, len(one.Measured), one.First)
 		}
@@ -76,6 +81,10 @@ func TestForeseen(t *testing.T) {
 		if first, _ := known(one.First.High); first != 0 {
 			t.Errorf("%s: the day's first plan begins in slot %d", tt.query, first)
 		}
+	}
+	silent := get[console.ForeseenView](b, "/api/districts/fontaine/foreseen?site=parking&device=ev_charger-2&quantity=car")
+	if silent.Info.DeviceName != "Borne 2" || !silent.IsMeasured || slices.ContainsFunc(silent.Measured, func(x *float64) bool { return x != nil }) {
+		t.Errorf("a charger that says nothing: %+v, measured %v", silent.Info, silent.IsMeasured)
 	}
 	net, load, sun := get[console.ForeseenView](b, "/api/districts/fontaine/foreseen?quantity=net"), get[console.ForeseenView](b, "/api/districts/fontaine/foreseen?quantity=load"),
 		get[console.ForeseenView](b, "/api/districts/fontaine/foreseen?quantity=sun")
