@@ -265,6 +265,9 @@ func (s *Scheduler) keepLearned(ctx context.Context) {
 	if s.cfg.Learned == nil || !s.foresight.Due() || now.Before(s.keepAfter) {
 		return
 	}
+	if !s.keepErrors(ctx) || !s.keepOutlooks(ctx) {
+		return // who takes up what was learned does not find these out again
+	}
 	var end time.Time
 	err := s.cfg.Learned.Replace(func(w io.Writer) (err error) {
 		end, err = s.foresight.Keep(ctx, w)
@@ -295,28 +298,32 @@ func (s *Scheduler) remember(ctx context.Context, span timegrid.Span) error {
 	return nil
 }
 
-// keepOutlooks writes what was published of the weather ahead to the record.
-func (s *Scheduler) keepOutlooks(ctx context.Context) {
+// keepOutlooks writes what was published of the weather ahead to the record, and reports whether all of it is there.
+func (s *Scheduler) keepOutlooks(ctx context.Context) bool {
 	rows := s.foresight.Heard()
 	if len(rows) == 0 {
-		return
+		return true
 	}
 	if err := s.cfg.Store.SaveOutlooks(context.WithoutCancel(ctx), rows); err != nil {
 		s.foresight.HeardAgain(rows)
 		s.cfg.Log.Warn("what was published ahead is not recorded", "district", s.cfg.District.ID, "count", len(rows), "err", err)
+		return false
 	}
+	return true
 }
 
-// keepErrors writes how wrong forecasts were to the record.
-func (s *Scheduler) keepErrors(ctx context.Context) {
+// keepErrors writes how wrong forecasts were to the record, and reports whether all of it is there.
+func (s *Scheduler) keepErrors(ctx context.Context) bool {
 	rows := s.foresight.Changed()
 	if len(rows) == 0 {
-		return
+		return true
 	}
 	if err := s.cfg.Store.SaveForecastErrors(context.WithoutCancel(ctx), rows); err != nil {
 		s.foresight.Again(rows)
 		s.cfg.Log.Warn("errors of forecasts not recorded", "district", s.cfg.District.ID, "count", len(rows), "err", err)
+		return false
 	}
+	return true
 }
 
 // ForecastErrors returns how wrong the forecasts of the last weeks were.

@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"reflect"
@@ -9,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"quartier/schemas/district"
 )
 
 // TestDamagedLearning: a file of what was learned of which bytes are damaged, missing or somebody else's is told and learned anew from the record, as if there were none; it never changes what is foreseen, and never ends a
@@ -70,5 +74,43 @@ func TestDamagedLearning(t *testing.T) {
 		} else if told > 0 && (k.wrote != 1 || !bytes.Equal(k.body, whole)) {
 			t.Errorf("%s: it was written %d times, %d bytes, want %d", name, k.wrote, len(k.body), len(whole))
 		}
+	}
+}
+
+// refusing is a record that takes no errors of forecasts.
+type refusing struct {
+	overcast
+	fails *error
+}
+
+func (r refusing) SaveForecastErrors(ctx context.Context, rows []district.ForecastError) error {
+	if *r.fails != nil {
+		return *r.fails
+	}
+	return r.overcast.SaveForecastErrors(ctx, rows)
+}
+
+// TestErrorsAreRecordedBeforeWhatWasLearned: how wrong forecasts were is in the record before what was learned is kept, since a process that takes that up does not find it out again.
+func TestErrorsAreRecordedBeforeWhatWasLearned(t *testing.T) {
+	o := overcast{newTown(t), noon.Truncate(24 * time.Hour)}
+	o.d.Step = time.Hour
+	fails := errors.New("the disk is full")
+	cfg := o.s.cfg
+	k := &keeper{build: "1"}
+	cfg.Store, cfg.Learned = refusing{o, &fails}, k
+	o.now = o.from.AddDate(0, 0, 4)
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Learn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s.keepLearned(t.Context()); k.wrote != 0 {
+		t.Error("what was learned is kept though the record has not taken how wrong forecasts were")
+	}
+	fails = nil
+	if s.keepLearned(t.Context()); k.wrote != 1 || len(o.errors) == 0 || len(o.errors) != len(s.ForecastErrors()) {
+		t.Errorf("it is kept %d times, and the record has %d of %d errors", k.wrote, len(o.errors), len(s.ForecastErrors()))
 	}
 }
