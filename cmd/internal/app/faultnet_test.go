@@ -27,6 +27,7 @@ type gate struct {
 	mu    sync.Mutex
 	state weather
 	open  map[*cable]bool
+	wrote map[byte]int // Modbus frames that write, by unit
 }
 
 // weather is what happens on the way to an address.
@@ -42,7 +43,7 @@ func newNetwork() *network { return &network{gates: map[string]*gate{}} }
 func (n *network) listen(address string) (net.Listener, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	g := &gate{address: address, queue: make(chan net.Conn), closed: make(chan struct{}), open: map[*cable]bool{}}
+	g := &gate{address: address, queue: make(chan net.Conn), closed: make(chan struct{}), open: map[*cable]bool{}, wrote: map[byte]int{}}
 	n.gates[address] = g
 	return g, nil
 }
@@ -61,6 +62,16 @@ func (n *network) at(address string, w weather) {
 		}
 		clear(g.open)
 	}
+}
+
+// writes is how many frames that write were sent to a unit behind an address.
+func (n *network) writes(address string, unit byte) int {
+	n.mu.Lock()
+	g := n.gates[address]
+	n.mu.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.wrote[unit]
 }
 
 // reset ends every connection to an address, as a server that is started anew does.
@@ -162,6 +173,11 @@ func (c *cable) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	c.answers++
 	c.mu.Unlock()
+	if len(b) > 7 && (b[7] == 5 || b[7] == 6 || b[7] == 15 || b[7] == 16) {
+		c.gate.mu.Lock()
+		c.gate.wrote[b[6]]++
+		c.gate.mu.Unlock()
+	}
 	return c.Conn.Write(b)
 }
 
