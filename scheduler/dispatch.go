@@ -273,9 +273,15 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 	return jobs, group
 }
 
-// stays is what a device that may not be told anything new yet goes on with in place of what is wanted: it lowers nothing, and takes up no more than it was told.
+// stays is what a device that may not be told anything new yet goes on with in place of what is wanted: it lowers nothing, and takes up no more than it was told. A battery that is to turn round does not before it may be told.
 func stays(w *dispatch.Wish, toldKW float64) float64 {
 	does, wanted := math.Abs(w.MeasuredKW), math.Abs(w.WantedKW)
+	if w.MeasuredKW*w.WantedKW < 0 {
+		if toldKW*w.WantedKW <= 0 {
+			return w.MeasuredKW
+		}
+		does = 0 // it was told to turn already
+	}
 	if does > wanted {
 		return w.MeasuredKW
 	}

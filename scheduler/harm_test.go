@@ -314,7 +314,10 @@ func TestStays(t *testing.T) {
 		{"it does what is wanted", 3, 3, 8, 3},
 		{"it discharges more than is wanted", -5, -3, 8, -5},
 		{"more is to be discharged", -2, -10, -4, -4},
-		{"it charges and is to discharge more", 2, -10, 1, -2},
+		{"it charges and is to discharge", 2, -10, 1, 2},
+		{"it charges, and was told to rest", 2, -10, 0, 2},
+		{"it charges, and was told to discharge less", 2, -10, -4, -4},
+		{"it discharges, and was told to charge more", -6, 3, 8, 3},
 		{"it does nothing and was told nothing", 0, 7, 0, 0},
 	} {
 		if got := stays(&dispatch.Wish{MeasuredKW: tt.measured, WantedKW: tt.wanted}, tt.told); got != tt.keeps {
