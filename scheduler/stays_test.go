@@ -9,6 +9,19 @@ import (
 	"quartier/schemas/district"
 )
 
+// holdBattery has the battery of a plant keep each command for so long.
+func (p *plant) holdBattery(d time.Duration) {
+	own := p.s.cfg.Driver
+	p.s.cfg.Driver = func(site, id string) (drivers.Driver, bool) {
+		drv, ok := own(site, id)
+		if f, is := drv.(follower); is && id == "bat" {
+			f.ctl.MinHold = d
+			return f, ok
+		}
+		return drv, ok
+	}
+}
+
 // TestHeldBatteryIsNoRelief: a battery that a new plan would turn round, and that may not be told so yet, goes on with what it does: a limit of the connection does not count on it, and is kept.
 func TestHeldBatteryIsNoRelief(t *testing.T) {
 	for _, tt := range []struct {
@@ -22,16 +35,8 @@ func TestHeldBatteryIsNoRelief(t *testing.T) {
 		{"it charges, and is to discharge", 4, -5, 2, 15, 0, 16, 60},
 	} {
 		p := newPlant(t)
-		own := p.s.cfg.Driver
 		p.s.cfg.KeepToPlan = true
-		p.s.cfg.Driver = func(site, id string) (drivers.Driver, bool) {
-			d, ok := own(site, id)
-			if f, is := d.(follower); is && id == "bat" {
-				f.ctl.MinHold = 10 * time.Minute
-				return f, ok
-			}
-			return d, ok
-		}
+		p.holdBattery(10 * time.Minute)
 		for _, dev := range []string{"ev", "hp", "tank"} { // nothing else makes up for it
 			p.d.Device("s", dev).Control, p.own[dev] = false, false
 		}
