@@ -40,9 +40,6 @@ type planner struct {
 	flexible       *flexiblePlan // nil where there are no flexible devices
 }
 
-// carbonFade is the time constant with which the deviation of the grid's carbon intensity fades before anything else is learned: wind lasts for days.
-const carbonFade = 24 * time.Hour
-
 // knownDays is how much of the past a forecast must rest on for its errors to tell anything of those of later ones.
 const knownDays = 2
 
@@ -55,6 +52,17 @@ type forecaster interface {
 type probable struct{ *forecast.Probabilistic }
 
 func (p probable) Forecast(past forecast.Past) []float64 { return p.Probabilistic.Forecast(past).Mean }
+
+// signal foresees the carbon intensity of the grid so many slots ahead.
+type signal int
+
+func (lead signal) Forecast(past forecast.Past) []float64 {
+	out := forecast.Course(past, int(lead))
+	for k, v := range out {
+		out[k] = math.Max(0, v)
+	}
+	return out
+}
 
 func newPlanner(m market, set Settings) *planner {
 	p := &planner{market: m, set: set, made: -1, steps: int(set.Horizon / m.c.Step), between: int(set.Replan / m.c.Step)}
@@ -72,7 +80,7 @@ func newPlanner(m market, set Settings) *planner {
 		}
 	}
 	p.load, p.sun = probable{load}, probable{sun}
-	p.carbon = forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, forecast.Settings{Max: math.Inf(1), Fade: carbonFade})
+	p.carbon = signal(p.steps)
 	p.tariff = forecast.NewAdaptive(m.c.Step, p.steps, time.UTC, forecast.Settings{})
 	if !m.fleet.empty() {
 		p.flexible = newFlexiblePlan(m.fleet, p.steps)
