@@ -174,6 +174,12 @@ type Values struct {
 
 // Value works out the values of the horizon. finalWorth is what a stored kWh is worth at its end, EUR. Faults of the input are errors that name the slot.
 func Value(store Store, slots []Slot, finalWorth float64) (*Values, error) {
+	return Recurring(store, slots, finalWorth, 0)
+}
+
+// Recurring is [Value] for a horizon that is no edge: what is stored at its end is worth, by how much it is, what it is worth so many slots before, which are those of a day; there it rests on finalWorth. With 0 slots, or more
+// than there are, it is Value.
+func Recurring(store Store, slots []Slot, finalWorth float64, period int) (*Values, error) {
 	errs := []error{store.Validate()}
 	for k, s := range slots {
 		if !(s.Hours > 0) || len(s.NetKW) == 0 {
@@ -200,13 +206,27 @@ func Value(store Store, slots []Slot, finalWorth float64) (*Values, error) {
 	for k := range v.cost {
 		v.cost[k], flat = flat[:levels:levels], flat[levels:]
 	}
-	for g := range v.cost[len(slots)] {
-		v.cost[len(slots)][g] = -finalWorth * v.level(g)
+	end := v.cost[len(slots)]
+	for g := range end {
+		end[g] = -finalWorth * v.level(g)
 	}
+	if before := len(slots) - period; period > 0 && before >= 0 {
+		v.back(before)
+		copy(end, v.cost[before])
+		for k := before; k < len(slots); k++ {
+			clear(v.cost[k])
+		}
+	}
+	v.back(0)
+	return v, nil
+}
+
+// back works out the slots from the last one back to a first one, of which nothing is known yet.
+func (v *Values) back(first int) {
 	var r regions
 	var next [][]float64 // cost to go from the begin of the next slot, by its outcome
-	for k := len(slots) - 1; k >= 0; k-- {
-		s := &slots[k]
+	for k := len(v.slots) - 1; k >= first; k-- {
+		s := &v.slots[k]
 		v.after[k] = v.mixed(k, next)
 		next = make([][]float64, len(s.NetKW))
 		for i, net := range s.NetKW {
@@ -220,7 +240,6 @@ func Value(store Store, slots []Slot, finalWorth float64) (*Values, error) {
 			}
 		}
 	}
-	return v, nil
 }
 
 // mixed is the cost to go after a slot by its outcome, of that from the begin of the next by the outcome there.

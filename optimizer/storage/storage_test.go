@@ -110,6 +110,60 @@ func TestOutcomesThatStay(t *testing.T) {
 	})
 }
 
+// TestHorizonIsNoEdge: of days that are alike, what is stored is worth at the end of a day and a half, and before it, what it is worth there in a horizon of ten days; taken to be worth nothing at the end it is not.
+func TestHorizonIsNoEdge(t *testing.T) {
+	store := Store{CapacityKWh: 8, ChargeKW: 4, DischargeKW: 4, ChargeEfficiency: 0.95, DischargeEfficiency: 0.95, WearCostPerKWh: 0.005}
+	days := func(hours int) (slots []Slot) {
+		for k := range hours {
+			s := Slot{Hours: 1, ImportPrice: 0.1, ExportPrice: 0.05, NetKW: []float64{0.5, 1, 2}, Stays: 0.7}
+			if k%24 >= 12 {
+				s.ImportPrice = 0.3
+			}
+			slots = append(slots, s)
+		}
+		return slots
+	}
+	long, err := Value(store, days(240), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, err := Recurring(store, days(36), 0, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edge, err := Value(store, days(36), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := 0; k <= 36; k++ {
+		for _, kwh := range []float64{1, 4, 7.9} {
+			if a, b := short.Worth(k, kwh), long.Worth(k, kwh); math.Abs(a-b) > 5e-3 { // EUR, of 0.27
+				t.Errorf("slot %d, %g kWh: one more is worth %g EUR, in a long horizon %g EUR", k, kwh, a, b)
+			}
+		}
+	}
+	if a, b := edge.Worth(35, 4), long.Worth(35, 4); b-a < 0.2 {
+		t.Errorf("an edge takes nothing away: %g EUR, %g EUR", a, b)
+	}
+}
+
+// TestNothingRecurs without a day in the horizon: values are as without.
+func TestNothingRecurs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		store, slots := drawStore(t), drawSlots(t, 5, 2)
+		a, errA := Value(store, slots, 0.1)
+		b, errB := Recurring(store, slots, 0.1, 6)
+		if errA != nil || errB != nil {
+			t.Fatal(errA, errB)
+		}
+		for k := range a.cost {
+			if !slices.Equal(a.cost[k], b.cost[k]) {
+				t.Fatalf("slot %d differs", k)
+			}
+		}
+	})
+}
+
 // convex reports whether the value of what is stored falls with the level in every slot.
 func convex(v *Values) bool {
 	for _, c := range slices.Concat(append(v.after, v.cost)...) {

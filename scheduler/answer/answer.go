@@ -20,7 +20,7 @@ const (
 	caution = 1.25
 	// staying is the probability that the net power of an hour later lies in the same fifth of what may come: errors of slots that follow each other go together, a cloudy day is cloudy for hours.
 	staying = 0.7
-	// lastWorth is the share of the mean import price that what is stored at the horizon saves later.
+	// lastWorth is the share of the mean import price that what is stored at the horizon saves later, before it is taken to be worth what it is worth a day earlier.
 	lastWorth = 0.75
 )
 
@@ -35,7 +35,7 @@ type Outlook struct {
 	ImportLimitKW, ExportLimitKW []float64
 	// Curtails says that sun beyond the export limit is held back, so that the limit needs no stores.
 	Curtails bool
-	// Ends says that what is stored after the last slot is worth nothing; else it saves a share of the mean import price later.
+	// Ends says that what is stored after the last slot is worth nothing; else it is worth what it is worth a day before, or, of an outlook of less than a day, a share of the mean import price.
 	Ends bool
 }
 
@@ -73,11 +73,12 @@ func New(pool storage.Store, o Outlook, errs Errors) (*Values, error) {
 			Stays: math.Pow(staying, o.Step.Hours())}
 		mean += o.ImportPrice[k] / float64(n)
 	}
-	final := 0.0
+	final, day := 0.0, 0
 	if !o.Ends {
+		day = int(24 * time.Hour / o.Step)
 		final = math.Max(0, lastWorth*mean*pool.DischargeEfficiency-pool.WearCostPerKWh)
 	}
-	v, err := storage.Value(pool, slots, final)
+	v, err := storage.Recurring(pool, slots, final, day)
 	if err != nil {
 		return nil, err
 	}
