@@ -8,6 +8,7 @@ export const expected = {
   'expected.mean': 'expected',
   'expected.band': 'Band',
   'expected.band.of': 'band of four of five cases',
+  'expected.noband': 'no band: nothing is known yet of how wrong such forecasts are',
   'expected.between': '{mean}, between {low} and {high} in four of five cases',
   'expected.settled': '{mean}, settled',
   'expected.range': '{low} to {high}',

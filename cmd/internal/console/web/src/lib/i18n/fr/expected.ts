@@ -9,6 +9,7 @@ export const expected: Record<keyof typeof en, string> = {
   'expected.mean': 'attendu',
   'expected.band': 'Bande',
   'expected.band.of': 'bande de quatre cas sur cinq',
+  'expected.noband': 'pas de bande : on ne sait pas encore de combien de telles prévisions se trompent',
   'expected.between': '{mean}, entre {low} et {high} dans quatre cas sur cinq',
   'expected.settled': '{mean}, déjà fixé',
   'expected.range': '{low} à {high}',
