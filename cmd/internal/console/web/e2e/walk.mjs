@@ -10,6 +10,8 @@ export const operator = { name: env('USER', 'operator'), password: env('PASSWORD
 export const resident = { name: env('RESIDENT', 'resident'), password: env('RESIDENT_PASSWORD', 'quartier-demo') }
 export const pictures = env('SCREENSHOTS', '')
 const only = new RegExp(env('STEPS', ''))
+/** Whether steps were asked for by name. */
+export const chosen = env('STEPS', '') !== ''
 const sizes = { wide: { width: 1440, height: 900 }, tablet: { width: 900, height: 1100 }, phone: { width: 390, height: 844 } }
 const wait = 30_000
 
