@@ -2,6 +2,7 @@ package foresee
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,19 +76,15 @@ func TestThreadTime(t *testing.T) {
 		t.Log("this system does not tell: the clock counts")
 		return
 	}
-	busy, stop := make(chan struct{}), make(chan struct{})
+	var stop atomic.Bool
+	defer stop.Store(true)
+	busy := make(chan struct{})
 	go func() {
 		close(busy)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for !stop.Load() { // works
 		}
 	}()
 	<-busy
-	defer close(stop)
 	p := newPace(t.Context(), 0.25)
 	defer p.end()
 	time.Sleep(300 * time.Millisecond)
