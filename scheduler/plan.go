@@ -36,7 +36,7 @@ func (s *Scheduler) Replan(ctx context.Context) (*district.Plan, error) {
 	}
 	s.planned(st, in, p, sol, asked)
 	plan := s.record(now, p, sol, in)
-	id, err := s.cfg.Store.SavePlan(ctx, plan)
+	id, err := s.cfg.Store.SavePlan(ctx, forRecord(plan))
 	if err != nil {
 		s.cfg.Log.Warn("plan not stored", "district", s.cfg.District.ID, "err", err) // control goes on without its record
 	}

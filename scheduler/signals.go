@@ -280,7 +280,7 @@ func (s *Scheduler) outlooks(in *inputs) []district.Foreseen {
 	return out
 }
 
-// rounded is a forecast with no more digits than it is worth, four of the largest value and of bands three: plans are kept for years.
+// rounded is a forecast with no more than what it is worth, as plans are kept for years: four digits of the largest value and of bands three, and none of a series that is settled in all steps.
 func rounded(f district.Foreseen) district.Foreseen {
 	most := 0.0
 	for _, list := range [][]float64{f.Mean, f.Low, f.High} {
@@ -288,14 +288,19 @@ func rounded(f district.Foreseen) district.Foreseen {
 			most = math.Max(most, math.Abs(v))
 		}
 	}
-	mean, low, median, high := toDigits(f.Mean, most, 4), toDigits(f.Low, most, 3), toDigits(f.Median, most, 3), toDigits(f.High, most, 3)
+	mean, low, high := toDigits(f.Mean, most, 4), toDigits(f.Low, most, 3), toDigits(f.High, most, 3)
 	if len(f.Low) > 0 {
+		f.Settled = true
 		for t := range mean {
 			if f.Low[t] == f.High[t] { // settled, or nearly so
-				low[t], median[t], high[t] = mean[t], mean[t], mean[t]
+				low[t], high[t] = mean[t], mean[t]
+			} else {
+				f.Settled = false
 			}
 		}
-		f.Low, f.Median, f.High = low, median, high
+		if f.Low, f.High = low, high; f.Settled {
+			f.Low, f.High = nil, nil
+		}
 	}
 	f.Mean = mean
 	return f
@@ -303,11 +308,5 @@ func rounded(f district.Foreseen) district.Foreseen {
 
 // toDigits rounds values to so many digits of the largest of their kind.
 func toDigits(list []float64, most float64, digits int) []float64 {
-	out := make([]float64, len(list))
-	places := math.Max(0, math.Min(12, float64(digits)-math.Ceil(math.Log10(math.Max(most, 1e-9)))))
-	scale := math.Pow(10, places)
-	for i, v := range list {
-		out[i] = math.Round(v*scale) / scale
-	}
-	return out
+	return keepDigits(list, int(math.Max(0, math.Min(12, float64(digits)-math.Ceil(math.Log10(math.Max(most, 1e-9)))))))
 }

@@ -166,17 +166,17 @@ func TestForeseenOfAPlan(t *testing.T) {
 	p := w.hours(t, 2)
 	for _, k := range [][2]string{{district.ForecastLoad, ""}, {district.ForecastSun, ""}, {district.ForecastNet, ""}, {district.ForecastOutdoor, ""}, {district.ForecastPrice, ""}, {district.ForecastCarbon, ""}, {district.ForecastHotWater, "tank"}, {district.ForecastHeat, "hp"}, {district.ForecastCar, "ev"}} {
 		f := foreseenOf(p, k[0], k[1])
-		if f == nil || len(f.Mean) != p.Steps || len(f.Low) > 0 && (len(f.Low) != p.Steps || len(f.Median) != p.Steps || len(f.High) != p.Steps) {
+		if f == nil || len(f.Mean) != p.Steps || len(f.Low) > 0 && (len(f.Low) != p.Steps || len(f.High) != p.Steps) {
 			t.Fatalf("%v: %+v", k, f)
 		}
 		for i := range f.Low {
-			if !(f.Low[i] <= f.Median[i] && f.Median[i] <= f.High[i]) {
-				t.Fatalf("%v in step %d: %v, %v, %v", k, i, f.Low[i], f.Median[i], f.High[i])
+			if f.Low[i] > f.High[i] {
+				t.Fatalf("%v in step %d: %v to %v", k, i, f.Low[i], f.High[i])
 			}
 		}
 		settled := k[0] == district.ForecastPrice || k[0] == district.ForecastCarbon
-		if len(f.Low) > 0 && settled != (f.High[4] == f.Low[4]) && k[0] != district.ForecastCar {
-			t.Errorf("%v is between %v and %v", k, f.Low[4], f.High[4])
+		if low, high, ok := f.Band(4); ok && settled != (low == high) && k[0] != district.ForecastCar || settled && (!f.Settled || len(f.Low)+len(f.High) > 0) {
+			t.Errorf("%v is between %v and %v", k, low, high)
 		}
 	}
 	if f := foreseenOf(p, district.ForecastHeat, "hp"); math.Abs(f.Mean[0]-(19-foreseenOf(p, district.ForecastOutdoor, "").Mean[0])/5) > 1e-3 {
@@ -237,7 +237,7 @@ func TestRounded(t *testing.T) {
 		for i := range high {
 			high[i] += 1e-9
 		}
-		got := rounded(district.Foreseen{Mean: list, Low: list, Median: list, High: high})
+		got := rounded(district.Foreseen{Mean: list, Low: list, High: high})
 		most := 0.0
 		for _, v := range list {
 			most = math.Max(most, math.Abs(v))
@@ -248,8 +248,15 @@ func TestRounded(t *testing.T) {
 			}
 		}
 	})
-	if got := rounded(district.Foreseen{Mean: []float64{0.1579}, Low: []float64{0.1579}, Median: []float64{0.1579}, High: []float64{0.1579}}); got.Low[0] != got.Mean[0] || got.High[0] != got.Mean[0] {
+	price := []float64{0.1579, 0.2068}
+	if got := rounded(district.Foreseen{Mean: price, Low: price, High: price}); !got.Settled || got.Low != nil || got.High != nil || !slices.Equal(got.Mean, price) {
 		t.Errorf("a settled price has a band: %+v", got)
+	}
+	if got := rounded(district.Foreseen{Mean: price, Low: []float64{0.1579, 0.2}, High: []float64{0.1579, 0.21}}); got.Settled || got.Low[0] != 0.1579 || got.High[0] != 0.1579 || got.Low[1] != 0.2 {
+		t.Errorf("a price that is settled at first is %+v", got)
+	}
+	if got := rounded(district.Foreseen{Mean: price}); got.Settled {
+		t.Errorf("a price of which nothing is known is settled: %+v", got)
 	}
 	if got := toDigits([]float64{0.123456, -0.00004}, 0.2, 4); got[0] != 0.1235 || got[1] != 0 {
 		t.Errorf("%v", got)

@@ -130,7 +130,7 @@ func (j *Judged) Foreseen(from time.Time, steps int) district.Foreseen {
 		}
 		i = max(0, i)
 		q := j.said.Band(i)
-		f.Mean, f.Low, f.Median, f.High = append(f.Mean, j.said.Mean[i]), append(f.Low, q[0]), append(f.Median, q[outcomes/2]), append(f.High, q[outcomes-1])
+		f.Mean, f.Low, f.High = append(f.Mean, j.said.Mean[i]), append(f.Low, q[0]), append(f.High, q[outcomes-1])
 	}
 	return f
 }
@@ -164,7 +164,7 @@ func (d *District) band(f *district.Foreseen, from time.Time) {
 	for t, mean := range f.Mean {
 		if x.spread != nil {
 			if !x.spread.Errors(hour, t+int(from.Sub(hour)/d.set.Step), q[:]) {
-				f.Low, f.Median, f.High = nil, nil, nil
+				f.Low, f.High = nil, nil
 				return
 			}
 		} else {
@@ -172,7 +172,7 @@ func (d *District) band(f *district.Foreseen, from time.Time) {
 				q[i] = x.quantile[i][skip+t] - x.ahead[skip+t]
 			}
 		}
-		f.Low, f.Median, f.High = append(f.Low, mean+q[0]), append(f.Median, mean+q[outcomes/2]), append(f.High, mean+q[outcomes-1])
+		f.Low, f.High = append(f.Low, mean+q[0]), append(f.High, mean+q[outcomes-1])
 	}
 }
 

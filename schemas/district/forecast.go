@@ -28,18 +28,32 @@ func ForecastUnit(quantity string) string {
 	return "kW"
 }
 
-// Foreseen is what a plan expects of one series in its steps, and in which band it is to be: four times of five between Low and High. Bands are empty where nothing is known of how wrong
-// such forecasts are, and as narrow as the mean where a value is settled beforehand.
+// Foreseen is what a plan expects of one series in its steps, and in which band it is to be: four times of five between Low and High. A band is as narrow as the mean in steps whose value is
+// settled beforehand. Low and High are empty where that is so in all steps, which Settled says, and where nothing is known of how wrong such forecasts are.
 type Foreseen struct {
 	Site     string    `json:"site"`             // DistrictSite: the district as a whole
 	Device   string    `json:"device,omitempty"` // empty: the site as a whole
 	Quantity string    `json:"quantity"`         // one of ForecastLoad, …; tells the unit
 	Mean     []float64 `json:"mean"`             // per step, what the plan rests on
 	Low      []float64 `json:"low,omitempty"`    // 10th percentile
-	Median   []float64 `json:"median,omitempty"`
-	High     []float64 `json:"high,omitempty"` // 90th percentile
+	High     []float64 `json:"high,omitempty"`   // 90th percentile
+	// Settled says that the mean leaves nothing open in any step, as a tariff does.
+	Settled bool `json:"settled,omitempty"`
 	// SteppedBack says that similar days foresaw the series better of late, and so are what the plan rests on.
 	SteppedBack bool `json:"stepped_back,omitempty"`
+}
+
+// Band returns the band of a step, false where none is known or the step is not one of the series.
+func (f *Foreseen) Band(step int) (low, high float64, ok bool) {
+	switch {
+	case step < 0 || step >= len(f.Mean):
+		return 0, 0, false
+	case f.Settled:
+		return f.Mean[step], f.Mean[step], true
+	case step < len(f.Low) && step < len(f.High):
+		return f.Low[step], f.High[step], true
+	}
+	return 0, 0, false
 }
 
 // ForecastError is how wrong the forecasts of one quantity were at one lead over the slots of one day. The figures are sums, so that days and sites add up.

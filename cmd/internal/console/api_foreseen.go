@@ -17,8 +17,8 @@ import (
 // Expectation is what a plan expects of one series at one time.
 type Expectation struct {
 	Mean float64  `json:"mean"`
-	Low  *float64 `json:"low" doc:"10th percentile; null without a band"`
-	High *float64 `json:"high" doc:"90th percentile; null without a band"`
+	Low  *float64 `json:"low" doc:"10th percentile; the mean where it is settled; null without a band"`
+	High *float64 `json:"high" doc:"90th percentile; the mean where it is settled; null without a band"`
 }
 
 // ForeseenInfo is one series of those that a plan rests on.
@@ -39,8 +39,8 @@ type ForeseenInfo struct {
 type ForeseenSeries struct {
 	Quantity    string     `json:"quantity" enum:"load,sun,net,heat,hot_water,car,outdoor,price,carbon"`
 	Mean        []*float64 `json:"mean"`
-	Low         []*float64 `json:"low" doc:"10th percentile; null without a band"`
-	High        []*float64 `json:"high" doc:"90th percentile; null without a band"`
+	Low         []*float64 `json:"low" doc:"10th percentile; the mean where it is settled; null without a band"`
+	High        []*float64 `json:"high" doc:"90th percentile; the mean where it is settled; null without a band"`
 	SteppedBack bool       `json:"stepped_back"`
 	CreatedAt   time.Time  `json:"created_at" doc:"when the plan was made"`
 }
@@ -87,8 +87,8 @@ func foreseenInfo(d *district.District, p *district.Plan, f *district.Foreseen, 
 			return nil
 		}
 		e := &Expectation{Mean: f.Mean[i]}
-		if i < len(f.Low) && i < len(f.High) {
-			e.Low, e.High = &f.Low[i], &f.High[i]
+		if low, high, ok := f.Band(i); ok {
+			e.Low, e.High = &low, &high
 		}
 		return e
 	}
@@ -135,7 +135,10 @@ func foreseenOnGrid(p *district.Plan, f *district.Foreseen, g grid) *ForeseenSer
 	}
 	out := &ForeseenSeries{Quantity: f.Quantity, Mean: make([]*float64, g.n), Low: make([]*float64, g.n), High: make([]*float64, g.n), SteppedBack: f.SteppedBack, CreatedAt: p.CreatedAt}
 	fill(out.Mean, p, f.Mean, g)
-	if len(f.Low) > 0 && len(f.High) > 0 {
+	if f.Settled {
+		copy(out.Low, out.Mean)
+		copy(out.High, out.Mean)
+	} else if len(f.Low) > 0 && len(f.High) > 0 {
 		fill(out.Low, p, f.Low, g)
 		fill(out.High, p, f.High, g)
 	}

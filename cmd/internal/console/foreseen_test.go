@@ -102,6 +102,38 @@ func TestForeseen(t *testing.T) {
 	}
 }
 
+// TestForeseenSettled: a series that is settled in all steps has its mean for a band wherever it is shown, and one of which nothing is known has none.
+func TestForeseenSettled(t *testing.T) {
+	f := start(t)
+	p, err := f.world.Store.LatestPlan(t.Context(), "fontaine", noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, price := *p, slices.Repeat([]float64{0.2516}, p.Steps)
+	plan.CreatedAt = noon
+	plan.Foreseen = []district.Foreseen{{Site: "_", Quantity: district.ForecastPrice, Mean: price, Settled: true}, {Site: "_", Quantity: district.ForecastCarbon, Mean: price}}
+	if _, err := f.world.Store.SavePlan(t.Context(), &plan); err != nil {
+		t.Fatal(err)
+	}
+	b := f.signedIn("viewer")
+	infos := get[console.PlanView](b, "/api/districts/fontaine/plan").Foreseen
+	for i, settled := range []bool{true, false} {
+		view := get[console.ForeseenView](b, "/api/districts/fontaine/foreseen?quantity="+infos[i].Quantity)
+		series := get[console.DayView](b, "/api/districts/fontaine/day?ahead_hours=18").Latest.Foreseen[i]
+		at := slices.IndexFunc(view.Latest.Mean, func(x *float64) bool { return x != nil })
+		for where, band := range map[string][2]*float64{"list": {infos[i].Now.Low, infos[i].In24h.High}, "series": {view.Latest.Low[at], view.Latest.High[view.Slots-1]}, "day": {series.Low[60], series.High[60]}} {
+			for _, v := range band {
+				if settled != (v != nil) || settled && *v != 0.2516 {
+					t.Errorf("%s in the %s: a band of %v", infos[i].Quantity, where, v)
+				}
+			}
+		}
+		if before := view.Latest.Low[0]; before != nil && view.Latest.Mean[0] == nil {
+			t.Errorf("a band before the plan begins: %v", *before)
+		}
+	}
+}
+
 // TestForeseenOfOldPlans: a plan without bands has an empty list, and nothing else of the console is missing.
 func TestForeseenOfOldPlans(t *testing.T) {
 	f := start(t)

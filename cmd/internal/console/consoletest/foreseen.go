@@ -23,7 +23,7 @@ func foresee(d *district.District, p *district.Plan) {
 			if quantity != district.ForecastNet && quantity != district.ForecastOutdoor {
 				low = max(0, low)
 			}
-			f.Low, f.Median, f.High = append(f.Low, low), append(f.Median, v), append(f.High, v+1.2*w)
+			f.Low, f.High = append(f.Low, low), append(f.High, v+1.2*w)
 		}
 		p.Foreseen = append(p.Foreseen, f)
 	}
