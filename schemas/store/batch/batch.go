@@ -3,8 +3,8 @@
 //
 // A packed batch is, in this order: the four bytes "QTB1", the kind (1 byte), the sequence (8 bytes), the number of rows (4 bytes), the payload, and the
 // CRC-32C (Castagnoli, RFC 3720) of everything before it (4 bytes). Numbers are little-endian. The payload of samples is a table of series names
-// followed by the rows as variable-length integers and 8-byte floats, about 13 bytes a sample; that of the other kinds is JSON. A batch
-// that was cut, zeroed or changed anywhere does not decode.
+// followed by the rows as variable-length integers and 8-byte floats, about 13 bytes a sample; that of the other kinds is JSON, of plans
+// compressed by zlib, which once was not so. A batch that was cut, zeroed or changed anywhere does not decode.
 package batch
 
 import (
@@ -180,7 +180,10 @@ func Encode(b *Batch) ([]byte, error) {
 	case OfBalances:
 		out, err = appendJSON(out, b.Balances)
 	case OfPlans:
-		out, err = appendJSON(out, b.Plans)
+		var text []byte
+		if text, err = json.Marshal(b.Plans); err == nil {
+			out = Squeeze(out, text)
+		}
 	case OfSetpoints:
 		out, err = appendJSON(out, b.Setpoints)
 	case OfEvents:
@@ -232,7 +235,10 @@ func Decode(data []byte) (*Batch, error) {
 	case OfBalances:
 		err = json.Unmarshal(payload, &b.Balances)
 	case OfPlans:
-		err = json.Unmarshal(payload, &b.Plans)
+		var text []byte
+		if text, err = Text(payload); err == nil {
+			err = json.Unmarshal(text, &b.Plans)
+		}
 	case OfSetpoints:
 		err = json.Unmarshal(payload, &b.Setpoints)
 	case OfEvents:

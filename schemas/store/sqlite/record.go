@@ -106,12 +106,12 @@ func (s *Store) SavePlan(ctx context.Context, p *district.Plan) (int64, error) {
 	kept := *p
 	kept.ID = 0
 	kept.CreatedAt = store.Instant(p.CreatedAt)
-	body, err := json.Marshal(&kept)
+	body, err := planBody(&kept)
 	if err != nil {
 		return 0, fmt.Errorf("store: save plan of %s at %s: %w: %w", p.District, kept.CreatedAt.Format(time.RFC3339), store.ErrInvalid, err)
 	}
 	err = s.write(ctx, "save plan of "+p.District, planRows, func(ctx context.Context) (func(), error) {
-		res, err := s.conn.ExecContext(ctx, "insert into plans(district, created_us, body) values(?,?,?)", kept.District, store.Micro(kept.CreatedAt), string(body))
+		res, err := s.conn.ExecContext(ctx, "insert into plans(district, created_us, body) values(?,?,?)", kept.District, store.Micro(kept.CreatedAt), body)
 		if err != nil {
 			return nil, err
 		}
@@ -126,14 +126,27 @@ func (s *Store) SavePlan(ctx context.Context, p *district.Plan) (int64, error) {
 	return kept.ID, nil
 }
 
+// planBody is a plan without its id, which has a column, as the table holds it: compressed JSON, in a blob. Earlier versions wrote the JSON itself, as text.
+func planBody(p *district.Plan) ([]byte, error) {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	return batch.Squeeze(nil, text), nil
+}
+
 func scanPlan(rows *sql.Rows) (*district.Plan, error) {
 	var id int64
 	var body []byte
 	if err := rows.Scan(&id, &body); err != nil {
 		return nil, err
 	}
+	text, err := batch.Text(body)
+	if err != nil {
+		return nil, fmt.Errorf("plan %d: %w", id, err)
+	}
 	p := &district.Plan{}
-	if err := json.Unmarshal(body, p); err != nil {
+	if err := json.Unmarshal(text, p); err != nil {
 		return nil, fmt.Errorf("plan %d: %w", id, err)
 	}
 	p.ID = id

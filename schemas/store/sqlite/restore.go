@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -59,12 +58,12 @@ func (s *Store) restoreLines(ctx context.Context, b *batch.Batch) error {
 	for _, p := range b.Plans {
 		kept := *p
 		kept.ID = 0
-		body, err := json.Marshal(&kept)
+		body, err := planBody(&kept)
 		if err != nil {
 			return fmt.Errorf("%w: plan %d: %w", store.ErrInvalid, p.ID, err)
 		}
 		if _, err := s.conn.ExecContext(ctx, "insert into plans(id, district, created_us, body) values(?,?,?,?) on conflict do nothing",
-			p.ID, p.District, store.Micro(p.CreatedAt), string(body)); err != nil {
+			p.ID, p.District, store.Micro(p.CreatedAt), body); err != nil {
 			return err
 		}
 	}

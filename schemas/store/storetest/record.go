@@ -81,7 +81,8 @@ func balancesRefused(t *testing.T, s store.Store) {
 func somePlan(at time.Time) *district.Plan {
 	return &district.Plan{ID: 99, District: "fontaine", CreatedAt: at, Start: at.Truncate(15 * time.Minute), StepMinutes: 15, Steps: 2, Status: "optimal",
 		ObjectiveEUR: 12.34, BoundEUR: 12.3, Gap: 0.003, SolveSeconds: 0.25, ProblemSHA256: "abc", ImportKW: []float64{1, 0.1}, ExportKW: []float64{0, 1e-300},
-		Price: []float64{0.2516, -0.01}, Binding: []string{"départ limité à 50 kW", "日本 <&>\u2028"},
+		Price: []float64{0.2516, -0.01}, Foreseen: []district.Foreseen{{Site: "ecole", Quantity: district.ForecastLoad, Mean: []float64{3, 4}, Low: []float64{2, 2.5}, High: []float64{4, 6}, SteppedBack: true},
+			{Site: district.DistrictSite, Quantity: district.ForecastPrice, Mean: []float64{0.2516, -0.01}, Settled: true}}, Binding: []string{"départ limité à 50 kW", "日本 <&>\u2028"},
 		Sites: []district.SitePlan{{ID: "ecole", LoadKW: []float64{3, 4}, NetKW: []float64{1, 2}, Devices: []district.DevicePlan{
 			{ID: "bess", Kind: district.Battery, PowerKW: []float64{5, -5}, EnergyKWh: []float64{10, 11, 10}, Reason: []string{"sun", "cheap"}}}}}}
 }
