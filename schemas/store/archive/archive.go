@@ -30,7 +30,8 @@ const (
 	end        = 0xffffffff
 	batchRows  = 10_000
 	maxBatch   = 64 << 20           // bytes of the longest batch that is read
-	piece      = 7 * 24 * time.Hour // of plans, set-points and balances in memory at a time
+	piece      = 7 * 24 * time.Hour // of set-points, balances and events in memory at a time
+	planPiece  = time.Hour          // of plans: one of a large district takes a megabyte, and every few minutes there is one
 	settledLag = time.Microsecond
 )
 
@@ -139,8 +140,8 @@ func (a *writer) all(src Source, districts []string) error {
 // everything is the span of all that a record can hold.
 var everything = timegrid.Span{Start: time.UnixMicro(rollup.Everything.From).UTC(), End: time.UnixMicro(rollup.Everything.To + 1).UTC()}
 
-// pieces calls f with spans of a week that together hold everything up to newest. exists says whether anything is older than a time: the weeks before the oldest are not asked for.
-func pieces(newest time.Time, exists func(before time.Time) (bool, error), f func(timegrid.Span) error) error {
+// pieces calls f with spans of a length that together hold everything up to newest. exists says whether anything is older than a time: the pieces before the oldest are not asked for.
+func pieces(piece time.Duration, newest time.Time, exists func(before time.Time) (bool, error), f func(timegrid.Span) error) error {
 	to := newest.Add(settledLag)
 	from := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	old, err := exists(from)
@@ -152,7 +153,7 @@ func pieces(newest time.Time, exists func(before time.Time) (bool, error), f fun
 			return err
 		}
 	} else if to.After(from) {
-		weeks := sort.Search(int(to.Sub(from)/piece)+1, func(n int) bool {
+		skip := sort.Search(int(to.Sub(from)/piece)+1, func(n int) bool {
 			if err != nil {
 				return true
 			}
@@ -163,7 +164,7 @@ func pieces(newest time.Time, exists func(before time.Time) (bool, error), f fun
 		if err != nil {
 			return err
 		}
-		from = from.Add(time.Duration(weeks) * piece)
+		from = from.Add(time.Duration(skip) * piece)
 	}
 	for from.Before(to) {
 		next := from.Add(piece)
@@ -208,7 +209,7 @@ func (a *writer) district(src Source, id string) error {
 	}
 	if sp, err := src.BalanceSpan(a.ctx, id); err == nil {
 		begin := sp.Start
-		err = pieces(sp.End, func(t time.Time) (bool, error) { return begin.Before(t), nil }, func(sp timegrid.Span) error {
+		err = pieces(piece, sp.End, func(t time.Time) (bool, error) { return begin.Before(t), nil }, func(sp timegrid.Span) error {
 			rows, err := src.Balances(a.ctx, id, "", sp)
 			if err != nil {
 				return err
@@ -226,7 +227,7 @@ func (a *writer) district(src Source, id string) error {
 			return err
 		}
 		begin = begin.Add(-24 * time.Hour) // the first slots are of a day that begins before them
-		err = pieces(sp.End, func(t time.Time) (bool, error) { return begin.Before(t), nil }, func(sp timegrid.Span) error {
+		err = pieces(piece, sp.End, func(t time.Time) (bool, error) { return begin.Before(t), nil }, func(sp timegrid.Span) error {
 			rows, err := src.ForecastErrors(a.ctx, id, sp)
 			if err != nil {
 				return err
@@ -241,7 +242,7 @@ func (a *writer) district(src Source, id string) error {
 	}
 	p, err := src.LatestPlan(a.ctx, id, everything.End.Add(-time.Second))
 	if err == nil {
-		err = pieces(p.CreatedAt, func(t time.Time) (bool, error) {
+		err = pieces(planPiece, p.CreatedAt, func(t time.Time) (bool, error) {
 			_, err := src.LatestPlan(a.ctx, id, t.Add(-time.Microsecond))
 			if errors.Is(err, store.ErrNotFound) {
 				return false, nil
@@ -267,7 +268,7 @@ func (a *writer) district(src Source, id string) error {
 	if err != nil || len(newest) == 0 {
 		return err
 	}
-	return pieces(newest[0].Time, func(t time.Time) (bool, error) {
+	return pieces(piece, newest[0].Time, func(t time.Time) (bool, error) {
 		some, err := src.LedgerLines(a.ctx, id, "", "", timegrid.Span{Start: everything.Start, End: t}, 1)
 		return len(some) > 0, err
 	}, func(sp timegrid.Span) error {
@@ -290,7 +291,7 @@ func (a *writer) events(src Source) error {
 	if err != nil || len(newest) == 0 {
 		return err
 	}
-	return pieces(newest[0].Time, func(t time.Time) (bool, error) {
+	return pieces(piece, newest[0].Time, func(t time.Time) (bool, error) {
 		some, err := src.Events(a.ctx, nil, timegrid.Span{Start: everything.Start, End: t}, 1)
 		return len(some) > 0, err
 	}, func(sp timegrid.Span) error {

@@ -189,6 +189,45 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// hungry counts how many plans are asked for at once.
+type hungry struct {
+	record
+	most int
+}
+
+func (h *hungry) PlansBetween(ctx context.Context, districtID string, sp timegrid.Span) ([]*district.Plan, error) {
+	list, err := h.record.PlansBetween(ctx, districtID, sp)
+	h.most = max(h.most, len(list))
+	return list, err
+}
+
+// TestPlansInPieces: of plans of every five minutes no more than an hour's are in memory at a time, and all are in the archive, in their order.
+func TestPlansInPieces(t *testing.T) {
+	src := &hungry{record: file(t)}
+	const n = 300
+	for i := range n {
+		_, err := src.SavePlan(t.Context(), &district.Plan{District: "fontaine", CreatedAt: t0.Add(time.Duration(i) * 5 * time.Minute), Steps: i})
+		must(t, err)
+	}
+	packed, counts := write(t, src)
+	if src.most != 12 || counts["plans"] != n {
+		t.Errorf("%d plans at once and %d in all, want 12 and %d", src.most, counts["plans"], n)
+	}
+	dst := file(t)
+	_, err := archive.Read(t.Context(), bytes.NewReader(packed), dst)
+	must(t, err)
+	list, err := dst.PlansBetween(t.Context(), "fontaine", timegrid.NewSpan(t0, t0.Add(n*5*time.Minute)))
+	must(t, err)
+	if len(list) != n {
+		t.Fatalf("%d plans came back, want %d", len(list), n)
+	}
+	for i, p := range list {
+		if p.Steps != i {
+			t.Fatalf("plan %d is the %dth", p.Steps, i)
+		}
+	}
+}
+
 // TestDamaged: an archive that is cut off or changed anywhere is refused, and never taken for a whole one.
 func TestDamaged(t *testing.T) {
 	src := file(t)
