@@ -82,6 +82,7 @@ func (l decisions) AppendSetpoints(ctx context.Context, sps []district.Setpoint)
 type foreseen struct{ a *App }
 
 var (
+	// forecastLabels had no device once; of a site as a whole it is empty, which Prometheus takes for none, so that what asked then still finds its series.
 	forecastLabels = []string{"district", "site", "device", "quantity", "lead_minutes"}
 	// forecastUnits are the units of what is foreseen as the names of figures end.
 	forecastUnits = map[string]string{"kW": "kilowatts", "°C": "celsius", "EUR/kWh": "euros_per_kilowatthour", "g/kWh": "grams_per_kilowatthour"}

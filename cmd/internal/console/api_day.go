@@ -95,13 +95,14 @@ type seriesInput struct {
 
 type planInput struct {
 	DistrictPath
-	ID int64 `query:"id" minimum:"0" default:"0" doc:"0: the newest"`
+	ID     int64  `query:"id" minimum:"0" default:"0" doc:"0: the newest"`
+	Detail string `query:"detail" enum:"words,schedule,all" default:"schedule" doc:"what plan holds: words: nothing, it is left out; schedule: the schedule of every device; all: what the plan foresees of every series in every step as well, of which get-foreseen answers one"`
 }
 
-// PlanView is a whole plan with what it decides in words.
+// PlanView is a plan, as far as it is asked for, with what it decides in words.
 type PlanView struct {
 	Summary   PlanSummary    `json:"summary"`
-	Plan      *district.Plan `json:"plan"`
+	Plan      *district.Plan `json:"plan,omitempty" doc:"by detail"`
 	Foreseen  []ForeseenInfo `json:"foreseen" doc:"every series that it rests on, in short; empty in old plans"`
 	Decisions []Decision     `json:"decisions" doc:"from now on, split where the action or its reason changes"`
 	Next      []Decision     `json:"next" doc:"what to know first: the largest that hold now, and the next to come"`
@@ -112,6 +113,7 @@ func (s *Server) dayRoutes() {
 	register(s, ViewerAccess, get("get-day", "/api/districts/{district}/day", "series", "What was measured and planned in a day, slot by slot"), s.getDay)
 	register(s, ViewerAccess, get("get-series", "/api/districts/{district}/series", "series", "A series, resampled"), s.getSeries)
 	plan := get("get-plan", "/api/districts/{district}/plan", "plans", "A plan with its decisions")
+	plan.Description = "Bands of one series are answered by get-foreseen, slot by slot, by the newest plan."
 	plan.Errors = []int{http.StatusNotFound}
 	register(s, ViewerAccess, plan, s.getPlan)
 }
@@ -386,5 +388,14 @@ func (s *Server) getPlan(ctx context.Context, in *planInput) (*struct{ Body Plan
 	if err != nil {
 		return nil, s.broken(ctx, "reading the plan before", err)
 	}
-	return &struct{ Body PlanView }{PlanView{Summary: summarise(p), Plan: p, Foreseen: foreseenInfos(d, p, now), Decisions: decisions(d, p, now, 5000), Next: next(d, p, now, 14), Changes: changes}}, nil
+	out := PlanView{Summary: summarise(p), Foreseen: foreseenInfos(d, p, now), Decisions: decisions(d, p, now, 5000), Next: next(d, p, now, 14), Changes: changes}
+	switch in.Detail {
+	case "schedule":
+		schedule := *p // others read it
+		schedule.Foreseen = nil
+		out.Plan = &schedule
+	case "all":
+		out.Plan = p
+	}
+	return &struct{ Body PlanView }{out}, nil
 }

@@ -35,7 +35,10 @@ type forecastsInput struct {
 }
 
 func (s *Server) forecastRoutes() {
-	register(s, ViewerAccess, get("list-forecast-errors", "/api/districts/{district}/forecasts", "plans", "How wrong forecasts were, by site, device, quantity and lead; the district first"), s.listForecasts)
+	list := get("list-forecast-errors", "/api/districts/{district}/forecasts", "plans", "How wrong forecasts were, by site, device, quantity and lead; the district first")
+	list.Description = "Changed: while load, sun and net power alone were foreseen, mae, persistence_mae, measured and pinball were named mae_kw, persistence_mae_kw, measured_kw and pinball_kw. " +
+		"Now unit tells the unit of each row, and rows of a device have its id in device, which is empty in rows of a site as a whole."
+	register(s, ViewerAccess, list, s.listForecasts)
 }
 
 func (s *Server) listForecasts(ctx context.Context, in *forecastsInput) (*struct{ Body []ForecastQuality }, error) {

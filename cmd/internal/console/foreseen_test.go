@@ -16,7 +16,7 @@ import (
 func TestForeseen(t *testing.T) {
 	f := start(t)
 	b := f.signedIn("viewer")
-	v := get[console.PlanView](b, "/api/districts/fontaine/plan")
+	v := get[console.PlanView](b, "/api/districts/fontaine/plan?detail=all")
 	if len(v.Foreseen) != len(v.Plan.Foreseen) || v.Foreseen[0].Site != "_" || v.Foreseen[0].SiteName != "Fontaine Nord" || v.Foreseen[0].Quantity != "net" {
 		t.Fatalf("%d of %d series, the first %+v", len(v.Foreseen), len(v.Plan.Foreseen), v.Foreseen[0])
 	}
@@ -131,6 +131,32 @@ func TestForeseenSettled(t *testing.T) {
 		if before := view.Latest.Low[0]; before != nil && view.Latest.Mean[0] == nil {
 			t.Errorf("a band before the plan begins: %v", *before)
 		}
+	}
+}
+
+// TestPlanDetail: a plan's page needs its words alone, a schedule comes without the bands of all series unless they are asked for, and the plan that others read stays whole.
+func TestPlanDetail(t *testing.T) {
+	b := start(t).signedIn("viewer")
+	size := map[string]int{}
+	for _, c := range []struct {
+		query          string
+		plan, foreseen bool
+	}{{"", true, false}, {"?detail=schedule", true, false}, {"?detail=words", false, false}, {"?detail=all", true, true}} {
+		v := get[console.PlanView](b, "/api/districts/fontaine/plan"+c.query)
+		if (v.Plan != nil) != c.plan || c.plan && (len(v.Plan.Sites) == 0 || (len(v.Plan.Foreseen) > 0) != c.foreseen) {
+			t.Errorf("%q answers the plan %+v", c.query, v.Plan)
+		}
+		if len(v.Foreseen) == 0 || len(v.Decisions) == 0 || v.Summary.ID == 0 {
+			t.Errorf("%q answers %d series and %d decisions of plan %d", c.query, len(v.Foreseen), len(v.Decisions), v.Summary.ID)
+		}
+		_, body := b.do("GET", "/api/districts/fontaine/plan"+c.query, nil)
+		size[c.query] = len(body)
+	}
+	if !(size["?detail=words"] < size[""] && size[""] < size["?detail=all"]) {
+		t.Errorf("bytes by detail: %v", size)
+	}
+	if status, _ := b.do("GET", "/api/districts/fontaine/plan?detail=much", nil); status != 422 {
+		t.Errorf("an unknown detail answered %d", status)
 	}
 }
 
