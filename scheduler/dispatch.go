@@ -273,14 +273,18 @@ func (s *Scheduler) siteJobs(site *district.Site, st observe.State, plan *distri
 	return jobs, group
 }
 
-// stays is what a device that may not be told anything new yet goes on with in place of what is wanted: it lowers nothing, and takes up no more than it was told. A battery that is to turn round does not before it may be told.
+// stays is what a device that may not be told anything new yet goes on with in place of what is wanted: it lowers nothing, and takes up no more than it was told and, of a battery, than its state of charge lets it. One that was
+// told nothing of what is wanted goes on with what it does, which is nothing of a battery that was told the other way and is empty or full.
 func stays(w *dispatch.Wish, toldKW float64) float64 {
+	if w.Kind == district.Battery {
+		toldKW = math.Max(w.MinKW, math.Min(w.MaxKW, toldKW))
+	}
+	if toldKW*w.WantedKW <= 0 {
+		return w.MeasuredKW
+	}
 	does, wanted := math.Abs(w.MeasuredKW), math.Abs(w.WantedKW)
-	if w.MeasuredKW*w.WantedKW < 0 {
-		if toldKW*w.WantedKW <= 0 {
-			return w.MeasuredKW
-		}
-		does = 0 // it was told to turn already
+	if w.MeasuredKW*w.WantedKW < 0 { // it was told to turn already
+		does = 0
 	}
 	if does > wanted {
 		return w.MeasuredKW
