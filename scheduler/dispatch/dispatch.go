@@ -41,13 +41,16 @@ type sent struct {
 
 	follows bool      // the last line was of a device that follows
 	written time.Time // of the last line, on the district's clock
+	wanted  float64   // kW, by the last line
+	until   time.Time // of the last line, when its wait ends, on the clock of what waits
+	over    bool      // since the last line what stands was wanted: what waits now is another wait
 	since   int       // commands since, of which no line was made
 	low     float64   // their range, kW
 	high    float64
 }
 
 // FollowEvery is how often a device that follows what is measured has a line of its own in the ledger while nothing but its power changes: the line says how many
-// commands there were since the one before, and their range.
+// commands there were since the one before, and their range. One that waits has no more lines than that either while nothing but what is wanted of it and the end of its wait change.
 const FollowEvery = time.Minute
 
 // repeatAfter is how often a command is repeated to a device that does not do what it was told: one that was started anew may have forgotten it.
@@ -65,11 +68,11 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	ctl, ok := drv.Control()
 	if !ok {
 		line.Outcome, line.Detail = district.Refused, "the profile declares no control"
-		return s.log(w, line, false)
+		return s.log(w, line, false, time.Time{})
 	}
 	if math.IsNaN(w.WantedKW) && !own {
 		line.WantedKW, line.Outcome, line.Detail = 0, district.Refused, "the wanted power is no number"
-		return s.log(w, line, false)
+		return s.log(w, line, false, time.Time{})
 	}
 	st := s.of(w)
 	since := wall.Sub(st.round)
@@ -105,12 +108,18 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	held := func(why string, least, left time.Duration) (district.Setpoint, bool) {
 		line.Outcome, line.Detail = district.Held, keeps(why, least, left, now)
 		line.Command, line.SentKW = st.text, st.kw // what the device goes on doing
-		return s.log(w, line, true)
+		clock := now
+		if why == KeepsInterval {
+			clock = wall
+		}
+		return s.log(w, line, true, clock.Add(left))
 	}
+	waits := kept && !near(ctl, st.value, Translate(ctl, w.MeantKW, maxKW).Value, false) // it goes on, and something else is wanted
 	switch {
-	case same && !refresh && kept && !w.Follows && !near(ctl, st.value, Translate(ctl, w.MeantKW, maxKW).Value, false): // it goes on, and something else is wanted
+	case same && !refresh && waits && !w.Follows:
 		return held(w.Keeps, w.KeepsLeast, w.KeepsLeft)
 	case same && !refresh:
+		st.over = st.over || !waits
 		return line, false
 	case differs && !urgent && now.Sub(st.changed).Abs() < ctl.MinHold: // a clock that was set back holds nothing for longer
 		return held(KeepsHold, ctl.MinHold, ctl.MinHold-now.Sub(st.changed))
@@ -149,7 +158,7 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 			st.trouble = now
 		}
 		s.mu.Unlock()
-		return s.log(w, line, false)
+		return s.log(w, line, false, time.Time{})
 	}
 	st.failed = 0
 	s.mu.Lock()
@@ -162,7 +171,7 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	if same { // a refresh is no decision
 		return line, false
 	}
-	return s.log(w, line, ramped)
+	return s.log(w, line, ramped, time.Time{})
 }
 
 // Standing is what stands in a device by our hand.
@@ -332,10 +341,12 @@ func (s *Sender) of(w Wish) *sent {
 	return st
 }
 
-// log remembers the decision and says whether it differs from the last one. A decision under way is written down once.
-func (s *Sender) log(w Wish, line district.Setpoint, underWay bool) (district.Setpoint, bool) {
+// log remembers the decision and says whether it differs from the last one. A decision under way is written down once; of a wait, which ends at until, again where it is another wait, or something else is wanted, but not
+// sooner than [FollowEvery].
+func (s *Sender) log(w Wish, line district.Setpoint, underWay bool, until time.Time) (district.Setpoint, bool) {
 	st := s.of(w)
-	if w.Follows && !w.Changed && st.follows && st.outcome == line.Outcome && key(st.reason) == key(line.Reason) && line.Time.Sub(st.written) < FollowEvery {
+	soon := line.Time.Sub(st.written).Abs() < FollowEvery // a clock that was set back keeps nothing from being told
+	if w.Follows && !w.Changed && st.follows && st.outcome == line.Outcome && key(st.reason) == key(line.Reason) && soon {
 		if !underWay {
 			if st.since == 0 {
 				st.low, st.high = line.SentKW, line.SentKW
@@ -344,6 +355,23 @@ func (s *Sender) log(w Wish, line district.Setpoint, underWay bool) (district.Se
 		}
 		return line, false
 	}
+	again := underWay || line.Outcome == district.Failed || line.Outcome == district.Refused
+	if again && st.outcome == line.Outcome && st.reason == line.Reason {
+		switch line.Outcome {
+		case district.Held:
+			another := st.over || math.Abs(line.WantedKW-st.wanted) > wantedSlack(st.wanted) || until.Sub(st.until).Abs() > untilSlack
+			if soon || !another {
+				return line, false
+			}
+		case district.Clipped:
+			if st.detail == line.Detail {
+				return line, false
+			}
+		default:
+			return line, false
+		}
+	}
+	st.outcome, st.reason, st.detail = line.Outcome, line.Reason, line.Detail
 	if st.since > 0 {
 		between := fmt.Sprintf("%d commands before, %.2f to %.2f kW", st.since, st.low, st.high)
 		if line.Detail != "" {
@@ -352,10 +380,8 @@ func (s *Sender) log(w Wish, line district.Setpoint, underWay bool) (district.Se
 		line.Detail += between
 	}
 	st.follows, st.written, st.since = w.Follows && !w.Changed, line.Time, 0
-	again := underWay || line.Outcome == district.Failed || line.Outcome == district.Refused
-	repeat := again && st.outcome == line.Outcome && st.reason == line.Reason && (line.Outcome != district.Clipped || st.detail == line.Detail)
-	st.outcome, st.reason, st.detail = line.Outcome, line.Reason, line.Detail
-	return line, !repeat
+	st.wanted, st.until, st.over = line.WantedKW, until, false
+	return line, true
 }
 
 // key is the first word of a reason.

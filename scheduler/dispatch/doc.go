@@ -28,7 +28,7 @@
 //	failures         are tried again after 2 s, 4 s and so on, up to a minute
 //	ownership        what somebody else commands is a conflict and stays, also when Quartier stops; an owner's limit is not exceeded (package command)
 //	read-back        every write is read back; what the device keeps instead is in the ledger
-//	what waits       what goes on in place of what is wanted is in the ledger once, with what is wanted and until when
+//	what waits       what goes on in place of what is wanted is in the ledger once a wait, with what is wanted and until when; again, once a minute at most, where something else is wanted
 //	interlocks       a device that is locked out is written to by nobody, one whose state says that it is full or empty is not told to go on, one without a car has its own control
 //
 // While a limit is passed, whoever lowers what is drawn does so at once ([Hold]): a hold, a ramp or an interval would keep it from what the plan wants anyway.

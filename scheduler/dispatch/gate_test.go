@@ -35,8 +35,9 @@ func TestInterval(t *testing.T) {
 	}{
 		{-40, false, 0, true, district.Applied, 1},
 		{-38, false, time.Minute, true, district.Held, 1},
+		{-36, false, time.Minute, true, district.Held, 1}, // another power
 		{-36, false, time.Minute, false, "", 1},
-		{-36, false, 9 * time.Minute, true, district.Applied, 2},
+		{-36, false, 8 * time.Minute, true, district.Applied, 2},
 		{-30, true, time.Second, true, district.Clipped, 3},
 		{-38, true, time.Second, true, district.Held, 3}, // looser: it waits
 		{-24, true, time.Second, true, district.Clipped, 4},
@@ -49,7 +50,7 @@ func TestInterval(t *testing.T) {
 		if worth != st.line || worth && line.Outcome != st.outcome || len(f.writes) != st.writes {
 			t.Fatalf("step %d: line %v %q %q with %d writes, want %v %q with %d", i, worth, line.Outcome, line.Detail, len(f.writes), st.line, st.outcome, st.writes)
 		}
-		if worth && line.Outcome == district.Held && (line.Detail != fmt.Sprintf("interval: 600 s, %g s left", map[int]float64{1: 540, 5: 599, 9: 599}[i]) || line.SentKW > -15.9) {
+		if worth && line.Outcome == district.Held && (line.Detail != fmt.Sprintf("interval: 600 s, %g s left", map[int]float64{1: 540, 2: 480, 6: 599, 10: 599}[i]) || line.SentKW > -15.9) {
 			t.Errorf("step %d: the ledger says %q, %v kW; want what the device goes on doing", i, line.Detail, line.SentKW)
 		}
 	}

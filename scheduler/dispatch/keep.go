@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"quartier/drivers"
@@ -74,3 +75,9 @@ func (st *sent) spared(interval time.Duration, wall time.Time) time.Duration {
 	}
 	return max(0, interval-wall.Sub(st.writes[len(st.writes)-1]))
 }
+
+// wantedSlack is by how much another power may be wanted of a device that waits, kW, for it to be the same to whoever reads the ledger.
+func wantedSlack(kw float64) float64 { return math.Max(0.1, 0.02*math.Abs(kw)) }
+
+// untilSlack is by how much the end of one wait may differ from round to round.
+const untilSlack = 5 * time.Second
