@@ -81,7 +81,7 @@ func (s *Scheduler) cost(ctx context.Context) {
 		return
 	}
 	if !s.foreseen(next, r.state.Now) {
-		tried, why, err := s.Try(ctx, *next)
+		tried, why, err := s.try(ctx, *next, next.ID)
 		if err != nil || tried.Cost == nil {
 			s.cfg.Log.Debug("cost of a planned order not known", "district", s.cfg.District.ID, "order", next.ID, "why", why, "err", err)
 			return

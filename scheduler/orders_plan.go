@@ -28,7 +28,8 @@ type wishes struct {
 	price  []float64 // EUR/kWh, import
 	tanks  map[observe.Key]tankOutlook
 	zone   *time.Location
-	leave  bool // batteries leave when a lock-out of them begins that lasts as long as the plan: for its price, not for a plan that is followed, in which a battery that is a car does not answer what is measured
+	// leave are the lock-outs, by id, with whose begin a battery leaves for the rest of the plan: for their price, not for a plan that is followed, in which a battery that is a car does not answer what is measured
+	leave map[string]bool
 }
 
 // wishes returns the orders that reach into a plan, but the one with the id that is left out.
@@ -107,6 +108,11 @@ func (w wishes) locked(site, device string) []bool {
 		off[t] = len(w.of(order.LockOut, site, device, t)) > 0
 	}
 	return off
+}
+
+// leaves reports whether a battery that leaves is gone in a step.
+func (w wishes) leaves(site, device string, t int) bool {
+	return len(w.leave) > 0 && slices.ContainsFunc(w.of(order.LockOut, site, device, t), func(o order.Order) bool { return w.leave[o.ID] })
 }
 
 // narrow lowers the limits of a plan to what is ordered of a site, or of the district for an empty id, but not below what is drawn or fed whatever is decided: such a limit is kept by
@@ -327,10 +333,8 @@ func (w wishes) battery(site string, dev *district.Device, b *problem.Battery, l
 		end = t + 1
 	}
 	depart := w.steps
-	if off := w.locked(site, dev.ID); w.leave && off[w.steps-1] {
-		for depart > 0 && off[depart-1] {
-			depart--
-		}
+	for depart > 0 && w.leaves(site, dev.ID, depart-1) {
+		depart--
 	}
 	if end == 0 && depart == w.steps {
 		return nil

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,6 +26,11 @@ const (
 // Try says what an order would cost, as [order.Cost] does, without giving it: it is checked as by Order, and a plan that goes around it is held against one from the same state with the orders that there
 // are. Without a cost it says why. It waits for other trials of the district. The error of a bad order is [order.Faults].
 func (s *Scheduler) Try(ctx context.Context, o order.Order) (order.Order, Unpriced, error) {
+	return s.try(ctx, o, "")
+}
+
+// try is [Scheduler.Try], also of an order that is given already, with its id: it is held against a plan without it.
+func (s *Scheduler) try(ctx context.Context, o order.Order, id string) (order.Order, Unpriced, error) {
 	now := s.cfg.Now()
 	if o.Start.IsZero() || o.Start.Before(now) {
 		o.Start = now
@@ -56,7 +62,12 @@ func (s *Scheduler) Try(ctx context.Context, o order.Order) (order.Order, Unpric
 		asked.Start = r.state.Now
 	}
 	have := s.Orders()
-	base, offset, err := s.without(ctx, r, have)
+	var gone map[string]bool
+	if s.leaves(&o, end) { // each battery that leaves counts once: those that others have leave are gone in both plans
+		gone = s.leaving(have, r.state.Now, end)
+		delete(gone, id)
+	}
+	base, offset, err := s.without(ctx, r, have, gone)
 	if err == nil && base.Objective != nil && base.Bound != nil {
 		with := slices.Clone(have)
 		for _, old := range replaced(have, &asked, now) {
@@ -64,7 +75,9 @@ func (s *Scheduler) Try(ctx context.Context, o order.Order) (order.Order, Unpric
 			with[i] = old
 		}
 		around := s.wishesOf(append(with, asked), r.state.Now, r.in)
-		around.leave = s.leaves(&o, end)
+		if around.leave = maps.Clone(gone); gone != nil {
+			around.leave[asked.ID] = true
+		}
 		p := s.build(r.state, r.in, around)
 		var sol *problem.Solution
 		if sol, err = s.solve(p, func() (*problem.Solution, error) { return s.cfg.Reckon(ctx, p) }); err == nil && sol.Objective != nil && sol.Bound != nil {
@@ -81,16 +94,18 @@ func (s *Scheduler) Try(ctx context.Context, o order.Order) (order.Order, Unpric
 	return o, NotReckoned, nil
 }
 
-// without is the plan with the orders that there are: the one in force, unless orders came or went since it was made.
-func (s *Scheduler) without(ctx context.Context, r reckoned, have []order.Order) (*problem.Solution, float64, error) {
-	same := len(have) == len(r.with)
+// without is the plan with the orders that there are, in which batteries leave with the lock-outs of some ids: the one in force, unless orders came or went since it was made, or a battery leaves, which that one does not know.
+func (s *Scheduler) without(ctx context.Context, r reckoned, have []order.Order, gone map[string]bool) (*problem.Solution, float64, error) {
+	same := len(have) == len(r.with) && len(gone) == 0
 	for _, o := range have {
 		same = same && r.with[o.ID]
 	}
 	if same {
 		return r.solution, r.offset, nil
 	}
-	p := s.build(r.state, r.in, s.wishesOf(have, r.state.Now, r.in))
+	around := s.wishesOf(have, r.state.Now, r.in)
+	around.leave = gone
+	p := s.build(r.state, r.in, around)
 	sol, err := s.solve(p, func() (*problem.Solution, error) { return s.cfg.Reckon(ctx, p) })
 	return sol, valueOffset(s.cfg.District, p), err
 }
@@ -116,4 +131,15 @@ func (s *Scheduler) foreseen(o *order.Order, now time.Time) bool {
 func (s *Scheduler) leaves(o *order.Order, end time.Time) bool {
 	dev := s.cfg.District.Device(o.Site, o.Device)
 	return o.Kind == order.LockOut && dev != nil && dev.Battery != nil && (o.End.IsZero() || !o.End.Before(end))
+}
+
+// leaving are the ids of the lock-outs that take a battery away later within a plan and for its rest.
+func (s *Scheduler) leaving(orders []order.Order, now, end time.Time) map[string]bool {
+	ids := map[string]bool{}
+	for _, o := range orders {
+		if o.Start.After(now) && o.Start.Before(end) && s.leaves(&o, end) {
+			ids[o.ID] = true
+		}
+	}
+	return ids
 }

@@ -111,7 +111,8 @@ type Order struct {
 }
 
 // Cost is what an order costs: the certified cost of a plan with it less that of a plan without it, from the same state, over the hours of the plan. Neither plan is proven to
-// be the best one; the difference of the best ones lies between Low and High.
+// be the best one; the difference of the best ones lies between Low and High. The other orders are in both plans: costs of orders that make up for each other, such as two batteries that are locked out, add up to more
+// than what all of them cost together.
 type Cost struct {
 	EUR   float64   `json:"eur"` // negative: it saves
 	Low   float64   `json:"low_eur"`
