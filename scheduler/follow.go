@@ -11,6 +11,7 @@ import (
 	"quartier/scheduler/answer"
 	"quartier/scheduler/observe"
 	"quartier/schemas/district"
+	"quartier/schemas/order"
 )
 
 // Reason keys of a battery that does something else than the plan foresaw, because the net power turned out otherwise.
@@ -34,7 +35,8 @@ type following struct {
 }
 
 // value works out what is stored is worth beside a plan: by its tariff, carbon price, wear and limits, and by how wrong the forecasts of net power were.
-func (s *Scheduler) value(p *problem.Problem, sol *problem.Solution, plan *district.Plan, errs answer.Errors) (*following, error) {
+// What is ordered of the district for some time limits no day after the horizon in which it is over.
+func (s *Scheduler) value(p *problem.Problem, sol *problem.Solution, plan *district.Plan, asked wishes, errs answer.Errors) (*following, error) {
 	f := &following{plan: plan, stores: map[observe.Key]storage.Store{}, floor: map[observe.Key]float64{}, withoutKW: map[string][]float64{}, netKW: make([]float64, p.Steps)}
 	var all []storage.Store
 	fee := make([]float64, p.Steps) // of a withdrawal, by the capacity that may avoid it
@@ -83,11 +85,29 @@ func (s *Scheduler) value(p *problem.Problem, sol *problem.Solution, plan *distr
 	}
 	var err error
 	f.values, err = answer.New(storage.Pool(all), answer.Outlook{Start: plan.Start, Step: time.Duration(p.StepMinutes * float64(time.Minute)), NetKW: f.netKW, ImportPrice: f.importPrice, ExportPrice: f.exportPrice,
-		ImportLimitKW: p.Grid.ImportLimitKW, ExportLimitKW: p.Grid.ExportLimitKW, Curtails: curtails}, errs)
+		ImportLimitKW: p.Grid.ImportLimitKW, ExportLimitKW: p.Grid.ExportLimitKW,
+		NextImportLimitKW: asked.nextDay(order.ImportLimit, s.cfg.District.ImportLimitKW, p.Grid.ImportLimitKW),
+		NextExportLimitKW: asked.nextDay(order.ExportLimit, s.cfg.District.ExportLimitKW, p.Grid.ExportLimitKW), Curtails: curtails}, errs)
 	if err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// nextDay are a plan's limits of the district as they are a day after each step: configuredKW, and what is ordered that still holds then, though not below what limitKW of the plan leaves, where it holds in the step already, to what
+// is drawn or fed whatever is decided.
+func (w wishes) nextDay(kind order.Kind, configuredKW float64, limitKW []float64) []float64 {
+	out := constant(configuredKW, len(limitKW))
+	for t := range out {
+		least := 0.0
+		if len(w.of(kind, "", "", t)) > 0 {
+			least = limitKW[t]
+		}
+		for _, o := range w.of(kind, "", "", t+int(24*time.Hour/w.step)) {
+			out[t] = math.Min(out[t], math.Max(o.Value, least))
+		}
+	}
+	return out
 }
 
 // told is what a battery answers, with its reason.

@@ -51,7 +51,7 @@ func TestWhatIsValued(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f, err = w.s.value(p, sol, plan, in.netErrors); err != nil {
+	if f, err = w.s.value(p, sol, plan, w.s.wishes(w.now, in, ""), in.netErrors); err != nil {
 		t.Fatal(err)
 	}
 	if want := 0.205 + 0.03; math.Abs(f.importPrice[0]-want) > 1e-9 || math.Abs(f.netKW[0]-10) > 1e-9 {
@@ -59,14 +59,14 @@ func TestWhatIsValued(t *testing.T) {
 	}
 	for _, gone := range []func(){func() { sol.Sites[1].ID = "s3" }, func() { plan.ExportPrice = nil }} {
 		gone()
-		if _, err := w.s.value(p, sol, plan, in.netErrors); err == nil {
+		if _, err := w.s.value(p, sol, plan, w.s.wishes(w.now, in, ""), in.netErrors); err == nil {
 			t.Error("a plan that does not fit its problem is valued, want an error")
 		}
 		sol.Sites[1].ID = "s2"
 	}
 	p.Sites, sol.Sites = p.Sites[:1], sol.Sites[:1]
 	p.Sites[0].Devices = nil
-	if f, err := w.s.value(p, sol, plan, in.netErrors); f != nil || err != nil {
+	if f, err := w.s.value(p, sol, plan, w.s.wishes(w.now, in, ""), in.netErrors); f != nil || err != nil {
 		t.Errorf("without a battery: %v, %v; want nothing", f, err)
 	}
 }

@@ -45,7 +45,7 @@ func (s *Scheduler) Replan(ctx context.Context) (*district.Plan, error) {
 	s.keepOutlooks(ctx)
 	var f *following
 	if !s.cfg.KeepToPlan {
-		if f, err = s.value(p, sol, plan, in.netErrors); err != nil {
+		if f, err = s.value(p, sol, plan, asked, in.netErrors); err != nil {
 			s.cfg.Log.Warn("batteries keep to the plan", "district", s.cfg.District.ID, "err", err)
 		}
 	}

@@ -174,12 +174,19 @@ type Values struct {
 
 // Value works out the values of the horizon. finalWorth is what a stored kWh is worth at its end, EUR. Faults of the input are errors that name the slot.
 func Value(store Store, slots []Slot, finalWorth float64) (*Values, error) {
-	return Recurring(store, slots, finalWorth, 0)
+	return Recurring(store, slots, finalWorth, nil)
 }
 
-// Recurring is [Value] for a horizon that is no edge: what is stored at its end is worth, by how much it is, what it is worth so many slots before, which are those of a day; there it rests on finalWorth. With 0 slots, or more
-// than there are, it is Value.
-func Recurring(store Store, slots []Slot, finalWorth float64, period int) (*Values, error) {
+// Recurring is [Value] for a horizon that is no edge: what is stored at its end is worth, by how much it is, what it is worth at the begin of a usual day that follows, at whose end it is finalWorth. Without a usual day it is
+// Value.
+func Recurring(store Store, slots []Slot, finalWorth float64, usual []Slot) (*Values, error) {
+	var day *Values
+	if len(usual) > 0 {
+		var err error
+		if day, err = Value(store, usual, finalWorth); err != nil {
+			return nil, fmt.Errorf("storage: the day after the horizon: %w", err)
+		}
+	}
 	errs := []error{store.Validate()}
 	for k, s := range slots {
 		if !(s.Hours > 0) || len(s.NetKW) == 0 {
@@ -210,22 +217,18 @@ func Recurring(store Store, slots []Slot, finalWorth float64, period int) (*Valu
 	for g := range end {
 		end[g] = -finalWorth * v.level(g)
 	}
-	if before := len(slots) - period; period > 0 && before >= 0 {
-		v.back(before)
-		copy(end, v.cost[before])
-		for k := before; k < len(slots); k++ {
-			clear(v.cost[k])
-		}
+	if day != nil {
+		copy(end, day.cost[0])
 	}
-	v.back(0)
+	v.back()
 	return v, nil
 }
 
-// back works out the slots from the last one back to a first one, of which nothing is known yet.
-func (v *Values) back(first int) {
+// back works out the slots from the last one back to the first.
+func (v *Values) back() {
 	var r regions
 	var next [][]float64 // cost to go from the begin of the next slot, by its outcome
-	for k := len(v.slots) - 1; k >= first; k-- {
+	for k := len(v.slots) - 1; k >= 0; k-- {
 		s := &v.slots[k]
 		v.after[k] = v.mixed(k, next)
 		next = make([][]float64, len(s.NetKW))

@@ -127,7 +127,7 @@ func TestHorizonIsNoEdge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	short, err := Recurring(store, days(36), 0, 24)
+	short, err := Recurring(store, days(36), 0, days(36)[12:])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,12 +147,58 @@ func TestHorizonIsNoEdge(t *testing.T) {
 	}
 }
 
-// TestNothingRecurs without a day in the horizon: values are as without.
+// TestUsualDay: what is stored at the horizon, and before it, does not know of a limit in its last day that the usual day has not: it is worth what it is worth without one from the end of the limit on, and is used at the dearest price.
+// Where the usual day has the limit too, it is kept for it. A usual day with a fault is one.
+func TestUsualDay(t *testing.T) {
+	store := Store{CapacityKWh: 8, ChargeKW: 4, DischargeKW: 4, ChargeEfficiency: 0.95, DischargeEfficiency: 0.95, WearCostPerKWh: 0.005}
+	slots := func(limited bool) (out []Slot) {
+		for k := range 36 {
+			s := Slot{Hours: 1, ImportPrice: 0.1, ExportPrice: 0.05, NetKW: []float64{1.5, 2, 3}, Stays: 0.7}
+			if k%24 >= 6 && k%24 < 9 {
+				s.ImportPrice = 0.3
+			}
+			if limited && k >= 12 && k < 15 {
+				s.ImportLimitKW = 0.5
+			}
+			out = append(out, s)
+		}
+		return out
+	}
+	of := func(limited, usually bool) *Values {
+		t.Helper()
+		v, err := Recurring(store, slots(limited), 0.1, slots(usually)[12:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	once, always, never := of(true, false), of(true, true), of(false, false)
+	for k := 15; k <= 36; k++ {
+		for _, kwh := range []float64{1, 4, 7} {
+			if a, b := once.Worth(k, kwh), never.Worth(k, kwh); a != b {
+				t.Errorf("slot %d, %g kWh: one more is worth %g EUR after a limit, want %g EUR as without one", k, kwh, a, b)
+			}
+		}
+	}
+	if kw := once.At(30, 1, 6, 2, 0.3, 0.05); kw > -1.9 {
+		t.Errorf("at the dearest price %.2f kW of the 2 kW that are drawn are covered", -kw)
+	}
+	if a, b := once.Worth(12, 1), always.Worth(36, 1); a < 1 || b < 1 {
+		t.Errorf("before the limit one more kWh is worth %g EUR, before the next day's %g EUR, want more than any energy", a, b)
+	}
+	bad := slots(false)[12:]
+	bad[3].Hours = 0
+	if _, err := Recurring(store, slots(false), 0.1, bad); err == nil || !strings.Contains(err.Error(), "day after") || !strings.Contains(err.Error(), "slot 3") {
+		t.Errorf("a usual day with a slot of no hours: %v", err)
+	}
+}
+
+// TestNothingRecurs without a usual day: values are as without.
 func TestNothingRecurs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		store, slots := drawStore(t), drawSlots(t, 5, 2)
 		a, errA := Value(store, slots, 0.1)
-		b, errB := Recurring(store, slots, 0.1, 6)
+		b, errB := Recurring(store, slots, 0.1, nil)
 		if errA != nil || errB != nil {
 			t.Fatal(errA, errB)
 		}

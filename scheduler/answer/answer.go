@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"quartier/optimizer/storage"
@@ -33,9 +34,11 @@ type Outlook struct {
 	ImportPrice, ExportPrice []float64
 	// ImportLimitKW and ExportLimitKW are those of the boundary; nil, 0 and +Inf: none.
 	ImportLimitKW, ExportLimitKW []float64
+	// NextImportLimitKW and NextExportLimitKW are the limits a day after each slot, for what is stored at the horizon: a limit that is asked for once is none of the next day. Nil: as in the slot.
+	NextImportLimitKW, NextExportLimitKW []float64
 	// Curtails says that sun beyond the export limit is held back, so that the limit needs no stores.
 	Curtails bool
-	// Ends says that what is stored after the last slot is worth nothing; else it is worth what it is worth a day before, or, of an outlook of less than a day, a share of the mean import price.
+	// Ends says that what is stored after the last slot is worth nothing; else it is worth what it is worth a day before, with the limits of the next day, or, of an outlook of less than a day, a share of the mean import price.
 	Ends bool
 }
 
@@ -73,12 +76,24 @@ func New(pool storage.Store, o Outlook, errs Errors) (*Values, error) {
 			Stays: math.Pow(staying, o.Step.Hours())}
 		mean += o.ImportPrice[k] / float64(n)
 	}
-	final, day := 0.0, 0
+	final := 0.0
+	var next []storage.Slot // the day after the horizon
 	if !o.Ends {
-		day = int(24 * time.Hour / o.Step)
 		final = math.Max(0, lastWorth*mean*pool.DischargeEfficiency-pool.WearCostPerKWh)
+		if day := int(24 * time.Hour / o.Step); day <= n {
+			next = slices.Clone(slots[n-day:])
+		}
+		for i := range next {
+			k := n - len(next) + i
+			if o.NextImportLimitKW != nil {
+				next[i].ImportLimitKW = limit(o.NextImportLimitKW, k)
+			}
+			if o.NextExportLimitKW != nil {
+				next[i].ExportLimitKW = limit(o.NextExportLimitKW, k)
+			}
+		}
 	}
-	v, err := storage.Recurring(pool, slots, final, day)
+	v, err := storage.Recurring(pool, slots, final, next)
 	if err != nil {
 		return nil, err
 	}

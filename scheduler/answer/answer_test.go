@@ -164,3 +164,27 @@ func TestShareKeepsSites(t *testing.T) {
 		}
 	})
 }
+
+// TestLimitsOfTheNextDay: a limit in an outlook that the next day has not is not what is stored is worth at its end; where nothing is said of the next day, it has it too; what the next day has alone counts.
+func TestLimitsOfTheNextDay(t *testing.T) {
+	const n = 24 * 4
+	worth := func(now, next []float64) float64 {
+		t.Helper()
+		v, err := New(home, Outlook{Start: start, Step: 15 * time.Minute, NetKW: flat(2, n), ImportPrice: flat(0.2, n), ExportPrice: flat(0.05, n), ImportLimitKW: now, NextImportLimitKW: next}, sure)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.Worth(start.Add(n*15*time.Minute-time.Second), 1)
+	}
+	none, some := flat(math.Inf(1), n), flat(math.Inf(1), n)
+	copy(some, flat(0.5, 8))
+	for _, tt := range []struct {
+		name      string
+		now, next []float64
+		dear      bool
+	}{{"no limit", none, none, false}, {"once", some, none, false}, {"each day", some, some, true}, {"nothing said", some, nil, true}, {"from the next day on", none, some, true}} {
+		if got := worth(tt.now, tt.next); (got > 1) != tt.dear {
+			t.Errorf("%s: one more kWh is worth %.2f EUR at the end, want more than any energy: %v", tt.name, got, tt.dear)
+		}
+	}
+}
