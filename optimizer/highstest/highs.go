@@ -29,6 +29,9 @@ type Options struct {
 	Relaxed   bool          // leave out that whole columns are whole
 	Threads   int           // 0: as HiGHS chooses
 	Tolerance float64       // of feasibility; 0: 1e-9
+	// NoPresolve has HiGHS search the program as it is written. Its presolve of mixed-integer programs loses the optimum of some: HiGHS 1.10 then calls a dearer point
+	// optimal, or no point possible. A plan that costs less than HiGHS's bound is to be held against an answer without it.
+	NoPresolve bool
 }
 
 // Answer is what HiGHS says.
@@ -94,8 +97,12 @@ func Run(ctx context.Context, m *milp.Model, o Options) (Answer, error) {
 	if o.Tolerance == 0 {
 		o.Tolerance = 1e-9
 	}
-	options := fmt.Sprintf("solver = %s\ntime_limit = %g\nthreads = %d\nmip_rel_gap = %g\nmip_abs_gap = 1e-9\nmip_feasibility_tolerance = %[5]g\nprimal_feasibility_tolerance = %[5]g\ndual_feasibility_tolerance = %[5]g\nlog_to_console = true\n",
-		o.Solver, o.TimeLimit.Seconds(), o.Threads, o.Gap, o.Tolerance)
+	presolve := "choose"
+	if o.NoPresolve {
+		presolve = "off"
+	}
+	options := fmt.Sprintf("presolve = %[6]s\nsolver = %[1]s\ntime_limit = %[2]g\nthreads = %[3]d\nmip_rel_gap = %[4]g\nmip_abs_gap = 1e-9\nmip_feasibility_tolerance = %[5]g\nprimal_feasibility_tolerance = %[5]g\ndual_feasibility_tolerance = %[5]g\nlog_to_console = true\n",
+		o.Solver, o.TimeLimit.Seconds(), o.Threads, o.Gap, o.Tolerance, presolve)
 	if err := os.WriteFile(filepath.Join(dir, "options"), []byte(options), 0o600); err != nil {
 		return Answer{}, fmt.Errorf("highstest: %w", err)
 	}
