@@ -116,7 +116,8 @@ var heading = []struct {
 	{"map_checksum", "changes when places are added to the map", "uint32", 68, 2},
 }
 
-var columns = []string{"Name", "Block", "Unit", "Modbus unit", "Register", "Registers", "Type", "Scale", "Access", "Min", "Max", "OPC UA node", "OPC UA type", "OPC UA path", "Meaning"}
+// columns are read by their place as well: new ones follow the last.
+var columns = []string{"Name", "Block", "Unit", "Modbus unit", "Register", "Registers", "Type", "Scale", "Access", "Min", "Max", "OPC UA node", "Meaning", "OPC UA type", "OPC UA path"}
 
 // row is a point as texts; wide numbers stay numbers for a spreadsheet.
 func (p Point) row() []any {
@@ -129,7 +130,7 @@ func (p Point) row() []any {
 	if p.Min == p.Max {
 		lo, hi = "", ""
 	}
-	return []any{p.Name, p.Block, string(p.Unit), unit, register, registers, p.Type, p.Scale, p.Access, lo, hi, p.NodeID, p.DataType, p.Path, p.Description}
+	return []any{p.Name, p.Block, string(p.Unit), unit, register, registers, p.Type, p.Scale, p.Access, lo, hi, p.NodeID, p.Description, p.DataType, p.Path}
 }
 
 func cell(v any) string {

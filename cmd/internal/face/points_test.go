@@ -26,6 +26,14 @@ func TestPointsAsFiles(t *testing.T) {
 	if err != nil || len(rows) != len(points)+1 {
 		t.Fatalf("%d rows of CSV, %v, want %d", len(rows), err, len(points)+1)
 	}
+	if head := strings.Join(rows[0], ","); !strings.HasPrefix(head, "Name,Block,Unit,Modbus unit,Register,Registers,Type,Scale,Access,Min,Max,OPC UA node,Meaning,") {
+		t.Errorf("columns are %s: who reads by place finds others than before", head)
+	}
+	for k, p := range points {
+		if r := rows[k+1]; r[11] != p.NodeID || r[12] != p.Description || r[13] != p.DataType || r[14] != p.Path {
+			t.Errorf("row %d is %q, want node, meaning, type and path of %+v at its end", k+1, r, p)
+		}
+	}
 	if n := strings.Count(table.String(), "\n"); n != len(rows) {
 		t.Errorf("%d lines of the table, want %d", n, len(rows))
 	}

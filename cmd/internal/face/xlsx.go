@@ -25,7 +25,7 @@ const (
 <worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews><cols>`
 )
 
-var columnWidths = []int{48, 10, 12, 12, 10, 10, 9, 7, 8, 12, 12, 60, 12, 60, 70}
+var columnWidths = []int{48, 10, 12, 12, 10, 10, 9, 7, 8, 12, 12, 60, 70, 12, 60}
 
 // WriteXLSX writes points as a spreadsheet. A library for that costs several megabytes of the binary, for one plain table.
 func WriteXLSX(w io.Writer, points []Point) error {
