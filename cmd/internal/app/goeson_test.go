@@ -226,8 +226,8 @@ func goesOn(t *testing.T, s *stage, alarmed, killed bool, end func()) {
 		t.Errorf("orders are\n%+v, were\n%+v", after.orders, before.orders)
 	}
 	all, err := s.app.record.Orders(ctx, faultDistrict, timegrid.NewSpan(now.Add(-time.Minute), now.Add(time.Hour)))
-	if i := slices.IndexFunc(all, func(o order.Order) bool { return o.ID == ended.ID }); err != nil || i < 0 || all[i].Outcome != order.EndedBy || all[i].EndedWho != "adam" || all[i].EndedAt.IsZero() {
-		t.Errorf("the record has the orders %+v, %v; want that %s was ended by adam", all, err, ended.ID)
+	if i := slices.IndexFunc(all, func(o order.Order) bool { return o.ID == ended.ID }); err != nil || i < 0 || all[i].Outcome != order.EndedBy || all[i].EndedWho != "adam" || all[i].EndedWhy != "no more wanted" || all[i].EndedAt.IsZero() {
+		t.Errorf("the record has the orders %+v, %v; want that %s was ended by adam, who wanted no more of it", all, err, ended.ID)
 	}
 	a, b := after.tanks[0], before.tanks[0]
 	if a.Site != b.Site || a.Device != b.Device || math.Abs(a.LossPerHour-b.LossPerHour) > 0.02*b.LossPerHour || a.Nights != b.Nights || math.Abs(a.Known-b.Known) > 0.01 {
@@ -235,14 +235,17 @@ func goesOn(t *testing.T, s *stage, alarmed, killed bool, end func()) {
 	}
 	known := map[string]int64{}
 	name := func(e district.ForecastError) string {
-		return fmt.Sprint(e.Site, e.Quantity, e.Day.Unix(), e.LeadMinutes, e.Replayed)
+		return fmt.Sprintf("%s/%s/%s of %s, %d min ahead, replayed %v", e.Site, e.Device, e.Quantity, e.Day.Format(time.RFC3339), e.LeadMinutes, e.Replayed)
 	}
 	for _, e := range after.errors {
+		if _, twice := known[name(e)]; twice {
+			t.Errorf("two rows of %s", name(e))
+		}
 		known[name(e)] = e.Count
 	}
 	for _, e := range before.errors {
 		if known[name(e)] < e.Count {
-			t.Errorf("of forecasts of %s of %s, %s, %d min ahead, %d were judged, were %d", e.Site, e.Quantity, e.Day.Format(time.DateOnly), e.LeadMinutes, known[name(e)], e.Count)
+			t.Errorf("of forecasts of %s %d were judged, were %d", name(e), known[name(e)], e.Count)
 			break
 		}
 	}
@@ -291,9 +294,6 @@ func TestGoesOnAfterARestart(t *testing.T) {
 
 // TestGoesOnAfterARestartWithADatabase: the same where the record is in a database.
 func TestGoesOnAfterARestartWithADatabase(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes seconds of the machine's time")
-	}
 	t.Parallel()
 	url := storetest.Database(t)
 	s := newStage(t, t.TempDir(), setting{at: time.Now(), fed: config.OpenMeteo})
