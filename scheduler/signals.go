@@ -280,7 +280,8 @@ func (s *Scheduler) outlooks(in *inputs) []district.Foreseen {
 	return out
 }
 
-// rounded is a forecast with no more than what it is worth, as plans are kept for years: four digits of the largest value and of bands three, and none of a series that is settled in all steps.
+// rounded is a forecast with no more than what it is worth, as plans are kept for years: four digits of the largest value and of bands three, and no band of a series that is settled in all steps. Bands are rounded outwards, so that
+// what lay within one still does.
 func rounded(f district.Foreseen) district.Foreseen {
 	most := 0.0
 	for _, list := range [][]float64{f.Mean, f.Low, f.High} {
@@ -288,7 +289,9 @@ func rounded(f district.Foreseen) district.Foreseen {
 			most = math.Max(most, math.Abs(v))
 		}
 	}
-	mean, low, high := toDigits(f.Mean, most, 4), toDigits(f.Low, most, 3), toDigits(f.High, most, 3)
+	const onIt = 1e-6 // what is that near to its last digit has it
+	down, up := func(v float64) float64 { return math.Floor(v + onIt) }, func(v float64) float64 { return math.Ceil(v - onIt) }
+	mean, low, high := wholeDigits(f.Mean, most, 4, math.Round), wholeDigits(f.Low, most, 3, down), wholeDigits(f.High, most, 3, up)
 	if len(f.Low) > 0 {
 		f.Settled = true
 		for t := range mean {
@@ -306,7 +309,17 @@ func rounded(f district.Foreseen) district.Foreseen {
 	return f
 }
 
-// toDigits rounds values to so many digits of the largest of their kind.
-func toDigits(list []float64, most float64, digits int) []float64 {
-	return keepDigits(list, int(math.Max(0, math.Min(12, float64(digits)-math.Ceil(math.Log10(math.Max(most, 1e-9)))))))
+// wholeDigits has of values so many digits of the largest of their kind; whole makes whole numbers of those.
+func wholeDigits(list []float64, most float64, digits int, whole func(float64) float64) []float64 {
+	if list == nil {
+		return nil
+	}
+	scale := math.Pow10(int(math.Max(0, math.Min(12, float64(digits)-math.Ceil(math.Log10(math.Max(most, 1e-9)))))))
+	out := make([]float64, len(list))
+	for i, v := range list {
+		if out[i] = whole(v*scale) / scale; out[i] == 0 {
+			out[i] = 0 // without a sign
+		}
+	}
+	return out
 }

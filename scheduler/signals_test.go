@@ -258,7 +258,7 @@ func TestRounded(t *testing.T) {
 	if got := rounded(district.Foreseen{Mean: price}); got.Settled {
 		t.Errorf("a price of which nothing is known is settled: %+v", got)
 	}
-	if got := toDigits([]float64{0.123456, -0.00004}, 0.2, 4); got[0] != 0.1235 || got[1] != 0 {
+	if got := wholeDigits([]float64{0.123456, -0.00004}, 0.2, 4, math.Round); got[0] != 0.1235 || got[1] != 0 {
 		t.Errorf("%v", got)
 	}
 }
