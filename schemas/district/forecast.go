@@ -1,6 +1,10 @@
 package district
 
-import "time"
+import (
+	"time"
+
+	"quartier/schemas/units"
+)
 
 // The quantities that are foreseen.
 const (
@@ -15,17 +19,17 @@ const (
 	ForecastCarbon   = "carbon"    // g CO2/kWh of the public grid
 )
 
-// ForecastUnit is the unit of a quantity that is foreseen.
-func ForecastUnit(quantity string) string {
+// ForecastUnit is the unit of a quantity that is foreseen, and of how wrong that was.
+func ForecastUnit(quantity string) units.Unit {
 	switch quantity {
 	case ForecastOutdoor:
-		return "°C"
+		return units.DegC
 	case ForecastPrice:
-		return "EUR/kWh"
+		return units.EURPerKWh
 	case ForecastCarbon:
-		return "g/kWh"
+		return units.GramsPerKWh
 	}
-	return "kW"
+	return units.KW
 }
 
 // Foreseen is what a plan expects of one series in its steps, and in which band it is to be: four times of five between Low and High. A band is as narrow as the mean in steps whose value is

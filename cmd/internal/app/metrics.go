@@ -12,6 +12,7 @@ import (
 	"quartier/optimizer/problem"
 	"quartier/scheduler"
 	"quartier/schemas/district"
+	"quartier/schemas/units"
 )
 
 // metrics are what a process tells Prometheus beside the console's own; every name begins with quartier_ and ends in its unit.
@@ -85,7 +86,7 @@ var (
 	// forecastLabels had no device once; of a site as a whole it is empty, which Prometheus takes for none, so that what asked then still finds its series.
 	forecastLabels = []string{"district", "site", "device", "quantity", "lead_minutes"}
 	// forecastUnits are the units of what is foreseen as the names of figures end.
-	forecastUnits = map[string]string{"kW": "kilowatts", "°C": "celsius", "EUR/kWh": "euros_per_kilowatthour", "g/kWh": "grams_per_kilowatthour"}
+	forecastUnits = map[units.Unit]string{units.KW: "kilowatts", units.DegC: "celsius", units.EURPerKWh: "euros_per_kilowatthour", units.GramsPerKWh: "grams_per_kilowatthour"}
 
 	forecastError   = byUnit("quartier_forecast_error", "Mean absolute error of the forecasts of the last weeks.")
 	persistentError = byUnit("quartier_forecast_persistence_error", "The same of similar days with the present deviation fading.")
@@ -94,8 +95,8 @@ var (
 )
 
 // byUnit describes a figure in each unit of what is foreseen.
-func byUnit(name, help string) map[string]*prometheus.Desc {
-	out := map[string]*prometheus.Desc{}
+func byUnit(name, help string) map[units.Unit]*prometheus.Desc {
+	out := map[units.Unit]*prometheus.Desc{}
 	for unit, suffix := range forecastUnits {
 		out[unit] = prometheus.NewDesc(name+"_"+suffix, help, forecastLabels, nil)
 	}
@@ -104,7 +105,7 @@ func byUnit(name, help string) map[string]*prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (f foreseen) Describe(ch chan<- *prometheus.Desc) {
-	for _, x := range []map[string]*prometheus.Desc{forecastError, persistentError, forecastLoss} {
+	for _, x := range []map[units.Unit]*prometheus.Desc{forecastError, persistentError, forecastLoss} {
 		for _, desc := range x {
 			ch <- desc
 		}

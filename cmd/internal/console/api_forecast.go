@@ -10,14 +10,14 @@ import (
 	"quartier/schemas/timegrid"
 )
 
-// ForecastQuality is how good the forecasts of one quantity were at one lead over some days. The unit of its figures is that of the quantity: kW, of outdoor °C, of price EUR/kWh, of carbon g/kWh.
+// ForecastQuality is how good the forecasts of one quantity were at one lead over some days. The unit of its figures is that of the quantity: kW, of outdoor degC, of price EUR/kWh, of carbon gCO2e/kWh.
 type ForecastQuality struct {
 	Site        string   `json:"site" doc:"_: the district as a whole"`
 	SiteName    string   `json:"site_name"`
 	Device      string   `json:"device" doc:"empty: the site as a whole"`
 	DeviceName  string   `json:"device_name"`
 	Quantity    string   `json:"quantity" enum:"load,sun,net,heat,hot_water,car,outdoor,price,carbon" doc:"net: load less sun, of the district"`
-	Unit        string   `json:"unit" enum:"kW,°C,EUR/kWh,g/kWh" doc:"of the errors and of what was measured"`
+	Unit        string   `json:"unit" enum:"kW,degC,EUR/kWh,gCO2e/kWh" doc:"of the errors and of what was measured"`
 	LeadMinutes int      `json:"lead_minutes" doc:"from when it was forecast to the begin of the slot"`
 	Slots       int64    `json:"slots" doc:"forecasts that were held against what was measured"`
 	Replayed    int64    `json:"replayed" doc:"of those, the ones that were made afterwards from the record, of what was known at their time alone"`
@@ -95,7 +95,7 @@ func qualities(d *district.District, rows []district.ForecastError, plan *distri
 			device = dev.Name
 		}
 		n := float64(e.Count)
-		q := ForecastQuality{Site: k.site, SiteName: name, Device: k.device, DeviceName: device, Quantity: k.quantity, Unit: district.ForecastUnit(k.quantity), LeadMinutes: k.lead, Slots: e.Count, Replayed: replayed[k],
+		q := ForecastQuality{Site: k.site, SiteName: name, Device: k.device, DeviceName: device, Quantity: k.quantity, Unit: string(district.ForecastUnit(k.quantity)), LeadMinutes: k.lead, Slots: e.Count, Replayed: replayed[k],
 			MAE: e.Absolute / n, Persistence: e.Persistence / n, Measured: e.Measured / n, SteppedBack: back[[3]string{k.site, k.device, k.quantity}]}
 		if e.Banded > 0 {
 			loss, share := e.Pinball/float64(e.Banded), float64(e.Covered)/float64(e.Banded)

@@ -28,7 +28,7 @@ type ForeseenInfo struct {
 	Device      string       `json:"device" doc:"empty: the site or district as a whole"`
 	DeviceName  string       `json:"device_name"`
 	Quantity    string       `json:"quantity" enum:"load,sun,net,heat,hot_water,car,outdoor,price,carbon"`
-	Unit        string       `json:"unit"`
+	Unit        string       `json:"unit" enum:"kW,degC,EUR/kWh,gCO2e/kWh"`
 	SteppedBack bool         `json:"stepped_back" doc:"similar days foresaw it better of late, and are what the plan rests on"`
 	Now         *Expectation `json:"now" doc:"null: the plan does not reach so far"`
 	In6h        *Expectation `json:"in_6h"`
@@ -72,12 +72,9 @@ func (s *Server) foreseenRoutes() {
 	register(s, ViewerAccess, one, s.getForeseen)
 }
 
-// foreseenUnits are the units of what is foreseen, as the console's other values have them.
-var foreseenUnits = map[string]string{district.ForecastOutdoor: "degC", district.ForecastPrice: "EUR/kWh", district.ForecastCarbon: "gCO2e/kWh"}
-
 // foreseenInfo describes a series; now is the clock of the district.
 func foreseenInfo(d *district.District, p *district.Plan, f *district.Foreseen, now time.Time) ForeseenInfo {
-	out := ForeseenInfo{Site: f.Site, SiteName: objectName(d, d.ID+"/"+f.Site), Device: f.Device, DeviceName: f.Device, Quantity: f.Quantity, Unit: cmp.Or(foreseenUnits[f.Quantity], "kW"), SteppedBack: f.SteppedBack}
+	out := ForeseenInfo{Site: f.Site, SiteName: objectName(d, d.ID+"/"+f.Site), Device: f.Device, DeviceName: f.Device, Quantity: f.Quantity, Unit: string(district.ForecastUnit(f.Quantity)), SteppedBack: f.SteppedBack}
 	if dev := d.Device(f.Site, f.Device); dev != nil {
 		out.DeviceName = dev.Name
 	}

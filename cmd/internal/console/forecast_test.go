@@ -38,7 +38,7 @@ func TestForecastQuality(t *testing.T) {
 	if q.SiteName != "École Jean Macé" || q.Slots != 36 || q.Replayed != 24 || q.MAE != 2 || q.Persistence != 2 || q.Measured != 10 || *q.Coverage != 0.75 || math.Abs(*q.Pinball-0.25) > 1e-12 {
 		t.Errorf("%+v", q)
 	}
-	if q := got[1]; q.Quantity != district.ForecastOutdoor || q.MAE != 1.5 || q.Unit != "°C" || !q.SteppedBack {
+	if q := got[1]; q.Quantity != district.ForecastOutdoor || q.MAE != 1.5 || q.Unit != "degC" || !q.SteppedBack {
 		t.Errorf("%+v", q)
 	}
 	if q := got[3]; q.Device != "heat_pump-1" || q.DeviceName != "Pompe à chaleur" || q.Unit != "kW" || q.SteppedBack {
