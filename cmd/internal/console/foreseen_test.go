@@ -144,7 +144,7 @@ func TestPlanDetail(t *testing.T) {
 	}{{"", true, false}, {"?detail=schedule", true, false}, {"?detail=words", false, false}, {"?detail=all", true, true}} {
 		v := get[console.PlanView](b, "/api/districts/fontaine/plan"+c.query)
 		if (v.Plan != nil) != c.plan || c.plan && (len(v.Plan.Sites) == 0 || (len(v.Plan.Foreseen) > 0) != c.foreseen) {
-			t.Errorf("%q answers the plan %+v", c.query, v.Plan)
+			t.Errorf("%q answers a plan: %v, what it foresees: %v; want %v and %v", c.query, v.Plan != nil, v.Plan != nil && len(v.Plan.Foreseen) > 0, c.plan, c.foreseen)
 		}
 		if len(v.Foreseen) == 0 || len(v.Decisions) == 0 || v.Summary.ID == 0 {
 			t.Errorf("%q answers %d series and %d decisions of plan %d", c.query, len(v.Foreseen), len(v.Decisions), v.Summary.ID)
