@@ -73,14 +73,19 @@ const (
 
 // off is the mean absolute error of a voice and of similar days in the same slots after one, and of how many.
 func (e *errorsAt) off(voice int, after int64) (its, plain float64, n int) {
+	return e.against(voice, voicePlain, after)
+}
+
+// against is the mean absolute error of two voices in the slots after one in which both spoke, and how many these are.
+func (e *errorsAt) against(voice, other int, after int64) (its, others float64, n int) {
 	for i := len(e.list) - 1; i >= 0 && e.list[i].slot > after; i-- {
-		a, b := float64(e.list[i].err[voice]), float64(e.list[i].err[voicePlain])
+		a, b := float64(e.list[i].err[voice]), float64(e.list[i].err[other])
 		if math.IsNaN(a) || math.IsNaN(b) {
 			continue
 		}
-		its, plain, n = its+math.Abs(a), plain+math.Abs(b), n+1
+		its, others, n = its+math.Abs(a), others+math.Abs(b), n+1
 	}
-	return its / math.Max(1, float64(n)), plain / math.Max(1, float64(n)), n
+	return its / math.Max(1, float64(n)), others / math.Max(1, float64(n)), n
 }
 
 // stepWindows are the stretches over which who speaks is judged, hours: what is grossly wrong is left within hours, and what is a little worse within weeks.
@@ -118,6 +123,32 @@ func (j *Judged) step(b int, slot int64) {
 			e.back[voice], e.since[voice] = !e.back[voice], slot
 		}
 	}
+}
+
+// besideLeast is how many errors of both must be known before what is foreseen here may stand in the place of what is said.
+const besideLeast = 96
+
+// besides reports whether what is foreseen here, or similar days where these are better than that, was nearer to what came at a lead than what was said, over two weeks, and over no shorter stretch farther from it. Where too few
+// forecasts of a lead are known, as of prices that are published by then on most hours, it goes by a longer one.
+func (j *Judged) besides(b int) bool {
+	now := j.slot(j.End())
+	for ; b < len(j.errors); b++ {
+		e, here := &j.errors[b], voiceOwn
+		if e.back[voiceOwn] {
+			here = voicePlain
+		}
+		its, said, n := e.against(here, voiceSaid, now-int64(judgeDays*j.perDay))
+		if n < besideLeast {
+			continue
+		}
+		better := its < said*(1-margin(n))
+		for _, hours := range stepWindows {
+			its, said, n = e.against(here, voiceSaid, now-int64(hours*j.perDay)/24)
+			better = better && (n < leaveLeast || its <= said*(1+margin(n)))
+		}
+		return better
+	}
+	return false
 }
 
 // bands says how errors are distributed, by voice, lead and hour of the clock, each once.

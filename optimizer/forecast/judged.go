@@ -36,6 +36,8 @@ type JudgedSettings struct {
 	Zone *time.Location
 	// Own has it foresee itself what nobody says, by [Adaptive]; else similar days do.
 	Own bool
+	// Beside has it foresee beside what is said as well, which stands until that was nearer to what came over two weeks, lead by lead, see [Judged.besides].
+	Beside bool
 	// OwnFade is the time constant of the present deviation in that; 0: two hours.
 	OwnFade time.Duration
 	// Min and Max are the range of the series; both 0: any.
@@ -61,6 +63,7 @@ var CountedLeads = []time.Duration{time.Hour, 3 * time.Hour, 6 * time.Hour, 12 *
 type Said struct {
 	Mean    []float64 // NaN where nothing is said, as beyond its end
 	Settled []bool    // that this is what will come; not beyond its end
+	Firm    []bool    // that nothing else stands in its place, however wrong it was; not beyond its end
 }
 
 func (s Said) at(i int) float64 {
@@ -72,6 +75,10 @@ func (s Said) at(i int) float64 {
 
 func (s Said) settled(i int) bool {
 	return i < len(s.Settled) && s.Settled[i] && !math.IsNaN(s.at(i))
+}
+
+func (s Said) firm(i int) bool {
+	return s.settled(i) || i < len(s.Firm) && s.Firm[i] && !math.IsNaN(s.at(i))
 }
 
 // Expected is what is foreseen of a series. What it says is worked out when it is asked, before the next slot comes.
@@ -264,14 +271,18 @@ func (j *Judged) Say(said Said) *Expected {
 	n, end := j.set.Lead, j.End()
 	e := &Expected{Mean: make([]float64, n), Back: make([]bool, n), Known: make([]bool, n), speaks: make([]int, n)}
 	hour := end.Equal(end.Truncate(time.Hour)) && j.slot(end) > j.waited
+	beside := make([]bool, len(j.leads))
+	for b := range beside {
+		beside[b] = j.own != nil && j.set.Beside && j.besides(b)
+	}
 	var own []float64
 	size := 0.0
 	for i := range n {
 		b := j.near[i]
 		switch v := said.at(i); {
-		case said.settled(i) || !math.IsNaN(v) && !j.errors[b].back[voiceSaid]:
+		case said.firm(i) || !math.IsNaN(v) && !beside[b] && (j.set.Beside || !j.errors[b].back[voiceSaid]):
 			e.speaks[i], e.Mean[i] = voiceSaid, v
-		case math.IsNaN(v) && j.own != nil && !j.errors[b].back[voiceOwn]:
+		case (beside[b] || math.IsNaN(v)) && j.own != nil && !j.errors[b].back[voiceOwn]:
 			if own == nil {
 				own = j.own.Forecast(j.past)
 			}
@@ -292,6 +303,9 @@ func (j *Judged) Say(said Said) *Expected {
 	if hour {
 		if e.Plain == nil {
 			e.Plain = j.similar.Plain(j.past)
+		}
+		if own == nil && j.own != nil && j.set.Beside {
+			own = j.own.Forecast(j.past)
 		}
 		j.wait(end, said, own, e)
 	}
