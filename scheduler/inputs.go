@@ -25,6 +25,7 @@ type inputs struct {
 	outdoorC    []float64
 	carbon      []float64
 	importPrice []float64
+	saidPrice   []float64 // import, as its source says it
 	exportPrice []float64
 	tanks       map[observe.Key]tankOutlook
 	rooms       map[observe.Key]roomOutlook
@@ -118,6 +119,7 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 	if err := s.pricesOf(&in, horizon); err != nil {
 		return in, err
 	}
+	in.saidPrice = in.importPrice
 	s.judgePrices(&in)
 	return in, nil
 }

@@ -82,7 +82,7 @@ func (s *Scheduler) noticeDevices(st observe.State) (changed bool) {
 // pricesEvery is how often prices are looked at between two plans.
 const pricesEvery = time.Minute
 
-// otherPrices reports whether the prices of what is left of a plan are others now: the day ahead was published, or corrected.
+// otherPrices reports whether the source says other prices of what is left of a plan now: the day ahead was published, or corrected. What it said is not what the plan is made with where something else was foreseen.
 func (s *Scheduler) otherPrices(plan *district.Plan, now time.Time) bool {
 	first, ok := plan.Index(now)
 	if !ok {
@@ -91,10 +91,13 @@ func (s *Scheduler) otherPrices(plan *district.Plan, now time.Time) bool {
 	step := time.Duration(plan.StepMinutes * float64(time.Minute))
 	from := plan.Start.Add(time.Duration(first) * step)
 	span := timegrid.NewSpan(from, plan.Start.Add(time.Duration(plan.Steps)*step))
+	s.mu.Lock()
+	said := s.saidPrice
+	s.mu.Unlock()
 	for _, of := range []struct {
 		planned []float64
 		read    func(timegrid.Span, time.Duration) ([]float64, error)
-	}{{plan.ImportPrice, s.cfg.Prices.Import}, {plan.ExportPrice, s.cfg.Prices.Export}} {
+	}{{said, s.cfg.Prices.Import}, {plan.ExportPrice, s.cfg.Prices.Export}} {
 		prices, err := of.read(span, step)
 		if err != nil {
 			return false // the next plan tells

@@ -50,7 +50,7 @@ func (s *Scheduler) Replan(ctx context.Context) (*district.Plan, error) {
 		}
 	}
 	s.mu.Lock()
-	s.plan, s.solution, s.plannedWall, s.following = plan, sol, s.cfg.Wall(), f
+	s.plan, s.saidPrice, s.solution, s.plannedWall, s.following = plan, in.saidPrice, sol, s.cfg.Wall(), f
 	s.mu.Unlock()
 	return plan, nil
 }

@@ -59,12 +59,23 @@ type Prices interface {
 	Export(sp timegrid.Span, step time.Duration) ([]float64, error)
 }
 
+// PriceBasis is how it is known what Prices say of the import in a slot.
+type PriceBasis int
+
+const (
+	PriceSettled   PriceBasis = iota // what is paid then, as a tariff says it or a market has published it
+	PriceRepeated                    // it follows a calendar that what was published follows to the digit
+	PriceEstimated                   // what may be expected
+)
+
 // Config is everything that a scheduler needs. All fields are required unless they say otherwise.
 type Config struct {
 	District *district.District
 	Live     observe.Live
 	Store    Store
 	Prices   Prices
+	// PriceBasis returns how the import price of a slot, past or to come, is known. Nil: all are settled.
+	PriceBasis func(slot timegrid.Span) PriceBasis
 	// Driver returns the driver of a device; false when it is not connected here.
 	Driver func(site, device string) (drivers.Driver, bool)
 	// Plan solves a problem within its own time budget; previous is the solution before, nil at first.
@@ -138,6 +149,7 @@ type Scheduler struct {
 
 	mu          sync.Mutex
 	plan        *district.Plan
+	saidPrice   []float64 // import, as Prices said it when the plan was made
 	solution    *problem.Solution
 	plannedWall time.Time
 	planErr     error

@@ -18,7 +18,7 @@ const signalSlack = 2 * time.Hour
 // priors are how wrong forecasts are taken to be before any is known: deviations a day ahead, in the unit of the quantity or as a share of what is foreseen.
 var priors = map[string]forecast.JudgedSettings{
 	district.ForecastOutdoor:  {Prior: 3, OwnFade: 12 * time.Hour},
-	district.ForecastPrice:    {Prior: 0.03, OwnFade: 6 * time.Hour},
+	district.ForecastPrice:    {Prior: 0.03, OwnFade: 6 * time.Hour, Beside: true},
 	district.ForecastCarbon:   {PriorShare: 0.25, OwnFade: 6 * time.Hour, Max: math.Inf(1)},
 	district.ForecastHotWater: {PriorShare: 1, Max: math.Inf(1)},
 	district.ForecastHeat:     {PriorShare: 0.4, Max: math.Inf(1)},
@@ -128,44 +128,55 @@ func (s *Scheduler) carbonKnown(slot time.Time) (float64, bool) {
 	return s.cfg.Carbon(timegrid.Span{Start: slot, End: slot.Add(s.cfg.District.Step)})
 }
 
-// ownPriceFrom is of how much of the past prices must be known for those beyond what is published to be foreseen from them here, and not as the feed has them: as on similar days.
-const ownPriceFrom = 3 * 24 * time.Hour
+// clockDays is how long before a slot another clock may tell no time of day of the past: as far as those look back on that are foreseen by the time since.
+const clockDays = 9 * 24 * time.Hour
 
-// judgePrices holds the import prices of a plan against those that came: a tariff and what a market has published are settled, and what is foreseen beyond is not.
+// judgePrices holds the import prices of a plan against those that were paid. Settled ones stay as they are. What a market's feed has beyond what is published stays where it follows a calendar, and in the days around a change of the
+// clock, by which the feed goes and what is foreseen here does not; otherwise until something else was nearer to what came.
 func (s *Scheduler) judgePrices(in *inputs) {
 	if s.cfg.KeepToPlan {
 		return
 	}
+	basis := s.cfg.PriceBasis
+	if basis == nil {
+		basis = func(timegrid.Span) PriceBasis { return PriceSettled }
+	}
+	price := func(slot timegrid.Span) float64 {
+		if v, err := s.cfg.Prices.Import(slot, in.step); err == nil && len(v) == 1 && math.Abs(v[0]) <= absurdEURPerKWh {
+			return v[0]
+		}
+		return math.NaN()
+	}
+	said := forecast.Said{Mean: slices.Clone(in.importPrice)}
+	ahead := time.Duration(in.steps) * in.step
+	if s.cfg.PriceBasis != nil {
+		ahead += signalSlack // errors as far ahead as the plan reaches are to be known
+	}
+	for slot := range timegrid.NewSpan(in.start, in.start.Add(ahead)).Slots(in.step) {
+		if len(said.Settled) >= len(said.Mean) {
+			said.Mean = append(said.Mean, price(slot))
+		}
+		_, offset := slot.Start.In(s.cfg.District.Zone).Zone()
+		_, before := slot.Start.Add(-clockDays).In(s.cfg.District.Zone).Zone()
+		of := basis(slot)
+		said.Settled, said.Firm = append(said.Settled, of == PriceSettled), append(said.Firm, of == PriceRepeated || offset != before)
+	}
 	k := foresee.Key{Site: district.DistrictSite, Quantity: district.ForecastPrice}
-	heard, known := s.foresight.HeardUntil(k)
-	until, feed, own := time.Time{}, false, false
-	if s.cfg.Basis != nil {
-		for _, b := range s.cfg.Basis(in.start, in.start.Add(time.Duration(in.steps)*in.step)) {
-			if b.Input == "prices" {
-				until, feed, own = b.Published, true, b.Beyond == "similar-days" && known >= ownPriceFrom
-			}
-		}
-	}
-	said := forecast.Said{Mean: slices.Clone(in.importPrice), Settled: make([]bool, in.steps)}
-	for t := range said.Settled {
-		end := in.start.Add(time.Duration(t+1) * in.step)
-		if said.Settled[t] = !feed || !end.After(until); !said.Settled[t] && own {
-			said.Mean[t] = math.NaN()
-		}
-	}
 	from := in.start.Add(-time.Duration(s.cfg.Forecast.LookBackDays) * 24 * time.Hour)
-	if heard.After(from) && !heard.After(in.start) {
+	heard, _ := s.foresight.HeardUntil(k)
+	late := s.cfg.PriceBasis != nil && in.start.Equal(in.start.Truncate(time.Hour)) // what came late is looked for every hour
+	if heard.After(from) && !heard.After(in.start) && !late {
 		from = heard
 	}
-	span := timegrid.NewSpan(from, in.start)
-	came := timegrid.Series{Start: from, Step: in.step, Values: constant(math.NaN(), span.Count(in.step))}
-	if len(came.Values) > 0 {
-		if past, err := s.cfg.Prices.Import(span, in.step); err == nil && len(past) == len(came.Values) {
-			mended(past)
-			copy(came.Values, past)
+	came := timegrid.Series{Start: from, Step: in.step}
+	for slot := range timegrid.NewSpan(from, in.start).Slots(in.step) {
+		paid := math.NaN()
+		if basis(slot) == PriceSettled {
+			paid = price(slot)
 		}
+		came.Values = append(came.Values, paid)
 	}
-	if f, j := s.hear(in, k, came, said, feed); j != nil {
+	if f, j := s.hear(in, k, came, said, s.cfg.PriceBasis != nil); j != nil {
 		in.importPrice = f.Mean
 	}
 }
