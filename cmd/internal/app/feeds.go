@@ -331,12 +331,13 @@ func (a *App) weatherAge(d *district.District) func() time.Duration {
 func (a *App) basis(d *district.District, from, to time.Time) []district.Basis {
 	var out []district.Basis
 	for _, s := range a.feeds {
-		if !slices.Contains(s.districts, d) {
-			continue
+		if !slices.Contains(s.districts, d) || s.kind == config.Entsoe && boundaryFeed(a.cfg, d) != s.id {
+			continue // a plan knows no supply tariffs of sites
 		}
 		now := a.clock.Now()
 		st := s.Status(now)
-		b := district.Basis{Source: s.id, Published: st.Until, Issued: cmp.Or(st.Issued, st.Answered), Silent: st.Silent || st.Stuck}
+		until := st.Until // without a gap
+		b := district.Basis{Source: s.id, Published: until, Issued: cmp.Or(st.Issued, st.Answered), Silent: st.Silent || st.Stuck}
 		switch s.kind {
 		case config.OpenMeteo:
 			b.Input, b.Beyond = "weather", "similar-days"
@@ -348,12 +349,12 @@ func (a *App) basis(d *district.District, from, to time.Time) []district.Basis {
 		case config.Entsoe:
 			b.Input, b.Beyond = "prices", "similar-days"
 			m := a.markets[s.id]
-			b.Published = m.until(from)
+			b.Published, until = m.last(from), m.until(from)
 			if !m.known() {
 				b.Beyond = "constant"
 			}
 		}
-		if !b.Published.Before(to) {
+		if !until.Before(to) {
 			b.Beyond = ""
 		}
 		out = append(out, b)

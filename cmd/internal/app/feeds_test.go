@@ -17,6 +17,7 @@ import (
 
 	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/console"
+	"quartier/scheduler"
 	"quartier/schemas/district"
 	"quartier/schemas/store"
 	"quartier/schemas/store/sqlite"
@@ -80,8 +81,8 @@ func (p *publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fedHouse is the small demonstration with feeds at an address.
-func fedHouse(t *testing.T, dir, address string) *config.Config {
+// fedHouse is the small demonstration with feeds at an address, and changes of its text beside.
+func fedHouse(t *testing.T, dir, address string, changes ...[2]string) *config.Config {
 	t.Helper()
 	text, err := fs.ReadFile(testdata.Districts(), "small.yaml")
 	if err != nil {
@@ -89,12 +90,12 @@ func fedHouse(t *testing.T, dir, address string) *config.Config {
 	}
 	t.Setenv("QUARTIER_TEST_ENTSOE", "c0ffee")
 	body := string(text)
-	for _, change := range [][2]string{
+	for _, change := range append([][2]string{
 		{"tariffs:\n", "data_dir: " + dir + "\nfeeds:\n  - {id: meteo, kind: open_meteo, url: " + address + "/weather}\n  - {id: spot, kind: entso_e, url: " + address + "/prices, area: 10YFR-RTE------C, key_env: QUARTIER_TEST_ENTSOE}\n  - {id: co2, kind: eco2mix, url: " + address +
 			"/carbon}\ntariffs:\n  - {id: live, kind: dynamic, feed: spot, rows: [{from: 2025-01-01, times: 1, plus_eur_per_kwh: 0.1, vat: 0.2, export_eur_per_kwh: 0.04}]}\n"},
 		{"{id: france-2024, kind: constant, g_per_kwh: 21.7,", "{id: france-2024, kind: series, feed: co2, g_per_kwh: 21.7,"},
 		{"    tariff: bleu-hp-hc\n", "    tariff: live\n    weather: meteo\n"},
-	} {
+	}, changes...) {
 		if !strings.Contains(body, change[0]) {
 			t.Fatalf("the small demonstration has no %q any more", change[0])
 		}
@@ -308,12 +309,98 @@ func TestMarket(t *testing.T) {
 	for _, s := range samples {
 		m.keep(s)
 	}
+	for _, c := range []struct {
+		at   time.Time
+		want scheduler.PriceBasis
+	}{{now.Add(-20 * 24 * time.Hour), scheduler.PriceSettled}, {now.Add(-22 * 24 * time.Hour), scheduler.PriceEstimated}, {now.Add(-15 * time.Minute), scheduler.PriceSettled}, {now, scheduler.PriceRepeated}, {now.Add(36 * time.Hour), scheduler.PriceRepeated}} {
+		if got := m.basis(timegrid.NewSpan(c.at, c.at.Add(15*time.Minute))); got != c.want {
+			t.Errorf("the price at %v is known by %v, want %v", c.at, got, c.want)
+		}
+	}
+	tomorrow := now.Add(24 * time.Hour)
+	m.keep(district.Sample{Time: tomorrow, Value: 0.3}) // published beyond a gap
+	if got := m.basis(timegrid.NewSpan(tomorrow, tomorrow.Add(15*time.Minute))); got != scheduler.PriceSettled {
+		t.Errorf("a published price after a gap is known by %v", got)
+	}
+	if got := m.basis(timegrid.NewSpan(tomorrow, tomorrow.Add(time.Hour))); got == scheduler.PriceSettled {
+		t.Error("an hour of which a quarter is published is settled")
+	}
+	if got, want := m.last(now), tomorrow.Add(15*time.Minute); !got.Equal(want) || !m.until(now).IsZero() {
+		t.Errorf("the last price is published until %v, want %v, and without a gap until %v, want none", got, want, m.until(now))
+	}
 	tar := cfg.Tariffs["live"]
 	if _, err := tar.ImportAt(now); err == nil {
 		t.Error("a bill has a price that nobody published")
 	}
 	if v, err := tar.Estimated().ImportAt(now); err != nil || math.Abs(v-(0.13+0.1)*1.2) > 1e-12 {
 		t.Errorf("planned with %v, %v", v, err)
+	}
+}
+
+// TestBoundaryTariff: plans rest on the market of the tariff at the boundary alone: where that is fixed, its prices are settled as far as it goes, whatever feeds the sites' own tariffs have; and where it is fed, its own feed counts.
+func TestBoundaryTariff(t *testing.T) {
+	start := time.Date(2026, 11, 20, 10, 5, 0, 0, time.UTC)
+	const fixed, live = "    tariff: bleu-hp-hc\n    weather", "    tariff: live\n    weather"
+	other := [2]string{"  - {id: co2,", "  - {id: other, kind: entso_e, url: http://127.0.0.1:1/prices, area: 10YFR-RTE------C, key_env: QUARTIER_TEST_ENTSOE}\n  - {id: co2,"}
+	otherTariff := [2]string{"  - {id: live,", "  - {id: else, kind: dynamic, feed: other, rows: [{from: 2025-01-01, times: 2, plus_eur_per_kwh: 0, vat: 0, export_eur_per_kwh: 0}]}\n  - {id: live,"}
+	for name, c := range map[string]struct {
+		changes [][2]string
+		source  string // of the basis of prices
+	}{
+		"fixed, a site has a market": {[][2]string{{live, fixed}, {"        name: Our house\n", "        name: Our house\n        tariff: live\n"}}, ""},
+		"fed, a site has another":    {[][2]string{other, otherTariff, {"        name: Our house\n", "        name: Our house\n        tariff: else\n"}}, "spot"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &publisher{t: t, now: func() time.Time { return start }}
+			srv := httptest.NewServer(p)
+			defer srv.Close()
+			cfg := fedHouse(t, t.TempDir(), srv.URL, c.changes...)
+			var basis func(timegrid.Span) scheduler.PriceBasis
+			a, err := New(t.Context(), cfg, Options{Clock: NewClock(start, 1), Listen: "127.0.0.1:0", adjust: func(s *scheduler.Config) { basis = s.PriceBasis }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := a.close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			for _, s := range a.feeds {
+				if err := s.Fetch(t.Context()); (err == nil) != (s.id != "other") {
+					t.Fatalf("feed %s: %v", s.id, err)
+				}
+			}
+			plan, err := a.schedulers["rue-verte"].Replan(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var sources []string
+			for _, b := range plan.Basis {
+				if b.Input == "prices" {
+					sources = append(sources, b.Source)
+				}
+			}
+			if got := strings.Join(sources, " "); got != c.source {
+				t.Errorf("prices rest on %q, want %q", got, c.source)
+			}
+			want, err := cfg.Tariffs[cfg.Districts[0].Tariff].Estimated().Import(timegrid.NewSpan(plan.Start, plan.Start.Add(time.Duration(plan.Steps)*15*time.Minute)), 15*time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range plan.ImportPrice {
+				if math.Abs(v-want[i]) > 1e-9 {
+					t.Fatalf("slot %d: %v is planned with, the tariff says %v", i, v, want[i])
+				}
+			}
+			now, beyond := timegrid.NewSpan(start, start.Add(15*time.Minute)), timegrid.NewSpan(start.Add(30*time.Hour), start.Add(30*time.Hour+15*time.Minute))
+			if c.source == "" {
+				if basis != nil {
+					t.Error("a fixed tariff is taken for a market's")
+				}
+			} else if basis(now) != scheduler.PriceSettled || basis(beyond) == scheduler.PriceSettled {
+				t.Errorf("the price of now is known by %v, of tomorrow evening by %v", basis(now), basis(beyond))
+			}
+		})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"quartier/cmd/internal/config"
 	"quartier/cmd/internal/feed"
 	"quartier/optimizer/forecast"
+	"quartier/scheduler"
 	"quartier/schemas/district"
 	"quartier/schemas/timegrid"
 )
@@ -61,6 +62,16 @@ type sampleReader interface {
 
 func priceSeries(districtID, feedID string) district.SeriesID {
 	return district.NewSeriesID(districtID, district.DistrictSite, feedID, feed.DayAheadPrice)
+}
+
+// boundaryFeed is the feed from which the tariff at the boundary of a district takes its prices; empty where that is none.
+func boundaryFeed(cfg *config.Config, d *district.District) string {
+	for _, t := range cfg.File.Tariffs {
+		if t.ID == d.Tariff {
+			return t.Feed
+		}
+	}
+	return ""
 }
 
 // usesMarket reports whether a tariff of a district or of one of its sites takes its prices from a feed.
@@ -205,12 +216,38 @@ func (m *market) foreseen(at time.Time) (float64, bool) {
 	return m.assumed, true
 }
 
+// basis returns how the price of a slot is known: as that quarter-hour of it of which least is.
+func (m *market) basis(slot timegrid.Span) scheduler.PriceBasis {
+	worst := scheduler.PriceSettled
+	for at := timegrid.Floor(slot.Start, marketStep); at.Before(slot.End) && worst < scheduler.PriceEstimated; at = at.Add(marketStep) {
+		if _, ok := m.published(at); ok {
+			continue
+		}
+		worst = scheduler.PriceEstimated
+		if _, ok := m.repeated(at); ok {
+			worst = scheduler.PriceRepeated
+		}
+	}
+	return worst
+}
+
 // known reports whether any price was ever published.
 func (m *market) known() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.load()
 	return len(m.price) > 0
+}
+
+// last returns the end of the last price that is published from an instant on, whatever is missing before it; zero when none is.
+func (m *market) last(from time.Time) time.Time {
+	end := time.Time{}
+	for at := timegrid.Floor(from, marketStep); at.Before(from.Add(marketAhead)); at = at.Add(marketStep) {
+		if _, ok := m.published(at); ok {
+			end = at.Add(marketStep)
+		}
+	}
+	return end
 }
 
 // until returns the end of what is published without a gap from an instant on; zero when nothing is published then.

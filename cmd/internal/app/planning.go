@@ -48,6 +48,9 @@ func (a *App) scheduler(d *district.District) (*scheduler.Scheduler, error) {
 	}
 	cfg.Weather, cfg.WeatherAge, cfg.WeatherSignal = a.weatherOf(d), a.weatherAge(d), a.cfg.District(d.ID).Weather
 	cfg.Basis = func(from, to time.Time) []district.Basis { return a.basis(d, from, to) }
+	if m := a.markets[boundaryFeed(a.cfg, d)]; m != nil {
+		cfg.PriceBasis = m.basis
+	}
 	cfg.Reckon = func(ctx context.Context, p *problem.Problem) (*problem.Solution, error) {
 		return optimizer.Plan(ctx, p, optimizer.Settings{TimeLimit: budget, Gap: 0.01, Workers: 1, Log: a.log})
 	}
