@@ -18,6 +18,7 @@ type Judged struct {
 	perDay  int
 	hour    int // slots
 	past    Past
+	known   int       // slots of it that are known
 	own     *Adaptive // foresees itself; nil: similar days do
 	similar *Adaptive // whose plain forecast is what similar days say
 	leads   []int     // slots ahead that are kept
@@ -183,6 +184,22 @@ func (j *Judged) End() time.Time {
 // Past is what came of the last weeks.
 func (j *Judged) Past() Past { return j.past }
 
+// Known is how many slots of [Judged.Past] are known.
+func (j *Judged) Known() int { return j.known }
+
+// Since is where a past begins that is long enough for all that is said: what came before is not looked at.
+func (j *Judged) Since() time.Time {
+	return j.End().Add(-time.Duration(j.days()*j.perDay) * j.set.Step)
+}
+
+// days is how many days of the past are kept at least.
+func (j *Judged) days() int {
+	if j.own != nil {
+		return judgedDays
+	}
+	return similarDays
+}
+
 func (j *Judged) slot(t time.Time) int64 { return t.UnixNano() / int64(j.set.Step) }
 
 // Take takes what came in the slots that follow, NaN where that is not known.
@@ -190,21 +207,29 @@ func (j *Judged) Take(values ...float64) {
 	for _, v := range values {
 		at := j.End()
 		j.past.Values = append(j.past.Values, v)
+		if !math.IsNaN(v) {
+			j.known++
+		}
 		j.came(at, v)
 		if j.own != nil && len(j.past.Values) == 2*j.perDay {
 			j.own.Forecast(j.past) // takes the size of the series from the same slots whenever it is asked
 		}
 	}
-	days := similarDays
-	if j.own != nil {
-		days = judgedDays
+	if j.own != nil && j.own.scale > 0 && len(j.past.Values)-j.own.seen >= j.perDay {
+		j.own.Forecast(j.past) // learns a day at a time, so that nobody waits for weeks
 	}
+	days := j.days()
 	if drop := (len(j.past.Values) - days*j.perDay) / j.perDay * j.perDay; drop >= days/2*j.perDay {
 		if j.own != nil {
 			j.own.Forecast(j.past) // learns what is dropped
 			j.own.Forget(drop)
 		}
 		j.similar.Forget(drop)
+		for _, v := range j.past.Values[:drop] {
+			if !math.IsNaN(v) {
+				j.known--
+			}
+		}
 		j.past.Values = slices.Clone(j.past.Values[drop:])
 		j.past.Start = j.past.Start.Add(time.Duration(drop) * j.set.Step)
 	}
@@ -255,18 +280,19 @@ func (j *Judged) Telling() bool {
 // Learn takes what came, as Take does, and learns at each full hour how wrong it would have been without anybody who says anything.
 func (j *Judged) Learn(values ...float64) {
 	for i := range values {
-		j.Say(Said{})
-		for slot, list := range j.waits {
-			for k := range list {
-				list[k].counted = false
+		if end := j.End(); end.Equal(end.Truncate(time.Hour)) {
+			j.Say(Said{})
+			for _, list := range j.waits {
+				for k := range list {
+					list[k].counted = false
+				}
 			}
-			j.waits[slot] = list
 		}
 		j.Take(values[i])
 	}
 }
 
-// Say foresees the slots from the end of what came on. What is foreseen at a full hour waits, once, for what comes.
+// Say foresees the slots from the end of what came on. What is foreseen at a full hour waits, once, for what comes. While less than a day of the past is known, nothing stands in the place of what is said.
 func (j *Judged) Say(said Said) *Expected {
 	n, end := j.set.Lead, j.End()
 	e := &Expected{Mean: make([]float64, n), Back: make([]bool, n), Known: make([]bool, n), speaks: make([]int, n)}
@@ -277,10 +303,11 @@ func (j *Judged) Say(said Said) *Expected {
 	}
 	var own []float64
 	size := 0.0
+	young := j.known < j.perDay // similar days know nothing yet
 	for i := range n {
 		b := j.near[i]
 		switch v := said.at(i); {
-		case said.firm(i) || !math.IsNaN(v) && !beside[b] && (j.set.Beside || !j.errors[b].back[voiceSaid]):
+		case said.firm(i) || !math.IsNaN(v) && (young || !beside[b] && (j.set.Beside || !j.errors[b].back[voiceSaid])):
 			e.speaks[i], e.Mean[i] = voiceSaid, v
 		case (beside[b] || math.IsNaN(v)) && j.own != nil && !j.errors[b].back[voiceOwn]:
 			if own == nil {

@@ -17,8 +17,8 @@ func (j *Judged) AppendState(out []byte) []byte {
 	return c.out
 }
 
-// RestoreState takes up what AppendState of a forecaster with the same settings wrote, in one that has taken what came until then or later, and returns what follows it. After an error, which matches [ErrKept], it is as
-// before.
+// RestoreState takes up what AppendState of a forecaster with the same settings wrote, in one that has taken what came until then or later, and returns what follows it. In one whose time is hours before then, as after a
+// clock was set back, what was said and what failed after its time is left out. After an error, which matches [ErrKept], it is as before.
 func (j *Judged) RestoreState(in []byte) (rest []byte, err error) {
 	c := coder{in: in, reading: true}
 	errors, waits, waited := []errorsAt(nil), map[int64][]waiting{}, int64(0)
@@ -26,6 +26,10 @@ func (j *Judged) RestoreState(in []byte) (rest []byte, err error) {
 	j.visit(&c, &errors, &waits, &waited, &squares)
 	if c.bad || len(errors) != len(j.leads) {
 		return nil, fmt.Errorf("%w: %d bytes of a judged forecast", ErrKept, len(in))
+	}
+	end := j.slot(j.End())
+	if waited > end+int64(aheadHours*j.hour) {
+		waited = j.rewind(errors, waits, end)
 	}
 	for b := range errors {
 		list := errors[b].list
@@ -45,7 +49,6 @@ func (j *Judged) RestoreState(in []byte) (rest []byte, err error) {
 		}
 	}
 	j.waited = max(j.waited, waited)
-	end := j.slot(j.End())
 	for _, slot := range slices.Sorted(maps.Keys(j.waits)) { // what came while nobody was there
 		if i := len(j.past.Values) - int(end-slot); slot < end && i >= 0 {
 			j.came(j.past.Start.Add(j.set.Step*time.Duration(i)), j.past.Values[i])
@@ -54,6 +57,31 @@ func (j *Judged) RestoreState(in []byte) (rest []byte, err error) {
 		}
 	}
 	return c.in, nil
+}
+
+// aheadHours is by how many hours the forecasts that wait may be newer than what came: the record may be late.
+const aheadHours = 2
+
+// rewind leaves out what is not known at a slot that lies before that up to which a state was kept, and returns the last slot whose forecasts wait.
+func (j *Judged) rewind(errors []errorsAt, waits map[int64][]waiting, end int64) (waited int64) {
+	for b := range errors {
+		e := &errors[b]
+		e.list = slices.DeleteFunc(e.list, func(f failure) bool { return f.slot >= end })
+		for v := range e.since {
+			e.since[v] = min(e.since[v], end)
+		}
+	}
+	waited = math.MinInt64
+	for slot, list := range waits {
+		list = slices.DeleteFunc(list, func(w waiting) bool { return slot-int64(j.leads[w.at]) > end })
+		for _, w := range list {
+			waited = max(waited, slot-int64(j.leads[w.at]))
+		}
+		if waits[slot] = list; len(list) == 0 {
+			delete(waits, slot)
+		}
+	}
+	return waited
 }
 
 func (j *Judged) visit(c *coder, errors *[]errorsAt, waits *map[int64][]waiting, waited *int64, squares *[3]float64) {

@@ -266,3 +266,66 @@ func FuzzJudgedState(f *testing.F) {
 		}
 	})
 }
+
+// TestJudgedYoung: who was not believed any more before a restart is followed as long as less than a day of the past is known, since similar days know nothing then, and no longer.
+func TestJudgedYoung(t *testing.T) {
+	set := JudgedSettings{Step: time.Hour, Lead: 30, Zone: time.UTC, Max: math.Inf(1)}
+	truth := func(i int) float64 { return 2 + math.Sin(float64(i)/24*2*math.Pi) }
+	say := func(i int) (s Said) {
+		for k := range 30 {
+			s.Mean = append(s.Mean, 3*truth(i+k))
+		}
+		return s
+	}
+	j := NewJudged(judgedStart, set)
+	const n = 24 * 20
+	for i := range n {
+		j.Say(say(i))
+		j.Take(truth(i))
+	}
+	if !j.Say(say(n)).SteppedBack() {
+		t.Fatal("who is wrong by a factor of three is believed")
+	}
+	anew := NewJudged(j.End(), set)
+	if _, err := anew.RestoreState(j.AppendState(nil)); err != nil {
+		t.Fatal(err)
+	}
+	for i := n; i < n+36; i++ {
+		v := truth(i)
+		if i == n+3 {
+			v = math.NaN()
+		}
+		e := anew.Say(say(i))
+		if young := i-n < 25; e.SteppedBack() == young || young && e.Mean[4] != 3*truth(i+4) || !young && math.Abs(e.Mean[4]-truth(i+4)) > 0.5 {
+			t.Errorf("%d h after a restart %v is expected of %v, similar days speak: %v", i-n, e.Mean[4], truth(i+4), e.SteppedBack())
+		}
+		anew.Take(v)
+	}
+	if anew.Known() != 35 || !anew.Since().Equal(anew.End().Add(-similarDays*24*time.Hour)) {
+		t.Errorf("%d of 36 slots are known, from %v on", anew.Known(), anew.Since())
+	}
+}
+
+// TestJudgedLearnsInParts: a past that is taken day by day teaches the same as one that is taken at once.
+func TestJudgedLearnsInParts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		v, _ := drawnSignal(t, 24*rapid.IntRange(1, 16).Draw(t, "days"))
+		quiet := rapid.IntRange(0, len(v)).Draw(t, "slots of which no forecasts are made")
+		once, parts := NewJudged(judgedStart, judgedSettings()), NewJudged(judgedStart, judgedSettings())
+		once.Take(v[:quiet]...)
+		once.Learn(v[quiet:]...)
+		for from := 0; from < len(v); {
+			to := min(len(v), from+rapid.IntRange(1, 48).Draw(t, "part"))
+			if from < quiet {
+				to = min(to, quiet)
+				parts.Take(v[from:to]...)
+			} else {
+				parts.Learn(v[from:to]...)
+			}
+			from = to
+		}
+		if a, b := once.Say(Said{}), parts.Say(Said{}); !reflect.DeepEqual(all(a), all(b)) || !reflect.DeepEqual(a.Back, b.Back) {
+			t.Fatal("another forecast by what was learned in parts")
+		}
+	})
+}
