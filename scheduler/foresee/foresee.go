@@ -93,10 +93,14 @@ type District struct {
 	changed map[tallyKey]bool
 	live    map[dayKey]bool // days with errors of forecasts made at their time
 	heard   published
+	recount *recount  // while what was learned of a signal is taken up
+	grown   bool      // forests, since what was learned was kept last
+	keptAt  time.Time // end of what was known then
+
+	ears    sync.Mutex // of what follows, which takes long to learn: who reads forecasts and errors does not wait for it. It is taken before mu, and never under it
 	signals map[Key]*forecast.Judged
-	former  map[Key][]byte // what was learned of signals before a restart, until they are heard of
-	grown   bool           // forests, since what was learned was kept last
-	keptAt  time.Time      // end of what was known then
+	lessons map[Key]*forecast.Judged // of signals whose past is being learned, which takes their place then
+	former  map[Key]keptSignal       // what was learned of signals before a restart, until something came of them
 }
 
 type tallyKey struct {
@@ -151,7 +155,7 @@ type guess struct {
 // New returns forecasts that have learned nothing.
 func New(set Settings) *District {
 	return &District{set: set, tally: map[tallyKey]*district.ForecastError{}, changed: map[tallyKey]bool{}, live: map[dayKey]bool{},
-		heard: published{hourly: map[int64]bulletin{}, unkept: map[int64]bool{}}, signals: map[Key]*forecast.Judged{}, former: map[Key][]byte{}}
+		heard: published{hourly: map[int64]bulletin{}, unkept: map[int64]bool{}}, signals: map[Key]*forecast.Judged{}, lessons: map[Key]*forecast.Judged{}, former: map[Key]keptSignal{}}
 }
 
 // Recall takes up the errors that were counted before, so that a day goes on where it was left. It comes before Train.

@@ -19,10 +19,10 @@ import (
 	"quartier/optimizer/forecast"
 )
 
-// What was learned is kept as gzip of pieces, each with its length and checksum before it: a head that says of what, the series one by one, what they have in common, and what was heard of others. It is bound to the build of the program that wrote it, since another
+// What was learned is kept as gzip of pieces, each with its length and checksum before it: a head that says of what, the series one by one, what they have in common, and what was heard of others, one by one after their number. It is bound to the build of the program that wrote it, since another
 // one may learn otherwise: it is a way to be ready at once, and the record remains what is learned from.
 const (
-	keptMagic = "quartier forecasts 2\n"
+	keptMagic = "quartier forecasts 3\n"
 	keptEvery = 24 * time.Hour // of the district's time
 	keptPiece = 64 << 20       // bytes of the longest piece
 	keptSlots = 1 << 20
@@ -89,7 +89,7 @@ func (d *District) Keep(ctx context.Context, w io.Writer) (end time.Time, err er
 	var piece []byte
 	pace := newPace(ctx, d.set.Share)
 	defer pace.end()
-	for _, pack := range append(pieces, st.append, d.appendSignals) {
+	for _, pack := range append(pieces, st.append) {
 		if err != nil {
 			return end, err
 		}
@@ -109,6 +109,9 @@ func (d *District) Keep(ctx context.Context, w io.Writer) (end time.Time, err er
 		}
 	}
 	if err == nil {
+		err = d.keepSignals(ctx, z, end, pace)
+	}
+	if err == nil {
 		err = z.Close()
 	}
 	return end, err
@@ -122,6 +125,9 @@ func (d *District) Kept(end time.Time) {
 }
 
 func putPiece(w io.Writer, body []byte) error {
+	if len(body) > keptPiece {
+		return fmt.Errorf("a piece of %d bytes is longer than the %d bytes that are taken up again", len(body), keptPiece)
+	}
 	head := binary.LittleEndian.AppendUint32(nil, uint32(len(body)))
 	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(body, castagnoli))
 	if _, err := w.Write(head); err != nil {
@@ -203,9 +209,7 @@ func (d *District) restore(in io.Reader, r Record) (*state, []keptSignal, error)
 	}
 	var heard []keptSignal
 	if err == nil {
-		if body, err = takePiece(z); err == nil {
-			heard, err = readSignals(body)
-		}
+		heard, err = takeSignals(z)
 	}
 	if err == nil {
 		_, err = io.Copy(io.Discard, z) // the checksum of gzip comes last

@@ -1,11 +1,7 @@
 package foresee
 
 import (
-	"encoding/json"
-	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"time"
 
 	"quartier/optimizer/forecast"
@@ -22,54 +18,108 @@ type Heard struct {
 	Came     timegrid.Series         // what came of it until its end; what is known already is not looked at
 	Said     forecast.Said           // from there on
 	Settings forecast.JudgedSettings // Step, Zone and Count are those of the district
+	// Spent reports that no more is to be learned now; nil: all is. A series that is foreseen without anybody who says anything is learned a day of its past at a time, at least one; until it has caught up, what is said is expected of it, and
+	// similar days where nothing is.
+	Spent func() bool
 }
 
 // Hear takes what came of a series since, holds what was said of it against that, and says what is to be expected from the end of what came on, over as many slots as its settings say. The result is of use until the series is
 // heard of again.
 func (d *District) Hear(h Heard) *Judged {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	j := d.signals[h.Key]
-	var state []byte
-	if j != nil && missed(j.Past(), h.Came) >= int(24*time.Hour/d.set.Step) { // the record knows more of the past now
-		state, j = j.AppendState(nil), nil
-	}
-	if j == nil || j.End().After(h.Came.Span().End) { // the clock was set back
-		set := h.Settings
-		set.Step, set.Zone = d.set.Step, d.set.Zone
-		set.Count = func(slot time.Time, o forecast.Outcome) { d.countOutcome(h.Key, slot, o) }
-		j = forecast.NewJudged(h.Came.Start, set)
-		if set.Own {
-			teach := max(0, len(h.Came.Values)-learnedHours*int(time.Hour/d.set.Step))
-			j.Take(h.Came.Values[:teach]...)
-			j.Learn(h.Came.Values[teach:]...)
-		}
-		d.signals[h.Key] = j
-		if state != nil {
-			_, _ = j.RestoreState(state) // it is of the same settings
-		}
-	}
-	for skip := int(h.Came.Start.Sub(j.End()) / d.set.Step); skip > 0; skip-- { // nobody was there
-		j.Take(math.NaN())
-	}
-	if from := int(j.End().Sub(h.Came.Start) / d.set.Step); from < len(h.Came.Values) {
-		j.Take(h.Came.Values[from:]...)
-	}
-	if was, ok := d.former[h.Key]; ok {
+	d.ears.Lock()
+	defer d.ears.Unlock()
+	h.Came.Step, h.Settings.Step, h.Settings.Zone = d.set.Step, d.set.Step, d.set.Zone
+	j := d.catchUp(h)
+	if was, ok := d.former[h.Key]; ok && j == d.signals[h.Key] && len(j.Past().Values) > 0 {
 		delete(d.former, h.Key)
-		_, _ = j.RestoreState(was) // what does not fit is learned anew
+		d.restoreSignal(j, was)
 	}
+	d.mu.Lock()
 	if d.state == nil {
 		d.forgetErrors(j.End()) // nobody else does
 	}
-	return &Judged{d: d, key: h.Key, from: j.End(), said: j.Say(h.Said), telling: j.Telling()}
+	d.mu.Unlock()
+	return &Judged{d: d, key: h.Key, from: j.End(), said: j.Say(after(h.Said, max(0, int(j.End().Sub(h.Came.Span().End)/d.set.Step)))), telling: j.Telling()}
 }
 
-// missed is how many slots of a past are not known that came.
-func missed(past, came timegrid.Series) (n int) {
-	offset := int(came.Start.Sub(past.Start) / past.Step)
-	for i, v := range came.Values {
-		if at := i + offset; at >= 0 && at < len(past.Values) && math.IsNaN(past.Values[at]) && !math.IsNaN(v) {
+// catchUp returns what was learned of a series, with all that came of it. Where the record knows a day more of the past, or the clock was set back by more than what is known may be late, the past is taken anew, and what was said of late and
+// how wrong that was goes on.
+func (d *District) catchUp(h Heard) *forecast.Judged {
+	end := h.Came.Span().End
+	j, anew := d.signals[h.Key], d.lessons[h.Key]
+	back := j != nil && j.End().Sub(end) > slack
+	if anew != nil && anew.End().After(end) {
+		anew = nil
+	}
+	if anew == nil && (j == nil || back || d.missed(j, h.Came) >= int(24*time.Hour/d.set.Step)) {
+		set := h.Settings
+		set.Count = func(slot time.Time, o forecast.Outcome) { d.countOutcome(h.Key, slot, o) }
+		anew = forecast.NewJudged(h.Came.Start, set)
+	}
+	if anew != nil && !d.teach(anew, h) {
+		d.lessons[h.Key] = anew
+		if j == nil || back {
+			set := h.Settings
+			set.Own = false
+			j = forecast.NewJudged(h.Came.Start, set) // of this plan alone
+		}
+	} else if anew != nil {
+		if j != nil {
+			_, _ = anew.RestoreState(j.AppendState(nil)) // it is of the same settings
+		}
+		j, d.signals[h.Key] = anew, anew
+		delete(d.lessons, h.Key)
+	}
+	d.take(j, h.Came)
+	return j
+}
+
+// teach has a new series learn its past, and reports whether it has.
+func (d *District) teach(j *forecast.Judged, h Heard) bool {
+	if !h.Settings.Own {
+		d.take(j, h.Came)
+		return true
+	}
+	end, day := h.Came.Span().End, 24*time.Hour
+	learn := end.Add(-learnedHours * time.Hour) // from there on it learns how wrong it would have been
+	d.take(j, timegrid.Series{Start: h.Came.Start, Step: d.set.Step})
+	for some := false; j.End().Before(end); some = true {
+		if some && h.Spent != nil && h.Spent() {
+			return false
+		}
+		from := int(j.End().Sub(h.Came.Start) / d.set.Step)
+		to := min(len(h.Came.Values), from+int(day/d.set.Step))
+		if j.End().Before(learn) {
+			to = min(to, int(learn.Sub(h.Came.Start)/d.set.Step))
+			j.Take(h.Came.Values[from:to]...)
+		} else {
+			j.Learn(h.Came.Values[from:to]...)
+		}
+	}
+	return true
+}
+
+// take takes what came since. What lies before it is a gap.
+func (d *District) take(j *forecast.Judged, came timegrid.Series) {
+	for skip := int(came.Start.Sub(j.End()) / d.set.Step); skip > 0; skip-- { // nobody was there
+		j.Take(math.NaN())
+	}
+	if from := int(j.End().Sub(came.Start) / d.set.Step); from < len(came.Values) {
+		j.Take(came.Values[from:]...)
+	}
+}
+
+// after is what is said without its first slots.
+func after(said forecast.Said, slots int) forecast.Said {
+	return forecast.Said{Mean: said.Mean[min(slots, len(said.Mean)):], Settled: said.Settled[min(slots, len(said.Settled)):], Firm: said.Firm[min(slots, len(said.Firm)):]}
+}
+
+// missed is how many slots that came are not known of the past that is looked at: gaps in it, and what lies before it.
+func (d *District) missed(j *forecast.Judged, came timegrid.Series) (n int) {
+	past := j.Past()
+	first, offset := int(j.Since().Sub(came.Start)/past.Step), int(came.Start.Sub(past.Start)/past.Step)
+	for i := max(0, first); i < len(came.Values) && i+offset < len(past.Values); i++ {
+		if at := i + offset; !math.IsNaN(came.Values[i]) && (at < 0 || math.IsNaN(past.Values[at])) {
 			n++
 		}
 	}
@@ -78,22 +128,24 @@ func missed(past, came timegrid.Series) (n int) {
 
 // HeardUntil returns the end of what is known of a series to [District.Hear], and how much of its past is: zero before it was heard of.
 func (d *District) HeardUntil(k Key) (end time.Time, known time.Duration) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.ears.Lock()
+	defer d.ears.Unlock()
 	j := d.signals[k]
 	if j == nil {
 		return time.Time{}, 0
 	}
-	for _, v := range j.Past().Values {
-		if !math.IsNaN(v) {
-			known += d.set.Step
-		}
-	}
-	return j.End(), known
+	return j.End(), time.Duration(j.Known()) * d.set.Step
 }
 
+// countOutcome counts a forecast whose slot has come, unless the record did before a restart.
 func (d *District) countOutcome(k Key, slot time.Time, o forecast.Outcome) {
-	e := d.count(k, o.Lead, slot.Truncate(24*time.Hour), false)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	day := slot.Truncate(24 * time.Hour)
+	if d.recount != nil && d.recount.counted(d, tallyKey{k, day.Unix(), int(o.Lead / time.Minute), false}) {
+		return
+	}
+	e := d.count(k, o.Lead, day, false)
 	e.Count++
 	e.Absolute += math.Abs(o.Came - o.Mean)
 	e.Persistence += math.Abs(o.Came - o.Plain)
@@ -119,12 +171,12 @@ func (j *Judged) Telling() bool { return j.telling }
 
 // Foreseen is what is expected in steps slots from one on; beyond what is foreseen it goes on as a day before.
 func (j *Judged) Foreseen(from time.Time, steps int) district.Foreseen {
-	j.d.mu.Lock()
-	defer j.d.mu.Unlock()
+	j.d.ears.Lock()
+	defer j.d.ears.Unlock()
 	f := district.Foreseen{Site: j.key.Site, Device: j.key.Device, Quantity: j.key.Quantity, SteppedBack: j.said.SteppedBack()}
-	skip, day := max(0, int(from.Sub(j.from)/j.d.set.Step)), int(24*time.Hour/j.d.set.Step)
+	skip, day := int(from.Sub(j.from)/j.d.set.Step), int(24*time.Hour/j.d.set.Step)
 	for t := range steps {
-		i := t + skip
+		i := max(0, t+skip)
 		for i >= len(j.said.Mean) {
 			i -= day
 		}
@@ -206,43 +258,4 @@ func (d *District) worse(now time.Time) map[Key]bool {
 		out[k] = 2*back > len(Leads)
 	}
 	return out
-}
-
-// keptSignal is what was learned of a series that is heard of.
-type keptSignal struct {
-	Key   Key
-	State []byte
-}
-
-// appendSignals writes what was learned of all of them.
-func (d *District) appendSignals(out []byte) []byte {
-	kept := []keptSignal{}
-	for _, k := range slices.SortedFunc(maps.Keys(d.signals), compareKeys) {
-		kept = append(kept, keptSignal{k, d.signals[k].AppendState(nil)})
-	}
-	body, err := json.Marshal(kept)
-	if err != nil {
-		panic(err) // strings and bytes alone
-	}
-	return append(out, body...)
-}
-
-func readSignals(body []byte) (kept []keptSignal, err error) {
-	if err := json.Unmarshal(body, &kept); err != nil {
-		return nil, fmt.Errorf("what was heard: %w", err)
-	}
-	return kept, nil
-}
-
-// restoreSignals takes up what appendSignals wrote: at once of the series that were heard of since the start.
-func (d *District) restoreSignals(kept []keptSignal) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, s := range kept {
-		if j := d.signals[s.Key]; j != nil {
-			_, _ = j.RestoreState(s.State) // what does not fit is learned anew
-		} else {
-			d.former[s.Key] = s.State
-		}
-	}
 }
