@@ -74,14 +74,23 @@ func (l *Learner) Due(now time.Time) bool {
 	return now.Sub(l.m.Start) >= time.Duration(l.learned+l.m.perDay())*l.m.Step
 }
 
-// Take takes slots that follow on the newest one. It reports whether the rooms were looked at anew, which is done once a day.
+// looks is on how many of the last days the rooms are looked at where many are new, as after a start: those over which it is weighed how far gains are followed, and two before them, since what is judged was identified two days before.
+const looks = trustDays + 2
+
+// Take takes slots that follow on the newest one. It reports whether the rooms were looked at anew, which is done once a day, and on no more of them than a trial needs.
 func (l *Learner) Take(slots []Slot) (anew bool) {
+	days := (len(l.m.IndoorC) - l.learned + len(slots)) / l.m.perDay()
 	for _, s := range slots {
 		l.add(s)
-		if len(l.m.IndoorC)-l.learned >= l.m.perDay() {
-			l.look()
-			anew = true
+		if len(l.m.IndoorC)-l.learned < l.m.perDay() {
+			continue
 		}
+		if days--; days >= looks {
+			l.learned = len(l.m.IndoorC)
+			continue
+		}
+		l.look()
+		anew = true
 	}
 	if len(slots) > 0 && !anew {
 		m := l.seen()

@@ -191,3 +191,32 @@ func TestALearnerWithoutSun(t *testing.T) {
 		})
 	}
 }
+
+// TestManyDaysAtOnce: of weeks that are read at once the last days alone are judged, and a plan goes by what it would go by had they come day by day.
+func TestManyDaysAtOnce(t *testing.T) {
+	slots := dwelling().lived(life{days: KeepDays, sensorK: 0.1})
+	learn := func(each int) *Learner {
+		l, err := NewLearner(pump(8.5, 4), begin, quarter, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for from := 0; from < len(slots); from += each {
+			l.Take(slots[from:min(len(slots), from+each)])
+		}
+		return l
+	}
+	once, daily := learn(len(slots)), learn(96)
+	if len(once.days) != trustDays || len(daily.days) < 2*trustDays {
+		t.Errorf("%d days are judged at once, %d day by day", len(once.days), len(daily.days))
+	}
+	a, b := once.Trial(), daily.Trial()
+	if a.Use != b.Use || a.Days != b.Days || math.Abs(a.AllK.Identified-b.AllK.Identified) > 0.02*b.AllK.Identified || math.Abs(a.Trust-b.Trust) > 0.05 {
+		t.Errorf("at once %+v, day by day %+v", a, b)
+	}
+	if x, y := once.Params(), daily.Params(); math.Abs(x.ResistanceKPerKW/y.ResistanceKPerKW-1) > 0.01 || math.Abs(x.CapacityKWhPerK/y.CapacityKWhPerK-1) > 0.01 {
+		t.Errorf("at once a plan takes %+v, day by day %+v", x, y)
+	}
+	if once.Due(once.End()) || !once.Due(once.End().Add(24*time.Hour)) {
+		t.Error("it is due at another time than a day later")
+	}
+}
