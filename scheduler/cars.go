@@ -16,10 +16,8 @@ import (
 	"quartier/schemas/timegrid"
 )
 
-const (
-	carDays   = 42              // of a charging point's record that are looked at
-	carBudget = 1 * time.Second // for how long, on the machine's clock, a plan waits for points of which much is to be read: the others wait for the next plan
-)
+// carDays is how many days of a charging point's record are looked at.
+const carDays = 42
 
 // point is what is known of a charging point, slot by slot: the mean power drawn, and whether a car was plugged in.
 type point struct {
@@ -40,9 +38,9 @@ func (s *Scheduler) carsToCome(ctx context.Context, in *inputs) map[observe.Key]
 	if s.cfg.KeepToPlan {
 		return out
 	}
-	begun := s.cfg.Wall()
 	s.points.mu.Lock()
 	defer s.points.mu.Unlock()
+	may := in.learn.atLeastOne()
 	for i := range s.cfg.District.Sites {
 		site := &s.cfg.District.Sites[i]
 		for k := range site.Devices {
@@ -52,8 +50,8 @@ func (s *Scheduler) carsToCome(ctx context.Context, in *inputs) map[observe.Key]
 			}
 			key := observe.Key{Site: site.ID, Device: dev.ID}
 			p := s.points.by[key]
-			if p == nil || p.power.Span().End.After(in.start) { // the clock was set back
-				if len(s.points.by) > 0 && s.cfg.Wall().Sub(begun) >= carBudget {
+			if p == nil || setBack(p.power.Span().End, in) {
+				if !may() {
 					continue
 				}
 				p = &point{power: timegrid.Series{Start: in.start.Add(-carDays * 24 * time.Hour).Truncate(24 * time.Hour), Step: in.step}}
@@ -68,7 +66,10 @@ func (s *Scheduler) carsToCome(ctx context.Context, in *inputs) map[observe.Key]
 			for t := range said.Mean {
 				said.Mean[t] = math.Min(said.Mean[t], dev.EVCharger.MaxKW)
 			}
-			if f, j := s.hear(in, foresee.Key{Site: site.ID, Device: dev.ID, Quantity: district.ForecastCar}, came, said, false); j != nil && j.Telling() {
+			k := foresee.Key{Site: site.ID, Device: dev.ID, Quantity: district.ForecastCar}
+			if untaken(p.power) {
+				unheard(in, k, said.Mean)
+			} else if f, j := s.hear(in, k, came, said, false); j != nil && j.Telling() {
 				out[key] = f.Mean
 			}
 		}
@@ -78,11 +79,11 @@ func (s *Scheduler) carsToCome(ctx context.Context, in *inputs) map[observe.Key]
 
 // takePoint takes the slots of a charging point that the record knows since.
 func (s *Scheduler) takePoint(ctx context.Context, site string, dev *district.Device, p *point, in *inputs) error {
-	span := timegrid.NewSpan(p.power.Span().End, in.start)
-	n := span.Count(in.step)
-	if n <= 0 {
+	if !p.power.Span().End.Before(in.start) {
 		return nil
 	}
+	span := timegrid.NewSpan(p.power.Span().End, in.start)
+	n := span.Count(in.step)
 	power, connected := dev.Series(s.cfg.District.ID, site, district.PowerKW), dev.Series(s.cfg.District.ID, site, district.Connected)
 	step := rollup.Quarter
 	if in.step%(15*time.Minute) != 0 {

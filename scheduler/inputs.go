@@ -32,6 +32,7 @@ type inputs struct {
 	netErrors   answer.Errors             // of the district's load less its sun
 	carsKW      map[observe.Key][]float64 // of cars that are still to come, where they are worth planning with
 	foreseen    []district.Foreseen       // of what was heard of
+	learn       *budget                   // of the plan
 }
 
 // gather makes the forecasts from what the store and the newest samples say at now.
@@ -93,8 +94,7 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 			}
 		}
 	}
-	in.tanks = s.tankOutlooks(ctx, &in)
-	in.rooms = s.roomOutlooks(ctx, in)
+	in.learn = s.budget()
 	in.netErrors = s.netErrors(in)
 	weather := s.weatherSeries(district.OutdoorC)
 	carbon := district.NewSeriesID(d.ID, district.DistrictSite, "carbon", district.CarbonIntensity)
@@ -113,14 +113,16 @@ func (s *Scheduler) gather(ctx context.Context, st observe.State) (inputs, error
 	}
 	in.outdoorC = s.outdoor(&in, was, st.Now)
 	in.carbon = s.carbon(&in, signals[carbon], st.Now)
-	s.heatDemands(&in)
-	in.carsKW = s.carsToCome(ctx, &in)
 	horizon := timegrid.NewSpan(in.start, in.start.Add(time.Duration(in.steps)*d.Step))
 	if err := s.pricesOf(&in, horizon); err != nil {
 		return in, err
 	}
 	in.saidPrice = in.importPrice
 	s.judgePrices(&in)
+	in.carsKW = s.carsToCome(ctx, &in)
+	in.tanks = s.tankOutlooks(ctx, &in) // of tanks and rooms there may be many: they take what is left of the time to learn
+	in.rooms = s.roomOutlooks(ctx, in)
+	s.heatDemands(&in)
 	return in, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"quartier/scheduler/building"
@@ -18,10 +19,6 @@ import (
 // roomSlack is how late a slot of rooms may be known.
 const roomSlack = 2 * time.Hour
 
-// roomBudget is for how long, on the machine's clock, a plan waits for rooms that are looked at anew: at least for one, which takes some hundredths of a second once a day, and up to a second when weeks of the record are new. The others wait
-// for the next plan.
-const roomBudget = 2 * time.Second
-
 // fullSunWm2 is the irradiance of a full sun.
 const fullSunWm2 = 1000
 
@@ -33,16 +30,18 @@ type roomOutlook struct {
 
 // rooms learn what the heat pumps of a district warm.
 type rooms struct {
-	mu sync.Mutex
-	by map[observe.Key]*building.Learner // nil: no plan can be made for them
+	mu    sync.Mutex                        // a plan holds it while it learns
+	by    map[observe.Key]*building.Learner // nil: no plan can be made for them
+	known atomic.Pointer[[]Room]            // as the newest plan has it: who asks does not wait
 }
 
 // roomOutlooks takes what was measured of the rooms of each heat pump since, and says how a plan is to take them. What the record does not give leaves them as they were known before.
 func (s *Scheduler) roomOutlooks(ctx context.Context, in inputs) map[observe.Key]roomOutlook {
 	out := map[observe.Key]roomOutlook{}
-	begun, anew := s.cfg.Wall(), 0
 	s.rooms.mu.Lock()
 	defer s.rooms.mu.Unlock()
+	var known []Room
+	may := in.learn.atLeastOne()
 	for i := range s.cfg.District.Sites {
 		site := &s.cfg.District.Sites[i]
 		for k := range site.Devices {
@@ -51,8 +50,8 @@ func (s *Scheduler) roomOutlooks(ctx context.Context, in inputs) map[observe.Key
 				continue
 			}
 			key := observe.Key{Site: site.ID, Device: dev.ID}
-			l, known := s.rooms.by[key]
-			if !known || l != nil && l.End().After(in.start) { // the clock was set back
+			l, ok := s.rooms.by[key]
+			if !ok || l != nil && setBack(l.End(), &in) {
 				var err error
 				if l, err = building.NewLearner(dev.HeatPump, in.start.Add(-building.KeepDays*24*time.Hour).Truncate(24*time.Hour), in.step, s.cfg.District.Zone); err != nil {
 					s.cfg.Log.Warn("rooms are taken as they are configured", "district", s.cfg.District.ID, "site", site.ID, "device", dev.ID, "err", err)
@@ -63,20 +62,18 @@ func (s *Scheduler) roomOutlooks(ctx context.Context, in inputs) map[observe.Key
 			if l == nil {
 				continue
 			}
-			due := l.Due(in.start)
-			if due {
-				anew++
-			}
 			sun := s.sunOf(site)
-			if due && anew > 1 && s.cfg.Wall().Sub(begun) >= roomBudget {
+			if l.Due(in.start) && !may() {
 				// as they were known before, as where the record does not answer
 			} else if err := s.takeRooms(ctx, site.ID, dev, l, sun, in); err != nil {
 				s.cfg.Log.Warn("rooms are taken as they were known before", "district", s.cfg.District.ID, "site", site.ID, "device", dev.ID, "err", err)
 			}
 			l.Expect(in.start, s.sunAhead(sun, in))
 			out[key] = roomOutlook{params: l.Params(), gainsKW: l.GainsKW(in.start, in.steps)}
+			known = append(known, Room{site.ID, dev.ID, l.Identified(), l.Trial()})
 		}
 	}
+	s.rooms.known.Store(&known)
 	return out
 }
 
@@ -140,11 +137,11 @@ func (s *Scheduler) sunAhead(from sunSource, in inputs) []float64 {
 
 // takeRooms has rooms learn the slots that the record knows since.
 func (s *Scheduler) takeRooms(ctx context.Context, site string, dev *district.Device, l *building.Learner, sun sunSource, in inputs) error {
-	span := timegrid.NewSpan(l.End(), in.start)
-	n := span.Count(in.step)
-	if n <= 0 {
+	if !l.End().Before(in.start) {
 		return nil
 	}
+	span := timegrid.NewSpan(l.End(), in.start)
+	n := span.Count(in.step)
 	indoor, power := dev.Series(s.cfg.District.ID, site, district.IndoorC), dev.Series(s.cfg.District.ID, site, district.PowerKW)
 	outdoor := []district.SeriesID{s.weatherSeries(district.OutdoorC)} // the one before goes first
 	if id, ok := s.station(district.OutdoorC); ok && !slices.Contains(outdoor, id) {
@@ -238,15 +235,10 @@ type Room struct {
 	Trial building.Trial
 }
 
-// Rooms says what was learned of the rooms of each heat pump, how sure that is, and whether plans go by it.
+// Rooms says what was learned of the rooms of each heat pump, how sure that is, and whether plans go by it, as of the newest plan.
 func (s *Scheduler) Rooms() []Room {
-	s.rooms.mu.Lock()
-	defer s.rooms.mu.Unlock()
-	var out []Room
-	for site, dev := range s.cfg.District.AllDevices {
-		if l := s.rooms.by[observe.Key{Site: site, Device: dev.ID}]; l != nil {
-			out = append(out, Room{site, dev.ID, l.Identified(), l.Trial()})
-		}
+	if known := s.rooms.known.Load(); known != nil {
+		return slices.Clone(*known)
 	}
-	return out
+	return nil
 }

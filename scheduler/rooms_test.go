@@ -119,7 +119,7 @@ func TestRoomsDoNotHoldUpAPlan(t *testing.T) {
 		w.d.Sites[0].Devices = append(w.d.Sites[0].Devices, one)
 	}
 	wall := time.Unix(0, 0)
-	w.s.cfg.Wall = func() time.Time { wall = wall.Add(roomBudget * 3 / 4); return wall } // each look takes that long
+	w.s.cfg.Wall = func() time.Time { wall = wall.Add(learnBudget * 3 / 4); return wall } // each look takes that long
 	known := func() (n int) {
 		if _, err := w.s.Replan(t.Context()); err != nil {
 			t.Fatal(err)

@@ -33,10 +33,16 @@ func (s *Scheduler) hear(in *inputs, k foresee.Key, came timegrid.Series, said f
 	}
 	set := priors[k.Quantity]
 	set.Lead, set.Own = in.steps+int(signalSlack/in.step), own
-	j := s.foresight.Hear(foresee.Heard{Key: k, Came: came, Said: said, Settings: set})
+	j := s.foresight.Hear(foresee.Heard{Key: k, Came: came, Said: said, Settings: set, Spent: in.learn.spent})
 	f := j.Foreseen(in.start, in.steps)
 	in.foreseen = append(in.foreseen, f)
 	return f, j
+}
+
+// unheard has a plan take what is said of a series of which nothing of the record was taken up yet: to be held against nothing, it would be learned that nothing came.
+func unheard(in *inputs, k foresee.Key, said []float64) []float64 {
+	in.foreseen = append(in.foreseen, district.Foreseen{Site: k.Site, Device: k.Device, Quantity: k.Quantity, Mean: said})
+	return said
 }
 
 // outdoor foresees the temperature outside from what is published of it and what was measured, or published once it had come.
@@ -232,10 +238,16 @@ func (s *Scheduler) heatDemands(in *inputs) {
 				continue
 			}
 			r := s.roomOf(observe.Key{Site: site.ID, Device: dev.ID}, dev)
-			came := upTo(r.Demanded(), in)
+			k := foresee.Key{Site: site.ID, Device: dev.ID, Quantity: district.ForecastHeat}
+			demanded := r.Demanded()
+			if untaken(demanded) {
+				unheard(in, k, r.DemandKW(in.start, in.steps, in.outdoorC))
+				continue
+			}
+			came := upTo(demanded, in)
 			late := int(in.start.Sub(came.Span().End) / in.step)
 			outdoor := append(constant(in.outdoorC[0], late), in.outdoorC...)
-			s.hear(in, foresee.Key{Site: site.ID, Device: dev.ID, Quantity: district.ForecastHeat}, came, forecast.Said{Mean: r.DemandKW(came.Span().End, late+in.steps, outdoor)}, false)
+			s.hear(in, k, came, forecast.Said{Mean: r.DemandKW(came.Span().End, late+in.steps, outdoor)}, false)
 		}
 	}
 }
@@ -255,10 +267,14 @@ func upTo(came timegrid.Series, in *inputs) timegrid.Series {
 
 // hearTank holds what is foreseen of a tank's draws against what was drawn, and returns what is to be expected.
 func (s *Scheduler) hearTank(in *inputs, key observe.Key, drawn timegrid.Series, say func(from time.Time, n int) []float64) []float64 {
+	k := foresee.Key{Site: key.Site, Device: key.Device, Quantity: district.ForecastHotWater}
+	if untaken(drawn) {
+		return unheard(in, k, say(in.start, in.steps))
+	}
 	came := upTo(drawn, in)
 	from := came.Span().End
 	n := int(in.start.Sub(from)/in.step) + in.steps
-	f, _ := s.hear(in, foresee.Key{Site: key.Site, Device: key.Device, Quantity: district.ForecastHotWater}, came, forecast.Said{Mean: say(from, n)}, false)
+	f, _ := s.hear(in, k, came, forecast.Said{Mean: say(from, n)}, false)
 	return f.Mean
 }
 

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"quartier/scheduler/hotwater"
@@ -17,9 +19,6 @@ import (
 // tankSlack is how late a slot of a tank may be known.
 const tankSlack = 2 * time.Hour
 
-// tankBudget is for how long, on the machine's clock, a plan waits for tanks that are looked at anew: at least for one, which takes some tenths of a second once a day. The others wait for the next plan.
-const tankBudget = 2 * time.Second
-
 // tankOutlook is a tank as a plan takes it.
 type tankOutlook struct {
 	params     *district.WaterHeaterParams
@@ -29,16 +28,18 @@ type tankOutlook struct {
 
 // tanks learn the water heaters of a district.
 type tanks struct {
-	mu sync.Mutex
-	by map[observe.Key]*hotwater.Learner
+	mu    sync.Mutex // a plan holds it while it learns
+	by    map[observe.Key]*hotwater.Learner
+	known atomic.Pointer[[]Tank] // as the newest plan has it: who asks does not wait
 }
 
 // tankOutlooks takes what was measured of each water heater since, and says what is expected of it. What the record does not give leaves a tank as it was known before.
 func (s *Scheduler) tankOutlooks(ctx context.Context, in *inputs) map[observe.Key]tankOutlook {
 	out := map[observe.Key]tankOutlook{}
-	begun, anew := s.cfg.Wall(), 0
 	s.tanks.mu.Lock()
 	defer s.tanks.mu.Unlock()
+	var known []Tank
+	may := in.learn.atLeastOne()
 	for i := range s.cfg.District.Sites {
 		site := &s.cfg.District.Sites[i]
 		for k := range site.Devices {
@@ -48,16 +49,12 @@ func (s *Scheduler) tankOutlooks(ctx context.Context, in *inputs) map[observe.Ke
 			}
 			key := observe.Key{Site: site.ID, Device: dev.ID}
 			l := s.tanks.by[key]
-			if l == nil || l.End().After(in.start) { // the clock was set back
+			if l == nil || setBack(l.End(), in) {
 				begin := in.start.Add(-hotwater.KeepDays * 24 * time.Hour).Truncate(24 * time.Hour)
 				l = hotwater.NewLearner(dev.WaterHeater, begin, in.step, in.steps+int(tankSlack/in.step), s.cfg.District.Zone)
 				s.tanks.by[key] = l
 			}
-			due := l.Due(in.start)
-			if due {
-				anew++
-			}
-			if due && anew > 1 && s.cfg.Wall().Sub(begun) >= tankBudget {
+			if l.Due(in.start) && !may() {
 				// foreseen by what was known before, as where the record does not answer
 			} else if err := s.takeTank(ctx, site.ID, dev, l, in); err != nil {
 				s.cfg.Log.Warn("draws of a tank are foreseen from what was known before", "district", s.cfg.District.ID, "site", site.ID, "device", dev.ID, "err", err)
@@ -68,18 +65,20 @@ func (s *Scheduler) tankOutlooks(ctx context.Context, in *inputs) map[observe.Ke
 			}
 			one.reserveKWh = hotwater.Reserve(one.params, 1, l.Drawn(), in.start, one.drawKW)
 			out[key] = one
+			known = append(known, Tank{site.ID, dev.ID, l.Identified()})
 		}
 	}
+	s.tanks.known.Store(&known)
 	return out
 }
 
 // takeTank has a tank learn the slots that the record knows since.
 func (s *Scheduler) takeTank(ctx context.Context, site string, dev *district.Device, l *hotwater.Learner, in *inputs) error {
-	span := timegrid.NewSpan(l.End(), in.start)
-	n := span.Count(in.step)
-	if n <= 0 {
+	if !l.End().Before(in.start) {
 		return nil
 	}
+	span := timegrid.NewSpan(l.End(), in.start)
+	n := span.Count(in.step)
 	tankC, heatKW := make([]float64, n), make([]float64, n)
 	for i := range n {
 		tankC[i], heatKW[i] = math.NaN(), math.NaN()
@@ -136,15 +135,10 @@ type Tank struct {
 	hotwater.Identified
 }
 
-// Tanks says what was learned of each water heater, and how sure that is.
+// Tanks says what was learned of each water heater, and how sure that is, as of the newest plan.
 func (s *Scheduler) Tanks() []Tank {
-	s.tanks.mu.Lock()
-	defer s.tanks.mu.Unlock()
-	var out []Tank
-	for site, dev := range s.cfg.District.AllDevices {
-		if l := s.tanks.by[observe.Key{Site: site, Device: dev.ID}]; l != nil {
-			out = append(out, Tank{site, dev.ID, l.Identified()})
-		}
+	if known := s.tanks.known.Load(); known != nil {
+		return slices.Clone(*known)
 	}
-	return out
+	return nil
 }

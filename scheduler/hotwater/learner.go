@@ -108,13 +108,13 @@ func (l *Learner) Drawn() timegrid.Series {
 	return timegrid.Series{Start: l.m.Start, Step: l.m.Step, Values: l.id.DrawKW}
 }
 
-// Foresee is the expected draw of n slots from one on that begins at from, not before [Learner.End], kW. Beyond what it foresees it goes on as a day before.
+// Foresee is the expected draw of n slots from one on that begins at from, kW. Beyond what it foresees it goes on as a day before; slots before [Learner.End], as after a clock was set back, are taken to be as the first one after it.
 func (l *Learner) Foresee(from time.Time, n int) []float64 {
 	ahead := l.draws.Forecast(l.Drawn())
-	skip := max(0, int(from.Sub(l.End())/l.m.Step))
+	skip := int(from.Sub(l.End()) / l.m.Step)
 	out := make([]float64, n)
 	for k := range out {
-		at := k + skip
+		at := max(0, k+skip)
 		for at >= len(ahead) {
 			at -= l.perDay()
 		}
