@@ -122,7 +122,7 @@ type WaterHeater struct {
 	MinKW               float64   // default 0
 	COP                 []float64 // above 0, default 1
 	CapacityKWh         float64
-	CapacityByStepKWh   []float64 // at the end of each step, at most CapacityKWh; nil, the default: that throughout. It falls no faster than a tank without power does
+	CapacityByStepKWh   []float64 // at the end of each step, at most CapacityKWh; nil, the default: that throughout, and no word of it in the document. It falls no faster than a tank without power does
 	InitialKWh          float64   // in [0, CapacityKWh]
 	FinalMinKWh         float64   // default 0
 	LossPerHour         float64   // share lost per hour, default 0; times dt at most 1

@@ -9,5 +9,8 @@
 // guess nothing. A problem built in Go starts from the New functions of its devices, which carry the defaults of the
 // document, takes default series from [Problem.Fill], is checked by [Validate] with the same rules and paths, and is written by [Encode].
 //
-// The meaning of every device is stated at its type. The package does no I/O beyond the reader and writer it is given, and reads no clock.
+// The meaning of every device is stated at its type. A tank's capacity_by_step_kwh, of [WaterHeater], is the one field that other programs which read documents of version 1, such as an independent reference, may not know and refuse: it is
+// in a document only where a tank has not the same room in all steps, which is where heat is held ready in some of them, and it cannot be left out there, since a plan without it may not fit into the tank.
+//
+// The package does no I/O beyond the reader and writer it is given, and reads no clock.
 package problem

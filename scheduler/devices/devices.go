@@ -4,6 +4,7 @@ package devices
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"quartier/optimizer/problem"
@@ -87,6 +88,9 @@ func StandingKW(w *district.WaterHeaterParams) float64 {
 	return w.LossPerHour * HeatPerK(w) * math.Max(0, w.MinC-ColdWaterC)
 }
 
+// sameKWh is by how much the room of a tank may differ from step to step by rounding alone.
+const sameKWh = 1e-9
+
 // WaterHeater is the heat of a tank above what is to be in it: what lies below warms nobody, so the plan may not spend it. It is tankC warm at the begin, and drawKW of heat is taken from it in each step. Of the heat above its lowest
 // temperature at the tap, reserveKWh is to be left at the begin of each step and at the end of the last, one value more than steps, nil: none;
 // below 0 it may be colder, where nobody is there. What the tank lacks to that is made up for as fast as the heater can.
@@ -95,7 +99,8 @@ func StandingKW(w *district.WaterHeaterParams) float64 {
 //	e = b + z,  b' = (1 - loss*h)*b + h*(need - draw - standing) >= reserve',  z' = (1 - loss*h)*z + h*(power - need)
 //
 // where e is the heat above the lowest temperature, below 0 in a colder tank, and standing is what is lost at that temperature: so the loss is right at any temperature. In each step
-// there is as much room for z as b leaves of the tank, so that the tank is full where no reserve is kept, and whatever is planned fits into it.
+// there is as much room for z as b leaves of the tank, so that the tank is full where no reserve is kept, and whatever is planned fits into it. Where that room is the same in all steps, as without a reserve, it is the capacity
+// alone.
 func WaterHeater(id string, w *district.WaterHeaterParams, tankC float64, drawKW, reserveKWh []float64, step time.Duration) *problem.WaterHeater {
 	x := problem.NewWaterHeater(id)
 	x.MaxKW, x.MinKW = w.MaxKW, w.MaxKW
@@ -123,6 +128,9 @@ func WaterHeater(id string, w *district.WaterHeaterParams, tankC float64, drawKW
 		base += h * x.DrawKW[t]
 		x.CapacityByStepKWh[t] = math.Max(0, math.Min(usable, usable-base))
 		x.CapacityKWh = math.Max(x.CapacityKWh, x.CapacityByStepKWh[t])
+	}
+	if !slices.ContainsFunc(x.CapacityByStepKWh, func(kwh float64) bool { return x.CapacityKWh-kwh > sameKWh }) {
+		x.CapacityByStepKWh = nil
 	}
 	return x
 }

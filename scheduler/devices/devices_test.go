@@ -125,6 +125,30 @@ func TestATankIsFullWhereNoReserveIs(t *testing.T) {
 	}
 }
 
+// TestTankWithoutAReserveHasOneCapacity for any draws, losses and temperature: without heat that is held ready a tank has the same room in all steps, and its document says nothing of single ones; with some, whose size differs, it does.
+func TestTankWithoutAReserveHasOneCapacity(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &district.WaterHeaterParams{MaxKW: 2.2, CapacityKWh: 12, MinC: 50, MaxC: 62, LossPerHour: rapid.Float64Range(0, 0.03).Draw(t, "loss")}
+		const steps = 96
+		draw := make([]float64, steps)
+		for k := range draw {
+			draw[k] = rapid.Float64Range(0, 2).Draw(t, "draw")
+		}
+		tankC := rapid.Float64Range(ColdWaterC, w.MaxC+3).Draw(t, "temperature")
+		for _, reserve := range [][]float64{nil, make([]float64, steps+1)} {
+			x := WaterHeater("tank", w, tankC, draw, reserve, 15*time.Minute)
+			if isValid(t, x, 15); x.CapacityByStepKWh != nil || x.CapacityKWh > UsableKWh(w)+1e-9 || x.CapacityKWh < UsableKWh(w)-1e-9 {
+				t.Fatalf("%g kWh, by step %v; want %g kWh", x.CapacityKWh, x.CapacityByStepKWh, UsableKWh(w))
+			}
+		}
+		reserve := make([]float64, steps+1)
+		reserve[rapid.IntRange(1, steps).Draw(t, "ready")] = rapid.Float64Range(0.1, 0.8).Draw(t, "reserve") * UsableKWh(w)
+		if x := WaterHeater("tank", w, w.MaxC, draw, reserve, 15*time.Minute); len(x.CapacityByStepKWh) != steps {
+			t.Fatalf("%g kWh in all steps beside a reserve of one", x.CapacityKWh)
+		}
+	})
+}
+
 // TestColdTank is heated at once and by its own loss, which is smaller than that at its lowest temperature.
 func TestColdTank(t *testing.T) {
 	w := &district.WaterHeaterParams{MaxKW: 2, CapacityKWh: 16, MinC: 42, MaxC: 60, LossPerHour: 0.02}
