@@ -56,6 +56,7 @@ var notesFrench = templates([][2]string{
 	{"of cost and the cost of discomfort", "du coût et du coût de l’inconfort"},
 	{"stays of cars left out, because they begin before the run or end after it: %d", "séjours de voitures laissés de côté, parce qu’ils commencent avant la période ou finissent après : %s"},
 	{"%s is published up to %g h ahead and heard as it is published; on average it is off by %.2g %% of its mean", "%s : publication jusqu’à %s h à l’avance, entendue telle quelle ; en moyenne elle s’écarte de %s %% de sa moyenne"},
+	{carbonNote, "l’intensité carbone, là où elle n’est pas publiée, est prévue d’après son cours de la journée ; un quartier conduit en direct la prévoit comme aux jours semblables, corrigée par ce qu’il a appris : sa part de l’économie peut donc différer"},
 	{"buildings without pricing have the tariff of the others, or none: 0 is taken", "les bâtiments sans prix ont le tarif des autres, ou aucun : 0 est pris"},
 	{"the set has no carbon intensity: 0 is taken", "le jeu n’a pas d’intensité carbone : 0 est pris"},
 	{"there is no carbon intensity: 0 is taken", "il n’y a pas d’intensité carbone : 0 est pris"},

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -63,6 +64,32 @@ func TestPage(t *testing.T) {
 	}
 	if err := drawn().WritePage(io.Discard, "de"); err == nil {
 		t.Error("a page in a language that there is not")
+	}
+}
+
+// TestForeseenCarbonIsNoted: where carbon intensity changes and has a price, table, page and settings say in both languages that a live district foresees it otherwise; elsewhere nothing does.
+func TestForeseenCarbonIsNoted(t *testing.T) {
+	for _, tt := range []struct {
+		price  float64
+		carbon []float64
+		noted  bool
+	}{
+		{0.1, []float64{0.3, 0.3, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3}, true},
+		{0.1, []float64{0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3}, false},
+		{0, []float64{0.3, 0.3, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3}, false},
+	} {
+		r := drawn()
+		r.set.CarbonPrice, r.c.Carbon = tt.price, tt.carbon
+		r.Settings = r.describe()
+		if notes := r.Settings["notes"].([]string); slices.Contains(notes, carbonNote) != tt.noted {
+			t.Errorf("the notes at %g a kg of %v are %q", tt.price, tt.carbon, notes)
+		}
+		for language, want := range map[string]string{"en": "note: the carbon intensity, where it is not published, is foreseen", "fr": "remarque : l’intensité carbone, là où elle n’est pas publiée, est prévue"} {
+			var page bytes.Buffer
+			if err := r.WritePage(&page, language); err != nil || strings.Contains(page.String(), want) != tt.noted {
+				t.Errorf("at %g a kg of %v the page in %s, %v, is to say so: %v\n%s", tt.price, tt.carbon, language, err, tt.noted, page.String())
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package backtest
 import (
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Write writes the result as a table.
@@ -78,7 +79,18 @@ func (r *Result) notes() []string {
 	if r.c.Published != nil && !r.set.Deaf {
 		out = append(out, r.c.Published.notes(r.c)...)
 	}
+	if r.set.CarbonPrice != 0 && varies(r.c.Carbon) {
+		out = append(out, carbonNote)
+	}
 	return out
+}
+
+// carbonNote says what the backtest foresees otherwise than control of a live district, which judges what it foresees by its own errors ([forecast.Judged]).
+const carbonNote = "the carbon intensity, where it is not published, is foreseen from its course of a day; a live district foresees it as on similar days, corrected by what it learned, so that its share of the saving may differ"
+
+// varies reports whether a series is not the same throughout.
+func varies(list []float64) bool {
+	return slices.ContainsFunc(list, func(v float64) bool { return v != list[0] })
 }
 
 // share is what a run captured of the attainable saving.
