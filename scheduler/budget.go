@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"math"
+	"slices"
 	"time"
 
 	"quartier/schemas/timegrid"
@@ -39,3 +41,31 @@ func setBack(end time.Time, in *inputs) bool { return end.Sub(in.start) > stepBa
 
 // untaken reports whether nothing of the record was taken up of a series, not even a gap: it is not held against what is said of it then.
 func untaken(came timegrid.Series) bool { return came.Step > 0 && len(came.Values) == 0 }
+
+// leastKnown is the share of slots of which something must be known of a tank, rooms or a charging point to go by it where the record was filled up since.
+const leastKnown = 0.1
+
+// readAnew has tanks, rooms and charging points of which hardly anything is known begin anew with the next plan: the record has a day or more that it did not have when it was read, as where a history is loaded beside control.
+func (s *Scheduler) readAnew() {
+	s.tanks.mu.Lock()
+	for key, l := range s.tanks.by {
+		if l.Identified().Known < leastKnown {
+			delete(s.tanks.by, key)
+		}
+	}
+	s.tanks.mu.Unlock()
+	s.rooms.mu.Lock()
+	for key, l := range s.rooms.by {
+		if l != nil && l.Identified().Known < leastKnown {
+			delete(s.rooms.by, key)
+		}
+	}
+	s.rooms.mu.Unlock()
+	s.points.mu.Lock()
+	for key, p := range s.points.by {
+		if !slices.ContainsFunc(p.power.Values, func(kw float64) bool { return !math.IsNaN(kw) }) {
+			delete(s.points.by, key)
+		}
+	}
+	s.points.mu.Unlock()
+}

@@ -71,6 +71,57 @@ func TestARecordThatAnswersLater(t *testing.T) {
 	}
 }
 
+// blank has no record of devices at first.
+type blank struct {
+	full
+	until time.Time
+}
+
+func (w blank) Rollup(ctx context.Context, ids []district.SeriesID, sp timegrid.Span, step rollup.Step, z *time.Location, yield func(rollup.Row) error) error {
+	if w.now.Before(w.until) {
+		return nil
+	}
+	return w.full.Rollup(ctx, ids, sp, step, z, yield)
+}
+
+// TestARecordThatIsFilledUp: tanks, rooms and charging points of which the record had nothing at a first plan are read anew once it was learned from, and what is known of others stays.
+func TestARecordThatIsFilledUp(t *testing.T) {
+	w := newSignalled(t)
+	w.outdoor = func(time.Time) float64 { return 4 }
+	w.s.cfg.Wall = w.s.cfg.Now // there is time to learn
+	w.s.cfg.Store = blank{full{w}, w.now.Add(200 * time.Minute)}
+	known := func() (tank, room float64, point int) {
+		for _, x := range w.s.Tanks() {
+			tank = x.Known
+		}
+		for _, x := range w.s.Rooms() {
+			room = x.Known
+		}
+		for _, kw := range w.s.points.by[observe.Key{Site: "s", Device: "ev"}].power.Values {
+			if !math.IsNaN(kw) {
+				point++
+			}
+		}
+		return tank, room, point
+	}
+	w.hours(t, 3)
+	if tank, room, point := known(); tank > 0.01 || room > 0.01 || point > 0 {
+		t.Fatalf("%.2f of the tank's and %.2f of the rooms' slots are known, and %d of the charging point's", tank, room, point)
+	}
+	w.s.readAnew()
+	w.hours(t, 1)
+	tank, room, point := known()
+	if tank < 0.5 || room < 0.5 || point < 1000 {
+		t.Errorf("%.2f of the tank's and %.2f of the rooms' slots are known, and %d of the charging point's", tank, room, point)
+	}
+	before := w.s.tanks.by[observe.Key{Site: "s", Device: "tank"}]
+	w.s.readAnew()
+	w.hours(t, 1)
+	if w.s.tanks.by[observe.Key{Site: "s", Device: "tank"}] != before {
+		t.Error("a tank of which most is known is read anew")
+	}
+}
+
 // TestASmallStepBackKeepsWhatIsLearned: a clock that steps back by a slot has no tank, room or charging point read anew, one that is set back by hours does.
 func TestASmallStepBackKeepsWhatIsLearned(t *testing.T) {
 	w := newSignalled(t)

@@ -173,6 +173,7 @@ func (s *Scheduler) learnLoop(ctx context.Context) {
 		} else if err == nil {
 			s.cfg.Log.Debug("forecasts have learned", "district", s.cfg.District.ID, "from", what, "seconds", s.cfg.Wall().Sub(begun).Seconds())
 			if what == "the record" {
+				s.readAnew()
 				s.Wake()
 			}
 			s.keepLearned(ctx)
