@@ -1,5 +1,5 @@
 // The plan, its schedule and its ledger.
-import { call, drawn, expect, picture, serious, settled, step, url } from '../walk.mjs'
+import { call, chosen, drawn, expect, picture, serious, settled, step, url } from '../walk.mjs'
 
 export default async function ({ main, district }) {
   await step('the plan says what will happen and why', async () => {
@@ -95,7 +95,11 @@ export default async function ({ main, district }) {
   await step('the day’s chart has the band of what is foreseen, in its tip and in its table', async () => {
     const { page } = main
     const { body: day } = await call(page, `/api/districts/${district}/day?ahead_hours=14`)
-    if (!day.latest?.foreseen.some((f) => f.low.some((x) => x !== null))) return console.log('      the newest plan has no band of the district')
+    const inChart = (f) => ['load', 'sun', 'net'].includes(f.quantity) && f.low.some((x, i) => x !== null && f.high[i] > x)
+    if (!day.latest?.foreseen.some(inChart)) {
+      expect(!chosen, 'the newest plan has no band of what the chart draws')
+      return console.log('      the newest plan has no band of what the chart draws')
+    }
     await page.goto(url + '/overview')
     await settled(page)
     await page.waitForSelector('figure .styles i.band')
