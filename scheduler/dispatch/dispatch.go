@@ -104,7 +104,8 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 	line.Command, line.SentKW = cmd.Text, cmd.SentKW
 	differs := st.own != own || !near(ctl, st.value, cmd.Value, urgent) // from what it took last, whatever became of the commands since
 	same := st.ok && !differs
-	refresh := ctl.Reversion > 0 && wall.Sub(st.at) >= ctl.Reversion/2 && !own || w.Stubborn && wall.Sub(st.at) >= max(repeatAfter, ctl.MinInterval)
+	lapses := ctl.Reversion > 0 && wall.Sub(st.at) >= ctl.Reversion/2 && !own // what stands, if it is not sent again
+	refresh := lapses || w.Stubborn && wall.Sub(st.at) >= max(repeatAfter, ctl.MinInterval)
 	held := func(why string, least, left time.Duration) (district.Setpoint, bool) {
 		line.Outcome, line.Detail = district.Held, keeps(why, least, left, now)
 		line.Command, line.SentKW = st.text, st.kw // what the device goes on doing
@@ -122,17 +123,24 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 		st.over = st.over || !waits
 		return line, false
 	case differs && !urgent && now.Sub(st.changed).Abs() < ctl.MinHold: // a clock that was set back holds nothing for longer
+		if lapses && st.ok && !st.own { // what holds is to go on holding
+			if back, err := s.command(ctx, drv, ctl, st, Command{Value: st.value}, false, now, wall, func() {}); err != nil {
+				line.Outcome, line.Detail, line.ReadBack, line.Command, line.SentKW = outcomeOf(err), err.Error(), back.Value, st.text, st.kw
+				return s.log(w, line, false, time.Time{})
+			}
+		}
 		return held(KeepsHold, ctl.MinHold, ctl.MinHold-now.Sub(st.changed))
 	case !same && !own && !w.Safe && !st.mayWrite(ctl.MinInterval, wall, urgent):
 		return held(KeepsInterval, ctl.MinInterval, st.spared(ctl.MinInterval, wall))
 	case st.failed > 0 && wall.Sub(st.at) < backoff(st.failed):
 		return line, false
 	}
-	back, sent, err := give(ctx, drv, ctl, cmd, own)
-	st.at = wall
-	if sent {
-		st.wrote(ctl.MinInterval, wall)
-	}
+	back, err := s.command(ctx, drv, ctl, st, cmd, own, now, wall, func() {
+		if differs {
+			st.changed = now
+		}
+		st.own, st.value, st.kw, st.text = own, cmd.Value, cmd.SentKW, cmd.Text
+	})
 	line.ReadBack = back.Value
 	switch {
 	case err != nil:
@@ -151,23 +159,8 @@ func (s *Sender) Send(ctx context.Context, drv drivers.Driver, w Wish, maxKW flo
 		line.Outcome = district.Applied
 	}
 	if err != nil {
-		st.failed++
-		s.mu.Lock()
-		st.ok = false
-		if st.err = err; st.trouble.IsZero() {
-			st.trouble = now
-		}
-		s.mu.Unlock()
 		return s.log(w, line, false, time.Time{})
 	}
-	st.failed = 0
-	s.mu.Lock()
-	st.err, st.trouble = nil, time.Time{}
-	if differs {
-		st.changed = now
-	}
-	st.ok, st.own, st.value, st.kw, st.text = true, own, cmd.Value, cmd.SentKW, cmd.Text
-	s.mu.Unlock()
 	if same { // a refresh is no decision
 		return line, false
 	}
@@ -240,6 +233,28 @@ func (s *Sender) Release(ctx context.Context, drv drivers.Driver, site, device, 
 		line.Outcome, line.Detail = outcomeOf(err), err.Error()
 	}
 	return line, true
+}
+
+// command gives a device a command, or its own control back, and remembers what became of it; took is called once it is taken, with the sender locked.
+func (s *Sender) command(ctx context.Context, drv drivers.Driver, ctl drivers.Control, st *sent, cmd Command, own bool, now, wall time.Time, took func()) (drivers.Reading, error) {
+	back, wrote, err := give(ctx, drv, ctl, cmd, own)
+	st.at = wall
+	if wrote {
+		st.wrote(ctl.MinInterval, wall)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		st.failed++
+		st.ok = false
+		if st.err = err; st.trouble.IsZero() {
+			st.trouble = now
+		}
+		return back, err
+	}
+	st.failed, st.ok, st.err, st.trouble = 0, true, nil, time.Time{}
+	took()
+	return back, nil
 }
 
 // give sends a command, or gives the device its own control back, and reports whether anything may have been written for that.

@@ -107,7 +107,7 @@ func TestUnknownFateIsSentAgain(t *testing.T) {
 	}
 }
 
-// TestReversionIsRenewedInTime: a command that the device forgets is sent again each half of that time, no more often, also within a hold, and within the interval of a register.
+// TestReversionIsRenewedInTime: a command that the device forgets is sent again each half of that time, no more often, also within a hold, whatever is wanted then, and within the interval of a register.
 func TestReversionIsRenewedInTime(t *testing.T) {
 	for name, change := range map[string]func(*drivers.Control){
 		"alone":             func(*drivers.Control) {},
@@ -124,6 +124,21 @@ func TestReversionIsRenewedInTime(t *testing.T) {
 		if len(d.drv.writes) != 11 {
 			t.Errorf("%s: %d writes in ten minutes, want 11", name, len(d.drv.writes))
 		}
+	}
+	ctl := battery
+	ctl.Reversion, ctl.MinHold = 2*time.Minute, time.Hour
+	other := newDesk(t, ctl, district.Battery, 50) // another power is wanted, which the hold keeps from it
+	other.send(time.Second, 10)
+	for range 600 {
+		other.send(time.Second, -20)
+	}
+	if len(other.drv.writes) != 11 || slices.Max(other.drv.writes) != 10 || slices.Min(other.drv.writes) != 10 {
+		t.Errorf("while another power is wanted within a hold %v are written in ten minutes, want 10 kW 11 times", other.drv.writes)
+	}
+	other.drv.err = drivers.ErrUnreachable
+	line, worth := other.send(time.Minute, -20)
+	if !worth || line.Outcome != district.Failed || line.SentKW != 10 {
+		t.Errorf("a command that could not be sent again is told as %v %+v", worth, line)
 	}
 	d := newDesk(t, battery, district.Battery, 50) // one that forgets nothing
 	for range 600 {
