@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"quartier/scheduler/foresee"
 	"quartier/scheduler/observe"
 	"quartier/schemas/district"
-	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
@@ -85,38 +83,19 @@ func (s *Scheduler) takePoint(ctx context.Context, site string, dev *district.De
 	span := timegrid.NewSpan(p.power.Span().End, in.start)
 	n := span.Count(in.step)
 	power, connected := dev.Series(s.cfg.District.ID, site, district.PowerKW), dev.Series(s.cfg.District.ID, site, district.Connected)
-	step := rollup.Quarter
-	if in.step%(15*time.Minute) != 0 {
-		step = rollup.Minute
-	}
-	sum := map[district.SeriesID][][2]float64{power: make([][2]float64, n), connected: make([][2]float64, n)} // value times hours, and hours
-	err := s.cfg.Store.Rollup(ctx, []district.SeriesID{power, connected}, span, step, time.UTC, func(r rollup.Row) error {
-		at := int(r.Start.Sub(span.Start) / in.step)
-		if v, ok := r.Mean(); ok && r.Held > 0 && at >= 0 && at < n {
-			x := &sum[r.Series][at]
-			x[0], x[1] = x[0]+v*r.Held.Hours(), x[1]+r.Held.Hours()
-		}
-		return nil
-	})
+	got, err := s.readSlots(ctx, []district.SeriesID{power, connected}, span, in.step)
 	if err != nil {
-		return fmt.Errorf("scheduler: read %s and %s: %w", power, connected, err)
+		return err
 	}
-	last := -1
-	mean := func(id district.SeriesID, i int) float64 {
-		if x := sum[id][i]; x[1] >= in.step.Hours()/2 {
-			last = max(last, i)
-			return x[0] / x[1]
-		}
-		return math.NaN()
-	}
-	kw, there := make([]float64, n), make([]float64, n)
+	kw, there, last := make([]float64, n), make([]float64, n), -1
 	for i := range n {
-		kw[i], there[i] = math.Max(0, mean(power, i)), mean(connected, i)
+		kw[i], there[i] = math.Max(0, meanOf(&got[power][i], in.step)), meanOf(&got[connected][i], in.step)
+		if !math.IsNaN(kw[i]) || !math.IsNaN(there[i]) {
+			last = i
+		}
 	}
-	if late := n - int(signalSlack/in.step); last+1 < late { // nothing came for long: that is a gap
-		last = late - 1
-	}
-	p.power.Values, p.connected = append(p.power.Values, kw[:last+1]...), append(p.connected, there[:last+1]...)
+	came := cameBy(last, n, signalSlack, in.step)
+	p.power.Values, p.connected = append(p.power.Values, kw[:came]...), append(p.connected, there[:came]...)
 	perDay := int(24 * time.Hour / in.step)
 	if over := (len(p.connected) - carDays*perDay) / perDay * perDay; over >= 7*perDay {
 		p.power.Start = p.power.Start.Add(time.Duration(over) * in.step)

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"quartier/scheduler/building"
 	"quartier/scheduler/observe"
 	"quartier/schemas/district"
-	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
@@ -165,13 +163,11 @@ func (s *Scheduler) takeRooms(ctx context.Context, site string, dev *district.De
 	}
 	for i := range slots {
 		x := building.Slot{IndoorC: math.NaN(), PowerKW: math.NaN(), OutdoorC: first(outdoor, i)}
-		if r := &got[indoor][i]; r.Held >= in.step/2 {
+		if r := &got[indoor][i]; says(r, in.step) {
 			x.IndoorC, last = r.Last, i
 		}
-		if r := &got[power][i]; r.Held >= in.step/2 {
-			if v, ok := r.Mean(); ok {
-				x.PowerKW, last = v, i
-			}
+		if r := &got[power][i]; says(r, in.step) {
+			x.PowerKW, last = meanOf(r, in.step), i
 		}
 		if sun.peakKW == 0 {
 			x.Sun = first(sun.series, i) / fullSunWm2
@@ -179,53 +175,21 @@ func (s *Scheduler) takeRooms(ctx context.Context, site string, dev *district.De
 			kw, of := 0.0, 0.0
 			for k, id := range sun.series {
 				r := &got[id][i]
-				if v, ok := r.Mean(); ok && r.Held >= in.step/2 {
-					kw, of = kw+math.Max(0, -v), of+sun.eachKW[k]
+				if says(r, in.step) {
+					kw, of = kw+math.Max(0, -meanOf(r, in.step)), of+sun.eachKW[k]
 				}
 			}
 			x.Sun = kw / of // NaN where no inverter tells
 		}
 		slots[i] = x
 	}
-	if late := n - int(roomSlack/in.step); last+1 < late { // nothing came for long: that is a gap
-		last = late - 1
-	}
-	if l.Take(slots[:last+1]) {
+	if l.Take(slots[:cameBy(last, n, roomSlack, in.step)]) {
 		if x, t := l.Identified(), l.Trial(); x.Known > 0 {
 			s.cfg.Log.Info("rooms learned", "district", s.cfg.District.ID, "site", site, "device", dev.ID, "resistance_k_per_kw", x.ResistanceKPerKW, "resistance_deviation", x.Deviation.ResistanceKPerKW,
 				"capacity_kwh_per_k", x.CapacityKWhPerK, "capacity_deviation", x.Deviation.CapacityKWhPerK, "days", x.Days, "configured_error_k", t.DayK.Stated, "identified_error_k", t.DayK.Identified, "use", t.Use, "reason", t.Reason)
 		}
 	}
 	return nil
-}
-
-// readSlots reads what series were in each slot of a span; a slot of which nothing is known holds nothing.
-func (s *Scheduler) readSlots(ctx context.Context, ids []district.SeriesID, span timegrid.Span, slot time.Duration) (map[district.SeriesID][]rollup.Row, error) {
-	out := make(map[district.SeriesID][]rollup.Row, len(ids))
-	for _, id := range ids {
-		out[id] = make([]rollup.Row, span.Count(slot))
-	}
-	step := rollup.Quarter
-	if slot%(15*time.Minute) != 0 {
-		step = rollup.Minute
-	}
-	err := s.cfg.Store.Rollup(ctx, ids, span, step, time.UTC, func(r rollup.Row) error {
-		at := int(r.Start.Sub(span.Start) / slot)
-		rows := out[r.Series]
-		if at < 0 || at >= len(rows) || r.Start.Before(span.Start) {
-			return nil
-		}
-		if rows[at].Series == "" {
-			rows[at] = r
-		} else {
-			rows[at].Add(r)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("scheduler: read %d series of rooms, %s first: %w", len(ids), ids[0], err)
-	}
-	return out, nil
 }
 
 // Room is what is known of the rooms of a heat pump.

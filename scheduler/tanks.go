@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"quartier/scheduler/hotwater"
 	"quartier/scheduler/observe"
 	"quartier/schemas/district"
-	"quartier/schemas/store/rollup"
 	"quartier/schemas/timegrid"
 )
 
@@ -79,49 +77,23 @@ func (s *Scheduler) takeTank(ctx context.Context, site string, dev *district.Dev
 	}
 	span := timegrid.NewSpan(l.End(), in.start)
 	n := span.Count(in.step)
-	tankC, heatKW := make([]float64, n), make([]float64, n)
-	for i := range n {
-		tankC[i], heatKW[i] = math.NaN(), math.NaN()
-	}
-	id := dev.Series(s.cfg.District.ID, site, district.TankC)
-	power := dev.Series(s.cfg.District.ID, site, district.PowerKW)
-	step := rollup.Quarter
-	if in.step%(15*time.Minute) != 0 {
-		step = rollup.Minute
-	}
-	last, slot, row := -1, -1, rollup.Row{}
-	put := func() {
-		if slot < 0 || row.Held < in.step/2 {
-			return
-		}
-		if row.Series == id {
-			tankC[slot] = row.Last
-		} else if v, ok := row.Mean(); ok {
-			heatKW[slot] = math.Max(0, v)
-		}
-		last = max(last, slot)
-	}
-	err := s.cfg.Store.Rollup(ctx, []district.SeriesID{id, power}, span, step, time.UTC, func(r rollup.Row) error {
-		at := int(r.Start.Sub(span.Start) / in.step)
-		if at < 0 || at >= n {
-			return nil
-		}
-		if at == slot && r.Series == row.Series {
-			row.Add(r)
-			return nil
-		}
-		put()
-		slot, row = at, r
-		return nil
-	})
+	id, power := dev.Series(s.cfg.District.ID, site, district.TankC), dev.Series(s.cfg.District.ID, site, district.PowerKW)
+	got, err := s.readSlots(ctx, []district.SeriesID{id, power}, span, in.step)
 	if err != nil {
-		return fmt.Errorf("scheduler: read %s and %s: %w", id, power, err)
+		return err
 	}
-	put()
-	if late := n - int(tankSlack/in.step); last+1 < late { // nothing came for long: that is a gap
-		last = late - 1
+	tankC, heatKW, last := make([]float64, n), make([]float64, n), -1
+	for i := range n {
+		tankC[i], heatKW[i] = math.NaN(), math.Max(0, meanOf(&got[power][i], in.step))
+		if r := &got[id][i]; says(r, in.step) {
+			tankC[i] = r.Last
+		}
+		if !math.IsNaN(tankC[i]) || !math.IsNaN(heatKW[i]) {
+			last = i
+		}
 	}
-	anew, err := l.Take(tankC[:last+1], heatKW[:last+1])
+	came := cameBy(last, n, tankSlack, in.step)
+	anew, err := l.Take(tankC[:came], heatKW[:came])
 	if x := l.Identified(); anew && x.Known > 0 {
 		s.cfg.Log.Info("tank learned", "district", s.cfg.District.ID, "site", site, "device", dev.ID, "loss_per_hour", x.LossPerHour, "loss_deviation", x.LossDeviation,
 			"quiet_nights", x.Nights, "known_share", x.Known, "unexplained_kwh", x.UnexplainedKWh)
